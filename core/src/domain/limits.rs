@@ -1,0 +1,93 @@
+//! Every bound of the system. Both ends import these; no other file holds a numeric limit.
+
+/// Bytes of one change, with its chunk header.
+pub const CHANGE_BYTES_MAX: usize = 16 * 1024;
+/// Operations of one change.
+pub const CHANGE_OPS_MAX: usize = 64;
+/// Dependencies of one change.
+pub const CHANGE_DEPS_MAX: usize = 64;
+/// Heads of a document beyond which the server merges them by a change of its own.
+pub const HEADS_MAX: usize = 8;
+/// Actors of one device within one document.
+pub const DEVICE_ACTORS_MAX: usize = 8;
+/// Changes of one device within one document.
+pub const DEVICE_CHANGES_MAX: usize = 1_000;
+/// Bytes of the changes of one device within one document.
+pub const DEVICE_BYTES_MAX: usize = 256 * 1024;
+/// Transition entries of one device within one document that no other entry names.
+pub const DEVICE_HEADS_MAX: usize = 8;
+/// Bytes of the changes of one document.
+pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Documents that one device may open in a day.
+pub const DEVICE_DOCUMENTS_A_DAY_MAX: u64 = 5_000;
+/// Highest operation counter within a document.
+pub const OP_COUNTER_MAX: u64 = 1 << 30;
+
+/// Bytes of one entry.
+pub const ENTRY_BYTES_MAX: usize = 4096;
+/// Bytes of one register's value.
+pub const REGISTER_BYTES_MAX: usize = 8192;
+/// Nesting of a CBOR item within an entry or a register.
+pub const CBOR_DEPTH_MAX: usize = 6;
+/// Transition heads that one entry names.
+pub const ON_MAX: usize = 128;
+/// Characters of the words of an entry.
+pub const ENTRY_WORDS_MAX: usize = 1_000;
+/// Characters of the description of a matter, and of a place in words.
+pub const CASE_WORDS_MAX: usize = 2_000;
+/// Photos named by one entry.
+pub const ENTRY_PHOTOS_MAX: usize = 9;
+/// Units named by one dispatch.
+pub const ASSIGN_MAX: usize = 8;
+/// Bytes of an idempotency key.
+pub const KEY_BYTES_MAX: usize = 32;
+/// Latest time that an entry may state, in milliseconds since 1970.
+pub const TIME_MS_MAX: i64 = 1 << 48;
+/// Largest error of a time estimate that an entry may state, in milliseconds.
+pub const TIME_ERROR_MS_MAX: u64 = 1 << 40;
+/// Bound of the name of a boot.
+pub const BOOT_MAX: u64 = 1 << 53;
+/// Bound of codes and of the counter `n`.
+pub const CODE_MAX: u64 = 1 << 32;
+/// Largest count of one entry of a tally, either way.
+pub const COUNT_MAX: i64 = 1_000_000;
+/// Bound of the numbers of departments and enterprises.
+pub const UNIT_NUMBER_MAX: u64 = 1_000_000;
+
+/// Bytes of a push frame at first, in the beginning and at most.
+pub const PUSH_FRAME_BYTES_FIRST: usize = 16 * 1024;
+/// Bytes of a push frame at most.
+pub const PUSH_FRAME_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of a push frame at least: below this, halving stops.
+pub const PUSH_FRAME_BYTES_MIN: usize = 2 * 1024;
+/// Bytes of a page frame that the server aims at.
+pub const PAGE_FRAME_BYTES: usize = 64 * 1024;
+/// Bytes of one frame at most, decompressed: the largest document fits.
+pub const FRAME_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Changes of one push frame at most.
+pub const PUSH_FRAME_CHANGES_MAX: usize = 4_096;
+/// Bytes of one request at most, decompressed.
+pub const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes that a device pushes in one request before it begins another.
+pub const REQUEST_BYTES_AIM: usize = 2 * 1024 * 1024;
+/// Bytes that a revoked device may still push, in all.
+pub const REVOKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Memory that a zstd decoder may use for its window, as a power of two.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 21;
+/// Milliseconds without a byte after which a connection counts as stalled.
+pub const STALL_MS: u64 = 30_000;
+/// Rounds in a row that one call of `sync` makes at most.
+pub const ROUNDS_MAX: usize = 64;
+
+/// Days after which a closed case leaves the feeds of its scopes.
+pub const CLOSED_FEED_DAYS: i64 = 90;
+/// Milliseconds that an enrolment code is good for.
+pub const ENROL_CODE_MS: i64 = 24 * 60 * 60 * 1000;
+/// Milliseconds that a browser session lasts.
+pub const SIGN_IN_MS: i64 = 12 * 60 * 60 * 1000;
+/// Rows of one page of a list in the API.
+pub const LIST_ROWS_MAX: usize = 200;
+/// Bytes of a JSON request.
+pub const JSON_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a directory.
+pub const DIRECTORY_BYTES_MAX: usize = 8 * 1024 * 1024;
