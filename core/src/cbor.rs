@@ -33,7 +33,11 @@ pub type Result<T> = std::result::Result<T, Fault>;
 
 impl From<minicbor::decode::Error> for Fault {
     fn from(error: minicbor::decode::Error) -> Self {
-        if error.is_end_of_input() { Self::Truncated } else { Self::Unexpected }
+        if error.is_end_of_input() {
+            Self::Truncated
+        } else {
+            Self::Unexpected
+        }
     }
 }
 
@@ -176,19 +180,22 @@ impl<'b> Reader<'b> {
 
     /// Whether a byte string stands next.
     pub fn is_bytes(&self) -> bool {
-        self.0.datatype() == Ok(Type::Bytes)
+        matches!(self.0.datatype(), Ok(Type::Bytes))
     }
 
     /// Whether an array stands next.
     pub fn is_array(&self) -> bool {
-        self.0.datatype() == Ok(Type::Array)
+        matches!(self.0.datatype(), Ok(Type::Array))
     }
 
     /// Passes over one item and returns its bytes.
     pub fn item(&mut self) -> Result<&'b [u8]> {
         let start = self.0.position();
         self.0.skip()?;
-        self.0.input().get(start..self.0.position()).ok_or(Fault::Truncated)
+        self.0
+            .input()
+            .get(start..self.0.position())
+            .ok_or(Fault::Truncated)
     }
 
     /// Whether all bytes have been read.
@@ -198,14 +205,22 @@ impl<'b> Reader<'b> {
 
     /// Ends reading; bytes left over are a fault.
     pub fn end(&self) -> Result<()> {
-        if self.is_at_end() { Ok(()) } else { Err(Fault::Trailing) }
+        if self.is_at_end() {
+            Ok(())
+        } else {
+            Err(Fault::Trailing)
+        }
     }
 }
 
 /// Checks that `bytes` are exactly one item of canonical CBOR of the subset, nested at most `depth_max` deep.
 pub fn check(bytes: &[u8], depth_max: usize) -> Result<()> {
     let rest = check_item(bytes, depth_max)?;
-    if rest.is_empty() { Ok(()) } else { Err(Fault::Trailing) }
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err(Fault::Trailing)
+    }
 }
 
 /// Checks one item and returns what follows it.
@@ -235,7 +250,9 @@ fn check_map(mut rest: &[u8], pairs: u64, depth: usize) -> Result<&[u8]> {
     let mut last_key: Option<&[u8]> = None;
     for _ in 0..pairs {
         let after_key = check_item(rest, depth)?;
-        let key = rest.get(..rest.len() - after_key.len()).ok_or(Fault::Truncated)?;
+        let key = rest
+            .get(..rest.len() - after_key.len())
+            .ok_or(Fault::Truncated)?;
         if last_key.is_some_and(|last| last >= key) {
             return Err(Fault::KeyOrder);
         }
@@ -258,7 +275,9 @@ fn head(bytes: &[u8]) -> Result<(u8, u64, &[u8])> {
         return Err(Fault::Unsupported);
     }
     let (digits, rest) = rest.split_at_checked(wide).ok_or(Fault::Truncated)?;
-    let value = digits.iter().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
+    let value = digits
+        .iter()
+        .fold(0u64, |value, byte| value << 8 | u64::from(*byte));
     let smallest = if wide == 1 { 24 } else { 1u64 << (4 * wide) };
     if value < smallest {
         return Err(Fault::NotShortest);
@@ -273,7 +292,16 @@ mod tests {
     #[test]
     fn what_the_writer_writes_is_canonical() {
         let mut writer = Writer::default();
-        writer.map(3).uint(0).array(2).int(-1).null().uint(24).bytes(&[1, 2]).uint(70_000).text("巡村");
+        writer
+            .map(3)
+            .uint(0)
+            .array(2)
+            .int(-1)
+            .null()
+            .uint(24)
+            .bytes(&[1, 2])
+            .uint(70_000)
+            .text("巡村");
         let bytes = writer.finish();
         assert_eq!(check(&bytes, 2), Ok(()));
         assert_eq!(check(&bytes, 1), Err(Fault::TooDeep));
@@ -294,7 +322,10 @@ mod tests {
             (&[0xf7], Fault::Unsupported),
             (&[0x61, 0xff], Fault::NotUtf8),
             (&[0x00, 0x00], Fault::Trailing),
-            (&[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], Fault::Truncated),
+            (
+                &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                Fault::Truncated,
+            ),
             (&[], Fault::Truncated),
         ] {
             assert_eq!(check(bytes, 4), Err(fault), "{bytes:02x?}");

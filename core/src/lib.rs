@@ -7,6 +7,7 @@
 //! * [`doc`]: one Automerge document per case: its grammar, how a deed becomes a change, which changes are admitted.
 //! * [`sync`]: how a phone catches up: the messages and the session, without a socket.
 
+mod bits;
 pub mod cbor;
 pub mod doc;
 pub mod domain;

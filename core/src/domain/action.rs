@@ -81,17 +81,25 @@ actions! {
 impl Action {
     /// The action of a code.
     pub fn from_code(code: u64) -> Option<Self> {
-        Self::ALL.iter().copied().find(|action| action.code() == code)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|action| action.code() == code)
     }
 
     /// The action of a word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|action| action.word() == word)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|action| action.word() == word)
     }
 
     /// The action's row for a kind of document; none where the kind does not know it.
     pub fn row(self, kind: DocumentKind) -> Option<&'static Row> {
-        TABLE.iter().find(|row| row.action == self && row.kinds.contains(&kind))
+        TABLE
+            .iter()
+            .find(|row| row.action == self && row.kinds.contains(&kind))
     }
 
     /// Whether the action moves a document of that kind: only such entries are named in `on`.
@@ -234,7 +242,17 @@ use Reach as R;
 use Stage as S;
 
 const CASE: &[DocumentKind] = &[DocumentKind::Case];
-const OPEN: &[Stage] = &[S::Reported, S::PreChecking, S::Accepted, S::Registered, S::Dispatched, S::Suspended, S::Resolved, S::PostChecking, S::AwaitingClose];
+const OPEN: &[Stage] = &[
+    S::Reported,
+    S::PreChecking,
+    S::Accepted,
+    S::Registered,
+    S::Dispatched,
+    S::Suspended,
+    S::Resolved,
+    S::PostChecking,
+    S::AwaitingClose,
+];
 const ANY: &[Stage] = Stage::ALL;
 const ALL_FIELDS: &[Field] = Field::ALL;
 /// Whoever works on a case.
@@ -250,11 +268,19 @@ const UNIT: &[(Capability, Reach)] = &[(C::Fix, R::Unit)];
 const CHECKERS: &[(Capability, Reach)] = &[(C::Inspect, R::Unit), (C::Confirm, R::Unit)];
 
 const fn step(from: &'static [Stage], to: Stage) -> Step {
-    Step { verdict: None, from, to: Standing::at(to) }
+    Step {
+        verdict: None,
+        from,
+        to: Standing::at(to),
+    }
 }
 
 const fn verdict(verdict: Verdict, from: &'static [Stage], to: Standing) -> Step {
-    Step { verdict: Some(verdict), from, to }
+    Step {
+        verdict: Some(verdict),
+        from,
+        to,
+    }
 }
 
 /// A row with nothing but its action; the others are written as differences to it.
@@ -293,13 +319,23 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         action: Action::Amend,
-        by: &[(C::Report, R::Own), (C::Inspect, R::Unit), (C::Accept, R::Unit)],
+        by: &[
+            (C::Report, R::Own),
+            (C::Inspect, R::Unit),
+            (C::Accept, R::Unit),
+        ],
         level: Level::Aside,
         steps: &[step(OPEN, S::Reported)],
         may_write: ALL_FIELDS,
         ..PLAIN
     },
-    Row { action: Action::Accept, place: Where::Office, by: &[(C::Accept, R::Unit)], steps: &[step(&[S::Reported], S::Accepted)], ..PLAIN },
+    Row {
+        action: Action::Accept,
+        place: Where::Office,
+        by: &[(C::Accept, R::Unit)],
+        steps: &[step(&[S::Reported], S::Accepted)],
+        ..PLAIN
+    },
     Row {
         action: Action::Register,
         place: Where::Office,
@@ -320,7 +356,16 @@ pub const TABLE: &[Row] = &[
         action: Action::Dispatch,
         place: Where::Office,
         by: &[(C::Dispatch, R::Unit)],
-        steps: &[step(&[S::Registered, S::Dispatched, S::Suspended, S::Resolved, S::PostChecking], S::Dispatched)],
+        steps: &[step(
+            &[
+                S::Registered,
+                S::Dispatched,
+                S::Suspended,
+                S::Resolved,
+                S::PostChecking,
+            ],
+            S::Dispatched,
+        )],
         needs: &[D::Assign],
         allows: &[D::Words, D::Reason, D::CheckBy],
         demands: &[Demand::NewUnits],
@@ -359,12 +404,28 @@ pub const TABLE: &[Row] = &[
         by: CHECKERS,
         level: Level::Assignment,
         steps: &[
-            verdict(Verdict::Passed, &[S::Resolved, S::PostChecking], Standing::at(S::AwaitingClose)),
-            verdict(Verdict::Failed, &[S::Resolved, S::PostChecking], Standing::REWORK),
-            verdict(Verdict::Unchecked, &[S::Resolved, S::PostChecking], Standing::at(S::Resolved)),
+            verdict(
+                Verdict::Passed,
+                &[S::Resolved, S::PostChecking],
+                Standing::at(S::AwaitingClose),
+            ),
+            verdict(
+                Verdict::Failed,
+                &[S::Resolved, S::PostChecking],
+                Standing::REWORK,
+            ),
+            verdict(
+                Verdict::Unchecked,
+                &[S::Resolved, S::PostChecking],
+                Standing::at(S::Resolved),
+            ),
         ],
         needs: &[D::Assignment, D::Judged, D::Verdict],
-        demands: &[Demand::LatestResult, Demand::NotOwnResult, Demand::AskedChecker],
+        demands: &[
+            Demand::LatestResult,
+            Demand::NotOwnResult,
+            Demand::AskedChecker,
+        ],
         ..PLAIN
     },
     Row {
@@ -376,7 +437,13 @@ pub const TABLE: &[Row] = &[
         demands: &[Demand::OwnAssignment],
         ..PLAIN
     },
-    Row { action: Action::Close, place: Where::Office, by: &[(C::Close, R::Unit)], steps: &[step(&[S::AwaitingClose], S::Closed)], ..PLAIN },
+    Row {
+        action: Action::Close,
+        place: Where::Office,
+        by: &[(C::Close, R::Unit)],
+        steps: &[step(&[S::AwaitingClose], S::Closed)],
+        ..PLAIN
+    },
     Row {
         action: Action::Cancel,
         place: Where::Office,
@@ -405,7 +472,13 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         action: Action::Reconcile,
-        by: &[(C::Reconcile, R::Unit), (C::Report, R::Own), (C::Inspect, R::Unit), (C::Confirm, R::Unit), (C::Fix, R::Unit)],
+        by: &[
+            (C::Reconcile, R::Unit),
+            (C::Report, R::Own),
+            (C::Inspect, R::Unit),
+            (C::Confirm, R::Unit),
+            (C::Fix, R::Unit),
+        ],
         allows: &[D::Words, D::Chosen, D::Field],
         may_write: ALL_FIELDS,
         demands: &[Demand::Settles],
@@ -415,11 +488,20 @@ pub const TABLE: &[Row] = &[
         action: Action::Reopen,
         place: Where::Office,
         by: &[(C::Reopen, R::Unit)],
-        steps: &[step(&[S::Closed], S::Registered), step(&[S::Declined, S::Cancelled], S::Accepted)],
+        steps: &[
+            step(&[S::Closed], S::Registered),
+            step(&[S::Declined, S::Cancelled], S::Accepted),
+        ],
         needs: &[D::Words],
         ..PLAIN
     },
-    Row { action: Action::Urge, by: &[(C::Urge, R::Unit)], level: Level::Aside, steps: &[step(OPEN, S::Reported)], ..PLAIN },
+    Row {
+        action: Action::Urge,
+        by: &[(C::Urge, R::Unit)],
+        level: Level::Aside,
+        steps: &[step(OPEN, S::Reported)],
+        ..PLAIN
+    },
     Row {
         action: Action::AskPreCheck,
         place: Where::Office,
@@ -431,9 +513,21 @@ pub const TABLE: &[Row] = &[
         action: Action::PreCheck,
         by: CHECKERS,
         steps: &[
-            verdict(Verdict::Passed, &[S::PreChecking], Standing::at(S::Reported)),
-            verdict(Verdict::Failed, &[S::PreChecking], Standing::at(S::Reported)),
-            verdict(Verdict::Unchecked, &[S::PreChecking], Standing::at(S::Reported)),
+            verdict(
+                Verdict::Passed,
+                &[S::PreChecking],
+                Standing::at(S::Reported),
+            ),
+            verdict(
+                Verdict::Failed,
+                &[S::PreChecking],
+                Standing::at(S::Reported),
+            ),
+            verdict(
+                Verdict::Unchecked,
+                &[S::PreChecking],
+                Standing::at(S::Reported),
+            ),
         ],
         needs: &[D::Verdict],
         ..PLAIN
@@ -468,7 +562,10 @@ mod tests {
         for action in Action::ALL {
             assert!(TABLE.iter().any(|row| row.action == *action), "{action:?}");
             for kind in DocumentKind::ALL {
-                let rows = TABLE.iter().filter(|row| row.action == *action && row.kinds.contains(kind)).count();
+                let rows = TABLE
+                    .iter()
+                    .filter(|row| row.action == *action && row.kinds.contains(kind))
+                    .count();
                 assert!(rows <= 1, "{action:?} in {kind:?}");
             }
         }
@@ -476,7 +573,11 @@ mod tests {
 
     #[test]
     fn what_only_one_place_can_grant_is_the_offices() {
-        let office: Vec<&str> = TABLE.iter().filter(|row| row.place == Where::Office).map(|row| row.action.word()).collect();
+        let office: Vec<&str> = TABLE
+            .iter()
+            .filter(|row| row.place == Where::Office)
+            .map(|row| row.action.word())
+            .collect();
         assert_eq!(
             office.join(" "),
             "accept register decline dispatch ask_post_check close cancel reopen ask_pre_check mark_duplicate"
@@ -487,9 +588,25 @@ mod tests {
     fn every_row_names_a_right_and_every_step_a_stage() {
         for row in TABLE {
             assert!(!row.by.is_empty(), "{:?}", row.action);
-            assert!(!row.steps.is_empty() || row.demands.contains(&Demand::Settles), "{:?}", row.action);
-            assert!(row.steps.iter().all(|step| row.level == Level::Opening || !step.from.is_empty()), "{:?}", row.action);
-            assert!(row.needs.iter().all(|detail| !(row.allows.contains(detail) && *detail != Detail::Words)), "{:?}", row.action);
+            assert!(
+                !row.steps.is_empty() || row.demands.contains(&Demand::Settles),
+                "{:?}",
+                row.action
+            );
+            assert!(
+                row.steps
+                    .iter()
+                    .all(|step| row.level == Level::Opening || !step.from.is_empty()),
+                "{:?}",
+                row.action
+            );
+            assert!(
+                row.needs
+                    .iter()
+                    .all(|detail| !(row.allows.contains(detail) && *detail != Detail::Words)),
+                "{:?}",
+                row.action
+            );
         }
     }
 }

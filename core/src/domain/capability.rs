@@ -72,12 +72,18 @@ capabilities! {
 impl Capability {
     /// The capability of a code.
     pub fn from_code(code: u64) -> Option<Self> {
-        Self::ALL.iter().copied().find(|capability| capability.code() == code)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|capability| capability.code() == code)
     }
 
     /// The capability of a word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|capability| capability.word() == word)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|capability| capability.word() == word)
     }
 }
 
@@ -131,8 +137,15 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: &'static [Self] =
-        &[Self::Inspector, Self::Cadre, Self::Dispatcher, Self::UnitOperator, Self::Leader, Self::Evaluator, Self::Administrator];
+    pub const ALL: &'static [Self] = &[
+        Self::Inspector,
+        Self::Cadre,
+        Self::Dispatcher,
+        Self::UnitOperator,
+        Self::Leader,
+        Self::Evaluator,
+        Self::Administrator,
+    ];
 
     /// The word in JSON, SQL and the translation layer.
     pub fn word(self) -> &'static str {
@@ -155,14 +168,33 @@ impl Role {
     /// The rights of this role where it is held for `unit`.
     pub fn rights(self, unit: UnitId) -> Vec<Right> {
         use Capability as C;
-        let city = |capability| Right { capability, unit: UnitId::CITY };
+        let city = |capability| Right {
+            capability,
+            unit: UnitId::CITY,
+        };
         let here = |capability| Right { capability, unit };
         match self {
             Self::Inspector => vec![city(C::Report), here(C::Inspect), here(C::Count)],
-            Self::Cadre => vec![city(C::Report), here(C::Confirm), here(C::Fix), here(C::Count)],
-            Self::Dispatcher => [C::Report, C::Accept, C::Register, C::Decline, C::Dispatch, C::Close, C::Reconcile, C::Review, C::Reopen, C::Note]
-                .map(city)
-                .to_vec(),
+            Self::Cadre => vec![
+                city(C::Report),
+                here(C::Confirm),
+                here(C::Fix),
+                here(C::Count),
+            ],
+            Self::Dispatcher => [
+                C::Report,
+                C::Accept,
+                C::Register,
+                C::Decline,
+                C::Dispatch,
+                C::Close,
+                C::Reconcile,
+                C::Review,
+                C::Reopen,
+                C::Note,
+            ]
+            .map(city)
+            .to_vec(),
             Self::UnitOperator => vec![city(C::Report), here(C::Fix)],
             Self::Leader => vec![city(C::Urge), city(C::Note)],
             Self::Evaluator => vec![city(C::Evaluate)],
@@ -179,11 +211,17 @@ mod tests {
     fn a_holding_begins_and_ends() {
         let holding = Holding {
             person: PersonId([1; 8]),
-            right: Right { capability: Capability::Inspect, unit: UnitId(5) },
+            right: Right {
+                capability: Capability::Inspect,
+                unit: UnitId(5),
+            },
             from: Timestamp(10),
             until: Some(Timestamp(20)),
         };
-        assert_eq!([9, 10, 19, 20].map(|ms| holding.is_held_at(Timestamp(ms))), [false, true, true, false]);
+        assert_eq!(
+            [9, 10, 19, 20].map(|ms| holding.is_held_at(Timestamp(ms))),
+            [false, true, true, false]
+        );
     }
 
     #[test]

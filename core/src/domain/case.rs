@@ -36,7 +36,9 @@ impl CategoryKind {
 
     /// The kind of a code.
     pub fn from_code(code: u64) -> Option<Self> {
-        [Self::Component, Self::Matter].into_iter().find(|kind| kind.code() == code)
+        [Self::Component, Self::Matter]
+            .into_iter()
+            .find(|kind| kind.code() == code)
     }
 }
 
@@ -75,10 +77,14 @@ pub struct Case {
 impl Case {
     /// The registers that hold more than one value.
     pub fn contested_fields(&self) -> Vec<Field> {
-        [(Field::Place, self.places.len()), (Field::Category, self.categories.len()), (Field::Words, self.words.len())]
-            .into_iter()
-            .filter_map(|(field, values)| (values > 1).then_some(field))
-            .collect()
+        [
+            (Field::Place, self.places.len()),
+            (Field::Category, self.categories.len()),
+            (Field::Words, self.words.len()),
+        ]
+        .into_iter()
+        .filter_map(|(field, values)| (values > 1).then_some(field))
+        .collect()
     }
 
     /// The scopes for judging a right: the server's, or until it has written them the village of the first place and
@@ -87,7 +93,10 @@ impl Case {
         if !self.scopes.is_empty() {
             return self.scopes.clone();
         }
-        let village = self.places.first().map(|place| Scope::Village(place.value.village));
+        let village = self
+            .places
+            .first()
+            .map(|place| Scope::Village(place.value.village));
         let person = self.workflow.reporter.map(Scope::Person);
         village.into_iter().chain(person).collect()
     }
@@ -115,7 +124,9 @@ pub struct Workflow {
 impl Workflow {
     /// The open assignment of that name.
     pub fn assignment(&self, id: AssignmentId) -> Option<&Assignment> {
-        self.assignments.iter().find(|assignment| assignment.id == id)
+        self.assignments
+            .iter()
+            .find(|assignment| assignment.id == id)
     }
 }
 

@@ -99,7 +99,12 @@ pub enum UnitKind {
 
 impl UnitKind {
     /// All kinds.
-    pub const ALL: &'static [Self] = &[Self::Department, Self::Enterprise, Self::Town, Self::Village];
+    pub const ALL: &'static [Self] = &[
+        Self::Department,
+        Self::Enterprise,
+        Self::Town,
+        Self::Village,
+    ];
 
     /// The word in JSON, SQL, on the wire and in the translation layer.
     pub fn word(self) -> &'static str {
@@ -251,24 +256,38 @@ impl Directory {
 
     /// The beat to which a village belongs at that time.
     pub fn beat_of(&self, village: VillageCode, now: Timestamp) -> Option<&Beat> {
-        self.beats.iter().find(|beat| beat.villages.iter().any(|row| row.village == village && row.is_in_force_at(now)))
+        self.beats.iter().find(|beat| {
+            beat.villages
+                .iter()
+                .any(|row| row.village == village && row.is_in_force_at(now))
+        })
     }
 
     /// Every right of every person, with its dates. The same right may be held through several posts.
     pub fn holdings(&self) -> Vec<Holding> {
-        self.people.iter().flat_map(|person| self.holdings_through_posts(person)).collect()
+        self.people
+            .iter()
+            .flat_map(|person| self.holdings_through_posts(person))
+            .collect()
     }
 
     /// Every right of one person, with its dates; none for somebody who is not in the directory.
     pub fn holdings_of(&self, person: PersonId) -> Vec<Holding> {
-        self.person(person).map(|person| self.holdings_through_posts(person)).unwrap_or_default()
+        self.person(person)
+            .map(|person| self.holdings_through_posts(person))
+            .unwrap_or_default()
     }
 
     fn holdings_through_posts(&self, person: &Person) -> Vec<Holding> {
         let mut holdings = Vec::new();
         for post in &person.posts {
             let mut hold = |rights: Vec<Right>, (from, until): (Timestamp, Option<Timestamp>)| {
-                holdings.extend(rights.into_iter().map(|right| Holding { person: person.id, right, from, until }));
+                holdings.extend(rights.into_iter().map(|right| Holding {
+                    person: person.id,
+                    right,
+                    from,
+                    until,
+                }));
             };
             let whole = overlap((post.from, post.until), (post.from, None));
             match (whole, post.at) {
@@ -278,7 +297,11 @@ impl Directory {
                 (Some(dates), PostAt::Beat(beat)) => {
                     let (city, _) = split_city(post.role.rights(NOWHERE));
                     hold(city, dates);
-                    for row in self.beat(beat).map(|beat| beat.villages.as_slice()).unwrap_or_default() {
+                    for row in self
+                        .beat(beat)
+                        .map(|beat| beat.villages.as_slice())
+                        .unwrap_or_default()
+                    {
                         if let Some(dates) = overlap(dates, (row.from, row.until)) {
                             hold(split_city(post.role.rights(row.village.unit())).1, dates);
                         }
@@ -294,11 +317,17 @@ impl Directory {
     /// holds them works at the office.
     pub fn scopes_of(&self, person: PersonId, now: Timestamp) -> BTreeSet<Scope> {
         let mut scopes = BTreeSet::from([Scope::Person(person)]);
-        let posts = self.person(person).map(|person| person.posts.as_slice()).unwrap_or_default();
+        let posts = self
+            .person(person)
+            .map(|person| person.posts.as_slice())
+            .unwrap_or_default();
         for post in posts.iter().filter(|post| post.is_in_force_at(now)) {
             match (post.role, post.at) {
                 (Role::Inspector, PostAt::Beat(beat)) => {
-                    let rows = self.beat(beat).map(|beat| beat.villages.as_slice()).unwrap_or_default();
+                    let rows = self
+                        .beat(beat)
+                        .map(|beat| beat.villages.as_slice())
+                        .unwrap_or_default();
                     let today = rows.iter().filter(|row| row.is_in_force_at(now));
                     scopes.extend(today.map(|row| Scope::Village(row.village)));
                 }
@@ -318,7 +347,9 @@ impl Directory {
 
 /// Rights for the whole city, and rights for one unit.
 fn split_city(rights: Vec<Right>) -> (Vec<Right>, Vec<Right>) {
-    rights.into_iter().partition(|right| right.unit == UnitId::CITY)
+    rights
+        .into_iter()
+        .partition(|right| right.unit == UnitId::CITY)
 }
 
 /// Whether `now` lies between two dates, the second excluded.
@@ -332,7 +363,9 @@ type Dates = (Timestamp, Option<Timestamp>);
 fn overlap(one: Dates, other: Dates) -> Option<Dates> {
     let from = one.0.max(other.0);
     let until = one.1.into_iter().chain(other.1).min();
-    until.is_none_or(|until| from < until).then_some((from, until))
+    until
+        .is_none_or(|until| from < until)
+        .then_some((from, until))
 }
 
 #[cfg(test)]

@@ -40,7 +40,10 @@ impl Entry {
 
     /// The right used, when this program knows the capability.
     pub fn right(&self) -> Option<Right> {
-        Capability::from_code(self.capability).map(|capability| Right { capability, unit: self.unit })
+        Capability::from_code(self.capability).map(|capability| Right {
+            capability,
+            unit: self.unit,
+        })
     }
 }
 
@@ -74,7 +77,9 @@ impl Verdict {
 
     /// The verdict of a code.
     pub fn from_code(code: u64) -> Option<Self> {
-        [Self::Passed, Self::Failed, Self::Unchecked].into_iter().find(|verdict| verdict.code() == code)
+        [Self::Passed, Self::Failed, Self::Unchecked]
+            .into_iter()
+            .find(|verdict| verdict.code() == code)
     }
 
     /// The word in JSON and the translation layer.
@@ -88,7 +93,9 @@ impl Verdict {
 
     /// The verdict of a word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Passed, Self::Failed, Self::Unchecked].into_iter().find(|verdict| verdict.word() == word)
+        [Self::Passed, Self::Failed, Self::Unchecked]
+            .into_iter()
+            .find(|verdict| verdict.word() == word)
     }
 }
 
@@ -109,7 +116,9 @@ impl Part {
 
     /// The part of a code.
     pub fn from_code(code: u64) -> Option<Self> {
-        [Self::Main, Self::Assisting].into_iter().find(|part| part.code() == code)
+        [Self::Main, Self::Assisting]
+            .into_iter()
+            .find(|part| part.code() == code)
     }
 }
 
@@ -132,7 +141,9 @@ impl CheckBy {
 
     /// The choice of a code.
     pub fn from_code(code: u64) -> Option<Self> {
-        [Self::Either, Self::Inspector, Self::Cadre].into_iter().find(|by| by.code() == code)
+        [Self::Either, Self::Inspector, Self::Cadre]
+            .into_iter()
+            .find(|by| by.code() == code)
     }
 }
 

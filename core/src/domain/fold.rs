@@ -20,7 +20,8 @@ use super::case::{Anomaly, Assignment, Conflict, Track, Workflow};
 use super::entry::{Entry, Line};
 use super::id::EntryId;
 use super::refusal::Refusal;
-use graph::{Bits, Graph};
+use crate::bits::Bits;
+use graph::Graph;
 use judge::Opened;
 
 /// The version of the fold, written by the server into each document (`s/fold`).
@@ -53,7 +54,12 @@ impl<'a> Fold<'a> {
     pub fn of(kind: DocumentKind, lines: &'a [Line]) -> Self {
         let graph = Graph::of(kind, lines);
         let len = graph.len();
-        let mut fold = Self { kind, graph, outcomes: Vec::with_capacity(len), opened: Vec::new() };
+        let mut fold = Self {
+            kind,
+            graph,
+            outcomes: Vec::with_capacity(len),
+            opened: Vec::new(),
+        };
         for node in 0..len {
             let outcome = match fold.judge_line(node) {
                 Ok(effects) => {
@@ -70,21 +76,30 @@ impl<'a> Fold<'a> {
     /// Whether an entry that is not yet recorded would fit, judged on what its author has seen.
     pub fn fits(&self, entry: &Entry) -> Result<(), Refusal> {
         if let Some(key) = &entry.key
-            && self.graph.lines().any(|line| line.entry.person == entry.person && line.entry.key.as_ref() == Some(key))
+            && self.graph.lines().any(|line| {
+                line.entry.person == entry.person && line.entry.key.as_ref() == Some(key)
+            })
         {
             return Err(Refusal::Repeated);
         }
-        self.effects_of(entry, &self.graph.seen_by(entry), self.outcomes.len()).map(drop)
+        self.effects_of(entry, &self.graph.seen_by(entry), self.outcomes.len())
+            .map(drop)
     }
 
     /// Where the document stands when all entries are taken together.
     pub fn workflow(&self) -> Workflow {
         let all = self.graph.all();
         let view = self.view(&all);
-        let assignments = view.live.iter().map(|(track, standing)| self.assignment(*track, *standing, &all)).collect();
+        let assignments = view
+            .live
+            .iter()
+            .map(|(track, standing)| self.assignment(*track, *standing, &all))
+            .collect();
         Workflow {
             standing: view.standing,
-            reporter: self.opening().map(|node| self.graph.line(node).entry.person),
+            reporter: self
+                .opening()
+                .map(|node| self.graph.line(node).entry.person),
             heads: self.ids(&view.heads),
             assignments,
             conflicts: self.conflicts(&all),
@@ -96,13 +111,21 @@ impl<'a> Fold<'a> {
     /// Entries that are kept but do not fit, in the order of the fold.
     pub fn anomalies(&self) -> Vec<Anomaly> {
         let all = self.graph.all();
-        let misfits = self.outcomes.iter().enumerate().filter_map(|(node, outcome)| match outcome {
-            Outcome::Misfit(reason) => Some(Anomaly { entry: self.graph.line(node).id, reason: *reason }),
-            Outcome::Fits(_) if self.is_outrun(node, &all) => {
-                Some(Anomaly { entry: self.graph.line(node).id, reason: Refusal::OldResult })
-            }
-            Outcome::Fits(_) => None,
-        });
+        let misfits =
+            self.outcomes
+                .iter()
+                .enumerate()
+                .filter_map(|(node, outcome)| match outcome {
+                    Outcome::Misfit(reason) => Some(Anomaly {
+                        entry: self.graph.line(node).id,
+                        reason: *reason,
+                    }),
+                    Outcome::Fits(_) if self.is_outrun(node, &all) => Some(Anomaly {
+                        entry: self.graph.line(node).id,
+                        reason: Refusal::OldResult,
+                    }),
+                    Outcome::Fits(_) => None,
+                });
         misfits.collect()
     }
 
@@ -112,9 +135,17 @@ impl<'a> Fold<'a> {
     }
 
     fn assignment(&self, track: usize, standing: super::stage::Standing, set: &Bits) -> Assignment {
-        let opened = self.opened_at(track).expect("a live track is an assignment");
+        let opened = self
+            .opened_at(track)
+            .expect("a live track is an assignment");
         let results = self.ids(&self.latest_results(set, opened.id));
-        Assignment { id: opened.id, part: opened.part, check_by: opened.check_by, standing, results }
+        Assignment {
+            id: opened.id,
+            part: opened.part,
+            check_by: opened.check_by,
+            standing,
+            results,
+        }
     }
 
     fn conflicts(&self, set: &Bits) -> Vec<Conflict> {
@@ -122,9 +153,15 @@ impl<'a> Fold<'a> {
         let mut conflicts: Vec<Conflict> = flagged
             .iter()
             .map(|raw| Conflict {
-                track: self.opened_at(raw.track).map_or(Track::Case, |opened| Track::Assignment(opened.id)),
+                track: self
+                    .opened_at(raw.track)
+                    .map_or(Track::Case, |opened| Track::Assignment(opened.id)),
                 entries: self.ids(&raw.members),
-                candidates: self.candidates(raw, set).into_iter().map(|node| self.graph.line(node).id).collect(),
+                candidates: self
+                    .candidates(raw, set)
+                    .into_iter()
+                    .map(|node| self.graph.line(node).id)
+                    .collect(),
             })
             .collect();
         conflicts.sort();
@@ -132,22 +169,32 @@ impl<'a> Fold<'a> {
     }
 
     fn ids(&self, nodes: &[usize]) -> Vec<EntryId> {
-        nodes.iter().map(|node| self.graph.line(*node).id).collect::<BTreeSet<_>>().into_iter().collect()
+        nodes
+            .iter()
+            .map(|node| self.graph.line(*node).id)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     fn count_moves(&self, counts: impl Fn(super::stage::Standing) -> bool) -> u32 {
-        let moved = |effects: &fits::Effects| effects.moves.iter().any(|(_, to)| to.is_some_and(&counts));
+        let moved =
+            |effects: &fits::Effects| effects.moves.iter().any(|(_, to)| to.is_some_and(&counts));
         let all = self.graph.all();
         let reconcile = super::action::Action::Reconcile;
         let counted = (0..self.outcomes.len())
-            .filter(|node| self.graph.line(*node).entry.action() != Some(reconcile) && !self.is_outrun(*node, &all))
+            .filter(|node| {
+                self.graph.line(*node).entry.action() != Some(reconcile)
+                    && !self.is_outrun(*node, &all)
+            })
             .filter(|node| self.effects(*node).is_some_and(moved));
         u32::try_from(counted.count()).unwrap_or(u32::MAX)
     }
 
     fn count_actions(&self, action: super::action::Action) -> u32 {
-        let counted = (0..self.outcomes.len())
-            .filter(|node| self.effects(*node).is_some() && self.graph.line(*node).entry.action() == Some(action));
+        let counted = (0..self.outcomes.len()).filter(|node| {
+            self.effects(*node).is_some() && self.graph.line(*node).entry.action() == Some(action)
+        });
         u32::try_from(counted.count()).unwrap_or(u32::MAX)
     }
 }

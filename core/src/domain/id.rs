@@ -123,7 +123,11 @@ impl DocumentId {
     /// A UUIDv7 of the given time and 74 random bits.
     pub fn new(now: super::time::Timestamp, random: [u8; 10]) -> Self {
         let ms = u64::try_from(now.0).unwrap_or(0);
-        Self(uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid().into_bytes())
+        Self(
+            uuid::Builder::from_unix_timestamp_millis(ms, &random)
+                .into_uuid()
+                .into_bytes(),
+        )
     }
 }
 

@@ -11,12 +11,15 @@ pub struct VillageCode(u64);
 impl VillageCode {
     /// Accepts a number of 12 digits.
     pub fn new(code: u64) -> Option<Self> {
-        (100_000_000_000..1_000_000_000_000).contains(&code).then_some(Self(code))
+        (100_000_000_000..1_000_000_000_000)
+            .contains(&code)
+            .then_some(Self(code))
     }
 
     /// Reads 12 decimal digits.
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok().and_then(Self::new))?
+        (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| text.parse().ok().and_then(Self::new))?
     }
 
     /// The code as a number.
@@ -69,7 +72,9 @@ impl Datum {
 
     /// The datum of a code.
     pub fn from_code(code: u64) -> Option<Self> {
-        [Self::Wgs84, Self::Cgcs2000, Self::Gcj02].into_iter().find(|datum| datum.code() == code)
+        [Self::Wgs84, Self::Cgcs2000, Self::Gcj02]
+            .into_iter()
+            .find(|datum| datum.code() == code)
     }
 }
 
@@ -100,7 +105,11 @@ pub struct Place {
 impl Place {
     /// A place of which only the village is known.
     pub fn village(village: VillageCode) -> Self {
-        Self { village, point: None, words: None }
+        Self {
+            village,
+            point: None,
+            words: None,
+        }
     }
 }
 
@@ -153,7 +162,14 @@ mod tests {
     fn a_village_code_has_twelve_digits_and_names_its_town_and_district() {
         let village = VillageCode::parse("440403100200").expect("twelve digits");
         assert_eq!((village.town(), village.district()), (440_403_100, 440_403));
-        for wrong in ["", "44040310020", "4404031002000", "+40403100200", "44040310020x", "040403100200"] {
+        for wrong in [
+            "",
+            "44040310020",
+            "4404031002000",
+            "+40403100200",
+            "44040310020x",
+            "040403100200",
+        ] {
             assert_eq!(VillageCode::parse(wrong), None, "{wrong}");
         }
     }
@@ -161,7 +177,11 @@ mod tests {
     #[test]
     fn scopes_come_back_from_their_parts() {
         let village = VillageCode::parse("440403100200").expect("twelve digits");
-        for scope in [Scope::Village(village), Scope::Unit(UnitId(17)), Scope::Person(PersonId([7; 8]))] {
+        for scope in [
+            Scope::Village(village),
+            Scope::Unit(UnitId(17)),
+            Scope::Person(PersonId([7; 8])),
+        ] {
             let (kind, id) = scope.parts();
             assert_eq!(Scope::from_parts(kind, id), Some(scope));
         }

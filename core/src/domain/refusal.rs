@@ -112,7 +112,10 @@ refusals! {
 impl Refusal {
     /// The refusal of a number.
     pub fn from_number(number: u64) -> Option<Self> {
-        Self::ALL.iter().copied().find(|refusal| refusal.number() == number)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|refusal| refusal.number() == number)
     }
 }
 
@@ -130,9 +133,13 @@ mod tests {
 
     #[test]
     fn numbers_and_codes_are_unique() {
-        let numbers: std::collections::BTreeSet<_> = Refusal::ALL.iter().map(|r| r.number()).collect();
+        let numbers: std::collections::BTreeSet<_> =
+            Refusal::ALL.iter().map(|r| r.number()).collect();
         let codes: std::collections::BTreeSet<_> = Refusal::ALL.iter().map(|r| r.code()).collect();
-        assert_eq!((numbers.len(), codes.len()), (Refusal::ALL.len(), Refusal::ALL.len()));
+        assert_eq!(
+            (numbers.len(), codes.len()),
+            (Refusal::ALL.len(), Refusal::ALL.len())
+        );
         assert_eq!(Refusal::from_number(6), Some(Refusal::Forked));
     }
 }

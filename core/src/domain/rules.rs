@@ -41,7 +41,10 @@ pub fn may(holdings: &[Holding], now: Timestamp, question: Question<'_>) -> Stan
         return Standing::Never;
     }
     let mut standing = Standing::Never;
-    for holding in holdings.iter().filter(|holding| holding.person == question.person && holding.right == question.right) {
+    for holding in holdings
+        .iter()
+        .filter(|holding| holding.person == question.person && holding.right == question.right)
+    {
         if holding.is_held_at(now) {
             return Standing::Held;
         }
@@ -52,20 +55,46 @@ pub fn may(holdings: &[Holding], now: Timestamp, question: Question<'_>) -> Stan
 
 /// Whether the action goes with the right, and the right's unit with the document.
 fn is_within_reach(question: Question<'_>) -> bool {
-    let Some(row) = question.action.row(question.kind) else { return false };
-    row.by.iter().filter(|(capability, _)| *capability == question.right.capability).any(|(_, reach)| match reach {
-        Reach::Anywhere => true,
-        Reach::Unit => question.right.unit == UnitId::CITY || question.scopes.iter().any(|scope| scope.unit() == Some(question.right.unit)),
-        Reach::Own => question.scopes.contains(&Scope::Person(question.person)),
-    })
+    let Some(row) = question.action.row(question.kind) else {
+        return false;
+    };
+    row.by
+        .iter()
+        .filter(|(capability, _)| *capability == question.right.capability)
+        .any(|(_, reach)| match reach {
+            Reach::Anywhere => true,
+            Reach::Unit => {
+                question.right.unit == UnitId::CITY
+                    || question
+                        .scopes
+                        .iter()
+                        .any(|scope| scope.unit() == Some(question.right.unit))
+            }
+            Reach::Own => question.scopes.contains(&Scope::Person(question.person)),
+        })
 }
 
 /// The rights by which a person may do this now, in the order of his rows.
-pub fn rights_for(holdings: &[Holding], now: Timestamp, person: PersonId, action: Action, kind: DocumentKind, scopes: &[Scope]) -> Vec<Right> {
+pub fn rights_for(
+    holdings: &[Holding],
+    now: Timestamp,
+    person: PersonId,
+    action: Action,
+    kind: DocumentKind,
+    scopes: &[Scope],
+) -> Vec<Right> {
     let mut rights: Vec<Right> = Vec::new();
     for holding in holdings.iter().filter(|holding| holding.person == person) {
-        let question = Question { person, action, kind, right: holding.right, scopes };
-        if may(std::slice::from_ref(holding), now, question) == Standing::Held && !rights.contains(&holding.right) {
+        let question = Question {
+            person,
+            action,
+            kind,
+            right: holding.right,
+            scopes,
+        };
+        if may(std::slice::from_ref(holding), now, question) == Standing::Held
+            && !rights.contains(&holding.right)
+        {
             rights.push(holding.right);
         }
     }
@@ -88,30 +117,84 @@ mod tests {
     fn holdings(role: Role, unit: UnitId, until: Option<i64>) -> Vec<Holding> {
         role.rights(unit)
             .into_iter()
-            .map(|right| Holding { person: ANNA, right, from: Timestamp(0), until: until.map(Timestamp) })
+            .map(|right| Holding {
+                person: ANNA,
+                right,
+                from: Timestamp(0),
+                until: until.map(Timestamp),
+            })
             .collect()
     }
 
     fn ask(action: Action, capability: Capability, unit: UnitId, scopes: &[Scope]) -> Question<'_> {
-        Question { person: ANNA, action, kind: DocumentKind::Case, right: Right { capability, unit }, scopes }
+        Question {
+            person: ANNA,
+            action,
+            kind: DocumentKind::Case,
+            right: Right { capability, unit },
+            scopes,
+        }
     }
 
     #[test]
     fn an_inspector_reports_anywhere_and_checks_in_his_villages() {
         let rows = holdings(Role::Inspector, village(200).unit(), None);
         let now = Timestamp(5);
-        assert_eq!(may(&rows, now, ask(Action::Report, Capability::Report, UnitId::CITY, &[])), Standing::Held);
+        assert_eq!(
+            may(
+                &rows,
+                now,
+                ask(Action::Report, Capability::Report, UnitId::CITY, &[])
+            ),
+            Standing::Held
+        );
         let here = [Scope::Village(village(200))];
         let there = [Scope::Village(village(201))];
-        assert_eq!(may(&rows, now, ask(Action::PostCheck, Capability::Inspect, village(200).unit(), &here)), Standing::Held);
-        assert_eq!(may(&rows, now, ask(Action::PostCheck, Capability::Inspect, village(200).unit(), &there)), Standing::Never);
-        assert_eq!(may(&rows, now, ask(Action::Close, Capability::Report, UnitId::CITY, &here)), Standing::Never);
+        assert_eq!(
+            may(
+                &rows,
+                now,
+                ask(
+                    Action::PostCheck,
+                    Capability::Inspect,
+                    village(200).unit(),
+                    &here
+                )
+            ),
+            Standing::Held
+        );
+        assert_eq!(
+            may(
+                &rows,
+                now,
+                ask(
+                    Action::PostCheck,
+                    Capability::Inspect,
+                    village(200).unit(),
+                    &there
+                )
+            ),
+            Standing::Never
+        );
+        assert_eq!(
+            may(
+                &rows,
+                now,
+                ask(Action::Close, Capability::Report, UnitId::CITY, &here)
+            ),
+            Standing::Never
+        );
     }
 
     #[test]
     fn a_right_that_ended_is_remembered() {
         let rows = holdings(Role::Inspector, village(200).unit(), Some(10));
-        let question = ask(Action::PostCheck, Capability::Inspect, village(200).unit(), &[Scope::Village(village(200))]);
+        let question = ask(
+            Action::PostCheck,
+            Capability::Inspect,
+            village(200).unit(),
+            &[Scope::Village(village(200))],
+        );
         assert_eq!(may(&rows, Timestamp(9), question), Standing::Held);
         assert_eq!(may(&rows, Timestamp(10), question), Standing::HeldOnce);
     }
@@ -121,11 +204,35 @@ mod tests {
         let rows = holdings(Role::UnitOperator, UnitId(101), None);
         let own = [Scope::Village(village(3)), Scope::Person(ANNA)];
         let others = [Scope::Village(village(3)), Scope::Person(BOB)];
-        assert_eq!(may(&rows, Timestamp(5), ask(Action::Withdraw, Capability::Report, UnitId::CITY, &own)), Standing::Held);
-        assert_eq!(may(&rows, Timestamp(5), ask(Action::Withdraw, Capability::Report, UnitId::CITY, &others)), Standing::Never);
-        assert_eq!(rights_for(&rows, Timestamp(5), ANNA, Action::Note, DocumentKind::Case, &own), vec![Right {
-            capability: Capability::Report,
-            unit: UnitId::CITY
-        }]);
+        assert_eq!(
+            may(
+                &rows,
+                Timestamp(5),
+                ask(Action::Withdraw, Capability::Report, UnitId::CITY, &own)
+            ),
+            Standing::Held
+        );
+        assert_eq!(
+            may(
+                &rows,
+                Timestamp(5),
+                ask(Action::Withdraw, Capability::Report, UnitId::CITY, &others)
+            ),
+            Standing::Never
+        );
+        assert_eq!(
+            rights_for(
+                &rows,
+                Timestamp(5),
+                ANNA,
+                Action::Note,
+                DocumentKind::Case,
+                &own
+            ),
+            vec![Right {
+                capability: Capability::Report,
+                unit: UnitId::CITY
+            }]
+        );
     }
 }

@@ -96,11 +96,17 @@ pub struct Standing {
 impl Standing {
     /// A stage reached in the ordinary way.
     pub const fn at(stage: Stage) -> Self {
-        Self { stage, rework: false }
+        Self {
+            stage,
+            rework: false,
+        }
     }
 
     /// With the unit again after a failed check.
-    pub const REWORK: Self = Self { stage: Stage::Dispatched, rework: true };
+    pub const REWORK: Self = Self {
+        stage: Stage::Dispatched,
+        rework: true,
+    };
 
     /// The declared order of safety: the lower leaves more work open and is shown.
     pub fn rank(self) -> u8 {
@@ -119,7 +125,10 @@ mod tests {
             order.join(" "),
             "reported pre_checking accepted registered dispatched suspended resolved post_checking awaiting_close closed declined cancelled withdrawn"
         );
-        let ranks: Vec<u8> = std::iter::once(Standing::REWORK).chain(Stage::ALL.iter().map(|s| Standing::at(*s))).map(Standing::rank).collect();
+        let ranks: Vec<u8> = std::iter::once(Standing::REWORK)
+            .chain(Stage::ALL.iter().map(|s| Standing::at(*s)))
+            .map(Standing::rank)
+            .collect();
         assert_eq!(ranks, (0..14).collect::<Vec<u8>>());
     }
 }

@@ -12,7 +12,11 @@ use super::id::EntryId;
 /// The sums of a tally by what was counted (1 persuaded (劝导), 2 banners taken down (横幅)).
 pub fn sums(lines: &[Line]) -> BTreeMap<u64, i64> {
     let fold = Fold::of(DocumentKind::Tally, lines);
-    let misfits: BTreeSet<EntryId> = fold.anomalies().into_iter().map(|anomaly| anomaly.entry).collect();
+    let misfits: BTreeSet<EntryId> = fold
+        .anomalies()
+        .into_iter()
+        .map(|anomaly| anomaly.entry)
+        .collect();
     let counting = |line: &&Line| !misfits.contains(&line.id);
     let withdrawn: BTreeSet<EntryId> = lines
         .iter()
@@ -22,7 +26,11 @@ pub fn sums(lines: &[Line]) -> BTreeMap<u64, i64> {
         .collect();
     let mut seen = BTreeSet::new();
     let mut sums = BTreeMap::new();
-    for line in lines.iter().filter(counting).filter(|line| line.entry.action() == Some(Action::Count)) {
+    for line in lines
+        .iter()
+        .filter(counting)
+        .filter(|line| line.entry.action() == Some(Action::Count))
+    {
         if withdrawn.contains(&line.id) || !seen.insert(line.id) {
             continue;
         }

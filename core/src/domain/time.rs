@@ -36,7 +36,10 @@ pub struct At {
 impl At {
     /// A time known from a wall clock alone.
     pub fn wall(wall: Timestamp) -> Self {
-        Self { wall, ..Self::default() }
+        Self {
+            wall,
+            ..Self::default()
+        }
     }
 
     /// The estimate where there is one, else the wall clock.

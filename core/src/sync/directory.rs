@@ -17,15 +17,15 @@
 //! ```
 //!
 //! `at` is 0 for the city (id 0), 1 for a unit, 2 for a beat; times are milliseconds. Rows ascend by their ids. Readers
-//! pass over further positions of any array but those of rows, so that a field can be added without a new version.
+//! pass over items that follow the positions named here, so that a field can be added without a new version.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::cbor::{self, Fault, Reader, Writer};
 use crate::domain::capability::Role;
 use crate::domain::directory::{
-    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, Directory, District, Person, Post, PostAt, Town, Unit, UnitKind,
-    Village,
+    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, Directory, District, Person, Post, PostAt,
+    Town, Unit, UnitKind, Village,
 };
 use crate::domain::id::{PersonId, UnitId};
 use crate::domain::limits;
@@ -42,13 +42,17 @@ pub fn encode(directory: &Directory) -> Vec<u8> {
     let mut writer = Writer::default();
     let w = &mut writer;
     w.array(8).uint(DIRECTORY_VERSION);
-    rows(w, &directory.districts, |w, row| drop(w.array(2).uint(row.code).text(&row.name)));
-    rows(w, &directory.towns, |w, row| drop(w.array(2).uint(row.code).text(&row.name)));
+    rows(w, &directory.districts, |w, row| {
+        w.array(2).uint(row.code).text(&row.name);
+    });
+    rows(w, &directory.towns, |w, row| {
+        w.array(2).uint(row.code).text(&row.name);
+    });
     rows(w, &directory.villages, |w, row| {
         w.array(3).uint(row.code.number()).text(&row.name);
         match row.point {
             Some(point) => write_point(w, point),
-            None => drop(w.null()),
+            None => _ = w.null(),
         }
     });
     rows(w, &directory.beats, |w, row| {
@@ -58,13 +62,22 @@ pub fn encode(directory: &Directory) -> Vec<u8> {
             write_dates(w, row.from, row.until);
         });
     });
-    rows(w, &directory.units, |w, row| drop(w.array(3).uint(row.id.0).text(row.kind.word()).text(&row.name)));
+    rows(w, &directory.units, |w, row| {
+        w.array(3)
+            .uint(row.id.0)
+            .text(row.kind.word())
+            .text(&row.name);
+    });
     rows(w, &directory.people, |w, row| {
         w.array(3).bytes(&row.id.0).text(&row.name);
         rows(w, &row.posts, write_post);
     });
     rows(w, &directory.categories, |w, row| {
-        w.array(4).uint(row.key.scheme).uint(row.key.kind).uint(row.key.code).text(&row.name);
+        w.array(4)
+            .uint(row.key.scheme)
+            .uint(row.key.kind)
+            .uint(row.key.code)
+            .text(&row.name);
     });
     writer.finish()
 }
@@ -77,7 +90,10 @@ fn rows<T>(w: &mut Writer, rows: &[T], write: impl Fn(&mut Writer, &T)) {
 }
 
 fn write_point(w: &mut Writer, point: Point) {
-    w.array(4).int(point.lon_e7).int(point.lat_e7).uint(point.datum.code());
+    w.array(4)
+        .int(point.lon_e7)
+        .int(point.lat_e7)
+        .uint(point.datum.code());
     match point.accuracy_m {
         Some(metres) => w.uint(metres),
         None => w.null(),
@@ -118,8 +134,28 @@ pub fn decode(bytes: &[u8]) -> cbor::Result<Directory> {
             return Err(Fault::Unexpected);
         }
         Ok(Directory {
-            districts: table(r, 2, |r| Ok(District { code: r.uint()?, name: name(r)? }), |row| row.code)?,
-            towns: table(r, 2, |r| Ok(Town { code: r.uint()?, name: name(r)? }), |row| row.code)?,
+            districts: table(
+                r,
+                2,
+                |r| {
+                    Ok(District {
+                        code: r.uint()?,
+                        name: name(r)?,
+                    })
+                },
+                |row| row.code,
+            )?,
+            towns: table(
+                r,
+                2,
+                |r| {
+                    Ok(Town {
+                        code: r.uint()?,
+                        name: name(r)?,
+                    })
+                },
+                |row| row.code,
+            )?,
             villages: table(r, 3, read_village, |row| row.code)?,
             beats: table(r, 3, read_beat, |row| row.id)?,
             units: table(r, 3, read_unit, |row| row.id)?,
@@ -168,7 +204,11 @@ fn table<'b, T, K: Ord>(
     id: impl Fn(&T) -> K,
 ) -> cbor::Result<Vec<T>> {
     let rows = list(r, known, read)?;
-    if rows.is_sorted_by(|one, next| id(one) < id(next)) { Ok(rows) } else { Err(Fault::KeyOrder) }
+    if rows.is_sorted_by(|one, next| id(one) < id(next)) {
+        Ok(rows)
+    } else {
+        Err(Fault::KeyOrder)
+    }
 }
 
 fn name(r: &mut Reader<'_>) -> cbor::Result<String> {
@@ -180,18 +220,28 @@ fn village_code(r: &mut Reader<'_>) -> cbor::Result<VillageCode> {
 }
 
 fn beat_id(number: u64) -> cbor::Result<BeatId> {
-    u32::try_from(number).map(BeatId).map_err(|_| Fault::Unexpected)
+    u32::try_from(number)
+        .map(BeatId)
+        .map_err(|_| Fault::Unexpected)
 }
 
 fn dates(r: &mut Reader<'_>) -> cbor::Result<(Timestamp, Option<Timestamp>)> {
     let from = Timestamp(r.int()?);
-    let until = if r.null()? { None } else { Some(Timestamp(r.int()?)) };
+    let until = if r.null()? {
+        None
+    } else {
+        Some(Timestamp(r.int()?))
+    };
     Ok((from, until))
 }
 
 fn read_village(r: &mut Reader<'_>) -> cbor::Result<Village> {
     let (code, name) = (village_code(r)?, name(r)?);
-    let point = if r.null()? { None } else { Some(positions(r, 4, read_point)?) };
+    let point = if r.null()? {
+        None
+    } else {
+        Some(positions(r, 4, read_point)?)
+    };
     Ok(Village { code, name, point })
 }
 
@@ -199,7 +249,12 @@ fn read_point(r: &mut Reader<'_>) -> cbor::Result<Point> {
     let (lon_e7, lat_e7) = (r.int()?, r.int()?);
     let datum = Datum::from_code(r.uint()?).ok_or(Fault::Unexpected)?;
     let accuracy_m = if r.null()? { None } else { Some(r.uint()?) };
-    Ok(Point { lon_e7, lat_e7, datum, accuracy_m })
+    Ok(Point {
+        lon_e7,
+        lat_e7,
+        datum,
+        accuracy_m,
+    })
 }
 
 fn read_beat(r: &mut Reader<'_>) -> cbor::Result<Beat> {
@@ -207,7 +262,11 @@ fn read_beat(r: &mut Reader<'_>) -> cbor::Result<Beat> {
     let villages = list(r, 3, |r| {
         let village = village_code(r)?;
         let (from, until) = dates(r)?;
-        Ok(BeatVillage { village, from, until })
+        Ok(BeatVillage {
+            village,
+            from,
+            until,
+        })
     })?;
     Ok(Beat { id, name, villages })
 }
@@ -215,12 +274,20 @@ fn read_beat(r: &mut Reader<'_>) -> cbor::Result<Beat> {
 fn read_unit(r: &mut Reader<'_>) -> cbor::Result<Unit> {
     let id = UnitId(r.uint()?);
     let kind = UnitKind::from_word(r.text()?).ok_or(Fault::Unexpected)?;
-    Ok(Unit { id, kind, name: name(r)? })
+    Ok(Unit {
+        id,
+        kind,
+        name: name(r)?,
+    })
 }
 
 fn read_person(r: &mut Reader<'_>) -> cbor::Result<Person> {
     let (id, name) = (PersonId(r.array_of()?), name(r)?);
-    Ok(Person { id, name, posts: list(r, 5, read_post)? })
+    Ok(Person {
+        id,
+        name,
+        posts: list(r, 5, read_post)?,
+    })
 }
 
 fn read_post(r: &mut Reader<'_>) -> cbor::Result<Post> {
@@ -232,12 +299,24 @@ fn read_post(r: &mut Reader<'_>) -> cbor::Result<Post> {
         _ => return Err(Fault::Unexpected),
     };
     let (from, until) = dates(r)?;
-    Ok(Post { role, at, from, until })
+    Ok(Post {
+        role,
+        at,
+        from,
+        until,
+    })
 }
 
 fn read_category(r: &mut Reader<'_>) -> cbor::Result<CategoryRow> {
-    let key = CategoryKey { scheme: r.uint()?, kind: r.uint()?, code: r.uint()? };
-    Ok(CategoryRow { key, name: name(r)? })
+    let key = CategoryKey {
+        scheme: r.uint()?,
+        kind: r.uint()?,
+        code: r.uint()?,
+    };
+    Ok(CategoryRow {
+        key,
+        name: name(r)?,
+    })
 }
 
 /// Names the bytes of a directory: the first 8 bytes of their SHA-256.
@@ -258,37 +337,80 @@ mod tests {
         let gengguan = VillageCode::new(440_403_100_200).expect("twelve digits");
         let guangfeng = VillageCode::new(440_403_100_201).expect("twelve digits");
         let name = |text: &str| text.to_owned();
-        let post = |role, at, until| Post { role, at, from: Timestamp(-5), until };
-        let point = Point { lon_e7: 1_132_060_210, lat_e7: -223_686_490, datum: Datum::Gcj02, accuracy_m: Some(9) };
-        let row = |village, until| BeatVillage { village, from: Timestamp(1_577_808_000_000), until };
+        let post = |role, at, until| Post {
+            role,
+            at,
+            from: Timestamp(-5),
+            until,
+        };
+        let point = Point {
+            lon_e7: 1_132_060_210,
+            lat_e7: -223_686_490,
+            datum: Datum::Gcj02,
+            accuracy_m: Some(9),
+        };
+        let row = |village, until| BeatVillage {
+            village,
+            from: Timestamp(1_577_808_000_000),
+            until,
+        };
         Directory {
-            districts: vec![District { code: 440_403, name: name("斗门区") }],
-            towns: vec![Town { code: 440_403_100, name: name("莲洲镇") }],
+            districts: vec![District {
+                code: 440_403,
+                name: name("斗门区"),
+            }],
+            towns: vec![Town {
+                code: 440_403_100,
+                name: name("莲洲镇"),
+            }],
             villages: vec![
-                Village { code: gengguan, name: name("耕管村"), point: Some(point) },
-                Village { code: guangfeng, name: name("广丰村"), point: None },
+                Village {
+                    code: gengguan,
+                    name: name("耕管村"),
+                    point: Some(point),
+                },
+                Village {
+                    code: guangfeng,
+                    name: name("广丰村"),
+                    point: None,
+                },
             ],
             beats: vec![Beat {
                 id: BeatId(7),
                 name: name("七号"),
-                villages: vec![row(gengguan, None), row(guangfeng, Some(Timestamp(1_700_000_000_000)))],
+                villages: vec![
+                    row(gengguan, None),
+                    row(guangfeng, Some(Timestamp(1_700_000_000_000))),
+                ],
             }],
             units: UnitKind::ALL
                 .iter()
                 .zip([101, 201, 440_403_100, 440_403_100_200])
-                .map(|(kind, id)| Unit { id: UnitId(id), kind: *kind, name: name("单位") })
+                .map(|(kind, id)| Unit {
+                    id: UnitId(id),
+                    kind: *kind,
+                    name: name("单位"),
+                })
                 .collect(),
             people: vec![Person {
                 id: PersonId([5; 8]),
                 name: name("巡查员01"),
                 posts: vec![
                     post(Role::Inspector, PostAt::Beat(BeatId(7)), None),
-                    post(Role::Cadre, PostAt::Unit(gengguan.unit()), Some(Timestamp(8))),
+                    post(
+                        Role::Cadre,
+                        PostAt::Unit(gengguan.unit()),
+                        Some(Timestamp(8)),
+                    ),
                     post(Role::Leader, PostAt::City, None),
                 ],
             }],
             categories: vec![CategoryRow {
-                key: CategoryKey { scheme: 476_785, kind: CategoryKey::MATTER, code: 6_010 },
+                key: CategoryKey {
+                    scheme: 476_785,
+                    kind: CategoryKey::MATTER,
+                    code: 6_010,
+                },
                 name: name("暴露垃圾"),
             }],
         }
@@ -305,9 +427,15 @@ mod tests {
 
     #[test]
     fn the_bytes_of_version_1_do_not_change() {
-        assert_eq!(encode(&Directory::default()), [0x88, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]);
-        let hex: String = tag(&encode(&directory())).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "TAG");
+        assert_eq!(
+            encode(&Directory::default()),
+            [0x88, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]
+        );
+        let hex: String = tag(&encode(&directory()))
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(hex, "c8d1201a53603dde");
     }
 
     #[test]
@@ -343,14 +471,38 @@ mod tests {
     fn further_positions_are_passed_over() {
         let mut writer = Writer::default();
         writer.array(9).uint(DIRECTORY_VERSION);
-        writer.array(1).array(3).uint(440_403).text("斗门区").array(1).bytes(&[1]);
+        writer
+            .array(1)
+            .array(3)
+            .uint(440_403)
+            .text("斗门区")
+            .array(1)
+            .bytes(&[1]);
         writer.array(0).array(0).array(0).array(0);
         writer.array(1).array(4).bytes(&[5; 8]).text("领导01");
-        writer.array(1).array(6).text("leader").uint(0).uint(0).int(1).null().text("新");
+        writer
+            .array(1)
+            .array(6)
+            .text("leader")
+            .uint(0)
+            .uint(0)
+            .int(1)
+            .null()
+            .text("新");
+        writer.null();
         writer.array(0).map(1).uint(1).uint(2);
         let directory = decode(&writer.finish()).expect("a directory of a later minor form");
-        assert_eq!(directory.districts, [District { code: 440_403, name: "斗门区".to_owned() }]);
-        assert_eq!(directory.people.first().map(|person| person.posts.len()), Some(1));
+        assert_eq!(
+            directory.districts,
+            [District {
+                code: 440_403,
+                name: "斗门区".to_owned()
+            }]
+        );
+        assert_eq!(
+            directory.people.first().map(|person| person.posts.len()),
+            Some(1)
+        );
     }
 
     #[test]
@@ -366,7 +518,10 @@ mod tests {
         later[1] = 2;
         assert_eq!(decode(&later), Err(Fault::Unexpected));
         let bytes = encode(&directory());
-        let at = bytes.windows(6).position(|word| word == b"leader").expect("a leader is listed");
+        let at = bytes
+            .windows(6)
+            .position(|word| word == b"leader")
+            .expect("a leader is listed");
         let mut strange = bytes.clone();
         strange[at] = b'r';
         assert_eq!(decode(&strange), Err(Fault::Unexpected));
@@ -374,9 +529,15 @@ mod tests {
 
     #[test]
     fn announced_lengths_are_not_believed() {
-        for head in [&[0x9b, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff][..], &[0x88, 1, 0x9a, 0xff, 0xff, 0xff, 0xff]] {
+        for head in [
+            &[0x9b, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff][..],
+            &[0x88, 1, 0x9a, 0xff, 0xff, 0xff, 0xff],
+        ] {
             assert_eq!(decode(head), Err(Fault::Truncated));
         }
-        assert_eq!(decode(&vec![0; limits::DIRECTORY_BYTES_MAX + 1]), Err(Fault::Unexpected));
+        assert_eq!(
+            decode(&vec![0; limits::DIRECTORY_BYTES_MAX + 1]),
+            Err(Fault::Unexpected)
+        );
     }
 }

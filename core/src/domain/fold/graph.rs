@@ -7,49 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::action::DocumentKind;
 use super::super::entry::{Entry, Line};
 use super::super::id::EntryId;
-
-/// A set of entries by their place in the order.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Bits(Vec<u64>);
-
-impl Bits {
-    pub(super) fn insert(&mut self, node: usize) {
-        let (word, bit) = (node / 64, node % 64);
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= 1 << bit;
-        }
-    }
-
-    pub(super) fn contains(&self, node: usize) -> bool {
-        self.0.get(node / 64).is_some_and(|word| word >> (node % 64) & 1 == 1)
-    }
-
-    pub(super) fn union(&mut self, other: &Self) {
-        if self.0.len() < other.0.len() {
-            self.0.resize(other.0.len(), 0);
-        }
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
-            *mine |= theirs;
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(word, bits)| {
-            let mut rest = *bits;
-            std::iter::from_fn(move || {
-                if rest == 0 {
-                    return None;
-                }
-                let bit = rest.trailing_zeros() as usize;
-                rest &= rest - 1;
-                Some(word * 64 + bit)
-            })
-        })
-    }
-}
+use crate::bits::Bits;
 
 /// The entries in order.
 #[derive(Debug)]
@@ -65,14 +23,26 @@ pub(super) struct Graph<'a> {
 impl<'a> Graph<'a> {
     pub(super) fn of(kind: DocumentKind, lines: &'a [Line]) -> Self {
         let ordered = sort(lines, |line| line.id);
-        let places: BTreeMap<EntryId, usize> = ordered.iter().enumerate().map(|(place, line)| (line.id, place)).collect();
-        let mut graph =
-            Self { lines: ordered, above: Vec::new(), places, transitions: Bits::default(), repeated: Bits::default() };
+        let places: BTreeMap<EntryId, usize> = ordered
+            .iter()
+            .enumerate()
+            .map(|(place, line)| (line.id, place))
+            .collect();
+        let mut graph = Self {
+            lines: ordered,
+            above: Vec::new(),
+            places,
+            transitions: Bits::default(),
+            repeated: Bits::default(),
+        };
         let mut keys = BTreeSet::new();
         for node in 0..graph.lines.len() {
             let entry = &graph.line(node).entry;
             graph.above.push(graph.seen_by(entry));
-            if entry.action().is_some_and(|action| action.is_transition(kind)) {
+            if entry
+                .action()
+                .is_some_and(|action| action.is_transition(kind))
+            {
                 graph.transitions.insert(node);
             }
             if let Some(key) = &entry.key
@@ -93,7 +63,9 @@ impl<'a> Graph<'a> {
     }
 
     pub(super) fn line(&self, node: usize) -> &'a Line {
-        self.lines.get(node).expect("a node is a place in the order")
+        self.lines
+            .get(node)
+            .expect("a node is a place in the order")
     }
 
     pub(super) fn node(&self, id: EntryId) -> Option<usize> {
@@ -107,7 +79,9 @@ impl<'a> Graph<'a> {
 
     /// The transition entries that the author of this one had seen.
     pub(super) fn above(&self, node: usize) -> &Bits {
-        self.above.get(node).expect("a node is a place in the order")
+        self.above
+            .get(node)
+            .expect("a node is a place in the order")
     }
 
     /// Whether neither author had seen the other's entry.
@@ -140,13 +114,26 @@ impl<'a> Graph<'a> {
         for node in nodes {
             seen.union(self.above(*node));
         }
-        nodes.iter().copied().filter(|node| !seen.contains(*node)).collect()
+        nodes
+            .iter()
+            .copied()
+            .filter(|node| !seen.contains(*node))
+            .collect()
     }
 
     pub(super) fn timeline(&self) -> Vec<EntryId> {
-        let received = |line: &Line| (line.received_at.map_or(i64::MAX, |time| time.0), line.entry.n, line.id);
+        let received = |line: &Line| {
+            (
+                line.received_at.map_or(i64::MAX, |time| time.0),
+                line.entry.n,
+                line.id,
+            )
+        };
         let lines: Vec<Line> = self.lines.iter().map(|line| (*line).clone()).collect();
-        sort(&lines, received).into_iter().map(|line| line.id).collect()
+        sort(&lines, received)
+            .into_iter()
+            .map(|line| line.id)
+            .collect()
     }
 }
 
@@ -161,7 +148,13 @@ fn sort<K: Ord>(lines: &[Line], key: impl Fn(&Line) -> K) -> Vec<&Line> {
     let mut followers: BTreeMap<EntryId, Vec<&Line>> = BTreeMap::new();
     let mut free: BTreeMap<(K, EntryId), &Line> = BTreeMap::new();
     for line in by_id.values().copied() {
-        let names: BTreeSet<EntryId> = line.entry.on.iter().copied().filter(|id| by_id.contains_key(id)).collect();
+        let names: BTreeSet<EntryId> = line
+            .entry
+            .on
+            .iter()
+            .copied()
+            .filter(|id| by_id.contains_key(id))
+            .collect();
         if names.is_empty() {
             free.insert((key(line), line.id), line);
         }
@@ -174,7 +167,9 @@ fn sort<K: Ord>(lines: &[Line], key: impl Fn(&Line) -> K) -> Vec<&Line> {
     while let Some((_, line)) = free.pop_first() {
         sorted.push(line);
         for follower in followers.remove(&line.id).unwrap_or_default() {
-            let Some(left) = waits.get_mut(&follower.id) else { continue };
+            let Some(left) = waits.get_mut(&follower.id) else {
+                continue;
+            };
             *left -= 1;
             if *left == 0 {
                 free.insert((key(follower), follower.id), follower);

@@ -10,8 +10,8 @@ use super::super::action::Action;
 use super::super::entry::{AssignmentId, CheckBy, Part, Verdict};
 use super::super::stage::{Stage, Standing};
 use super::fits::Effects;
-use super::graph::Bits;
 use super::{Fold, Outcome};
+use crate::bits::Bits;
 
 /// The track of the case as a whole.
 pub(super) const CASE: usize = 0;
@@ -51,7 +51,10 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn live(&self, track: usize) -> Option<Standing> {
-        self.live.iter().find(|(live, _)| *live == track).map(|(_, standing)| *standing)
+        self.live
+            .iter()
+            .find(|(live, _)| *live == track)
+            .map(|(_, standing)| *standing)
     }
 }
 
@@ -69,17 +72,26 @@ impl Fold<'_> {
 
     /// The first fitting opening entry.
     pub(super) fn opening(&self) -> Option<usize> {
-        (0..self.outcomes.len()).find(|node| self.effects(*node).is_some_and(|effects| effects.is_opening))
+        (0..self.outcomes.len()).find(|node| {
+            self.effects(*node)
+                .is_some_and(|effects| effects.is_opening)
+        })
     }
 
     /// What an entry gives to a track, if it moves it. `Some(None)`: the assignment is over.
     fn gives(&self, node: usize, track: usize) -> Option<Option<Standing>> {
-        self.effects(node)?.moves.iter().find(|(moved, _)| *moved == track).map(|(_, to)| *to)
+        self.effects(node)?
+            .moves
+            .iter()
+            .find(|(moved, _)| *moved == track)
+            .map(|(_, to)| *to)
     }
 
     /// Entries of the set that move the track.
     fn movers(&self, set: &Bits, track: usize) -> Vec<usize> {
-        set.iter().filter(|node| self.gives(*node, track).is_some() && !self.is_outrun(*node, set)).collect()
+        set.iter()
+            .filter(|node| self.gives(*node, track).is_some() && !self.is_outrun(*node, set))
+            .collect()
     }
 
     /// The heads of a track within the set.
@@ -90,23 +102,33 @@ impl Fold<'_> {
     /// A check that judged a result which, unseen by it, was followed by another: an anomaly, though it fitted.
     pub(super) fn is_outrun(&self, node: usize, set: &Bits) -> bool {
         let entry = &self.graph.line(node).entry;
-        let (Some(assignment), Some(judged)) = (entry.body.assignment, entry.body.judged.and_then(|id| self.graph.node(id))) else {
+        let (Some(assignment), Some(judged)) = (
+            entry.body.assignment,
+            entry.body.judged.and_then(|id| self.graph.node(id)),
+        ) else {
             return false;
         };
         self.effects(node).is_some()
             && set.iter().any(|later| {
-                self.is_result(later, assignment) && self.graph.above(later).contains(judged) && self.graph.are_concurrent(later, node)
+                self.is_result(later, assignment)
+                    && self.graph.above(later).contains(judged)
+                    && self.graph.are_concurrent(later, node)
             })
     }
 
     fn is_result(&self, node: usize, assignment: AssignmentId) -> bool {
         let entry = &self.graph.line(node).entry;
-        entry.action() == Some(Action::Resolve) && entry.body.assignment == Some(assignment) && self.effects(node).is_some()
+        entry.action() == Some(Action::Resolve)
+            && entry.body.assignment == Some(assignment)
+            && self.effects(node).is_some()
     }
 
     /// The latest results of an assignment within the set.
     pub(super) fn latest_results(&self, set: &Bits, assignment: AssignmentId) -> Vec<usize> {
-        let results: Vec<usize> = set.iter().filter(|node| self.is_result(*node, assignment)).collect();
+        let results: Vec<usize> = set
+            .iter()
+            .filter(|node| self.is_result(*node, assignment))
+            .collect();
         self.graph.maximal(&results)
     }
 
@@ -114,38 +136,74 @@ impl Fold<'_> {
     pub(super) fn view(&self, set: &Bits) -> View {
         let (case_heads, contested) = self.case_heads(set);
         let live: Vec<(usize, Standing)> = (1..=self.opened.len())
-            .filter(|track| self.opened_at(*track).is_some_and(|opened| set.contains(opened.by)))
-            .filter_map(|track| self.track_standing(set, track).map(|standing| (track, standing)))
+            .filter(|track| {
+                self.opened_at(*track)
+                    .is_some_and(|opened| set.contains(opened.by))
+            })
+            .filter_map(|track| {
+                self.track_standing(set, track)
+                    .map(|standing| (track, standing))
+            })
             .collect();
         let shared = self.shared_standing(&live);
         let shown = |node: usize| match self.gives(node, CASE).flatten() {
-            Some(Standing { stage: Stage::Dispatched, .. }) => shared,
+            Some(Standing {
+                stage: Stage::Dispatched,
+                ..
+            }) => shared,
             Some(standing) => standing,
             None => Standing::at(Stage::Reported),
         };
-        let ended: Vec<usize> = case_heads.iter().copied().filter(|node| shown(*node).stage.is_ended_by_office()).collect();
-        let decisive = if ended.is_empty() { &case_heads } else { &ended };
-        let standing = decisive.iter().map(|node| shown(*node)).min_by_key(|standing| standing.rank());
+        let ended: Vec<usize> = case_heads
+            .iter()
+            .copied()
+            .filter(|node| shown(*node).stage.is_ended_by_office())
+            .collect();
+        let decisive = if ended.is_empty() {
+            &case_heads
+        } else {
+            &ended
+        };
+        let standing = decisive
+            .iter()
+            .map(|node| shown(*node))
+            .min_by_key(|standing| standing.rank());
 
         let mut conflicts = Vec::new();
         if ended.is_empty() && contested.is_empty() {
             if differ(case_heads.iter().map(|node| shown(*node))) {
-                conflicts.push(RawConflict { track: CASE, members: case_heads.clone() });
+                conflicts.push(RawConflict {
+                    track: CASE,
+                    members: case_heads.clone(),
+                });
             }
         } else {
             conflicts.extend(self.conflict_of_endings(set, &ended, &contested));
         }
         if ended.is_empty() {
-            conflicts.extend(live.iter().filter_map(|(track, _)| self.conflict_of_assignment(set, *track)));
+            conflicts.extend(
+                live.iter()
+                    .filter_map(|(track, _)| self.conflict_of_assignment(set, *track)),
+            );
         }
-        let moving: Vec<usize> = set.iter().filter(|node| self.moves_anything(*node) && !self.is_outrun(*node, set)).collect();
+        let moving: Vec<usize> = set
+            .iter()
+            .filter(|node| self.moves_anything(*node) && !self.is_outrun(*node, set))
+            .collect();
         let heads = self.graph.maximal(&moving);
         let case_heads = case_heads.into_iter().chain(contested).collect();
-        View { standing, heads, case_heads, live, conflicts }
+        View {
+            standing,
+            heads,
+            case_heads,
+            live,
+            conflicts,
+        }
     }
 
     fn moves_anything(&self, node: usize) -> bool {
-        self.effects(node).is_some_and(|effects| !effects.moves.is_empty())
+        self.effects(node)
+            .is_some_and(|effects| !effects.moves.is_empty())
     }
 
     /// The heads of the case's track, and apart from them the endings that a failed check contests: those are taken
@@ -155,7 +213,11 @@ impl Fold<'_> {
         let mut contested = Vec::new();
         loop {
             let heads = self.graph.maximal(&movers);
-            let out: Vec<usize> = heads.iter().copied().filter(|node| self.is_contested(*node, set)).collect();
+            let out: Vec<usize> = heads
+                .iter()
+                .copied()
+                .filter(|node| self.is_contested(*node, set))
+                .collect();
             if out.is_empty() {
                 return (heads, contested);
             }
@@ -166,7 +228,11 @@ impl Fold<'_> {
 
     /// Whether the office ended the case here while somebody, unseen, found the result on which that rests not to be so.
     fn is_contested(&self, ending: usize, set: &Bits) -> bool {
-        if !self.gives(ending, CASE).flatten().is_some_and(|standing| standing.stage.is_ended_by_office()) {
+        if !self
+            .gives(ending, CASE)
+            .flatten()
+            .is_some_and(|standing| standing.stage.is_ended_by_office())
+        {
             return false;
         }
         set.iter().any(|check| {
@@ -182,76 +248,139 @@ impl Fold<'_> {
     /// Whether the result that the check judged is the latest that the ending's author had seen.
     fn rests_on_judged(&self, ending: usize, check: usize) -> bool {
         let body = &self.graph.line(check).entry.body;
-        let (Some(assignment), Some(judged)) = (body.assignment, body.judged.and_then(|id| self.graph.node(id))) else { return false };
-        self.latest_results(self.graph.above(ending), assignment).contains(&judged)
+        let (Some(assignment), Some(judged)) = (
+            body.assignment,
+            body.judged.and_then(|id| self.graph.node(id)),
+        ) else {
+            return false;
+        };
+        self.latest_results(self.graph.above(ending), assignment)
+            .contains(&judged)
     }
 
     /// Endings that contradict each other, or that somebody had not seen who did something else. A passed check of the
     /// result on which a closing rests says the same as the closing.
-    fn conflict_of_endings(&self, set: &Bits, ended: &[usize], contested: &[usize]) -> Option<RawConflict> {
+    fn conflict_of_endings(
+        &self,
+        set: &Bits,
+        ended: &[usize],
+        contested: &[usize],
+    ) -> Option<RawConflict> {
         let endings: Vec<usize> = ended.iter().chain(contested).copied().collect();
         let unseen: Vec<usize> = set
             .iter()
-            .filter(|node| self.moves_anything(*node) && !endings.contains(node) && !self.is_outrun(*node, set))
-            .filter(|node| endings.iter().any(|ending| self.graph.are_concurrent(*node, *ending) && !self.agrees(*node, *ending)))
+            .filter(|node| {
+                self.moves_anything(*node) && !endings.contains(node) && !self.is_outrun(*node, set)
+            })
+            .filter(|node| {
+                endings.iter().any(|ending| {
+                    self.graph.are_concurrent(*node, *ending) && !self.agrees(*node, *ending)
+                })
+            })
             .collect();
         let others = self.graph.maximal(&unseen);
-        let stages = ended.iter().filter_map(|node| self.gives(*node, CASE).flatten());
+        let stages = ended
+            .iter()
+            .filter_map(|node| self.gives(*node, CASE).flatten());
         if others.is_empty() && contested.is_empty() && !differ(stages) {
             return None;
         }
         let members: BTreeSet<usize> = endings.into_iter().chain(others).collect();
-        Some(RawConflict { track: CASE, members: members.into_iter().collect() })
+        Some(RawConflict {
+            track: CASE,
+            members: members.into_iter().collect(),
+        })
     }
 
     fn agrees(&self, check: usize, ending: usize) -> bool {
         let entry = &self.graph.line(check).entry;
         entry.action() == Some(Action::PostCheck)
             && entry.body.verdict == Some(Verdict::Passed)
-            && self.gives(ending, CASE).flatten().is_some_and(|standing| standing.stage == Stage::Closed)
+            && self
+                .gives(ending, CASE)
+                .flatten()
+                .is_some_and(|standing| standing.stage == Stage::Closed)
             && self.rests_on_judged(ending, check)
     }
 
     fn conflict_of_assignment(&self, set: &Bits, track: usize) -> Option<RawConflict> {
         let members = self.track_heads(set, track);
-        differ(members.iter().filter_map(|node| self.gives(*node, track).flatten())).then_some(RawConflict { track, members })
+        differ(
+            members
+                .iter()
+                .filter_map(|node| self.gives(*node, track).flatten()),
+        )
+        .then_some(RawConflict { track, members })
     }
 
     fn track_standing(&self, set: &Bits, track: usize) -> Option<Standing> {
         let heads = self.track_heads(set, track);
-        heads.iter().filter_map(|node| self.gives(*node, track).flatten()).min_by_key(|standing| standing.rank())
+        heads
+            .iter()
+            .filter_map(|node| self.gives(*node, track).flatten())
+            .min_by_key(|standing| standing.rank())
     }
 
     /// What a dispatched case shows: the safest of its assignments; it awaits closing when all that lead do.
     fn shared_standing(&self, live: &[(usize, Standing)]) -> Standing {
         let awaiting = Standing::at(Stage::AwaitingClose);
-        let mut leading = live.iter().filter(|(track, _)| self.opened_at(*track).is_some_and(|opened| opened.part == Part::Main)).peekable();
+        let mut leading = live
+            .iter()
+            .filter(|(track, _)| {
+                self.opened_at(*track)
+                    .is_some_and(|opened| opened.part == Part::Main)
+            })
+            .peekable();
         if leading.peek().is_some() && leading.all(|(_, standing)| *standing == awaiting) {
             return awaiting;
         }
-        live.iter().map(|(_, standing)| *standing).min_by_key(|standing| standing.rank()).unwrap_or(Standing::at(Stage::Registered))
+        live.iter()
+            .map(|(_, standing)| *standing)
+            .min_by_key(|standing| standing.rank())
+            .unwrap_or(Standing::at(Stage::Registered))
     }
 
     /// Conflicts of the set that no `reconcile` of the set has settled: those of now, and those that an ordinary
     /// entry passed over.
     pub(super) fn flagged(&self, set: &Bits) -> Vec<RawConflict> {
         let mut all: BTreeSet<RawConflict> = self.view(set).conflicts.into_iter().collect();
-        all.extend(set.iter().filter_map(|node| self.effects(node)).flat_map(|effects| effects.passed_over.iter().cloned()));
+        all.extend(
+            set.iter()
+                .filter_map(|node| self.effects(node))
+                .flat_map(|effects| effects.passed_over.iter().cloned()),
+        );
         all.retain(|conflict| !set.iter().any(|node| self.settles(node, conflict)));
         all.into_iter().collect()
     }
 
     fn settles(&self, node: usize, conflict: &RawConflict) -> bool {
-        let names_all = || conflict.members.iter().all(|member| self.graph.above(node).contains(*member));
-        self.effects(node).is_some_and(|effects| effects.settles.contains(&conflict.track)) && names_all()
+        let names_all = || {
+            conflict
+                .members
+                .iter()
+                .all(|member| self.graph.above(node).contains(*member))
+        };
+        self.effects(node)
+            .is_some_and(|effects| effects.settles.contains(&conflict.track))
+            && names_all()
     }
 
     /// What may be chosen to settle a conflict, the one that is shown first.
     pub(super) fn candidates(&self, conflict: &RawConflict, set: &Bits) -> Vec<usize> {
         let view = self.view(set);
-        let heads = if conflict.track == CASE { view.case_heads.clone() } else { self.track_heads(set, conflict.track) };
-        let now = view.conflicts.contains(conflict).then_some(&conflict.members);
-        let nodes: BTreeSet<usize> = heads.into_iter().chain(now.into_iter().flatten().copied()).collect();
+        let heads = if conflict.track == CASE {
+            view.case_heads.clone()
+        } else {
+            self.track_heads(set, conflict.track)
+        };
+        let now = view
+            .conflicts
+            .contains(conflict)
+            .then_some(&conflict.members);
+        let nodes: BTreeSet<usize> = heads
+            .into_iter()
+            .chain(now.into_iter().flatten().copied())
+            .collect();
         let mut nodes: Vec<usize> = nodes.into_iter().collect();
         nodes.sort_by_key(|node| (self.rank(*node), self.graph.line(*node).id));
         nodes
@@ -259,12 +388,21 @@ impl Fold<'_> {
 
     /// How safe an entry's claim is: the safest of what it gives.
     fn rank(&self, node: usize) -> u8 {
-        let moves = self.effects(node).map(|effects| effects.moves.as_slice()).unwrap_or_default();
-        moves.iter().filter_map(|(_, to)| to.map(Standing::rank)).min().unwrap_or(u8::MAX)
+        let moves = self
+            .effects(node)
+            .map(|effects| effects.moves.as_slice())
+            .unwrap_or_default();
+        moves
+            .iter()
+            .filter_map(|(_, to)| to.map(Standing::rank))
+            .min()
+            .unwrap_or(u8::MAX)
     }
 }
 
 /// Whether not all of them are the same.
 fn differ(mut standings: impl Iterator<Item = Standing>) -> bool {
-    standings.next().is_some_and(|first| standings.any(|other| other != first))
+    standings
+        .next()
+        .is_some_and(|first| standings.any(|other| other != first))
 }

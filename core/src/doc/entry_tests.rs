@@ -1,0 +1,1 @@
+//! Entries come back from their bytes, and each departure from the form is named.

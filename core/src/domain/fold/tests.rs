@@ -1,0 +1,1 @@
+//! The fold's rules, one by one.
