@@ -1,4 +1,10 @@
-//! How a phone catches up.
+//! How a phone catches up: the messages that both ends share, and the session without a socket.
 #![doc = include_str!("sync/protocol.md")]
 
+pub mod backoff;
 pub mod directory;
+pub mod frame;
+pub mod seal;
+pub mod session;
+pub mod strip;
+pub mod wire;

@@ -14,7 +14,6 @@ use crate::domain::capability::Holding;
 use crate::domain::entry::{Entry, Field};
 use crate::domain::id::{ChangeHash, DeviceId, EntryId, PersonId};
 use crate::domain::limits;
-use crate::domain::place::Scope;
 use crate::domain::refusal::Refusal;
 use crate::domain::rules::{self, Question, Standing};
 use crate::domain::time::Timestamp;
@@ -30,8 +29,6 @@ pub struct Signer<'a> {
     pub place: Where,
     /// Dated rows of rights, at least the person's.
     pub holdings: &'a [Holding],
-    /// The document's scopes before the change, for judging the right. Empty for a new document.
-    pub scopes: &'a [Scope],
     /// By the judging end's clock.
     pub now: Timestamp,
 }
@@ -212,7 +209,7 @@ fn check_commit(
         }
         check_heads(ledger, &entry, action.is_transition(kind))?;
     }
-    check_right(&entry, action, kind, signer)?;
+    check_right(ledger, &entry, action, kind, signer)?;
     Ok(Admitted { id: *id, entry })
 }
 
@@ -340,20 +337,10 @@ fn check_details(
     }
 }
 
-fn check_right(
-    entry: &Entry,
-    action: Action,
-    kind: DocumentKind,
-    signer: &Signer<'_>,
-) -> Result<(), Objection> {
+fn check_right(ledger: &Ledger, entry: &Entry, action: Action, kind: DocumentKind, signer: &Signer<'_>) -> Result<(), Objection> {
     let right = entry.right().ok_or(Objection::Newer)?;
-    let question = Question {
-        person: entry.person,
-        action,
-        kind,
-        right,
-        scopes: signer.scopes,
-    };
+    let (scopes, former) = super::document::scopes(ledger);
+    let question = Question { person: entry.person, action, kind, right, scopes: &scopes, former: &former };
     match rules::may(signer.holdings, signer.now, question) {
         Standing::Held => Ok(()),
         Standing::HeldOnce => Err(Objection::Review),

@@ -135,6 +135,40 @@ pub fn read(ledger: &Ledger, received_at: impl Fn(usize) -> Option<Timestamp>) -
     }
 }
 
+/// The document's scopes for judging rights, and those that it had at some time: what the server wrote, or until it has
+/// written them the village of the first place and the reporter's person.
+pub fn scopes(ledger: &Ledger) -> (Vec<Scope>, Vec<Scope>) {
+    let current = server_scopes(ledger);
+    if current.is_empty() {
+        let place = ledger.links().first().and_then(|link| {
+            let put = link.change.puts.iter().find(|put| put.key == Key::Field(Field::Place))?;
+            FieldValue::decode(Field::Place, &put.value).ok().and_then(place_of)
+        });
+        let village = place.map(|place| Scope::Village(place.village));
+        let opening = ledger.links().first().and_then(|link| link.entry.as_ref());
+        let person = opening.map(|(_, entry)| Scope::Person(entry.person));
+        return (village.into_iter().chain(person).collect(), Vec::new());
+    }
+    let key = Key::Server(ServerName::Scopes);
+    let ever = ledger.links().iter().flat_map(|link| &link.change.puts).filter(|put| put.key == key);
+    let former = ever.filter_map(|put| register::decode_scopes(&put.value).ok()).flatten().collect();
+    (current, former)
+}
+
+/// The scopes that follow from what the document says: its villages, the units at work, and the reporter.
+pub fn scopes_due(case: &Case) -> Vec<Scope> {
+    let villages = case.places.iter().map(|place| Scope::Village(place.value.village));
+    let mut scopes: Vec<Scope> = villages.chain(case.workflow.reporter.map(Scope::Person)).collect();
+    for assignment in &case.workflow.assignments {
+        if scopes.iter().all(|scope| scope.unit() != Some(assignment.id.unit)) {
+            scopes.push(Scope::Unit(assignment.id.unit));
+        }
+    }
+    scopes.sort();
+    scopes.dedup();
+    scopes
+}
+
 fn server_numbers(ledger: &Ledger) -> Vec<String> {
     let mut numbers: Vec<String> = ledger
         .server_values(ServerName::Number)

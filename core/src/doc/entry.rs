@@ -48,6 +48,13 @@ pub fn entry_id(document: DocumentId, bytes: &[u8]) -> EntryId {
 
 /// Writes an entry.
 pub fn encode(entry: &Entry) -> Vec<u8> {
+    let mut body = Writer::default();
+    encode_body(&mut body, &entry.body);
+    encode_with_body(entry, &body.finish())
+}
+
+/// Writes an entry whose body is already encoded; the body within `entry` is not looked at.
+pub fn encode_with_body(entry: &Entry, body: &[u8]) -> Vec<u8> {
     let mut w = Writer::default();
     w.map(if entry.key.is_some() { 10 } else { 9 });
     w.uint(0).uint(ENTRY_VERSION);
@@ -65,8 +72,7 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
     if let Some(key) = &entry.key {
         w.uint(8).bytes(key);
     }
-    w.uint(9);
-    encode_body(&mut w, &entry.body);
+    w.uint(9).raw(body);
     w.finish()
 }
 

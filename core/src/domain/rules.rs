@@ -32,46 +32,45 @@ pub struct Question<'a> {
     pub right: Right,
     /// The document's scopes before the change.
     pub scopes: &'a [Scope],
+    /// Scopes that the document had at some time: late work of those who had it goes to review.
+    pub former: &'a [Scope],
 }
 
 /// Whether the person may do this by that right at that time. `holdings` are the dated rows of anybody; only the
 /// person's count.
 pub fn may(holdings: &[Holding], now: Timestamp, question: Question<'_>) -> Standing {
-    if !is_within_reach(question) {
+    let within = if is_within_reach(question, question.scopes) {
+        Standing::Held
+    } else if is_within_reach(question, question.former) {
+        Standing::HeldOnce
+    } else {
         return Standing::Never;
-    }
+    };
+    let is_the_right = |holding: &&Holding| holding.person == question.person && holding.right == question.right;
     let mut standing = Standing::Never;
-    for holding in holdings
-        .iter()
-        .filter(|holding| holding.person == question.person && holding.right == question.right)
-    {
+    for holding in holdings.iter().filter(is_the_right) {
         if holding.is_held_at(now) {
-            return Standing::Held;
+            return within;
         }
         standing = Standing::HeldOnce;
     }
     standing
 }
 
-/// Whether the action goes with the right, and the right's unit with the document.
-fn is_within_reach(question: Question<'_>) -> bool {
+/// Whether the action goes with the right, and the right's unit with the scopes.
+fn is_within_reach(question: Question<'_>, scopes: &[Scope]) -> bool {
     let Some(row) = question.action.row(question.kind) else {
         return false;
     };
-    row.by
-        .iter()
-        .filter(|(capability, _)| *capability == question.right.capability)
-        .any(|(_, reach)| match reach {
-            Reach::Anywhere => true,
-            Reach::Unit => {
-                question.right.unit == UnitId::CITY
-                    || question
-                        .scopes
-                        .iter()
-                        .any(|scope| scope.unit() == Some(question.right.unit))
-            }
-            Reach::Own => question.scopes.contains(&Scope::Person(question.person)),
-        })
+    let by_this = row.by.iter().filter(|(capability, _)| *capability == question.right.capability);
+    by_this.into_iter().any(|(_, reach)| match reach {
+        Reach::Anywhere => true,
+        Reach::Unit => {
+            let unit = question.right.unit;
+            unit == UnitId::CITY || scopes.iter().any(|scope| scope.unit() == Some(unit))
+        }
+        Reach::Own => scopes.contains(&Scope::Person(question.person)),
+    })
 }
 
 /// The rights by which a person may do this now, in the order of his rows.
@@ -89,9 +88,7 @@ pub fn rights_for(
             person,
             action,
             kind,
-            right: holding.right,
-            scopes,
-        };
+            right: holding.right, scopes, former: &[] };
         if may(std::slice::from_ref(holding), now, question) == Standing::Held
             && !rights.contains(&holding.right)
         {
@@ -132,7 +129,7 @@ mod tests {
             action,
             kind: DocumentKind::Case,
             right: Right { capability, unit },
-            scopes,
+            scopes, former: &[],
         }
     }
 

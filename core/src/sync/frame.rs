@@ -1,0 +1,280 @@
+//! Frames in a compressed stream: `type ‖ length ‖ payload ‖ CRC-32`, flushed one by one, so that a connection that
+//! dies costs at most the frame in flight.
+//!
+//! It knows nothing of what frames mean.
+
+use zstd::stream::raw::{CParameter, DParameter, Decoder, Encoder, InBuffer, Operation as _, OutBuffer};
+
+use crate::domain::limits;
+
+/// The first bytes of every request and response.
+pub const MAGIC: [u8; 4] = *b"XCN1";
+
+/// One frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// What it is; the numbers are those of `protocol.md`.
+    pub kind: u8,
+    /// CBOR.
+    pub payload: Vec<u8>,
+}
+
+/// Why a stream cannot be read further.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamFault {
+    /// It is not of this protocol: a captive portal, a proxy's error page.
+    Foreign,
+    /// Damaged: compression, length or checksum.
+    Damaged,
+    /// Larger than allowed.
+    TooLarge,
+}
+
+/// Writes frames into a compressed stream.
+pub struct FrameWriter {
+    encoder: Encoder<'static>,
+    out: Vec<u8>,
+}
+
+impl std::fmt::Debug for FrameWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrameWriter").field("out", &self.out.len()).finish_non_exhaustive()
+    }
+}
+
+/// How much a stream will probably hold: sets the memory that compression takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Volume {
+    /// A few hundred bytes.
+    Little,
+    /// Pages or a full outbox.
+    Much,
+}
+
+impl FrameWriter {
+    /// Begins a stream.
+    pub fn new(volume: Volume) -> Self {
+        let mut encoder = Encoder::new(3).expect("zstd allocates a context");
+        let window_log = match volume {
+            Volume::Little => 12,
+            Volume::Much => limits::ZSTD_WINDOW_LOG_MAX,
+        };
+        encoder.set_parameter(CParameter::WindowLog(window_log)).expect("a window within zstd's bounds");
+        encoder.set_parameter(CParameter::ContentSizeFlag(false)).expect("a known parameter");
+        Self { encoder, out: MAGIC.to_vec() }
+    }
+
+    /// Writes one frame and flushes.
+    pub fn write(&mut self, kind: u8, payload: &[u8]) {
+        let mut head = vec![kind];
+        let mut len = payload.len();
+        while len >= 0x80 {
+            head.push((len & 0x7f) as u8 | 0x80);
+            len >>= 7;
+        }
+        head.push((len & 0x7f) as u8);
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&[kind]);
+        sum.update(payload);
+        self.compress(&head);
+        self.compress(payload);
+        self.compress(&sum.finalize().to_be_bytes());
+        self.drain(|encoder, out| encoder.flush(out));
+    }
+
+    /// What has been written since the last call.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Ends the stream and returns what is left.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.drain(|encoder, out| encoder.finish(out, true));
+        self.out
+    }
+
+    fn compress(&mut self, bytes: &[u8]) {
+        let mut input = InBuffer::around(bytes);
+        while input.pos() < bytes.len() {
+            let mut buffer = [0; 16 * 1024];
+            let mut output = OutBuffer::around(&mut buffer[..]);
+            self.encoder.run(&mut input, &mut output).expect("zstd compresses into memory");
+            self.out.extend_from_slice(output.as_slice());
+        }
+    }
+
+    fn drain(&mut self, mut step: impl FnMut(&mut Encoder<'static>, &mut OutBuffer<'_, [u8]>) -> std::io::Result<usize>) {
+        loop {
+            let mut buffer = [0; 16 * 1024];
+            let mut output = OutBuffer::around(&mut buffer[..]);
+            let left = step(&mut self.encoder, &mut output).expect("zstd flushes into memory");
+            self.out.extend_from_slice(output.as_slice());
+            if left == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// Reads frames out of a compressed stream that arrives in pieces of any size.
+pub struct FrameReader {
+    decoder: Decoder<'static>,
+    /// Bytes of the magic seen so far.
+    magic: usize,
+    plain: Vec<u8>,
+    read: usize,
+    total_max: usize,
+    is_over: bool,
+}
+
+impl std::fmt::Debug for FrameReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrameReader").field("read", &self.read).finish_non_exhaustive()
+    }
+}
+
+impl FrameReader {
+    /// Reads a stream of at most so many bytes, decompressed.
+    pub fn new(total_max: usize) -> Self {
+        let mut decoder = Decoder::new().expect("zstd allocates a context");
+        decoder.set_parameter(DParameter::WindowLogMax(limits::ZSTD_WINDOW_LOG_MAX)).expect("a window within zstd's bounds");
+        Self { decoder, magic: 0, plain: Vec::new(), read: 0, total_max, is_over: false }
+    }
+
+    /// Takes in a piece of the stream.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), StreamFault> {
+        let expected = MAGIC.get(self.magic..).unwrap_or_default();
+        let head = piece.get(..expected.len().min(piece.len())).unwrap_or_default();
+        if !expected.starts_with(head) {
+            return Err(StreamFault::Foreign);
+        }
+        self.magic += head.len();
+        let piece = piece.get(head.len()..).unwrap_or_default();
+        let mut input = InBuffer::around(piece);
+        while input.pos() < piece.len() && !self.is_over {
+            self.decompress(&mut input)?;
+        }
+        Ok(())
+    }
+
+    fn decompress(&mut self, input: &mut InBuffer<'_>) -> Result<(), StreamFault> {
+        loop {
+            let mut buffer = [0; 16 * 1024];
+            let mut output = OutBuffer::around(&mut buffer[..]);
+            let hint = self.decoder.run(input, &mut output).map_err(|_| StreamFault::Damaged)?;
+            let written = output.as_slice();
+            self.read += written.len();
+            if self.read > self.total_max {
+                return Err(StreamFault::TooLarge);
+            }
+            self.plain.extend_from_slice(written);
+            self.is_over = hint == 0;
+            if written.len() < buffer.len() || self.is_over {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next whole frame, if it has arrived.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, StreamFault> {
+        let Some((kind, rest)) = self.plain.split_first() else { return Ok(None) };
+        let Some((len, used)) = uvarint(rest)? else { return Ok(None) };
+        if len > limits::FRAME_BYTES_MAX {
+            return Err(StreamFault::TooLarge);
+        }
+        let body = rest.get(used..).unwrap_or_default();
+        let (Some(payload), Some(sum)) = (body.get(..len), body.get(len..len + 4)) else { return Ok(None) };
+        let mut expected = crc32fast::Hasher::new();
+        expected.update(&[*kind]);
+        expected.update(payload);
+        if sum != expected.finalize().to_be_bytes() {
+            return Err(StreamFault::Damaged);
+        }
+        let frame = Frame { kind: *kind, payload: payload.to_vec() };
+        self.plain.drain(..1 + used + len + 4);
+        Ok(Some(frame))
+    }
+
+    /// Whether the stream came to its proper end with nothing left over.
+    pub fn is_finished(&self) -> bool {
+        self.is_over && self.plain.is_empty()
+    }
+}
+
+fn uvarint(bytes: &[u8]) -> Result<Option<(usize, usize)>, StreamFault> {
+    let mut value = 0usize;
+    for (place, byte) in bytes.iter().take(5).enumerate() {
+        value |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Ok(Some((value, place + 1)));
+        }
+    }
+    if bytes.len() >= 5 { Err(StreamFault::TooLarge) } else { Ok(None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Vec<u8> {
+        let mut writer = FrameWriter::new(Volume::Much);
+        writer.write(1, b"hello");
+        writer.write(2, &[7; 70_000]);
+        let mut bytes = writer.take();
+        bytes.extend(writer.finish());
+        bytes
+    }
+
+    fn read(bytes: &[u8], piece: usize) -> Result<(Vec<Frame>, bool), StreamFault> {
+        let mut reader = FrameReader::new(1 << 20);
+        let mut frames = Vec::new();
+        for piece in bytes.chunks(piece) {
+            reader.push(piece)?;
+            while let Some(frame) = reader.next_frame()? {
+                frames.push(frame);
+            }
+        }
+        Ok((frames, reader.is_finished()))
+    }
+
+    #[test]
+    fn frames_arrive_whole_in_pieces_of_any_size() {
+        for piece in [1, 2, 3, 7, 1_000, 1 << 20] {
+            let (frames, is_finished) = read(&stream(), piece).expect("an intact stream");
+            assert_eq!(frames.iter().map(|frame| (frame.kind, frame.payload.len())).collect::<Vec<_>>(), [(1, 5), (2, 70_000)]);
+            assert!(is_finished);
+        }
+    }
+
+    #[test]
+    fn a_cut_stream_yields_the_frames_before_the_cut() {
+        let mut writer = FrameWriter::new(Volume::Little);
+        writer.write(1, b"first");
+        let first = writer.take();
+        writer.write(2, b"second");
+        assert_eq!(read(&first, 5).map(|(frames, done)| (frames.len(), done)), Ok((1, false)));
+    }
+
+    #[test]
+    fn a_login_page_is_foreign_and_a_flipped_bit_is_damage() {
+        assert_eq!(read(b"<html>please sign in</html>", 10), Err(StreamFault::Foreign));
+        let mut damaged = 0;
+        let whole = stream();
+        for place in 4..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 0x10;
+            match read(&bytes, 1 << 20) {
+                Ok((frames, is_finished)) => assert!(frames.len() < 2 || !is_finished || frames == read(&whole, 99).expect("intact").0),
+                Err(_) => damaged += 1,
+            }
+        }
+        assert!(damaged > 0);
+    }
+
+    #[test]
+    fn a_bomb_is_refused_before_it_is_unpacked() {
+        let mut encoder = FrameWriter::new(Volume::Much);
+        encoder.compress(&vec![0; 8 << 20]);
+        assert_eq!(read(&encoder.finish(), 1 << 20), Err(StreamFault::TooLarge));
+    }
+}

@@ -1,0 +1,426 @@
+//! What the server keeps: the contract of its database, small and synchronous, each operation whole.
+//!
+//! Two backends, SQLite ([`sqlite`]) and a model in memory ([`memory`]), are examined by one suite ([`conformance`]). A
+//! backend decides nothing about rights, workflow or HTTP; it numbers feeds, sums digests and keeps what it is given.
+//!
+//! Contract:
+//! * an operation that returns `Ok` is durable; one that returns `Err` changed nothing;
+//! * [`Store::read`] shows one snapshot, in which heads, digests, rows and documents belong together;
+//! * [`Store::commit`] is one transaction: all of it or nothing; a document that has grown in the meantime gives
+//!   [`StoreError::Stale`];
+//! * feed numbers of a scope are 1, 2, 3 … in the order of commits, drawn last in the transaction.
+
+pub mod conformance;
+pub mod memory;
+pub mod sqlite;
+
+use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId, ServerId};
+use patrol_core::domain::place::Scope;
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::seal::Digest;
+use patrol_core::sync::wire::{Notice, Status};
+
+/// Why an operation could not be done.
+#[derive(Debug)]
+pub enum StoreError {
+    /// A document has grown since it was read: read again and try again.
+    Stale,
+    /// No room left.
+    Full,
+    /// The database was made by a newer program.
+    Newer {
+        /// Its version.
+        found: u32,
+    },
+    /// Anything else: logged, answered as "not now".
+    Broken(String),
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stale => f.write_str("a document has grown in the meantime"),
+            Self::Full => f.write_str("no room left"),
+            Self::Newer { found } => write!(f, "the database has version {found}, which this program does not know"),
+            Self::Broken(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// Result of an operation.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Who the server is. Drawn once, when the database is made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// For as long as the record lives.
+    pub server: ServerId,
+    /// Since the last jump back.
+    pub epoch: Epoch,
+    /// The server's own device of this epoch.
+    pub device: DeviceId,
+    /// The actor of its ordinary commits in this epoch.
+    pub actor: Actor,
+    /// Marks the case numbers of this epoch; empty in the first.
+    pub number_block: String,
+    /// Key of page tags and certificates. Kept beside the database and in backups.
+    pub page_key: [u8; 32],
+    /// Secret key to which rescue bundles are encrypted (X25519).
+    pub rescue_key: [u8; 32],
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("server", &self.server).field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+/// An enrolment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Device {
+    /// Its id.
+    pub id: DeviceId,
+    /// Whose it is.
+    pub person: PersonId,
+    /// Its Ed25519 public key.
+    pub public_key: [u8; 32],
+    /// Since when.
+    pub enrolled_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// A revoked device: bytes it has pushed since.
+    pub revoked_bytes: u64,
+    /// A revoked device: it has declared its outbox empty and may push no more.
+    pub revoked_empty: bool,
+    /// The last contact.
+    pub seen_at: Option<Timestamp>,
+    /// What it last told about itself, merged over all rounds.
+    pub status: Status,
+    /// The highest `n` logged.
+    pub n_max: u64,
+}
+
+/// An admitted change as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredChange {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// The uncompressed chunk.
+    pub body: Vec<u8>,
+    /// When it was received.
+    pub received_at: Timestamp,
+}
+
+/// A document as it is kept: its changes by ordinal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredDocument {
+    /// Its id.
+    pub id: DocumentId,
+    /// Ordinal 0, 1, 2 …
+    pub changes: Vec<StoredChange>,
+}
+
+/// What lists show of a document, derived from it at every commit.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Summary {
+    /// `case`, `tally` …
+    pub kind: String,
+    /// The number shown.
+    pub number: Option<String>,
+    /// All numbers, for searching.
+    pub numbers: Vec<String>,
+    /// The stage shown; empty for kinds without stages.
+    pub stage: String,
+    /// Put back to work by a failed check.
+    pub rework: bool,
+    /// The village shown.
+    pub village: Option<u64>,
+    /// The category shown: scheme, kind, code.
+    pub category: Option<(u64, u64, u64)>,
+    /// The matter in words.
+    pub words: String,
+    /// Units at work, ascending.
+    pub units: Vec<u64>,
+    /// Who reported it.
+    pub reporter: Option<PersonId>,
+    /// Unsettled conflicts, of entries and registers.
+    pub conflicts: u32,
+    /// Entries that do not fit.
+    pub anomalies: u32,
+    /// When the first change was received.
+    pub opened_at: Timestamp,
+    /// When the last change was received.
+    pub changed_at: Timestamp,
+    /// When the last change was received after which the case was ended; for leaving feeds by age.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One document's part of a commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DocumentCommit {
+    /// Which.
+    pub id: DocumentId,
+    /// How many changes it had when it was read; another number now gives `Stale`.
+    pub expected_len: usize,
+    /// Changes to add, in order.
+    pub changes: Vec<StoredChange>,
+    /// Its scopes from now on.
+    pub scopes: Vec<Scope>,
+    /// What it adds to digests from now on.
+    pub digest: Digest,
+    /// What lists show from now on.
+    pub summary: Summary,
+}
+
+/// What became of one pushed change that carries an entry: the log by which losses are found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FateRow {
+    /// By which device.
+    pub device: DeviceId,
+    /// The device's counter.
+    pub n: u64,
+    /// The entry.
+    pub entry: EntryId,
+    /// `ok`, `review` or a refusal's code.
+    pub fate: String,
+}
+
+/// Why a change lies in a box.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BoxedAs {
+    /// Held for review.
+    Held,
+    /// Refused for a reason (its number).
+    Refused(u64),
+}
+
+/// A change that was not admitted, kept with its bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BoxedChange {
+    /// By which device.
+    pub device: DeviceId,
+    /// Of which document.
+    pub document: DocumentId,
+    /// The change.
+    pub hash: ChangeHash,
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// Its entry's author, where it could be read.
+    pub person: Option<PersonId>,
+    /// Why it is here.
+    pub state: BoxedAs,
+    /// Since when.
+    pub boxed_at: Timestamp,
+    /// Who settled a review, when, and with which words; the state is then the outcome, or the row has been released.
+    pub settled: Option<Settled>,
+}
+
+/// How a review ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// Who.
+    pub person: PersonId,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in his words.
+    pub words: String,
+    /// Whether the change was released (admitted).
+    pub released: bool,
+}
+
+/// The row that proves who pushed a frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BatchRow {
+    /// Who signed.
+    pub device: DeviceId,
+    /// Lowest and highest `n`.
+    pub n: (u64, u64),
+    /// The leaves, 32 bytes each.
+    pub leaves: Vec<u8>,
+    /// Over all of it.
+    pub signature: [u8; 64],
+    /// When it was received.
+    pub received_at: Timestamp,
+}
+
+/// One whole write: everything that follows from one push frame or one action of the office.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Commit {
+    /// Documents that grow.
+    pub documents: Vec<DocumentCommit>,
+    /// The proof of a push frame.
+    pub batch: Option<BatchRow>,
+    /// The log by which losses are found. A row whose (device, n, entry) is there stays as it is, but its fate is replaced.
+    pub fates: Vec<FateRow>,
+    /// Changes that go into a box, or whose row there changes.
+    pub boxed: Vec<BoxedChange>,
+    /// Notices to devices.
+    pub notices: Vec<(DeviceId, Notice)>,
+    /// Bytes that a revoked device has pushed.
+    pub revoked_bytes: Option<(DeviceId, u64)>,
+}
+
+/// A row of a feed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FeedRow {
+    /// Its number within the scope, from 1.
+    pub seq: u64,
+    /// Its place in the order of commits over all scopes; rows of one commit share it.
+    pub commit: u64,
+    /// The document.
+    pub document: DocumentId,
+    /// What happened.
+    pub event: FeedEvent,
+}
+
+/// What a feed's row says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FeedEvent {
+    /// A change was added: its ordinal.
+    Change(u64),
+    /// The document joined the scope with all changes up to this ordinal.
+    Join(u64),
+    /// The document left the scope.
+    Leave,
+}
+
+/// A scope's row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScopeRow {
+    /// The handle.
+    pub number: u64,
+    /// The number of the last row of its feed.
+    pub head: u64,
+    /// The sum over the documents in its feed.
+    pub digest: Digest,
+}
+
+/// Which documents a list shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CaseQuery {
+    /// Only this kind; `case` if empty.
+    pub kind: String,
+    /// Only these stages; all if empty.
+    pub stages: Vec<String>,
+    /// Only documents in one of these scopes; all if none.
+    pub scopes: Option<Vec<Scope>>,
+    /// Only this number, exactly.
+    pub number: Option<String>,
+    /// Only those with an unsettled conflict.
+    pub conflicts_only: bool,
+    /// Continue after this document of the last page: its time of change and id.
+    pub after: Option<(Timestamp, DocumentId)>,
+    /// So many rows.
+    pub limit: usize,
+}
+
+/// One snapshot of everything.
+pub trait Snapshot {
+    /// A scope's row; none before a document has joined it.
+    fn scope(&self, scope: Scope) -> Result<Option<ScopeRow>>;
+    /// Rows of a scope's feed after `seq`, ascending, at most `limit`.
+    fn feed(&self, number: u64, seq: u64, limit: usize) -> Result<Vec<FeedRow>>;
+    /// Members of a scope that joined before row `before`, newest first, at most `limit`: row of joining, document.
+    fn members_before(&self, number: u64, before: u64, limit: usize) -> Result<Vec<(u64, DocumentId)>>;
+    /// The feeds in which a document is: scope's handle, row of joining.
+    fn memberships(&self, document: DocumentId) -> Result<Vec<(u64, u64)>>;
+    /// The last row of a document in a scope's feed at or below `seq`.
+    fn last_row(&self, number: u64, document: DocumentId, seq: u64) -> Result<Option<FeedRow>>;
+    /// A document with all its changes.
+    fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>>;
+    /// What lists show of a document.
+    fn summary(&self, id: DocumentId) -> Result<Option<Summary>>;
+    /// Documents for a list, the last changed first.
+    fn cases(&self, query: &CaseQuery) -> Result<Vec<(DocumentId, Summary)>>;
+    /// A device's row in a box.
+    fn boxed(&self, device: DeviceId, hash: ChangeHash) -> Result<Option<BoxedChange>>;
+    /// Changes of a document that are held and not settled, in the order in which they came.
+    fn held_of(&self, document: DocumentId) -> Result<Vec<BoxedChange>>;
+    /// Documents with held changes that are not settled.
+    fn held(&self, limit: usize) -> Result<Vec<DocumentId>>;
+    /// Notices for a device after a number.
+    fn notices(&self, device: DeviceId, after: u64) -> Result<Vec<(u64, Notice)>>;
+    /// The log of a device: rows with `n` from `first` on, ascending, at most `limit`.
+    fn fates(&self, device: DeviceId, first: u64, limit: usize) -> Result<Vec<FateRow>>;
+    /// Push frames of a device.
+    fn batches(&self, device: DeviceId) -> Result<Vec<BatchRow>>;
+    /// A device.
+    fn device(&self, id: DeviceId) -> Result<Option<Device>>;
+    /// All devices.
+    fn devices(&self) -> Result<Vec<Device>>;
+    /// How many documents a device has opened since a time.
+    fn opened_since(&self, device: DeviceId, since: Timestamp) -> Result<u64>;
+    /// The highest serial of a case number of this epoch, and the highest `n` of the server's own device.
+    fn high_marks(&self) -> Result<HighMarks>;
+    /// All documents, for checking and auditing.
+    fn all_documents(&self) -> Result<Vec<DocumentId>>;
+}
+
+/// Where counters that live in memory go on after a start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HighMarks {
+    /// The highest serial of a case number of this epoch.
+    pub number: u64,
+    /// The highest `n` of the server's device of this epoch.
+    pub n: u64,
+}
+
+/// What signs a person in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// The person.
+    pub person: PersonId,
+    /// The name under which he signs in.
+    pub login: String,
+    /// Argon2id, in PHC form.
+    pub password_hash: String,
+}
+
+/// A browser that is signed in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BrowserSession {
+    /// Who.
+    pub person: PersonId,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// The server's database.
+pub trait Store: Send + Sync {
+    /// Who the server is.
+    fn identity(&self) -> Result<Identity>;
+    /// Shows one snapshot.
+    fn read(&self, look: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()>;
+    /// Writes everything or nothing. Returns the ordinal of each document's first added change.
+    fn commit(&self, commit: &Commit) -> Result<Vec<u64>>;
+    /// Takes a document out of the feeds of its scopes; it joins again with its next commit. Documents that are not in a feed are passed over.
+    fn retire(&self, documents: &[DocumentId]) -> Result<()>;
+    /// Keeps a one-time code for enrolling a person's device (its hash, SHA-256).
+    fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()>;
+    /// Uses a code: once, and not after its time. Allots the device id. None: no such code.
+    fn enrol(&self, code: [u8; 32], public_key: [u8; 32], token: [u8; 32], now: Timestamp) -> Result<Option<Device>>;
+    /// The device of a token (its hash, SHA-256).
+    fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>>;
+    /// Stops a device's feed.
+    fn revoke(&self, device: DeviceId, now: Timestamp) -> Result<()>;
+    /// Notes a contact: when, what it told (merged), whether a revoked one has declared its outbox empty.
+    fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status, outbox_empty: bool) -> Result<()>;
+    /// Forgets notices that the device has named.
+    fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()>;
+    /// Keeps the directory; earlier ones are kept too.
+    fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()>;
+    /// The directory kept last.
+    fn directory(&self) -> Result<Option<Vec<u8>>>;
+    /// Keeps an account, replacing one of the same person.
+    fn put_account(&self, account: &Account) -> Result<()>;
+    /// The account of a login.
+    fn account(&self, login: &str) -> Result<Option<Account>>;
+    /// Keeps a browser's session under its token's hash.
+    fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()>;
+    /// The session of a token's hash.
+    fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>>;
+    /// Ends a session.
+    fn end_session(&self, token: [u8; 32]) -> Result<()>;
+}
