@@ -11,6 +11,7 @@ pub mod entry;
 pub mod fold;
 pub mod id;
 pub mod limits;
+pub mod offers;
 pub mod place;
 pub mod refusal;
 pub mod rules;

@@ -12,3 +12,10 @@ pub mod cbor;
 pub mod doc;
 pub mod domain;
 pub mod sync;
+
+#[cfg(feature = "device")]
+pub mod error;
+#[cfg(feature = "device")]
+pub mod replica;
+#[cfg(feature = "device")]
+pub mod store;

@@ -4,7 +4,11 @@
 pub mod backoff;
 pub mod directory;
 pub mod frame;
+#[cfg(feature = "device")]
+pub mod http;
 pub mod seal;
 pub mod session;
 pub mod strip;
+#[cfg(feature = "device")]
+pub mod transport;
 pub mod wire;

@@ -337,10 +337,23 @@ fn check_details(
     }
 }
 
-fn check_right(ledger: &Ledger, entry: &Entry, action: Action, kind: DocumentKind, signer: &Signer<'_>) -> Result<(), Objection> {
+fn check_right(
+    ledger: &Ledger,
+    entry: &Entry,
+    action: Action,
+    kind: DocumentKind,
+    signer: &Signer<'_>,
+) -> Result<(), Objection> {
     let right = entry.right().ok_or(Objection::Newer)?;
     let (scopes, former) = super::document::scopes(ledger);
-    let question = Question { person: entry.person, action, kind, right, scopes: &scopes, former: &former };
+    let question = Question {
+        person: entry.person,
+        action,
+        kind,
+        right,
+        scopes: &scopes,
+        former: &former,
+    };
     match rules::may(signer.holdings, signer.now, question) {
         Standing::Held => Ok(()),
         Standing::HeldOnce => Err(Objection::Review),

@@ -141,8 +141,14 @@ pub fn scopes(ledger: &Ledger) -> (Vec<Scope>, Vec<Scope>) {
     let current = server_scopes(ledger);
     if current.is_empty() {
         let place = ledger.links().first().and_then(|link| {
-            let put = link.change.puts.iter().find(|put| put.key == Key::Field(Field::Place))?;
-            FieldValue::decode(Field::Place, &put.value).ok().and_then(place_of)
+            let put = link
+                .change
+                .puts
+                .iter()
+                .find(|put| put.key == Key::Field(Field::Place))?;
+            FieldValue::decode(Field::Place, &put.value)
+                .ok()
+                .and_then(place_of)
         });
         let village = place.map(|place| Scope::Village(place.village));
         let opening = ledger.links().first().and_then(|link| link.entry.as_ref());
@@ -150,17 +156,32 @@ pub fn scopes(ledger: &Ledger) -> (Vec<Scope>, Vec<Scope>) {
         return (village.into_iter().chain(person).collect(), Vec::new());
     }
     let key = Key::Server(ServerName::Scopes);
-    let ever = ledger.links().iter().flat_map(|link| &link.change.puts).filter(|put| put.key == key);
-    let former = ever.filter_map(|put| register::decode_scopes(&put.value).ok()).flatten().collect();
+    let ever = ledger
+        .links()
+        .iter()
+        .flat_map(|link| &link.change.puts)
+        .filter(|put| put.key == key);
+    let former = ever
+        .filter_map(|put| register::decode_scopes(&put.value).ok())
+        .flatten()
+        .collect();
     (current, former)
 }
 
 /// The scopes that follow from what the document says: its villages, the units at work, and the reporter.
 pub fn scopes_due(case: &Case) -> Vec<Scope> {
-    let villages = case.places.iter().map(|place| Scope::Village(place.value.village));
-    let mut scopes: Vec<Scope> = villages.chain(case.workflow.reporter.map(Scope::Person)).collect();
+    let villages = case
+        .places
+        .iter()
+        .map(|place| Scope::Village(place.value.village));
+    let mut scopes: Vec<Scope> = villages
+        .chain(case.workflow.reporter.map(Scope::Person))
+        .collect();
     for assignment in &case.workflow.assignments {
-        if scopes.iter().all(|scope| scope.unit() != Some(assignment.id.unit)) {
+        if scopes
+            .iter()
+            .all(|scope| scope.unit() != Some(assignment.id.unit))
+        {
             scopes.push(Scope::Unit(assignment.id.unit));
         }
     }

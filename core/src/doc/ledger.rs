@@ -160,6 +160,27 @@ impl Ledger {
         hashes
     }
 
+    /// The hashes, ascending, of the heads of that part of the document which these changes are; the part holds the dependencies of each.
+    pub fn head_hashes_among(&self, is_part: impl Fn(&ChangeHash) -> bool) -> Vec<ChangeHash> {
+        let part: Vec<usize> = (0..self.links.len())
+            .filter(|place| self.hash(*place).is_some_and(|hash| is_part(&hash)))
+            .collect();
+        let mut built_upon = Bits::default();
+        for dep in part
+            .iter()
+            .filter_map(|place| self.links.get(*place))
+            .flat_map(|link| &link.deps)
+        {
+            built_upon.insert(*dep);
+        }
+        let heads = part
+            .into_iter()
+            .filter(|place| !built_upon.contains(*place));
+        let mut hashes: Vec<ChangeHash> = heads.filter_map(|place| self.hash(place)).collect();
+        hashes.sort_unstable();
+        hashes
+    }
+
     /// The hash of the change at a place.
     pub fn hash(&self, place: usize) -> Option<ChangeHash> {
         self.links.get(place).map(|link| link.change.hash)

@@ -46,7 +46,8 @@ pub fn may(holdings: &[Holding], now: Timestamp, question: Question<'_>) -> Stan
     } else {
         return Standing::Never;
     };
-    let is_the_right = |holding: &&Holding| holding.person == question.person && holding.right == question.right;
+    let is_the_right =
+        |holding: &&Holding| holding.person == question.person && holding.right == question.right;
     let mut standing = Standing::Never;
     for holding in holdings.iter().filter(is_the_right) {
         if holding.is_held_at(now) {
@@ -62,7 +63,10 @@ fn is_within_reach(question: Question<'_>, scopes: &[Scope]) -> bool {
     let Some(row) = question.action.row(question.kind) else {
         return false;
     };
-    let by_this = row.by.iter().filter(|(capability, _)| *capability == question.right.capability);
+    let by_this = row
+        .by
+        .iter()
+        .filter(|(capability, _)| *capability == question.right.capability);
     by_this.into_iter().any(|(_, reach)| match reach {
         Reach::Anywhere => true,
         Reach::Unit => {
@@ -88,7 +92,10 @@ pub fn rights_for(
             person,
             action,
             kind,
-            right: holding.right, scopes, former: &[] };
+            right: holding.right,
+            scopes,
+            former: &[],
+        };
         if may(std::slice::from_ref(holding), now, question) == Standing::Held
             && !rights.contains(&holding.right)
         {
@@ -129,7 +136,8 @@ mod tests {
             action,
             kind: DocumentKind::Case,
             right: Right { capability, unit },
-            scopes, former: &[],
+            scopes,
+            former: &[],
         }
     }
 

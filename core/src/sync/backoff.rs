@@ -14,7 +14,9 @@ pub fn delay_ms(failures: u32, random: u64, retry_after_ms: Option<u64>) -> u64 
     if failures == 0 {
         return asked;
     }
-    let bound = FIRST_MS.saturating_mul(1u64.checked_shl(failures - 1).unwrap_or(u64::MAX)).min(LONGEST_MS);
+    let bound = FIRST_MS
+        .saturating_mul(1u64.checked_shl(failures - 1).unwrap_or(u64::MAX))
+        .min(LONGEST_MS);
     let jitter = (u128::from(random) * u128::from(bound)) >> 64;
     asked.saturating_add(u64::try_from(jitter).unwrap_or(bound))
 }
@@ -25,8 +27,13 @@ mod tests {
 
     #[test]
     fn the_bound_doubles_and_ends() {
-        let bounds: Vec<u64> = [0, 1, 2, 3, 9, 10, 63, 200].map(|failures| delay_ms(failures, u64::MAX, None)).to_vec();
-        assert_eq!(bounds, [0, 1_999, 3_999, 7_999, 511_999, 899_999, 899_999, 899_999]);
+        let bounds: Vec<u64> = [0, 1, 2, 3, 9, 10, 63, 200]
+            .map(|failures| delay_ms(failures, u64::MAX, None))
+            .to_vec();
+        assert_eq!(
+            bounds,
+            [0, 1_999, 3_999, 7_999, 511_999, 899_999, 899_999, 899_999]
+        );
         assert_eq!(delay_ms(5, 0, None), 0);
     }
 

@@ -3,7 +3,9 @@
 //!
 //! It knows nothing of what frames mean.
 
-use zstd::stream::raw::{CParameter, DParameter, Decoder, Encoder, InBuffer, Operation as _, OutBuffer};
+use zstd::stream::raw::{
+    CParameter, DParameter, Decoder, Encoder, InBuffer, Operation as _, OutBuffer,
+};
 
 use crate::domain::limits;
 
@@ -38,7 +40,9 @@ pub struct FrameWriter {
 
 impl std::fmt::Debug for FrameWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FrameWriter").field("out", &self.out.len()).finish_non_exhaustive()
+        f.debug_struct("FrameWriter")
+            .field("out", &self.out.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,9 +63,16 @@ impl FrameWriter {
             Volume::Little => 12,
             Volume::Much => limits::ZSTD_WINDOW_LOG_MAX,
         };
-        encoder.set_parameter(CParameter::WindowLog(window_log)).expect("a window within zstd's bounds");
-        encoder.set_parameter(CParameter::ContentSizeFlag(false)).expect("a known parameter");
-        Self { encoder, out: MAGIC.to_vec() }
+        encoder
+            .set_parameter(CParameter::WindowLog(window_log))
+            .expect("a window within zstd's bounds");
+        encoder
+            .set_parameter(CParameter::ContentSizeFlag(false))
+            .expect("a known parameter");
+        Self {
+            encoder,
+            out: MAGIC.to_vec(),
+        }
     }
 
     /// Writes one frame and flushes.
@@ -98,12 +109,17 @@ impl FrameWriter {
         while input.pos() < bytes.len() {
             let mut buffer = [0; 16 * 1024];
             let mut output = OutBuffer::around(&mut buffer[..]);
-            self.encoder.run(&mut input, &mut output).expect("zstd compresses into memory");
+            self.encoder
+                .run(&mut input, &mut output)
+                .expect("zstd compresses into memory");
             self.out.extend_from_slice(output.as_slice());
         }
     }
 
-    fn drain(&mut self, mut step: impl FnMut(&mut Encoder<'static>, &mut OutBuffer<'_, [u8]>) -> std::io::Result<usize>) {
+    fn drain(
+        &mut self,
+        mut step: impl FnMut(&mut Encoder<'static>, &mut OutBuffer<'_, [u8]>) -> std::io::Result<usize>,
+    ) {
         loop {
             let mut buffer = [0; 16 * 1024];
             let mut output = OutBuffer::around(&mut buffer[..]);
@@ -129,7 +145,9 @@ pub struct FrameReader {
 
 impl std::fmt::Debug for FrameReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FrameReader").field("read", &self.read).finish_non_exhaustive()
+        f.debug_struct("FrameReader")
+            .field("read", &self.read)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,14 +155,25 @@ impl FrameReader {
     /// Reads a stream of at most so many bytes, decompressed.
     pub fn new(total_max: usize) -> Self {
         let mut decoder = Decoder::new().expect("zstd allocates a context");
-        decoder.set_parameter(DParameter::WindowLogMax(limits::ZSTD_WINDOW_LOG_MAX)).expect("a window within zstd's bounds");
-        Self { decoder, magic: 0, plain: Vec::new(), read: 0, total_max, is_over: false }
+        decoder
+            .set_parameter(DParameter::WindowLogMax(limits::ZSTD_WINDOW_LOG_MAX))
+            .expect("a window within zstd's bounds");
+        Self {
+            decoder,
+            magic: 0,
+            plain: Vec::new(),
+            read: 0,
+            total_max,
+            is_over: false,
+        }
     }
 
     /// Takes in a piece of the stream.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), StreamFault> {
         let expected = MAGIC.get(self.magic..).unwrap_or_default();
-        let head = piece.get(..expected.len().min(piece.len())).unwrap_or_default();
+        let head = piece
+            .get(..expected.len().min(piece.len()))
+            .unwrap_or_default();
         if !expected.starts_with(head) {
             return Err(StreamFault::Foreign);
         }
@@ -161,7 +190,10 @@ impl FrameReader {
         loop {
             let mut buffer = [0; 16 * 1024];
             let mut output = OutBuffer::around(&mut buffer[..]);
-            let hint = self.decoder.run(input, &mut output).map_err(|_| StreamFault::Damaged)?;
+            let hint = self
+                .decoder
+                .run(input, &mut output)
+                .map_err(|_| StreamFault::Damaged)?;
             let written = output.as_slice();
             self.read += written.len();
             if self.read > self.total_max {
@@ -177,20 +209,29 @@ impl FrameReader {
 
     /// The next whole frame, if it has arrived.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, StreamFault> {
-        let Some((kind, rest)) = self.plain.split_first() else { return Ok(None) };
-        let Some((len, used)) = uvarint(rest)? else { return Ok(None) };
+        let Some((kind, rest)) = self.plain.split_first() else {
+            return Ok(None);
+        };
+        let Some((len, used)) = uvarint(rest)? else {
+            return Ok(None);
+        };
         if len > limits::FRAME_BYTES_MAX {
             return Err(StreamFault::TooLarge);
         }
         let body = rest.get(used..).unwrap_or_default();
-        let (Some(payload), Some(sum)) = (body.get(..len), body.get(len..len + 4)) else { return Ok(None) };
+        let (Some(payload), Some(sum)) = (body.get(..len), body.get(len..len + 4)) else {
+            return Ok(None);
+        };
         let mut expected = crc32fast::Hasher::new();
         expected.update(&[*kind]);
         expected.update(payload);
         if sum != expected.finalize().to_be_bytes() {
             return Err(StreamFault::Damaged);
         }
-        let frame = Frame { kind: *kind, payload: payload.to_vec() };
+        let frame = Frame {
+            kind: *kind,
+            payload: payload.to_vec(),
+        };
         self.plain.drain(..1 + used + len + 4);
         Ok(Some(frame))
     }
@@ -209,7 +250,11 @@ fn uvarint(bytes: &[u8]) -> Result<Option<(usize, usize)>, StreamFault> {
             return Ok(Some((value, place + 1)));
         }
     }
-    if bytes.len() >= 5 { Err(StreamFault::TooLarge) } else { Ok(None) }
+    if bytes.len() >= 5 {
+        Err(StreamFault::TooLarge)
+    } else {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]
@@ -241,7 +286,13 @@ mod tests {
     fn frames_arrive_whole_in_pieces_of_any_size() {
         for piece in [1, 2, 3, 7, 1_000, 1 << 20] {
             let (frames, is_finished) = read(&stream(), piece).expect("an intact stream");
-            assert_eq!(frames.iter().map(|frame| (frame.kind, frame.payload.len())).collect::<Vec<_>>(), [(1, 5), (2, 70_000)]);
+            assert_eq!(
+                frames
+                    .iter()
+                    .map(|frame| (frame.kind, frame.payload.len()))
+                    .collect::<Vec<_>>(),
+                [(1, 5), (2, 70_000)]
+            );
             assert!(is_finished);
         }
     }
@@ -252,19 +303,29 @@ mod tests {
         writer.write(1, b"first");
         let first = writer.take();
         writer.write(2, b"second");
-        assert_eq!(read(&first, 5).map(|(frames, done)| (frames.len(), done)), Ok((1, false)));
+        assert_eq!(
+            read(&first, 5).map(|(frames, done)| (frames.len(), done)),
+            Ok((1, false))
+        );
     }
 
     #[test]
     fn a_login_page_is_foreign_and_a_flipped_bit_is_damage() {
-        assert_eq!(read(b"<html>please sign in</html>", 10), Err(StreamFault::Foreign));
+        assert_eq!(
+            read(b"<html>please sign in</html>", 10),
+            Err(StreamFault::Foreign)
+        );
         let mut damaged = 0;
         let whole = stream();
         for place in 4..whole.len() {
             let mut bytes = whole.clone();
             bytes[place] ^= 0x10;
             match read(&bytes, 1 << 20) {
-                Ok((frames, is_finished)) => assert!(frames.len() < 2 || !is_finished || frames == read(&whole, 99).expect("intact").0),
+                Ok((frames, is_finished)) => assert!(
+                    frames.len() < 2
+                        || !is_finished
+                        || frames == read(&whole, 99).expect("intact").0
+                ),
                 Err(_) => damaged += 1,
             }
         }

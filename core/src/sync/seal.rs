@@ -45,13 +45,17 @@ impl Batch {
 
     /// Signs with the device's key (32 bytes of seed).
     pub fn sign(&self, seed: &[u8; 32]) -> [u8; 64] {
-        SigningKey::from_bytes(seed).sign(&self.message()).to_bytes()
+        SigningKey::from_bytes(seed)
+            .sign(&self.message())
+            .to_bytes()
     }
 
     /// Whether the signature is the device's.
     pub fn is_signed_by(&self, public_key: &[u8; 32], signature: &[u8; 64]) -> bool {
-        VerifyingKey::from_bytes(public_key)
-            .is_ok_and(|key| key.verify_strict(&self.message(), &Signature::from_bytes(signature)).is_ok())
+        VerifyingKey::from_bytes(public_key).is_ok_and(|key| {
+            key.verify_strict(&self.message(), &Signature::from_bytes(signature))
+                .is_ok()
+        })
     }
 }
 
@@ -86,7 +90,10 @@ impl PageList {
     pub fn check(&self) -> [u8; 8] {
         let digest = Sha256::digest(&self.0);
         let mut check = [0; 8];
-        check.iter_mut().zip(digest).for_each(|(byte, digest)| *byte = digest);
+        check
+            .iter_mut()
+            .zip(digest)
+            .for_each(|(byte, digest)| *byte = digest);
         check
     }
 
@@ -97,15 +104,25 @@ impl PageList {
 }
 
 /// The certificate of an enrolment: proves to the server, after a restore, that it had enrolled this device.
-pub fn certificate(page_key: &[u8; 32], device: DeviceId, person: PersonId, public_key: &[u8; 32]) -> [u8; 16] {
-    mac(page_key, &[b"xuncun-device-1", &device.0, &person.0, public_key])
+pub fn certificate(
+    page_key: &[u8; 32],
+    device: DeviceId,
+    person: PersonId,
+    public_key: &[u8; 32],
+) -> [u8; 16] {
+    mac(
+        page_key,
+        &[b"xuncun-device-1", &device.0, &person.0, public_key],
+    )
 }
 
 fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     parts.iter().for_each(|part| mac.update(part));
     let mut tag = [0; 16];
-    tag.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(byte, digest)| *byte = digest);
+    tag.iter_mut()
+        .zip(mac.finalize().into_bytes())
+        .for_each(|(byte, digest)| *byte = digest);
     tag
 }
 
@@ -122,7 +139,10 @@ impl Digest {
         hash.update(document.0);
         sorted.iter().for_each(|head| hash.update(head.0));
         let mut first = [0; 16];
-        first.iter_mut().zip(hash.finalize()).for_each(|(byte, digest)| *byte = digest);
+        first
+            .iter_mut()
+            .zip(hash.finalize())
+            .for_each(|(byte, digest)| *byte = digest);
         Self(u128::from_be_bytes(first))
     }
 
@@ -145,16 +165,37 @@ mod tests {
 
     #[test]
     fn a_signature_covers_every_part() {
-        let batch = Batch { server: ServerId([1; 16]), device: DeviceId([2; 8]), n: (3, 4), leaves: vec![leaf(DocumentId([5; 16]), ChangeHash([6; 32]))] };
+        let batch = Batch {
+            server: ServerId([1; 16]),
+            device: DeviceId([2; 8]),
+            n: (3, 4),
+            leaves: vec![leaf(DocumentId([5; 16]), ChangeHash([6; 32]))],
+        };
         let (key, signature) = (public_key(&[7; 32]), batch.sign(&[7; 32]));
         assert!(batch.is_signed_by(&key, &signature));
         let others = [
-            Batch { server: ServerId([0; 16]), ..batch.clone() },
-            Batch { device: DeviceId([0; 8]), ..batch.clone() },
-            Batch { n: (3, 5), ..batch.clone() },
-            Batch { leaves: vec![], ..batch.clone() },
+            Batch {
+                server: ServerId([0; 16]),
+                ..batch.clone()
+            },
+            Batch {
+                device: DeviceId([0; 8]),
+                ..batch.clone()
+            },
+            Batch {
+                n: (3, 5),
+                ..batch.clone()
+            },
+            Batch {
+                leaves: vec![],
+                ..batch.clone()
+            },
         ];
-        assert!(others.iter().all(|other| !other.is_signed_by(&key, &signature)));
+        assert!(
+            others
+                .iter()
+                .all(|other| !other.is_signed_by(&key, &signature))
+        );
         assert!(!batch.is_signed_by(&public_key(&[8; 32]), &signature));
     }
 

@@ -81,7 +81,10 @@ fn read_cursors(r: &mut Reader<'_>) -> Result<Cursors> {
         let scope = r.uint()?;
         let cursor = if r.is_array() {
             r.array()?;
-            Cursor::Boot { as_of: r.uint()?, before: r.uint()? }
+            Cursor::Boot {
+                as_of: r.uint()?,
+                before: r.uint()?,
+            }
         } else {
             Cursor::Tail(r.uint()?)
         };
@@ -91,7 +94,11 @@ fn read_cursors(r: &mut Reader<'_>) -> Result<Cursors> {
 }
 
 /// The fixed positions of a payload: reads the known ones, passes over later ones.
-fn positions<T>(payload: &[u8], known: usize, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
+fn positions<T>(
+    payload: &[u8],
+    known: usize,
+    read: impl FnOnce(&mut Reader<'_>) -> Result<T>,
+) -> Result<T> {
     let mut r = Reader::new(payload);
     let len = r.array()?;
     if len < known {
@@ -142,7 +149,9 @@ impl Status {
             }
         };
         part(0, &|w| drop(self.free_bytes.map(|value| w.uint(value))));
-        part(1, &|w| drop(self.version.as_ref().map(|value| w.text(value))));
+        part(1, &|w| {
+            drop(self.version.as_ref().map(|value| w.text(value)))
+        });
         part(2, &|w| drop(self.clock_offset_ms.map(|value| w.int(value))));
         part(3, &|w| drop(self.outbox.map(|value| w.uint(value))));
         part(4, &|w| drop(self.outbox_age_ms.map(|value| w.uint(value))));
@@ -154,8 +163,12 @@ impl Status {
                 }
             }
         });
-        part(6, &|w| drop(self.photo_bytes_due.map(|value| w.uint(value))));
-        part(7, &|w| drop(self.last_error.as_ref().map(|value| w.text(value))));
+        part(6, &|w| {
+            drop(self.photo_bytes_due.map(|value| w.uint(value)))
+        });
+        part(7, &|w| {
+            drop(self.last_error.as_ref().map(|value| w.text(value)))
+        });
         w.map(parts.len());
         for (key, value) in parts {
             w.uint(key).raw(&value.finish());
@@ -171,7 +184,10 @@ impl Status {
                 2 => status.clock_offset_ms = Some(r.int()?),
                 3 => status.outbox = Some(r.uint()?),
                 4 => status.outbox_age_ms = Some(r.uint()?),
-                5 => status.kept_back = Some((0..r.array()?).map(|_| r.uint()).collect::<Result<_>>()?),
+                5 => {
+                    status.kept_back =
+                        Some((0..r.array()?).map(|_| r.uint()).collect::<Result<_>>()?)
+                }
                 6 => status.photo_bytes_due = Some(r.uint()?),
                 7 => status.last_error = Some(r.text()?.chars().take(64).collect()),
                 _ => drop(r.item()?),
@@ -208,10 +224,14 @@ impl Hello {
     /// As a payload.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
-        w.array(8).uint(self.protocol).bytes(&self.epoch.0).bytes(&self.scopes_tag);
+        w.array(8)
+            .uint(self.protocol)
+            .bytes(&self.epoch.0)
+            .bytes(&self.scopes_tag);
         write_cursors(&mut w, &self.cursors);
         w.bytes(&self.directory_tag);
-        w.uint(u64::from(self.raw_pages) | u64::from(self.outbox_empty) << 1).uint(self.notice);
+        w.uint(u64::from(self.raw_pages) | u64::from(self.outbox_empty) << 1)
+            .uint(self.notice);
         self.status.write(&mut w);
         w.finish()
     }
@@ -220,9 +240,20 @@ impl Hello {
     pub fn decode(payload: &[u8]) -> Result<Self> {
         positions(payload, 8, |r| {
             let (protocol, epoch, scopes_tag) = (r.uint()?, Epoch(r.array_of()?), r.array_of()?);
-            let (cursors, directory_tag, flags, notice) = (read_cursors(r)?, r.array_of()?, r.uint()?, r.uint()?);
+            let (cursors, directory_tag, flags, notice) =
+                (read_cursors(r)?, r.array_of()?, r.uint()?, r.uint()?);
             let status = Status::read(r)?;
-            Ok(Self { protocol, epoch, scopes_tag, cursors, directory_tag, raw_pages: flags & 1 != 0, outbox_empty: flags & 2 != 0, notice, status })
+            Ok(Self {
+                protocol,
+                epoch,
+                scopes_tag,
+                cursors,
+                directory_tag,
+                raw_pages: flags & 1 != 0,
+                outbox_empty: flags & 2 != 0,
+                notice,
+                status,
+            })
         })
     }
 }
@@ -253,7 +284,11 @@ impl PushHead {
     /// As a payload, with items that were written one by one.
     pub fn encode(&self, count: usize, items: &[u8]) -> Vec<u8> {
         let mut w = Writer::default();
-        w.array(6).bytes(&self.signer.0).uint(self.n.0).uint(self.n.1).bytes(&self.signature);
+        w.array(6)
+            .bytes(&self.signer.0)
+            .uint(self.n.0)
+            .uint(self.n.1)
+            .bytes(&self.signature);
         w.uint(if self.form == Form::Raw { 1 } else { 0 });
         w.array(count).raw(items);
         w.finish()
@@ -265,14 +300,27 @@ impl PushHead {
         if r.array()? < 6 {
             return Err(Fault::Truncated);
         }
-        let (signer, n, signature) = (DeviceId(r.array_of()?), (r.uint()?, r.uint()?), r.array_of()?);
+        let (signer, n, signature) = (
+            DeviceId(r.array_of()?),
+            (r.uint()?, r.uint()?),
+            r.array_of()?,
+        );
         let form = match r.uint()? {
             0 => Form::Stripped,
             1 => Form::Raw,
             _ => return Err(Fault::Unexpected),
         };
         let count = r.array()?;
-        Ok((Self { signer, n, signature, form }, count, r))
+        Ok((
+            Self {
+                signer,
+                n,
+                signature,
+                form,
+            },
+            count,
+            r,
+        ))
     }
 }
 
@@ -287,6 +335,34 @@ pub fn read_raw<'b>(r: &mut Reader<'b>) -> Result<(DocumentId, &'b [u8])> {
         return Err(Fault::Truncated);
     }
     Ok((DocumentId(r.array_of()?), r.bytes()?))
+}
+
+/// Writes a raw item of a page.
+pub fn write_raw_of_page(
+    w: &mut Writer,
+    document: DocumentId,
+    ordinal: u64,
+    received_at: Timestamp,
+    change: &[u8],
+) {
+    w.array(4)
+        .bytes(&document.0)
+        .uint(ordinal)
+        .int(received_at.0)
+        .bytes(change);
+}
+
+/// Reads a raw item of a page: document, ordinal, time of receipt, change.
+pub fn read_raw_of_page<'b>(r: &mut Reader<'b>) -> Result<(DocumentId, u64, Timestamp, &'b [u8])> {
+    if r.array()? < 4 {
+        return Err(Fault::Truncated);
+    }
+    Ok((
+        DocumentId(r.array_of()?),
+        r.uint()?,
+        Timestamp(r.int()?),
+        r.bytes()?,
+    ))
 }
 
 /// Why a change waits without being judged.
@@ -306,7 +382,10 @@ impl Later {
     }
 
     fn from_code(code: u64) -> Self {
-        [Self::Newer, Self::Slow, Self::Storage].into_iter().find(|later| later.code() == code).unwrap_or(Self::Newer)
+        [Self::Newer, Self::Slow, Self::Storage]
+            .into_iter()
+            .find(|later| later.code() == code)
+            .unwrap_or(Self::Newer)
     }
 }
 
@@ -347,7 +426,15 @@ pub enum Unread {
 }
 
 impl Unread {
-    const ALL: [Self; 7] = [Self::Epoch, Self::Rebuild, Self::Signature, Self::Carried, Self::Malformed, Self::Newer, Self::TooMuch];
+    const ALL: [Self; 7] = [
+        Self::Epoch,
+        Self::Rebuild,
+        Self::Signature,
+        Self::Carried,
+        Self::Malformed,
+        Self::Newer,
+        Self::TooMuch,
+    ];
 
     fn code(self) -> u64 {
         self as u64 + 1
@@ -375,7 +462,12 @@ impl Fates {
         }
         let mut w = Writer::default();
         w.array(3).uint(self.frame);
-        w.uint(self.outcome.as_ref().err().map_or(0, |unread| unread.code()));
+        w.uint(
+            self.outcome
+                .as_ref()
+                .err()
+                .map_or(0, |unread| unread.code()),
+        );
         w.array(runs.len());
         for (fate, count) in runs {
             match fate {
@@ -402,14 +494,30 @@ impl Fates {
             let (frame, unread) = (r.uint()?, r.uint()?);
             let mut fates: Vec<Fate> = Vec::new();
             for _ in 0..r.array()? {
-                let (fate, count) = if r.is_array() { read_run(r)? } else { (Fate::Ok, r.size()?) };
+                let (fate, count) = if r.is_array() {
+                    read_run(r)?
+                } else {
+                    (Fate::Ok, r.size()?)
+                };
                 if count > changes_max.saturating_sub(fates.len()) {
                     return Err(Fault::Unexpected);
                 }
                 fates.resize(fates.len() + count, fate);
             }
-            let unread = if unread == 0 { None } else { Some(Unread::ALL.into_iter().find(|code| code.code() == unread).unwrap_or(Unread::Newer)) };
-            Ok(Self { frame, outcome: unread.map_or(Ok(fates), Err) })
+            let unread = if unread == 0 {
+                None
+            } else {
+                Some(
+                    Unread::ALL
+                        .into_iter()
+                        .find(|code| code.code() == unread)
+                        .unwrap_or(Unread::Newer),
+                )
+            };
+            Ok(Self {
+                frame,
+                outcome: unread.map_or(Ok(fates), Err),
+            })
         })
     }
 }
@@ -419,7 +527,11 @@ fn read_run(r: &mut Reader<'_>) -> Result<(Fate, usize)> {
     let (code, count) = (r.uint()?, r.size()?);
     let fate = match (code, parts) {
         (1, 2) => Fate::Dup,
-        (2, _) => Fate::Missing((2..parts).map(|_| r.array_of().map(ChangeHash)).collect::<Result<_>>()?),
+        (2, _) => Fate::Missing(
+            (2..parts)
+                .map(|_| r.array_of().map(ChangeHash))
+                .collect::<Result<_>>()?,
+        ),
         (3, 2) => Fate::Review,
         (4, 3) => Fate::Refused(Refusal::from_number(r.uint()?).unwrap_or(Refusal::UpdateNeeded)),
         (5, 3) => Fate::Later(Later::from_code(r.uint()?)),
@@ -468,8 +580,16 @@ impl Notice {
             Self::SendLogs => {
                 w.array(1).uint(3);
             }
-            Self::Outcome { document, change, refusal } => {
-                w.array(4).uint(4).bytes(&document.0).bytes(&change.0).uint(refusal.map_or(0, Refusal::number));
+            Self::Outcome {
+                document,
+                change,
+                refusal,
+            } => {
+                w.array(4)
+                    .uint(4)
+                    .bytes(&document.0)
+                    .bytes(&change.0)
+                    .uint(refusal.map_or(0, Refusal::number));
             }
             Self::Message(text) => {
                 w.array(2).uint(5).text(text);
@@ -486,13 +606,26 @@ impl Notice {
         let mut r = Reader::new(item);
         let parts = r.array()?;
         Ok(match r.uint()? {
-            1 => Self::Resend((0..parts.saturating_sub(1) / 2).map(|_| Ok((r.uint()?, r.uint()?))).collect::<Result<_>>()?),
+            1 => Self::Resend(
+                (0..parts.saturating_sub(1) / 2)
+                    .map(|_| Ok((r.uint()?, r.uint()?)))
+                    .collect::<Result<_>>()?,
+            ),
             2 => Self::ReEnrol,
             3 => Self::SendLogs,
             4 => {
-                let (document, change, refusal) = (DocumentId(r.array_of()?), ChangeHash(r.array_of()?), r.uint()?);
-                let refusal = (refusal != 0).then(|| Refusal::from_number(refusal).unwrap_or(Refusal::UpdateNeeded));
-                Self::Outcome { document, change, refusal }
+                let (document, change, refusal) = (
+                    DocumentId(r.array_of()?),
+                    ChangeHash(r.array_of()?),
+                    r.uint()?,
+                );
+                let refusal = (refusal != 0)
+                    .then(|| Refusal::from_number(refusal).unwrap_or(Refusal::UpdateNeeded));
+                Self::Outcome {
+                    document,
+                    change,
+                    refusal,
+                }
             }
             5 => Self::Message(r.text()?.to_owned()),
             _ => Self::Unknown,
@@ -519,7 +652,11 @@ impl Welcome {
     /// As a payload.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
-        w.array(5).int(self.server_time.0).uint(self.lowest).uint(self.protocol).bytes(&self.epoch.0);
+        w.array(5)
+            .int(self.server_time.0)
+            .uint(self.lowest)
+            .uint(self.protocol)
+            .bytes(&self.epoch.0);
         w.array(2 * self.notices.len());
         for (number, notice) in &self.notices {
             w.uint(*number);
@@ -531,9 +668,22 @@ impl Welcome {
     /// From a payload.
     pub fn decode(payload: &[u8]) -> Result<Self> {
         positions(payload, 5, |r| {
-            let (server_time, lowest, protocol, epoch) = (Timestamp(r.int()?), r.uint()?, r.uint()?, Epoch(r.array_of()?));
-            let notices = (0..r.array()? / 2).map(|_| Ok((r.uint()?, Notice::read(r)?))).collect::<Result<_>>()?;
-            Ok(Self { server_time, lowest, protocol, epoch, notices })
+            let (server_time, lowest, protocol, epoch) = (
+                Timestamp(r.int()?),
+                r.uint()?,
+                r.uint()?,
+                Epoch(r.array_of()?),
+            );
+            let notices = (0..r.array()? / 2)
+                .map(|_| Ok((r.uint()?, Notice::read(r)?)))
+                .collect::<Result<_>>()?;
+            Ok(Self {
+                server_time,
+                lowest,
+                protocol,
+                epoch,
+                notices,
+            })
         })
     }
 }
@@ -590,7 +740,13 @@ pub struct PageTail {
 
 impl PageTail {
     /// As a payload, with items that were written one by one; `name` writes a document's name within the frame.
-    pub fn encode(&self, form: Form, count: usize, items: &[u8], name: impl Fn(&mut Writer, DocumentId)) -> Vec<u8> {
+    pub fn encode(
+        &self,
+        form: Form,
+        count: usize,
+        items: &[u8],
+        name: impl Fn(&mut Writer, DocumentId),
+    ) -> Vec<u8> {
         let mut w = Writer::default();
         w.array(7).uint(if form == Form::Raw { 1 } else { 0 });
         w.array(count).raw(items);
@@ -598,7 +754,9 @@ impl PageTail {
             w.array(2 * memberships.len());
             for (scope, documents) in memberships {
                 w.uint(*scope).array(documents.len());
-                documents.iter().for_each(|document| name(&mut w, *document));
+                documents
+                    .iter()
+                    .for_each(|document| name(&mut w, *document));
             }
         }
         write_cursors(&mut w, &self.cursors);
@@ -614,20 +772,33 @@ impl PageTail {
         name: impl Fn(&S, &mut Reader<'_>) -> Result<DocumentId>,
     ) -> Result<Self> {
         positions(payload, 7, |r| {
-            let form = if r.uint()? == 1 { Form::Raw } else { Form::Stripped };
+            let form = if r.uint()? == 1 {
+                Form::Raw
+            } else {
+                Form::Stripped
+            };
             let count = r.array()?;
             items(state, r, form, count)?;
-            let memberships = |r: &mut Reader<'_>, state: &S| -> Result<Vec<(ScopeNumber, Vec<DocumentId>)>> {
-                (0..r.array()? / 2)
-                    .map(|_| {
-                        let scope = r.uint()?;
-                        let documents = (0..r.array()?).map(|_| name(state, r)).collect::<Result<_>>()?;
-                        Ok((scope, documents))
-                    })
-                    .collect()
-            };
+            let memberships =
+                |r: &mut Reader<'_>, state: &S| -> Result<Vec<(ScopeNumber, Vec<DocumentId>)>> {
+                    (0..r.array()? / 2)
+                        .map(|_| {
+                            let scope = r.uint()?;
+                            let documents = (0..r.array()?)
+                                .map(|_| name(state, r))
+                                .collect::<Result<_>>()?;
+                            Ok((scope, documents))
+                        })
+                        .collect()
+                };
             let (joined, left) = (memberships(r, state)?, memberships(r, state)?);
-            Ok(Self { joined, left, cursors: read_cursors(r)?, check: r.array_of()?, tag: r.array_of()? })
+            Ok(Self {
+                joined,
+                left,
+                cursors: read_cursors(r)?,
+                check: r.array_of()?,
+                tag: r.array_of()?,
+            })
         })
     }
 }
@@ -657,17 +828,25 @@ impl Done {
             Some(tag) => w.bytes(&tag),
             None => w.null(),
         };
-        w.uint(self.retry_after_ms.unwrap_or(0)).uint(u64::from(self.has_more));
+        w.uint(self.retry_after_ms.unwrap_or(0))
+            .uint(u64::from(self.has_more));
         w.finish()
     }
 
     /// From a payload.
     pub fn decode(payload: &[u8]) -> Result<Self> {
         positions(payload, 4, |r| {
-            let digests = (0..r.array()? / 2).map(|_| Ok((r.uint()?, Digest(u128::from_be_bytes(r.array_of()?))))).collect::<Result<_>>()?;
+            let digests = (0..r.array()? / 2)
+                .map(|_| Ok((r.uint()?, Digest(u128::from_be_bytes(r.array_of()?)))))
+                .collect::<Result<_>>()?;
             let directory_tag = if r.null()? { None } else { Some(r.array_of()?) };
             let retry_after_ms = Some(r.uint()?).filter(|ms| *ms > 0);
-            Ok(Self { digests, directory_tag, retry_after_ms, has_more: r.uint()? & 1 != 0 })
+            Ok(Self {
+                digests,
+                directory_tag,
+                retry_after_ms,
+                has_more: r.uint()? & 1 != 0,
+            })
         })
     }
 }

@@ -1,0 +1,125 @@
+-- The phone's database as it is today (version 1). One enrolment, one file.
+-- Times are milliseconds since 1970 UTC.
+
+CREATE TABLE enrolment (
+    -- The one row of this file: who is enrolled where, and what a round must remember.
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    server_url TEXT NOT NULL,
+    server BLOB NOT NULL,
+    epoch BLOB NOT NULL,
+    device BLOB NOT NULL,
+    person BLOB NOT NULL,
+    person_name TEXT NOT NULL,
+    token TEXT NOT NULL,
+    seed BLOB NOT NULL,              -- Ed25519
+    rescue_key BLOB NOT NULL,        -- the server's X25519 public key
+    certificate BLOB NOT NULL,       -- takes this phone back after a restore
+    actor BLOB NOT NULL,             -- device id and 8 random bytes, for this install
+    n_last INTEGER NOT NULL DEFAULT 0,
+    place_last INTEGER NOT NULL DEFAULT 0,   -- counter of local changes, see `changes.place`
+    scopes_tag BLOB NOT NULL,
+    frame_bytes INTEGER NOT NULL,    -- of the next push frame
+    raw_pages INTEGER NOT NULL DEFAULT 0,
+    notice_last INTEGER NOT NULL DEFAULT 0,
+    synced_at INTEGER,               -- end of the last complete round, by the server's clock
+    failures INTEGER NOT NULL DEFAULT 0,     -- failed rounds in a row
+    last_error TEXT,
+    revoked INTEGER NOT NULL DEFAULT 0,
+    -- The last contact, for estimating the time: server's clock, monotonic clock, boot, error.
+    anchor_server_ms INTEGER,
+    anchor_monotonic_ms INTEGER,
+    anchor_boot INTEGER,
+    anchor_error_ms INTEGER
+) STRICT;
+
+CREATE TABLE documents (
+    -- What lists show, and where a document stands in syncing. Rewritten with every change of it.
+    no INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    number TEXT,
+    stage TEXT NOT NULL,
+    rework INTEGER NOT NULL,
+    village INTEGER,
+    category TEXT,                   -- scheme-kind-code
+    words TEXT NOT NULL,
+    conflicts INTEGER NOT NULL,
+    fold INTEGER NOT NULL,           -- a newer fold version than this program's: update needed
+    changed_at INTEGER NOT NULL,     -- of the latest entry: receipt, else the device's reckoning
+    placed INTEGER NOT NULL,         -- changes whose ordinal is known: 0 .. placed - 1
+    digest BLOB NOT NULL,            -- what the placed changes add to a scope's digest
+    actor BLOB,                      -- a new actor after re-making; else the install's
+    confirmed INTEGER NOT NULL DEFAULT 1     -- 0: from an older epoch, not named since
+) STRICT;
+CREATE INDEX documents_changed ON documents (kind, changed_at);
+
+CREATE TABLE changes (
+    -- Every change of every document here, once. Its place is its ordinal while the server's list is known to hold
+    -- it there; local changes have places from 2^40 on, in the order in which they were made on this phone.
+    document INTEGER NOT NULL REFERENCES documents (no),
+    place INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    state INTEGER NOT NULL,          -- 0 placed, 1 acknowledged, 2 in the outbox, 3 follows a held change
+    received_at INTEGER,
+    body BLOB NOT NULL,
+    PRIMARY KEY (document, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX changes_unsent ON changes (place) WHERE state >= 2;
+
+CREATE TABLE boxed (
+    -- Refused and held changes, until a person has dealt with them. Never evicted.
+    id INTEGER PRIMARY KEY,
+    document BLOB NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    entry BLOB,
+    n INTEGER,
+    state TEXT NOT NULL,             -- held, released, refused
+    code TEXT NOT NULL,              -- why
+    body BLOB NOT NULL,
+    boxed_at INTEGER NOT NULL,
+    dismissed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX boxed_document ON boxed (document);
+
+CREATE TABLE cursors (
+    -- How far this phone has caught up in each of its scopes.
+    scope INTEGER PRIMARY KEY,       -- the server's handle
+    kind INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    position INTEGER NOT NULL,       -- row of the feed: caught up to, or as of
+    before INTEGER,                  -- while listing members: down to this row; else null
+    digest BLOB NOT NULL,            -- sum over the members here
+    generation INTEGER NOT NULL,     -- counts listings; a member not named in the latest is dropped at its end
+    mismatches INTEGER NOT NULL DEFAULT 0    -- digests that differed in a row
+) STRICT;
+
+CREATE TABLE members (
+    -- Which documents are in which scope.
+    scope INTEGER NOT NULL REFERENCES cursors (scope) ON DELETE CASCADE,
+    document INTEGER NOT NULL REFERENCES documents (no),
+    generation INTEGER NOT NULL,
+    PRIMARY KEY (scope, document)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_document ON members (document);
+
+CREATE TABLE frames (
+    -- What the server said it had, and when: its tag over each page's list. Pushed back after a restore.
+    id INTEGER PRIMARY KEY,
+    epoch BLOB NOT NULL,
+    tag BLOB NOT NULL,
+    list BLOB NOT NULL               -- per change: document 16, hash 32, received_at 8
+) STRICT;
+
+CREATE TABLE notices (
+    -- What the server told.
+    number INTEGER PRIMARY KEY,
+    item BLOB NOT NULL,
+    seen INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE directory (
+    -- Villages, units, people and dated rights, as the server last sent them.
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    tag BLOB NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;

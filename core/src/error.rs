@@ -1,0 +1,73 @@
+//! Why something could not be done on the phone, by what the caller can do about it.
+//!
+//! Codes, not sentences; the app words them.
+
+use crate::domain::refusal::Refusal;
+
+/// Why something could not be done.
+#[derive(Debug)]
+pub enum Error {
+    /// The rules say no; nothing was recorded.
+    Refused(Refusal),
+    /// There is no such thing here.
+    NotFound,
+    /// No connection, or it died; try again later. What had arrived is kept.
+    Offline {
+        /// Come back no sooner than after so many milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// The server does not know this phone's token: enrol again; nothing here is lost.
+    SignedOut,
+    /// The enrolment code is wrong, used or too old.
+    BadCode,
+    /// This file is not enrolled yet.
+    NotEnrolled,
+    /// A newer program is needed: the file or the server is newer than this one.
+    UpdateNeeded,
+    /// No room left on the device; nothing was recorded.
+    Full,
+    /// The caller cancelled; what had arrived is kept.
+    Cancelled,
+    /// The two ends disagree in a way that a person should look at: the code of the check that failed.
+    Disagreement(&'static str),
+    /// The file could not be read or written.
+    Storage(String),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::NotFound => f.write_str("not found"),
+            Self::Offline { .. } => f.write_str("offline"),
+            Self::SignedOut => f.write_str("signed out"),
+            Self::BadCode => f.write_str("bad enrolment code"),
+            Self::NotEnrolled => f.write_str("not enrolled"),
+            Self::UpdateNeeded => f.write_str("update needed"),
+            Self::Full => f.write_str("no room left"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Disagreement(check) => write!(f, "disagreement: {check}"),
+            Self::Storage(what) => write!(f, "storage: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Storage(error.to_string()),
+        }
+    }
+}
+
+/// Result of an operation on the phone.
+pub type Result<T> = std::result::Result<T, Error>;

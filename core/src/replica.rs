@@ -1,0 +1,173 @@
+//! The phone's whole API: enrol, report, act, list, open, sync, watch.
+//!
+//! Everything but [`Replica::sync`] and [`Replica::enrol`] works without a network and is done in milliseconds. It has no rules of its own:
+//! `domain` decides, `doc` composes, `store` keeps. Blocking calls belong off an app's main thread.
+
+mod load;
+mod record;
+mod remake;
+mod round;
+mod sync;
+mod views;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::capability::Holding;
+use crate::domain::directory::Directory;
+use crate::domain::time::Timestamp;
+use crate::error::{Error, Result};
+use crate::store::{self, Store};
+
+pub use crate::domain::offers::Offer;
+pub use record::Deed;
+pub use sync::{Cancel, Progress, Summary};
+pub use views::{CaseSync, CaseView, DeviceStatus, SyncState};
+
+/// What the host of a replica provides: clocks and randomness.
+pub trait Environment: Send + Sync {
+    /// The wall clock.
+    fn now(&self) -> Timestamp;
+    /// A clock that never jumps within one boot, in milliseconds.
+    fn monotonic_ms(&self) -> u64;
+    /// Names the boot: another number after each restart of the device.
+    fn boot(&self) -> u64;
+    /// Fills with random bytes fit for keys.
+    fn fill_random(&self, bytes: &mut [u8]);
+    /// Free space in bytes, where it is known.
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+    /// The app's version, for the office.
+    fn app_version(&self) -> String {
+        env!("CARGO_PKG_VERSION").to_owned()
+    }
+}
+
+/// Is told which documents have changed. Called on the thread that changed them, after the commit.
+pub trait Observer: Send + Sync {
+    /// These documents have changed.
+    fn changed(&self, documents: &[crate::domain::id::DocumentId]);
+}
+
+/// One enrolment's copy of what it may see, and all that it has done.
+pub struct Replica {
+    store: Store,
+    environment: Arc<dyn Environment>,
+    directory: Mutex<Option<Arc<Known>>>,
+    observers: Mutex<Vec<(u64, Arc<dyn Observer>)>>,
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica").finish_non_exhaustive()
+    }
+}
+
+/// The directory, unpacked once.
+#[derive(Debug)]
+pub(crate) struct Known {
+    tag: [u8; 8],
+    pub(crate) directory: Directory,
+    pub(crate) holdings: Vec<Holding>,
+}
+
+impl Replica {
+    /// Opens a file, or makes it. Returns also where a damaged file was moved, if there was one.
+    pub fn open(
+        path: &Path,
+        environment: Arc<dyn Environment>,
+    ) -> Result<(Self, Option<std::path::PathBuf>)> {
+        let opened = Store::open(path, environment.now())?;
+        Ok((Self::on(opened.store, environment), opened.rescued))
+    }
+
+    /// A replica on an open store.
+    pub fn on(store: Store, environment: Arc<dyn Environment>) -> Self {
+        Self {
+            store,
+            environment,
+            directory: Mutex::new(None),
+            observers: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The store, for simulations and exports.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The directory as the server last sent it.
+    pub fn directory(&self) -> Result<Directory> {
+        Ok(self.known()?.directory.clone())
+    }
+
+    /// Registers an observer; it hears nothing more after [`Self::unwatch`].
+    pub fn watch(&self, observer: Arc<dyn Observer>) -> u64 {
+        let mut observers = self
+            .observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let handle = observers.last().map_or(1, |(last, _)| last + 1);
+        observers.push((handle, observer));
+        handle
+    }
+
+    /// Forgets an observer.
+    pub fn unwatch(&self, handle: u64) {
+        self.observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(known, _)| *known != handle);
+    }
+
+    fn notify(&self, documents: &[crate::domain::id::DocumentId]) {
+        if documents.is_empty() {
+            return;
+        }
+        let observers: Vec<Arc<dyn Observer>> = self
+            .observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|(_, observer)| Arc::clone(observer))
+            .collect();
+        observers
+            .iter()
+            .for_each(|observer| observer.changed(documents));
+    }
+
+    fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.environment.fill_random(&mut bytes);
+        bytes
+    }
+
+    /// The directory that the store holds, unpacked once.
+    pub(crate) fn known(&self) -> Result<Arc<Known>> {
+        let tag = self
+            .store
+            .read(store::feed::directory_tag)?
+            .ok_or(Error::NotEnrolled)?;
+        let mut cached = self
+            .directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = cached.as_ref().filter(|known| known.tag == tag) {
+            return Ok(Arc::clone(known));
+        }
+        let (tag, bytes) = self
+            .store
+            .read(store::feed::directory)?
+            .ok_or(Error::NotEnrolled)?;
+        let directory = crate::sync::directory::decode(&bytes).map_err(|_| Error::UpdateNeeded)?;
+        let holdings = directory.holdings();
+        let known = Arc::new(Known {
+            tag,
+            directory,
+            holdings,
+        });
+        *cached = Some(Arc::clone(&known));
+        Ok(known)
+    }
+}

@@ -1,0 +1,222 @@
+//! A deed recorded: judged by `may` and `fits`, composed as one change, checked as the server will check it, and saved
+//! in one transaction with its list row and its place in the outbox.
+
+use rusqlite::Transaction;
+
+use super::load::{self, Loaded};
+use super::{Known, Replica};
+use crate::doc::admit::{self, Objection, Signer};
+use crate::doc::compose::{Content, compose};
+use crate::doc::document;
+use crate::doc::ledger::Ledger;
+use crate::doc::register::FieldValue;
+use crate::domain::action::{Action, DocumentKind, Where};
+use crate::domain::capability::Right;
+use crate::domain::entry::{Body, Entry};
+use crate::domain::fold::{FOLD_VERSION, Fold};
+use crate::domain::id::{DocumentId, EntryId};
+use crate::domain::limits;
+use crate::domain::place::Scope;
+use crate::domain::refusal::Refusal;
+use crate::domain::rules;
+use crate::domain::time::{At, Timestamp};
+use crate::error::{Error, Result};
+use crate::store::changes;
+use crate::store::documents;
+use crate::store::enrolment::{self, Enrolment};
+
+/// What a person wants to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Deed {
+    /// What.
+    pub action: Action,
+    /// In detail.
+    pub body: Body,
+    /// Registers to write with it.
+    pub fields: Vec<FieldValue>,
+    /// By which right; the first that fits, if none is named.
+    pub right: Option<Right>,
+    /// Idempotency key.
+    pub key: Option<Vec<u8>>,
+}
+
+impl Deed {
+    /// A deed without registers, by whatever right fits.
+    pub fn new(action: Action, body: Body) -> Self {
+        Self {
+            action,
+            body,
+            fields: Vec::new(),
+            right: None,
+            key: None,
+        }
+    }
+}
+
+impl Replica {
+    /// Opens a document with its first deed: `report` opens a case, `count` a tally. Durable when it returns.
+    pub fn begin(&self, deed: &Deed) -> Result<(DocumentId, EntryId)> {
+        let document = DocumentId::new(self.environment.now(), self.random());
+        Ok((document, self.record(document, deed)?))
+    }
+
+    /// Does something to a document that is here. Durable when it returns.
+    pub fn act(&self, document: DocumentId, deed: &Deed) -> Result<EntryId> {
+        if self
+            .store
+            .read(|connection| documents::state(connection, document))?
+            .is_none()
+        {
+            return Err(Error::NotFound);
+        }
+        self.record(document, deed)
+    }
+
+    fn record(&self, id: DocumentId, deed: &Deed) -> Result<EntryId> {
+        let known = self.known()?;
+        let entry = self.store.write(|transaction| {
+            let enrolment = enrolment::enrolled(transaction)?;
+            let loaded = load::load(transaction, id)?;
+            if loaded
+                .as_ref()
+                .is_some_and(|loaded| loaded.ledger.is_empty())
+            {
+                return Err(Refusal::HeldDocument.into());
+            }
+            let ledger = loaded
+                .as_ref()
+                .map_or_else(|| Ledger::new(id), |loaded| loaded.ledger.clone());
+            let entry = self.entry(transaction, &known, &enrolment, loaded.as_ref(), deed)?;
+            let actor = loaded
+                .as_ref()
+                .and_then(|loaded| loaded.state.actor)
+                .unwrap_or(enrolment.actor);
+            let content = Content::person(&entry, deed.fields.clone());
+            let change = compose(&ledger, actor, &ledger.head_hashes(), &content)
+                .map_err(|_| Error::Disagreement("compose"))?;
+            let signer = Signer {
+                device: enrolment.device,
+                person: Some(enrolment.person),
+                place: Where::Anywhere,
+                holdings: &known.holdings,
+                now: self.environment.now(),
+            };
+            let admitted = admit::admit(&ledger, &change, &signer).map_err(objected)?;
+            let mut grown = ledger;
+            grown
+                .push(change.clone())
+                .map_err(|_| Error::Disagreement("push"))?;
+            document::verify(&grown).map_err(|_| Error::Disagreement("verify"))?;
+            let state = documents::state_or_new(transaction, id)?;
+            changes::put_local(transaction, state.number, change.hash, &change.bytes)?;
+            load::refresh(transaction, id)?;
+            admitted
+                .map(|admitted| admitted.id)
+                .ok_or(Error::Disagreement("entry"))
+        })?;
+        self.notify(&[id]);
+        Ok(entry)
+    }
+
+    /// The entry for a deed, judged by `may` and `fits` on what is here.
+    fn entry(
+        &self,
+        transaction: &Transaction<'_>,
+        known: &Known,
+        enrolment: &Enrolment,
+        loaded: Option<&Loaded>,
+        deed: &Deed,
+    ) -> Result<Entry> {
+        let now = self.environment.now();
+        let (kind, scopes) = match loaded {
+            Some(loaded) => (
+                loaded.ledger.kind().ok_or(Refusal::UpdateNeeded)?,
+                document::scopes(&loaded.ledger).0,
+            ),
+            None => (
+                DocumentKind::opened_by(deed.action).ok_or(Refusal::NotFirst)?,
+                Vec::<Scope>::new(),
+            ),
+        };
+        let reading = loaded.map(|loaded| load::read(&loaded.ledger, &loaded.rows));
+        let is_newer = reading
+            .as_ref()
+            .is_some_and(|reading| reading.case.fold > FOLD_VERSION);
+        if is_newer && deed.action != Action::Note {
+            return Err(Refusal::UpdateNeeded.into());
+        }
+        let right = deed.right.or_else(|| {
+            rules::rights_for(
+                &known.holdings,
+                now,
+                enrolment.person,
+                deed.action,
+                kind,
+                &scopes,
+            )
+            .first()
+            .copied()
+        });
+        let right = right.ok_or(Refusal::NotPermitted)?;
+        let on = reading
+            .as_ref()
+            .filter(|_| !is_newer)
+            .map(|reading| reading.case.workflow.heads.clone())
+            .unwrap_or_default();
+        let mut entry = Entry {
+            kind: deed.action.code(),
+            person: enrolment.person,
+            device: enrolment.device,
+            capability: right.capability.code(),
+            unit: right.unit,
+            n: 1,
+            on,
+            at: self.at(transaction, now)?,
+            key: deed.key.clone(),
+            body: deed.body.clone(),
+        };
+        if let Some(reading) = reading.filter(|_| !is_newer) {
+            Fold::of(kind, &reading.lines).fits(&entry)?;
+        }
+        entry.n = enrolment::next_n(transaction)?;
+        Ok(entry)
+    }
+
+    /// The device's reckoning of the time.
+    fn at(&self, transaction: &Transaction<'_>, now: Timestamp) -> Result<At> {
+        let boot = self.environment.boot();
+        // A clock beyond all bounds is a broken clock; its entry must not be lost for that.
+        let wall = Timestamp(now.0.clamp(0, limits::TIME_MS_MAX));
+        let mut at = At {
+            wall,
+            boot: Some(boot),
+            ..At::default()
+        };
+        if let Some(anchor) = enrolment::round_state(transaction)?
+            .anchor
+            .filter(|anchor| anchor.boot == boot)
+        {
+            let elapsed = self
+                .environment
+                .monotonic_ms()
+                .saturating_sub(anchor.monotonic_ms);
+            at.anchored = Some(
+                anchor
+                    .server
+                    .plus_ms(i64::try_from(elapsed).unwrap_or(i64::MAX)),
+            );
+            // Quartz drifts by less than 100 millionths.
+            at.error_ms = Some(anchor.error_ms + elapsed / 10_000);
+        }
+        Ok(at)
+    }
+}
+
+fn objected(objection: Objection) -> Error {
+    match objection {
+        Objection::Refused(refusal) => Error::Refused(refusal),
+        Objection::Review => Error::Refused(Refusal::NotPermitted),
+        Objection::Newer => Error::UpdateNeeded,
+        Objection::Dup | Objection::Missing(_) => Error::Disagreement("admit"),
+    }
+}

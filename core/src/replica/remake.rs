@@ -1,0 +1,352 @@
+//! What becomes of local work when one change of it is refused, held, or was made twice: set aside what rests on it,
+//! make the rest again (`protocol.md`, *Re-making*).
+//!
+//! Always within one transaction. Entry bytes stay the same, so ids, `on` and `n` stay true; nothing is ever lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Transaction;
+
+use super::load;
+use crate::doc::compose::{Content, compose};
+use crate::doc::ledger::Ledger;
+use crate::doc::parse::{Parsed, parse_admitted};
+use crate::domain::id::{Actor, ChangeHash, DocumentId, EntryId};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::error::{Error, Result};
+use crate::store::boxes::{self, BoxState, BoxedChange};
+use crate::store::changes::{self, ChangeState};
+use crate::store::{documents, enrolment};
+
+/// Why local changes of a document are taken up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Blow {
+    /// These will never be admitted, for these reasons.
+    Refused(BTreeMap<ChangeHash, Refusal>),
+    /// The copy is to blame, not the deed: these are made again themselves.
+    Forked(BTreeSet<ChangeHash>),
+}
+
+/// A change that is in the outbox or follows a held one.
+struct Local {
+    change: Parsed,
+    entry: Option<(EntryId, u64, Vec<EntryId>)>,
+}
+
+/// Sets aside changes that are held for review. What builds on them is pushed as it is, but is not part of the document for
+/// now; later work goes on without them under a new actor.
+pub(super) fn hold(
+    transaction: &Transaction<'_>,
+    id: DocumentId,
+    held: &BTreeSet<ChangeHash>,
+    suffix: [u8; 8],
+    now: Timestamp,
+) -> Result<()> {
+    let Some(loaded) = load::load(transaction, id)? else {
+        return Ok(());
+    };
+    let mut aside = held.clone();
+    for row in &loaded.rows {
+        if row.state == ChangeState::Following || row.state == ChangeState::Placed {
+            continue;
+        }
+        let change = unpack(&row.body)?;
+        if held.contains(&row.hash) {
+            let local = local(id, change);
+            boxes::put(
+                transaction,
+                &boxed(id, &local, BoxState::Held, "review", now),
+            )?;
+            changes::remove(transaction, loaded.state.number, row.hash)?;
+        } else if change.deps.iter().any(|dep| aside.contains(dep)) {
+            aside.insert(row.hash);
+            changes::set_state(
+                transaction,
+                loaded.state.number,
+                row.hash,
+                ChangeState::Following,
+            )?;
+        }
+    }
+    for row in loaded
+        .rows
+        .iter()
+        .filter(|row| row.state == ChangeState::Following && held.contains(&row.hash))
+    {
+        let local = local(id, unpack(&row.body)?);
+        boxes::put(
+            transaction,
+            &boxed(id, &local, BoxState::Held, "review", now),
+        )?;
+        changes::remove(transaction, loaded.state.number, row.hash)?;
+    }
+    take_new_actor(transaction, id, suffix)?;
+    load::refresh(transaction, id)
+}
+
+/// Takes up what a blow leaves of a document's local changes.
+pub(super) fn take_up(
+    transaction: &Transaction<'_>,
+    id: DocumentId,
+    blow: &Blow,
+    suffix: [u8; 8],
+    now: Timestamp,
+) -> Result<()> {
+    let Some(loaded) = load::load(transaction, id)? else {
+        return Ok(());
+    };
+    let mut locals: Vec<Local> = Vec::new();
+    for row in loaded
+        .rows
+        .iter()
+        .filter(|row| row.state >= ChangeState::Unsent)
+    {
+        locals.push(local(id, unpack(&row.body)?));
+    }
+    locals.extend(held_back(transaction, id, blow)?);
+    let none = BTreeMap::new();
+    let (refused, forked) = match blow {
+        Blow::Refused(refused) => (refused, BTreeSet::new()),
+        Blow::Forked(forked) => (&none, forked.clone()),
+    };
+    let quarantined = resting_on(&locals, refused);
+    let affected = built_on(&locals, refused, &forked, &quarantined);
+
+    let number = loaded.state.number;
+    let mut kept = without(&loaded.ledger, &affected);
+    let mut moved: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
+    let has_first = !kept.is_empty();
+    let actor = if affected.is_empty() {
+        None
+    } else {
+        Some(take_new_actor(transaction, id, suffix)?)
+    };
+    for local in locals
+        .iter()
+        .filter(|local| affected.contains(&local.change.hash))
+    {
+        let hash = local.change.hash;
+        changes::remove(transaction, number, hash)?;
+        let code = refused
+            .get(&hash)
+            .copied()
+            .or_else(|| quarantined.contains(&hash).then_some(Refusal::Quarantined));
+        // Without its first change a document cannot be gone on with: everything goes into the box.
+        let code = code.or((!has_first && !forked.contains(&hash) && moved.is_empty())
+            .then_some(Refusal::Quarantined));
+        if let Some(code) = code {
+            boxes::put(
+                transaction,
+                &boxed(id, local, BoxState::Refused, code.code(), now),
+            )?;
+            moved.insert(hash, follow(&local.change.deps, &moved));
+            continue;
+        }
+        boxes::remove(transaction, hash)?;
+        let successor = make_again(
+            &mut kept,
+            actor.ok_or(Error::Disagreement("actor"))?,
+            local,
+            &moved,
+        )?;
+        if let Some(change) = successor.1 {
+            changes::put_local(transaction, number, change.hash, &change.bytes)?;
+        }
+        moved.insert(hash, vec![successor.0]);
+    }
+    load::refresh(transaction, id)
+}
+
+/// Changes in the held box that are no longer held: a settled review gives them up to be made again.
+fn held_back(transaction: &Transaction<'_>, id: DocumentId, blow: &Blow) -> Result<Vec<Local>> {
+    let Blow::Refused(refused) = blow else {
+        return Ok(Vec::new());
+    };
+    let boxed = boxes::of_document(transaction, id)?;
+    let is_concerned = boxed
+        .iter()
+        .any(|change| change.state == BoxState::Held && refused.contains_key(&change.hash));
+    if !is_concerned {
+        return Ok(Vec::new());
+    }
+    let mut held: Vec<Local> = Vec::new();
+    for change in boxed
+        .into_iter()
+        .filter(|change| change.state == BoxState::Held)
+    {
+        held.push(local(id, unpack(&change.body)?));
+    }
+    // Only what is refused, and what had followed it.
+    let roots: BTreeMap<ChangeHash, Refusal> = refused.clone();
+    let reached = built_on(&held, &roots, &BTreeSet::new(), &BTreeSet::new());
+    held.retain(|local| reached.contains(&local.change.hash));
+    Ok(held)
+}
+
+fn unpack(body: &[u8]) -> Result<Parsed> {
+    parse_admitted(body).map_err(|_| Error::Disagreement("unloadable"))
+}
+
+fn local(id: DocumentId, change: Parsed) -> Local {
+    let entry = Content::of(&change).and_then(|content| {
+        let entry_id = content.entry_id(id)?;
+        let Content::Person { entry, .. } = content else {
+            return None;
+        };
+        let entry = crate::doc::entry::decode(&entry).ok()?;
+        Some((entry_id, entry.n, entry.on))
+    });
+    Local { change, entry }
+}
+
+fn boxed(
+    document: DocumentId,
+    local: &Local,
+    state: BoxState,
+    code: &str,
+    now: Timestamp,
+) -> BoxedChange {
+    BoxedChange {
+        id: 0,
+        document,
+        hash: local.change.hash,
+        entry: local.entry.as_ref().map(|(id, _, _)| *id),
+        n: local.entry.as_ref().map(|(_, n, _)| *n),
+        state,
+        code: code.to_owned(),
+        body: local.change.bytes.clone(),
+        boxed_at: now,
+    }
+}
+
+/// Changes whose entry's `on` names a refused entry, directly or through another.
+fn resting_on(locals: &[Local], refused: &BTreeMap<ChangeHash, Refusal>) -> BTreeSet<ChangeHash> {
+    let mut entries: BTreeSet<EntryId> = locals
+        .iter()
+        .filter(|local| refused.contains_key(&local.change.hash))
+        .filter_map(|local| local.entry.as_ref().map(|(id, _, _)| *id))
+        .collect();
+    let mut resting = BTreeSet::new();
+    loop {
+        let found = locals.iter().find(|local| {
+            let names = local
+                .entry
+                .as_ref()
+                .is_some_and(|(_, _, on)| on.iter().any(|id| entries.contains(id)));
+            names
+                && !refused.contains_key(&local.change.hash)
+                && !resting.contains(&local.change.hash)
+        });
+        let Some(local) = found else { return resting };
+        resting.insert(local.change.hash);
+        entries.extend(local.entry.as_ref().map(|(id, _, _)| *id));
+    }
+}
+
+/// The changes to take up: the roots, and every local change that builds on one of them.
+fn built_on(
+    locals: &[Local],
+    refused: &BTreeMap<ChangeHash, Refusal>,
+    forked: &BTreeSet<ChangeHash>,
+    resting: &BTreeSet<ChangeHash>,
+) -> BTreeSet<ChangeHash> {
+    let is_root = |hash: &ChangeHash| {
+        refused.contains_key(hash) || forked.contains(hash) || resting.contains(hash)
+    };
+    let mut affected: BTreeSet<ChangeHash> = locals
+        .iter()
+        .map(|local| local.change.hash)
+        .filter(is_root)
+        .collect();
+    loop {
+        let builds = |local: &&Local| {
+            !affected.contains(&local.change.hash)
+                && local.change.deps.iter().any(|dep| affected.contains(dep))
+        };
+        let Some(found) = locals.iter().find(builds).map(|local| local.change.hash) else {
+            return affected;
+        };
+        affected.insert(found);
+    }
+}
+
+/// The document without these changes.
+fn without(ledger: &Ledger, out: &BTreeSet<ChangeHash>) -> Ledger {
+    let mut kept = Ledger::new(ledger.document());
+    for link in ledger
+        .links()
+        .iter()
+        .filter(|link| !out.contains(&link.change.hash))
+    {
+        drop(kept.push(link.change.clone()));
+    }
+    kept
+}
+
+/// Where dependencies lead now: a boxed one to its own dependencies, a re-made one to its successor.
+fn follow(deps: &[ChangeHash], moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>) -> Vec<ChangeHash> {
+    let mut followed: Vec<ChangeHash> = deps
+        .iter()
+        .flat_map(|dep| moved.get(dep).cloned().unwrap_or_else(|| vec![*dep]))
+        .collect();
+    followed.sort_unstable();
+    followed.dedup();
+    followed
+}
+
+/// Makes a change again. Its entry may already be in the document (a copied phone): then that change takes its place.
+fn make_again(
+    kept: &mut Ledger,
+    actor: Actor,
+    local: &Local,
+    moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>,
+) -> Result<(ChangeHash, Option<Parsed>)> {
+    let entry = local.entry.as_ref().map(|(id, _, _)| *id);
+    let carrier = kept
+        .links()
+        .iter()
+        .find(|link| link.entry.as_ref().map(|(id, _)| *id) == entry && entry.is_some());
+    if let Some(carrier) = carrier {
+        return Ok((carrier.change.hash, None));
+    }
+    let mut deps: Vec<ChangeHash> = follow(&local.change.deps, moved)
+        .into_iter()
+        .filter(|dep| kept.place(dep).is_some())
+        .collect();
+    if let Some((last, _)) = kept.last_of(actor) {
+        deps.extend(kept.hash(last));
+    }
+    let deps = only_heads(kept, &deps);
+    let content = Content::of(&local.change).ok_or(Error::Disagreement("content"))?;
+    let change =
+        compose(kept, actor, &deps, &content).map_err(|_| Error::Disagreement("remake"))?;
+    kept.push(change.clone())
+        .map_err(|_| Error::Disagreement("remake"))?;
+    Ok((change.hash, Some(change)))
+}
+
+/// Those of the changes on which no other of them builds.
+fn only_heads(ledger: &Ledger, hashes: &[ChangeHash]) -> Vec<ChangeHash> {
+    let places: BTreeSet<usize> = hashes
+        .iter()
+        .filter_map(|hash| ledger.place(hash))
+        .collect();
+    let is_head = |place: &&usize| {
+        !places
+            .iter()
+            .any(|other| ledger.is_ancestor(**place, *other))
+    };
+    places
+        .iter()
+        .filter(is_head)
+        .filter_map(|place| ledger.hash(*place))
+        .collect()
+}
+
+fn take_new_actor(transaction: &Transaction<'_>, id: DocumentId, suffix: [u8; 8]) -> Result<Actor> {
+    let device = enrolment::enrolled(transaction)?.device;
+    let actor = Actor::new(device, suffix);
+    documents::set_actor(transaction, id, actor)?;
+    Ok(actor)
+}

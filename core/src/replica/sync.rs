@@ -1,0 +1,413 @@
+//! The loop that moves bytes: the only code of a replica that waits. No lock and no transaction is held while it does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Replica;
+use super::round::{Prepared, PushPlan};
+use crate::domain::id::{Actor, DeviceId, Epoch, PersonId, ServerId};
+use crate::domain::limits;
+use crate::domain::time::Timestamp;
+use crate::error::{Error, Result};
+use crate::store::enrolment::{self, Enrolment};
+use crate::store::feed;
+use crate::sync::session::{self, Incoming, Session, SessionFault};
+use crate::sync::transport::{Method, Request, Response, Transport, Unreachable};
+use crate::sync::wire::{self, Form, Unread};
+use crate::sync::{directory, seal};
+
+/// Lets another thread stop a round.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Stops the round at the next piece that arrives or is due.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.0.load(Ordering::Acquire) {
+            Err(Error::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What a call of `sync` has done so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Summary {
+    /// Requests made.
+    pub rounds: u32,
+    /// Changes that the server has taken, for good or into review.
+    pub pushed: usize,
+    /// Documents that have changed here.
+    pub pulled: usize,
+    /// Bytes of bodies sent.
+    pub bytes_up: usize,
+    /// Bytes of bodies received.
+    pub bytes_down: usize,
+}
+
+/// Is told how a call of `sync` goes on.
+pub type Progress<'a> = &'a (dyn Fn(Summary) + Send + Sync);
+
+/// How one round ended.
+struct RoundEnd {
+    /// Another round is due: more to push, more to pull, or something to repair.
+    again: bool,
+    new_directory: bool,
+    /// A page could not be applied: what follows it in this response must not be either.
+    is_broken: bool,
+    plan: PushPlan,
+}
+
+impl Replica {
+    /// Enrols this phone with a one-time code. The file must be empty.
+    pub async fn enrol(
+        &self,
+        transport: &dyn Transport,
+        server_url: &str,
+        code: &str,
+    ) -> Result<()> {
+        let seed: [u8; 32] = self.random();
+        let body = format!(
+            "{{\"code\":{},\"public_key\":\"{}\"}}",
+            json_text(code),
+            hex(&seal::public_key(&seed))
+        );
+        let request = Request {
+            method: Method::Post,
+            server_url: server_url.trim_end_matches('/').to_owned(),
+            path: "/v1/devices/enrol",
+            token: None,
+            content_type: "application/json",
+            body: body.into_bytes(),
+        };
+        let mut response = transport.send(request).await.map_err(offline)?;
+        let status = response.status();
+        let answer = whole(response.as_mut(), limits::JSON_BYTES_MAX).await?;
+        match status {
+            200 => {}
+            400 | 403 | 404 | 410 => return Err(Error::BadCode),
+            _ => {
+                return Err(Error::Offline {
+                    retry_after_ms: response.retry_after_ms(),
+                });
+            }
+        }
+        let enrolment = read_enrolment(&answer, server_url, seed, self.random())
+            .ok_or(Error::Disagreement("enrolment"))?;
+        self.store
+            .write(|transaction| enrolment::put(transaction, &enrolment))?;
+        self.fetch_directory(transport).await
+    }
+
+    /// Catches up: pushes the outbox, pulls what is new, until both ends agree. Safe to stop anywhere and to call again.
+    pub async fn sync(
+        &self,
+        transport: &dyn Transport,
+        cancel: &Cancel,
+        progress: Progress<'_>,
+    ) -> Result<Summary> {
+        let mut summary = Summary::default();
+        let result = self.rounds(transport, cancel, progress, &mut summary).await;
+        match result {
+            Ok(()) => Ok(summary),
+            Err(error) => {
+                self.note_failure(&error)?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn rounds(
+        &self,
+        transport: &dyn Transport,
+        cancel: &Cancel,
+        progress: Progress<'_>,
+        summary: &mut Summary,
+    ) -> Result<()> {
+        if self.store.read(feed::directory_tag)?.is_none() {
+            self.fetch_directory(transport).await?;
+        }
+        let mut plan = PushPlan {
+            form: Form::Stripped,
+            after: 0,
+        };
+        for _ in 0..limits::ROUNDS_MAX {
+            cancel.check()?;
+            let end = self
+                .round(transport, cancel, progress, summary, plan)
+                .await?;
+            if end.new_directory {
+                self.fetch_directory(transport).await?;
+            }
+            if !end.again {
+                return Ok(());
+            }
+            plan = end.plan;
+        }
+        Ok(())
+    }
+
+    async fn round(
+        &self,
+        transport: &dyn Transport,
+        cancel: &Cancel,
+        progress: Progress<'_>,
+        summary: &mut Summary,
+        plan: PushPlan,
+    ) -> Result<RoundEnd> {
+        let (prepared, last) = self.prepare(plan)?;
+        let started_ms = self.environment.monotonic_ms();
+        let body = session::request(&prepared.hello, &prepared.frames);
+        summary.rounds += 1;
+        summary.bytes_up += body.len();
+        let request = Request {
+            method: Method::Post,
+            server_url: prepared.enrolment.server_url.clone(),
+            path: "/v1/sync",
+            token: Some(prepared.enrolment.token.clone()),
+            content_type: wire::CONTENT_TYPE,
+            body,
+        };
+        let mut response = transport.send(request).await.map_err(offline)?;
+        accept(response.as_ref())?;
+        let mut session = Session::new(prepared.pushed.iter().map(Vec::len).collect());
+        let next = PushPlan {
+            form: plan.form,
+            after: last,
+        };
+        let mut end = RoundEnd {
+            again: prepared.has_more,
+            new_directory: false,
+            is_broken: false,
+            plan: next,
+        };
+        let mut server_time = Timestamp(0);
+        while let Some(piece) = response.piece().await.map_err(offline)? {
+            cancel.check()?;
+            summary.bytes_down += piece.len();
+            for incoming in session.receive(&piece).map_err(misread)? {
+                if let Incoming::Welcome(welcome) = &incoming {
+                    server_time = welcome.server_time;
+                }
+                let round_trip_ms = self.environment.monotonic_ms().saturating_sub(started_ms);
+                self.take_in(
+                    incoming,
+                    &prepared,
+                    (server_time, round_trip_ms),
+                    &mut end,
+                    summary,
+                )?;
+            }
+            progress(*summary);
+        }
+        if session.is_done() {
+            Ok(end)
+        } else {
+            Err(Error::Offline {
+                retry_after_ms: None,
+            })
+        }
+    }
+
+    /// Applies one frame of a response.
+    fn take_in(
+        &self,
+        incoming: Incoming,
+        prepared: &Prepared,
+        (server_time, round_trip_ms): (Timestamp, u64),
+        end: &mut RoundEnd,
+        summary: &mut Summary,
+    ) -> Result<()> {
+        match incoming {
+            Incoming::Welcome(welcome) => {
+                self.apply_welcome(&welcome, round_trip_ms)?;
+                if welcome.epoch != prepared.enrolment.epoch {
+                    (end.again, end.plan.after) = (true, 0);
+                }
+                if welcome.lowest > wire::PROTOCOL && prepared.frames.is_empty() {
+                    return Err(Error::UpdateNeeded);
+                }
+                Ok(())
+            }
+            Incoming::Fates(fates) => self.take_in_fates(&fates, prepared, end, summary),
+            Incoming::Scopes(scopes) => {
+                // Pages of this response know the set already; scopes that are new begin in them.
+                self.apply_scopes(&scopes)
+            }
+            Incoming::Page(_) | Incoming::Done(_) if end.is_broken => Ok(()),
+            Incoming::Page(payload) => match self.apply_page(&payload, &prepared.pushed) {
+                Ok(documents) => {
+                    summary.pulled += documents;
+                    Ok(())
+                }
+                // Once: the next pages come raw. Asked for raw already, it is for a person to look at.
+                Err(Error::Disagreement(_)) if !prepared.hello.raw_pages => {
+                    (end.is_broken, end.again) = (true, true);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Incoming::Done(done) => {
+                end.new_directory = done.directory_tag.is_some();
+                end.again |= self.apply_done(&done, server_time)? || done.has_more;
+                Ok(())
+            }
+        }
+    }
+
+    fn take_in_fates(
+        &self,
+        fates: &wire::Fates,
+        prepared: &Prepared,
+        end: &mut RoundEnd,
+        summary: &mut Summary,
+    ) -> Result<()> {
+        let frame = usize::try_from(fates.frame)
+            .ok()
+            .and_then(|frame| prepared.pushed.get(frame));
+        let pushed = frame.ok_or(Error::Disagreement("fates"))?;
+        match &fates.outcome {
+            Ok(fates) => {
+                let settled = self.apply_fates(fates, pushed)?;
+                summary.pushed += settled;
+                // Something was made again: it goes with the next round.
+                let is_remade = fates
+                    .iter()
+                    .any(|fate| matches!(fate, wire::Fate::Refused(_) | wire::Fate::Review));
+                end.again |= is_remade;
+                Ok(())
+            }
+            Err(Unread::Rebuild) if end.plan.form == Form::Stripped => {
+                end.plan = PushPlan {
+                    form: Form::Raw,
+                    after: 0,
+                };
+                end.again = true;
+                Ok(())
+            }
+            Err(Unread::Epoch) => Ok(()),
+            Err(Unread::Newer) => Err(Error::UpdateNeeded),
+            Err(Unread::Rebuild | Unread::Signature) => Err(Error::Disagreement("signature")),
+            Err(Unread::Carried | Unread::Malformed) => Err(Error::Disagreement("frame")),
+            Err(Unread::TooMuch) => Err(Error::Disagreement("too_much")),
+        }
+    }
+
+    /// Fetches the directory.
+    async fn fetch_directory(&self, transport: &dyn Transport) -> Result<()> {
+        let enrolment = self.store.read(enrolment::enrolled)?;
+        let request = Request {
+            method: Method::Get,
+            server_url: enrolment.server_url,
+            path: "/v1/directory",
+            token: Some(enrolment.token),
+            content_type: "",
+            body: Vec::new(),
+        };
+        let mut response = transport.send(request).await.map_err(offline)?;
+        match response.status() {
+            200 if response.content_type() == "application/cbor" => {}
+            401 => return Err(Error::SignedOut),
+            _ => {
+                return Err(Error::Offline {
+                    retry_after_ms: response.retry_after_ms(),
+                });
+            }
+        }
+        let bytes = whole(response.as_mut(), limits::DIRECTORY_BYTES_MAX).await?;
+        // A directory of a newer form is kept away; the one that is here stays in force.
+        directory::decode(&bytes).map_err(|_| Error::UpdateNeeded)?;
+        self.store
+            .write(|transaction| feed::put_directory(transaction, directory::tag(&bytes), &bytes))
+    }
+}
+
+fn offline(_: Unreachable) -> Error {
+    Error::Offline {
+        retry_after_ms: None,
+    }
+}
+
+fn misread(fault: SessionFault) -> Error {
+    match fault {
+        SessionFault::Foreign | SessionFault::Damaged => Error::Offline {
+            retry_after_ms: None,
+        },
+        SessionFault::Confused => Error::Disagreement("frames"),
+        SessionFault::Newer => Error::UpdateNeeded,
+    }
+}
+
+/// Whether a response is one of this protocol: a captive portal's is not.
+fn accept(response: &dyn Response) -> Result<()> {
+    match response.status() {
+        200 if response.content_type() == wire::CONTENT_TYPE => Ok(()),
+        401 => Err(Error::SignedOut),
+        400 => Err(Error::Disagreement("request")),
+        _ => Err(Error::Offline {
+            retry_after_ms: response.retry_after_ms(),
+        }),
+    }
+}
+
+async fn whole(response: &mut dyn Response, bytes_max: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = response.piece().await.map_err(offline)? {
+        bytes.extend(piece);
+        if bytes.len() > bytes_max {
+            return Err(Error::Disagreement("too_large"));
+        }
+    }
+    Ok(bytes)
+}
+
+fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex<const N: usize>(value: &serde_json::Value) -> Option<[u8; N]> {
+    let text = value
+        .as_str()
+        .filter(|text| text.len() == 2 * N && text.is_ascii())?;
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+fn read_enrolment(
+    answer: &[u8],
+    server_url: &str,
+    seed: [u8; 32],
+    suffix: [u8; 8],
+) -> Option<Enrolment> {
+    let json: serde_json::Value = serde_json::from_slice(answer).ok()?;
+    let device = DeviceId(unhex(json.get("device")?)?);
+    Some(Enrolment {
+        server_url: server_url.trim_end_matches('/').to_owned(),
+        server: ServerId(unhex(json.get("server")?)?),
+        epoch: Epoch(unhex(json.get("epoch")?)?),
+        device,
+        person: PersonId(unhex(json.get("person")?)?),
+        person_name: json.get("person_name")?.as_str()?.to_owned(),
+        token: json.get("token")?.as_str()?.to_owned(),
+        seed,
+        rescue_key: unhex(json.get("rescue_key")?)?,
+        certificate: unhex(json.get("certificate")?)?,
+        actor: Actor::new(device, suffix),
+    })
+}

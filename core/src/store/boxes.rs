@@ -1,0 +1,141 @@
+//! Refused and held changes, kept until a person has dealt with them.
+
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::bytes;
+use crate::domain::id::{ChangeHash, DocumentId, EntryId};
+use crate::domain::time::Timestamp;
+use crate::error::Result;
+
+/// A change in a box.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BoxedChange {
+    /// Names the row.
+    pub id: i64,
+    /// Its document.
+    pub document: DocumentId,
+    /// The change.
+    pub hash: ChangeHash,
+    /// Its entry.
+    pub entry: Option<EntryId>,
+    /// The entry's counter.
+    pub n: Option<u64>,
+    /// Where it stands.
+    pub state: BoxState,
+    /// Why: a refusal's code, or `review`.
+    pub code: String,
+    /// The change's bytes.
+    pub body: Vec<u8>,
+    /// Since when.
+    pub boxed_at: Timestamp,
+}
+
+/// Where a boxed change stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BoxState {
+    /// A person in the office will look.
+    Held,
+    /// The office has released it; it comes with the feed.
+    Released,
+    /// It will never be admitted.
+    Refused,
+}
+
+impl BoxState {
+    /// The word in the table and on screens.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Refused => "refused",
+        }
+    }
+
+    fn from_word(word: &str) -> Self {
+        match word {
+            "held" => Self::Held,
+            "released" => Self::Released,
+            _ => Self::Refused,
+        }
+    }
+}
+
+const COLUMNS: &str = "id, document, hash, entry, n, state, code, body, boxed_at";
+
+fn boxed(row: &Row<'_>) -> rusqlite::Result<BoxedChange> {
+    let entry: Option<Vec<u8>> = row.get(3)?;
+    Ok(BoxedChange {
+        id: row.get(0)?,
+        document: DocumentId(bytes(row, 1)?),
+        hash: ChangeHash(bytes(row, 2)?),
+        entry: entry.and_then(|entry| EntryId::from_slice(&entry)),
+        n: row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned),
+        state: BoxState::from_word(&row.get::<_, String>(5)?),
+        code: row.get(6)?,
+        body: row.get(7)?,
+        boxed_at: Timestamp(row.get(8)?),
+    })
+}
+
+/// Puts a change into the box, or changes its row there.
+pub fn put(transaction: &Transaction<'_>, change: &BoxedChange) -> Result<()> {
+    transaction.execute(
+        "INSERT INTO boxed (document, hash, entry, n, state, code, body, boxed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (hash) DO UPDATE SET state = excluded.state, code = excluded.code",
+        params![
+            change.document.0,
+            change.hash.0,
+            change.entry.map(|entry| entry.0),
+            change.n.map(u64::cast_signed),
+            change.state.word(),
+            change.code,
+            change.body,
+            change.boxed_at.0,
+        ],
+    )?;
+    Ok(())
+}
+
+/// Takes a change out: it is in the document.
+pub fn remove(transaction: &Transaction<'_>, hash: ChangeHash) -> Result<()> {
+    transaction
+        .prepare_cached("DELETE FROM boxed WHERE hash = ?1")?
+        .execute([hash.0])?;
+    Ok(())
+}
+
+/// Everything in the boxes that a person has not dismissed, newest first.
+pub fn all(connection: &Connection) -> Result<Vec<BoxedChange>> {
+    let sql = format!("SELECT {COLUMNS} FROM boxed WHERE dismissed = 0 ORDER BY id DESC");
+    let rows = connection
+        .prepare_cached(&sql)?
+        .query_map([], boxed)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
+/// What of a document lies in the boxes.
+pub fn of_document(connection: &Connection, document: DocumentId) -> Result<Vec<BoxedChange>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM boxed WHERE document = ?1 AND dismissed = 0 ORDER BY id");
+    let rows = connection
+        .prepare_cached(&sql)?
+        .query_map([document.0], boxed)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
+/// The `n` of refused entries that have not been dismissed: what `status` names.
+pub fn kept_back(connection: &Connection) -> Result<Vec<u64>> {
+    let sql = "SELECT n FROM boxed WHERE state = 'refused' AND n IS NOT NULL ORDER BY n";
+    let rows: Vec<i64> = connection
+        .prepare_cached(sql)?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(rows.into_iter().map(i64::cast_unsigned).collect())
+}
+
+/// A person has dealt with it. The row stays.
+pub fn dismiss(transaction: &Transaction<'_>, id: i64) -> Result<bool> {
+    Ok(transaction.execute("UPDATE boxed SET dismissed = 1 WHERE id = ?1", [id])? > 0)
+}

@@ -1,0 +1,208 @@
+//! One row a document: what lists show, and where it stands in syncing. A list never loads a document.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+use super::bytes;
+use super::changes::DocumentNumber;
+use crate::domain::id::{Actor, DocumentId};
+use crate::domain::time::Timestamp;
+use crate::error::Result;
+use crate::sync::seal::Digest;
+
+/// What lists show of a document.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListRow {
+    /// The document.
+    pub id: DocumentId,
+    /// Its kind's word; empty when this program does not know it.
+    pub kind: String,
+    /// The number shown.
+    pub number: Option<String>,
+    /// The stage's word; empty for kinds without stages.
+    pub stage: String,
+    /// Put back to work by a failed check.
+    pub rework: bool,
+    /// The village.
+    pub village: Option<u64>,
+    /// Scheme, kind and code, with hyphens.
+    pub category: Option<String>,
+    /// The matter in words.
+    pub words: String,
+    /// Conflicts that await settling.
+    pub conflicts: u32,
+    /// The fold version that the document asks for.
+    pub fold: u64,
+    /// When the latest entry was received, else made.
+    pub changed_at: Timestamp,
+}
+
+/// Where a document stands in syncing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DocumentState {
+    /// Its number in this file.
+    pub number: DocumentNumber,
+    /// How many changes are placed.
+    pub placed: u64,
+    /// What they add to a scope's digest.
+    pub digest: Digest,
+    /// The actor for new work, if not the install's.
+    pub actor: Option<Actor>,
+    /// Whether the server has named it in this epoch.
+    pub is_confirmed: bool,
+}
+
+const LIST_COLUMNS: &str =
+    "id, kind, number, stage, rework, village, category, words, conflicts, fold, changed_at";
+
+fn list_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
+    Ok(ListRow {
+        id: DocumentId(bytes(row, 0)?),
+        kind: row.get(1)?,
+        number: row.get(2)?,
+        stage: row.get(3)?,
+        rework: row.get(4)?,
+        village: row.get::<_, Option<i64>>(5)?.map(i64::cast_unsigned),
+        category: row.get(6)?,
+        words: row.get(7)?,
+        conflicts: row.get(8)?,
+        fold: row.get::<_, i64>(9)?.cast_unsigned(),
+        changed_at: Timestamp(row.get(10)?),
+    })
+}
+
+/// Documents of a kind, the last changed first: at most `limit`, after `skip` others.
+pub fn list(
+    connection: &Connection,
+    kind: &str,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<ListRow>> {
+    let sql = format!(
+        "SELECT {LIST_COLUMNS} FROM documents WHERE kind = ?1 ORDER BY changed_at DESC LIMIT ?2 OFFSET ?3"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![kind, limit as i64, skip as i64], list_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What lists show of one document.
+pub fn row(connection: &Connection, id: DocumentId) -> Result<Option<ListRow>> {
+    let sql = format!("SELECT {LIST_COLUMNS} FROM documents WHERE id = ?1");
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([id.0], list_row)
+        .optional()?)
+}
+
+/// Where a document stands; none if it is not here.
+pub fn state(connection: &Connection, id: DocumentId) -> Result<Option<DocumentState>> {
+    let sql = "SELECT no, placed, digest, actor, confirmed FROM documents WHERE id = ?1";
+    let found = connection.prepare_cached(sql)?.query_row([id.0], |row| {
+        let actor: Option<Vec<u8>> = row.get(3)?;
+        Ok(DocumentState {
+            number: row.get(0)?,
+            placed: row.get::<_, i64>(1)?.cast_unsigned(),
+            digest: Digest(u128::from_be_bytes(bytes(row, 2)?)),
+            actor: actor.and_then(|actor| Actor::from_slice(&actor)),
+            is_confirmed: row.get(4)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// Where a document stands, making its row if it is not here.
+pub fn state_or_new(transaction: &Transaction<'_>, id: DocumentId) -> Result<DocumentState> {
+    if let Some(state) = state(transaction, id)? {
+        return Ok(state);
+    }
+    transaction.prepare_cached(
+        "INSERT INTO documents (id, kind, number, stage, rework, village, category, words, conflicts, fold, changed_at, placed, digest, actor)
+         VALUES (?1, '', NULL, '', 0, NULL, NULL, '', 0, 0, 0, 0, ?2, NULL)",
+    )?
+    .execute(params![id.0, [0u8; 16]])?;
+    Ok(DocumentState {
+        number: transaction.last_insert_rowid(),
+        placed: 0,
+        digest: Digest::default(),
+        actor: None,
+        is_confirmed: true,
+    })
+}
+
+/// Keeps what lists show, and where the document stands.
+pub fn put(transaction: &Transaction<'_>, row: &ListRow, state: &DocumentState) -> Result<()> {
+    transaction.prepare_cached(
+        "UPDATE documents SET kind = ?2, number = ?3, stage = ?4, rework = ?5, village = ?6, category = ?7, words = ?8, conflicts = ?9, fold = ?10,
+                changed_at = ?11, placed = ?12, digest = ?13, actor = ?14, confirmed = ?15 WHERE no = ?1",
+    )?
+    .execute(params![
+        state.number,
+        row.kind,
+        row.number,
+        row.stage,
+        row.rework,
+        row.village.map(u64::cast_signed),
+        row.category,
+        row.words,
+        row.conflicts,
+        row.fold.cast_signed(),
+        row.changed_at.0,
+        state.placed.cast_signed(),
+        state.digest.0.to_be_bytes(),
+        state.actor.map(|actor| actor.0),
+        state.is_confirmed,
+    ])?;
+    Ok(())
+}
+
+/// Sets the actor for new work in a document.
+pub fn set_actor(transaction: &Transaction<'_>, id: DocumentId, actor: Actor) -> Result<()> {
+    transaction.execute(
+        "UPDATE documents SET actor = ?2 WHERE id = ?1",
+        params![id.0, actor.0],
+    )?;
+    Ok(())
+}
+
+/// Sets whether the server has named a document in this epoch.
+pub fn set_confirmed(
+    transaction: &Transaction<'_>,
+    number: DocumentNumber,
+    is_confirmed: bool,
+) -> Result<()> {
+    transaction
+        .prepare_cached("UPDATE documents SET confirmed = ?2 WHERE no = ?1")?
+        .execute(params![number, is_confirmed])?;
+    Ok(())
+}
+
+/// The ids of all documents here.
+pub fn all(connection: &Connection) -> Result<Vec<DocumentId>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM documents ORDER BY no")?;
+    let rows = statement.query_map([], |row| bytes(row, 0).map(DocumentId))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The id of a document by its number.
+pub fn id(connection: &Connection, number: DocumentNumber) -> Result<DocumentId> {
+    Ok(connection
+        .prepare_cached("SELECT id FROM documents WHERE no = ?1")?
+        .query_row([number], |row| bytes(row, 0).map(DocumentId))?)
+}
+
+/// Takes away documents that are in no scope any more, unless something of them is unsent, boxed or unconfirmed. Returns how many.
+pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
+    let leaving = "SELECT no FROM documents WHERE confirmed = 1
+        AND NOT EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)
+        AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.state >= 2)
+        AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0)";
+    let leaving: Vec<DocumentNumber> = transaction
+        .prepare_cached(leaving)?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for number in &leaving {
+        transaction.execute("DELETE FROM changes WHERE document = ?1", [number])?;
+        transaction.execute("DELETE FROM documents WHERE no = ?1", [number])?;
+    }
+    Ok(leaving.len())
+}
