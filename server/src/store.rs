@@ -10,9 +10,9 @@
 //!   [`StoreError::Stale`];
 //! * feed numbers of a scope are 1, 2, 3 … in the order of commits, drawn last in the transaction.
 
-pub mod conformance;
-pub mod memory;
-pub mod sqlite;
+
+
+
 
 use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId, ServerId};
 use patrol_core::domain::place::Scope;
@@ -172,6 +172,8 @@ pub struct DocumentCommit {
     pub digest: Digest,
     /// What lists show from now on.
     pub summary: Summary,
+    /// The device that opened it; given with its first commit.
+    pub opened_by: Option<DeviceId>,
 }
 
 /// What became of one pushed change that carries an entry: the log by which losses are found.

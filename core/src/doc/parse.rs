@@ -4,6 +4,8 @@
 //! ledger's business.
 
 use automerge::legacy::{Key as LegacyKey, ObjectId, Op, OpId, OpType};
+use sha2::{Digest as _, Sha256};
+
 use automerge::{ActorId, Change, ExpandedChange, ScalarValue};
 
 use super::chunk;
@@ -65,6 +67,11 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Refusal> {
         return Err(Refusal::NotCanonical);
     }
     plain(&change, expanded)
+}
+
+/// The hash that bytes have as a change, whether they are one or not: SHA-256 of what follows magic and checksum.
+pub fn chunk_hash(bytes: &[u8]) -> ChangeHash {
+    ChangeHash(Sha256::digest(bytes.get(8..).unwrap_or_default()).into())
 }
 
 /// Reads a change that was admitted before, skipping what admission checked.

@@ -76,6 +76,8 @@ pub const REVOKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 21;
 /// Milliseconds without a byte after which a connection counts as stalled.
 pub const STALL_MS: u64 = 30_000;
+/// Milliseconds within which contacts of a device are noted as one.
+pub const CONTACT_NOTE_MS: i64 = 60_000;
 /// Rounds in a row that one call of `sync` makes at most.
 pub const ROUNDS_MAX: usize = 64;
 

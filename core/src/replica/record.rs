@@ -5,7 +5,7 @@ use rusqlite::Transaction;
 
 use super::load::{self, Loaded};
 use super::{Known, Replica};
-use crate::doc::admit::{self, Objection, Signer};
+use crate::doc::admit::{self, Objection, RightCheck, Signer};
 use crate::doc::compose::{Content, compose};
 use crate::doc::document;
 use crate::doc::ledger::Ledger;
@@ -98,6 +98,7 @@ impl Replica {
                 device: enrolment.device,
                 person: Some(enrolment.person),
                 place: Where::Anywhere,
+                right: RightCheck::Judge,
                 holdings: &known.holdings,
                 now: self.environment.now(),
             };

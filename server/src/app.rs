@@ -1,0 +1,139 @@
+//! What every part of the server shares: the store, who the server is, the directory, clocks and counters.
+//!
+//! Nothing here is async; the sockets are `api`'s.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use patrol_core::domain::capability::Holding;
+use patrol_core::domain::directory::Directory;
+use patrol_core::domain::id::{Actor, DeviceId, Epoch, ServerId};
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::directory as codec;
+
+use crate::store::{Identity, Result, Store, StoreError};
+
+/// What the host of a server provides: a clock and randomness.
+pub trait Environment: Send + Sync {
+    /// The wall clock.
+    fn now(&self) -> Timestamp;
+    /// Fills with random bytes fit for keys.
+    fn fill_random(&self, bytes: &mut [u8]);
+}
+
+/// The directory, unpacked once.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Its tag.
+    pub tag: [u8; 8],
+    /// As phones fetch it.
+    pub bytes: Vec<u8>,
+    /// Unpacked.
+    pub directory: Directory,
+    /// Everybody's dated rights.
+    pub holdings: Vec<Holding>,
+}
+
+/// The server without its sockets.
+pub struct App {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Who the server is.
+    pub identity: Identity,
+    /// Clock and randomness.
+    pub environment: Arc<dyn Environment>,
+    directory: RwLock<Arc<Known>>,
+    number: AtomicU64,
+    n: AtomicU64,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// Draws who a new server is.
+pub fn draw_identity(environment: &dyn Environment) -> Identity {
+    let epoch = Epoch(random(environment));
+    let device = DeviceId::new(epoch, 0);
+    Identity {
+        server: ServerId(random(environment)),
+        epoch,
+        device,
+        actor: Actor::new(device, random(environment)),
+        number_block: String::new(),
+        page_key: random(environment),
+        rescue_key: random(environment),
+    }
+}
+
+fn random<const N: usize>(environment: &dyn Environment) -> [u8; N] {
+    let mut bytes = [0; N];
+    environment.fill_random(&mut bytes);
+    bytes
+}
+
+impl App {
+    /// Opens the server on its database.
+    pub fn open(store: Arc<dyn Store>, environment: Arc<dyn Environment>) -> Result<Self> {
+        let identity = store.identity()?;
+        let mut marks = crate::store::HighMarks::default();
+        store.read(&mut |snapshot| {
+            marks = snapshot.high_marks()?;
+            Ok(())
+        })?;
+        let app = Self {
+            store,
+            identity,
+            environment,
+            directory: RwLock::new(Arc::new(Known::default())),
+            number: AtomicU64::new(marks.number),
+            n: AtomicU64::new(marks.n),
+        };
+        if let Some(bytes) = app.store.directory()? {
+            app.keep(&bytes)?;
+        }
+        Ok(app)
+    }
+
+    /// The directory in force.
+    pub fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts a directory in force. It has been checked.
+    pub fn put_directory(&self, directory: &Directory) -> Result<()> {
+        let bytes = codec::encode(directory);
+        self.store.put_directory(&bytes, self.environment.now())?;
+        self.keep(&bytes)
+    }
+
+    fn keep(&self, bytes: &[u8]) -> Result<()> {
+        let directory = codec::decode(bytes).map_err(|fault| StoreError::Broken(format!("the stored directory cannot be read: {fault:?}")))?;
+        let holdings = directory.holdings();
+        let known = Known { tag: codec::tag(bytes), bytes: bytes.to_vec(), directory, holdings };
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+        Ok(())
+    }
+
+    /// The next case number: the year, this epoch's block, a serial. A number that is drawn and not used is a gap, not a loss.
+    pub(crate) fn next_number(&self, now: Timestamp) -> String {
+        let serial = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let year = crate::calendar::year(now);
+        match self.identity.number_block.as_str() {
+            "" => format!("{year}-{serial:06}"),
+            block => format!("{year}-{block}-{serial:06}"),
+        }
+    }
+
+    /// The next `n` of the server's own device.
+    pub(crate) fn next_n(&self) -> u64 {
+        self.n.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Random bytes.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        random(self.environment.as_ref())
+    }
+}

@@ -1,0 +1,35 @@
+//! Civil time in the city: UTC+8, no daylight saving.
+
+use chrono::{DateTime, Datelike as _, Duration};
+use patrol_core::domain::time::Timestamp;
+
+/// The year in the city.
+pub fn year(time: Timestamp) -> i32 {
+    local(time).map_or(1970, |date| date.year())
+}
+
+/// RFC 3339 with the city's offset.
+pub fn rfc3339(time: Timestamp) -> String {
+    local(time).map_or_else(String::new, |date| date.format("%Y-%m-%dT%H:%M:%S%.3f+08:00").to_string())
+}
+
+/// Reads RFC 3339 with any offset.
+pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    DateTime::parse_from_rfc3339(text).ok().map(|date| Timestamp(date.timestamp_millis()))
+}
+
+fn local(time: Timestamp) -> Option<DateTime<chrono::Utc>> {
+    DateTime::from_timestamp_millis(time.0)?.checked_add_signed(Duration::hours(8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_year_turns_at_the_citys_midnight() {
+        let eve = parse_rfc3339("2026-12-31T23:59:59.999+08:00").expect("a time");
+        assert_eq!((year(eve), year(eve.plus_ms(1))), (2026, 2027));
+        assert_eq!(rfc3339(eve), "2026-12-31T23:59:59.999+08:00");
+    }
+}

@@ -1,0 +1,191 @@
+//! A document that grows: changes are admitted one by one, then the server adds what is its own (number, scopes, fold
+//! version, a merge of too many heads), and the result becomes one part of a commit.
+//!
+//! Shared by everything that writes: push frames, the office, reviews. It stores nothing itself.
+
+use std::collections::BTreeMap;
+
+use patrol_core::doc::admit::{Admitted, Objection, Signer, admit};
+use patrol_core::doc::compose::{Content, compose};
+use patrol_core::doc::document::{self, Reading, Unloadable};
+use patrol_core::doc::key::ServerName;
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::Parsed;
+use patrol_core::doc::register;
+use patrol_core::domain::action::DocumentKind;
+use patrol_core::domain::fold::FOLD_VERSION;
+use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId};
+use patrol_core::domain::limits;
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::seal::Digest;
+
+use crate::app::App;
+use crate::store::{DocumentCommit, Snapshot, StoreError, StoredChange, StoredDocument, Summary};
+
+/// A document with what is being added to it.
+#[derive(Debug)]
+pub struct Growing {
+    /// The changes so far, stored ones first.
+    pub ledger: Ledger,
+    stored: usize,
+    received: BTreeMap<ChangeHash, Timestamp>,
+}
+
+impl Growing {
+    /// The document as it is stored; empty when it is not.
+    pub fn load(snapshot: &dyn Snapshot, id: DocumentId) -> crate::store::Result<Self> {
+        match snapshot.document(id)? {
+            Some(stored) => Self::of(&stored),
+            None => Self::of(&StoredDocument { id, changes: Vec::new() }),
+        }
+    }
+
+    /// A stored document.
+    pub fn of(document: &StoredDocument) -> crate::store::Result<Self> {
+        let StoredDocument { id, changes } = document;
+        let loaded = document::load(*id, changes.iter().map(|change| change.body.as_slice()));
+        let ledger = loaded.map_err(|Unloadable| StoreError::Broken(format!("document {id} does not load")))?;
+        let received = changes.iter().map(|change| (change.hash, change.received_at)).collect();
+        Ok(Self { stored: ledger.len(), ledger, received })
+    }
+
+    /// Whether the document is stored.
+    pub fn exists(&self) -> bool {
+        self.stored > 0
+    }
+
+    /// Whether something has been added.
+    pub fn has_grown(&self) -> bool {
+        self.ledger.len() > self.stored
+    }
+
+    /// How many changes there are, with those added.
+    pub fn len(&self) -> usize {
+        self.ledger.len()
+    }
+
+    /// Whether there is no change at all.
+    pub fn is_empty(&self) -> bool {
+        self.ledger.is_empty()
+    }
+
+    /// Takes away what was added beyond that many changes.
+    pub fn truncate(&mut self, len: usize) {
+        self.ledger.truncate(len.max(self.stored));
+    }
+
+    /// Admits a change and adds it.
+    pub fn add(&mut self, change: &Parsed, signer: &Signer<'_>, now: Timestamp) -> Result<Option<Admitted>, Objection> {
+        let admitted = admit(&self.ledger, change, signer)?;
+        self.push(change.clone(), now);
+        Ok(admitted)
+    }
+
+    fn push(&mut self, change: Parsed, now: Timestamp) {
+        self.received.insert(change.hash, now);
+        // `admit` and `compose` have found all its dependencies here.
+        drop(self.ledger.push(change));
+    }
+
+    /// The last check: with what was added, the document loads, saves and loads again.
+    pub fn verify(&self) -> Result<(), Unloadable> {
+        document::verify(&self.ledger)
+    }
+
+    /// What the document says.
+    pub fn read(&self) -> Reading {
+        document::read(&self.ledger, |place| self.ledger.hash(place).and_then(|hash| self.received.get(&hash).copied()))
+    }
+
+    /// Adds what is the server's own, after persons' commits have been added. Returns what the document says then.
+    pub fn add_own(&mut self, app: &App, now: Timestamp) -> Reading {
+        let reading = self.read();
+        let case = &reading.case;
+        let mut values = Vec::new();
+        let is_case = self.ledger.kind() == Some(DocumentKind::Case);
+        if is_case && case.numbers.is_empty() {
+            values.push((ServerName::Number, register::encode_text(&app.next_number(now))));
+        }
+        let due = document::scopes_due(case);
+        if case.scopes != due || self.ledger.server_values(ServerName::Scopes).len() > 1 {
+            values.push((ServerName::Scopes, register::encode_scopes(&due)));
+        }
+        if self.ledger.server_values(ServerName::Fold).is_empty() {
+            values.push((ServerName::Fold, register::encode_uint(FOLD_VERSION)));
+        }
+        let heads = self.ledger.head_hashes();
+        if values.is_empty() && heads.len() <= limits::HEADS_MAX {
+            return reading;
+        }
+        let (deps, rest) = heads.split_at(heads.len().min(limits::CHANGE_DEPS_MAX));
+        let content = Content::server(values);
+        let actor = self.server_actor(app.identity.device, app.identity.actor, deps, || app.random());
+        if let Ok(change) = compose(&self.ledger, actor, deps, &content) {
+            self.push(change, now);
+        }
+        if rest.is_empty() { self.read() } else { self.add_own(app, now) }
+    }
+
+    /// An actor of the server that may write on top of these changes: one whose last change is among them, else a fresh one.
+    pub fn server_actor(&self, device: DeviceId, usual: Actor, deps: &[ChangeHash], fresh: impl Fn() -> [u8; 8]) -> Actor {
+        let places: Vec<usize> = deps.iter().filter_map(|dep| self.ledger.place(dep)).collect();
+        let is_seen = |place: usize| places.iter().any(|dep| *dep == place || self.ledger.is_ancestor(place, *dep));
+        let is_free = |actor: &Actor| self.ledger.last_of(*actor).is_none_or(|(place, _)| is_seen(place));
+        if is_free(&usual) {
+            return usual;
+        }
+        let known = self.ledger.actors_of(device);
+        known.into_iter().find(is_free).unwrap_or_else(|| Actor::new(device, fresh()))
+    }
+
+    /// This document's part of a commit.
+    pub fn into_commit(self, reading: &Reading) -> DocumentCommit {
+        let id = self.ledger.document();
+        let added = self.ledger.links().get(self.stored..).unwrap_or_default();
+        let received = |hash: &ChangeHash| self.received.get(hash).copied().unwrap_or_default();
+        let changes = added.iter().map(|link| StoredChange {
+            hash: link.change.hash,
+            body: link.change.bytes.clone(),
+            received_at: received(&link.change.hash),
+        });
+        let first = self.ledger.links().first();
+        let opened_by = first.filter(|_| self.stored == 0).map(|link| link.change.actor.device());
+        DocumentCommit {
+            id,
+            expected_len: self.stored,
+            changes: changes.collect(),
+            scopes: reading.case.scopes.clone(),
+            digest: Digest::of(id, &self.ledger.head_hashes()),
+            summary: self.summary(reading),
+            opened_by,
+        }
+    }
+
+    fn summary(&self, reading: &Reading) -> Summary {
+        let case = &reading.case;
+        let times = || self.ledger.links().iter().filter_map(|link| self.received.get(&link.change.hash)).copied();
+        let standing = case.workflow.standing;
+        let changed_at = times().max().unwrap_or_default();
+        let mut units: Vec<u64> = case.workflow.assignments.iter().map(|assignment| assignment.id.unit.0).collect();
+        units.sort_unstable();
+        units.dedup();
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        Summary {
+            kind: self.ledger.kind().map(|kind| kind.word().to_owned()).unwrap_or_default(),
+            number: case.numbers.first().cloned(),
+            numbers: case.numbers.clone(),
+            stage: standing.map(|standing| standing.stage.word().to_owned()).unwrap_or_default(),
+            rework: standing.is_some_and(|standing| standing.rework),
+            village: case.places.first().map(|place| place.value.village.number()),
+            category: case.categories.first().map(|category| (category.value.scheme, category.value.kind.code(), category.value.code)),
+            words: case.words.first().map(|words| words.value.clone()).unwrap_or_default(),
+            units,
+            reporter: case.workflow.reporter,
+            conflicts: count(case.workflow.conflicts.len() + case.contested_fields().len()),
+            anomalies: count(reading.anomalies.len()),
+            opened_at: times().min().unwrap_or_default(),
+            changed_at,
+            ended_at: standing.filter(|standing| !standing.stage.is_open()).map(|_| changed_at),
+        }
+    }
+}

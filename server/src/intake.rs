@@ -1,0 +1,90 @@
+//! The only way in for what devices made: one push frame in, one fate per change out, everything of it in one commit.
+//!
+//! It knows no HTTP and writes only through `Store::commit`. Nothing that a device sends can make it panic or stop.
+
+mod judge;
+mod items;
+
+use patrol_core::domain::id::{ChangeHash, DocumentId};
+use patrol_core::domain::limits;
+use patrol_core::sync::seal::Batch;
+use patrol_core::sync::wire::{Fate, Form, PushHead, Unread};
+
+use crate::app::App;
+use crate::store::{BatchRow, Commit, Device, StoreError};
+use judge::Judge;
+
+/// The changes of a push frame: document and hash, for echoes.
+pub type Pushed = Vec<(DocumentId, ChangeHash)>;
+
+/// What became of a push frame.
+#[derive(Debug)]
+pub struct Outcome {
+    /// One fate per change, or why none was read.
+    pub fates: Result<Vec<Fate>, Unread>,
+    /// What was pushed, in order.
+    pub pushed: Pushed,
+}
+
+/// Times that a frame is tried again because a document grew in the meantime.
+const TRIES_MAX: usize = 16;
+
+/// Takes in a push frame of a device. An error means "not now": nothing was stored.
+pub fn take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, StoreError> {
+    for _ in 0..TRIES_MAX {
+        match try_take_in(app, device, payload) {
+            Err(StoreError::Stale) => {}
+            result => return result,
+        }
+    }
+    Err(StoreError::Broken("a document grew faster than a frame could be taken in".into()))
+}
+
+fn try_take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, StoreError> {
+    let unread = |unread| Ok(Outcome { fates: Err(unread), pushed: Pushed::new() });
+    let Ok((head, count, reader)) = PushHead::decode(payload) else { return unread(Unread::Malformed) };
+    if head.signer != device.id {
+        return unread(Unread::Carried);
+    }
+    if count > limits::PUSH_FRAME_CHANGES_MAX {
+        return unread(Unread::Malformed);
+    }
+    let is_too_much = device.revoked_bytes + payload.len() as u64 > limits::REVOKED_BYTES_MAX || device.revoked_empty;
+    if device.revoked_at.is_some() && is_too_much {
+        return unread(Unread::TooMuch);
+    }
+    let mut judged = Ok((Vec::new(), Pushed::new(), Commit::default()));
+    app.store.read(&mut |snapshot| {
+        judged = match items::read(snapshot, head.form, count, reader.clone()) {
+            Ok(items) => match verified(app, device, &head, &items) {
+                Ok(batch) => Ok(Judge::new(app, device, snapshot).frame(&items, batch)?),
+                Err(code) => Err(code),
+            },
+            Err(code) => Err(code),
+        };
+        Ok(())
+    })?;
+    let (fates, pushed, mut commit) = match judged {
+        Ok(judged) => judged,
+        Err(code) => return unread(code),
+    };
+    let has_news = !commit.documents.is_empty() || !commit.boxed.is_empty() || !commit.fates.is_empty();
+    if has_news {
+        if device.revoked_at.is_some() {
+            commit.revoked_bytes = Some((device.id, payload.len() as u64));
+        }
+        app.store.commit(&commit)?;
+    }
+    Ok(Outcome { fates: Ok(fates), pushed })
+}
+
+/// Checks the frame's signature over what was read.
+fn verified(app: &App, device: &Device, head: &PushHead, items: &[items::Item]) -> Result<BatchRow, Unread> {
+    let leaves: Vec<[u8; 32]> = items.iter().map(items::Item::leaf).collect();
+    let batch = Batch { server: app.identity.server, device: head.signer, n: head.n, leaves };
+    if !batch.is_signed_by(&device.public_key, &head.signature) {
+        return Err(if head.form == Form::Stripped { Unread::Rebuild } else { Unread::Signature });
+    }
+    let leaves = batch.leaves.concat();
+    Ok(BatchRow { device: device.id, n: head.n, leaves, signature: head.signature, received_at: app.environment.now() })
+}

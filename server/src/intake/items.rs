@@ -1,0 +1,63 @@
+//! The changes of a push frame, read or rebuilt. Nothing is judged here.
+
+use patrol_core::cbor::Reader;
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::{self, Parsed};
+use patrol_core::domain::id::{ChangeHash, DocumentId};
+use patrol_core::domain::limits;
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::sync::seal;
+use patrol_core::sync::strip::{HasReceipt, Rebuilder, Rebuilt};
+use patrol_core::sync::wire::{Form, Unread, read_raw};
+
+use crate::grow::Growing;
+use crate::store::{Snapshot, StoreError};
+
+/// One change of a frame, as it came.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) document: DocumentId,
+    pub(super) hash: ChangeHash,
+    pub(super) body: Vec<u8>,
+    /// The change, or why it cannot be one.
+    pub(super) change: Result<Parsed, Refusal>,
+}
+
+impl Item {
+    pub(super) fn leaf(&self) -> [u8; 32] {
+        seal::leaf(self.document, self.hash)
+    }
+}
+
+/// Reads the items of a frame. An error of the store is reported as `Rebuild`: the frame comes again.
+pub(super) fn read(snapshot: &dyn Snapshot, form: Form, count: usize, reader: Reader<'_>) -> Result<Vec<Item>, Unread> {
+    match form {
+        Form::Raw => read_raw_items(count, reader).ok_or(Unread::Malformed),
+        Form::Stripped => rebuild(snapshot, count, reader).ok_or(Unread::Rebuild),
+    }
+}
+
+fn read_raw_items(count: usize, mut reader: Reader<'_>) -> Option<Vec<Item>> {
+    let mut items = Vec::new();
+    for _ in 0..count {
+        let (document, body) = read_raw(&mut reader).ok()?;
+        items.push(Item { document, hash: parse::chunk_hash(body), body: body.to_vec(), change: parse::parse(body) });
+    }
+    Some(items)
+}
+
+fn rebuild(snapshot: &dyn Snapshot, count: usize, mut reader: Reader<'_>) -> Option<Vec<Item>> {
+    let ledger_of = |id: DocumentId| -> Ledger {
+        let loaded: Result<Growing, StoreError> = Growing::load(snapshot, id);
+        loaded.map_or_else(|_| Ledger::new(id), |growing| growing.ledger)
+    };
+    let mut rebuilder = Rebuilder::new(ledger_of);
+    let mut items = Vec::new();
+    for _ in 0..count {
+        let Rebuilt::Change { document, change, .. } = rebuilder.item(&mut reader, HasReceipt::No).ok()? else { return None };
+        let is_within = change.bytes.len() <= limits::CHANGE_BYTES_MAX && change.puts.len() <= limits::CHANGE_OPS_MAX;
+        let (hash, body) = (change.hash, change.bytes.clone());
+        items.push(Item { document, hash, body, change: if is_within { Ok(change) } else { Err(Refusal::Malformed) } });
+    }
+    Some(items)
+}

@@ -1,0 +1,275 @@
+//! One fate for each change of a frame, and the commit that follows from all of them together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use patrol_core::doc::admit::{Objection, RightCheck, Signer};
+use patrol_core::doc::compose::Content;
+use patrol_core::doc::document;
+use patrol_core::doc::entry;
+use patrol_core::doc::parse::Parsed;
+use patrol_core::domain::action::Where;
+use patrol_core::domain::entry::Entry;
+use patrol_core::domain::id::{ChangeHash, DocumentId, EntryId};
+use patrol_core::domain::limits;
+use patrol_core::domain::place::Scope;
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::domain::time::{DAY_MS, Timestamp};
+use patrol_core::sync::wire::{Fate, Later, Notice};
+
+use super::Pushed;
+use super::items::Item;
+use crate::app::{App, Known};
+use crate::grow::Growing;
+use crate::store::{BatchRow, BoxedAs, BoxedChange, Commit, Device, FateRow, Result, Snapshot};
+
+/// Judges one frame against one snapshot.
+pub(super) struct Judge<'a> {
+    app: &'a App,
+    known: Arc<Known>,
+    device: &'a Device,
+    snapshot: &'a dyn Snapshot,
+    now: Timestamp,
+    scopes: BTreeSet<Scope>,
+    documents: BTreeMap<DocumentId, Growing>,
+    /// Held changes of the documents looked at, those of this frame too.
+    held: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
+    /// Changes of this frame that wait.
+    waiting: BTreeMap<ChangeHash, Later>,
+    opened: u64,
+    commit: Commit,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(app: &'a App, device: &'a Device, snapshot: &'a dyn Snapshot) -> Self {
+        let (known, now) = (app.known(), app.environment.now());
+        let scopes = known.directory.scopes_of(device.person, now);
+        Self {
+            app,
+            known,
+            device,
+            snapshot,
+            now,
+            scopes,
+            documents: BTreeMap::new(),
+            held: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            opened: 0,
+            commit: Commit::default(),
+        }
+    }
+
+    /// Judges all changes of a frame in order.
+    pub(super) fn frame(mut self, items: &[Item], batch: BatchRow) -> Result<(Vec<Fate>, Pushed, Commit)> {
+        let mut fates = Vec::with_capacity(items.len());
+        for item in items {
+            let fate = self.fate(item)?;
+            if let Fate::Later(later) = fate {
+                self.waiting.insert(item.hash, later);
+            }
+            fates.push(fate);
+        }
+        self.finish_documents(items, &mut fates)?;
+        for (item, fate) in items.iter().zip(&fates) {
+            self.log(item, fate)?;
+        }
+        let has_kept = fates.iter().any(|fate| matches!(fate, Fate::Ok | Fate::Review));
+        self.commit.batch = has_kept.then_some(batch);
+        let pushed = items.iter().map(|item| (item.document, item.hash)).collect();
+        Ok((fates, pushed, self.commit))
+    }
+
+    fn fate(&mut self, item: &Item) -> Result<Fate> {
+        let boxed = self.snapshot.boxed(self.device.id, item.hash)?;
+        match boxed.map(|boxed| (boxed.state, boxed.settled.is_some_and(|settled| settled.released))) {
+            Some((BoxedAs::Held, false)) => return Ok(Fate::Review),
+            Some((BoxedAs::Refused(number), _)) => {
+                return Ok(Fate::Refused(Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded)));
+            }
+            Some((BoxedAs::Held, true)) | None => {}
+        }
+        let change = match &item.change {
+            Ok(change) => change,
+            Err(refusal) => return Ok(self.refuse(item, *refusal)),
+        };
+        self.open(item.document)?;
+        if self.is_too_much(item.document)? {
+            return Ok(Fate::Later(Later::Slow));
+        }
+        let outcome = self.add(item.document, change);
+        let is_hidden = self.is_hidden(item.document);
+        Ok(match outcome {
+            Ok(()) if self.device.revoked_at.is_some() => {
+                self.take_back(item.document);
+                self.hold(item)
+            }
+            Ok(()) => Fate::Ok,
+            Err(Objection::Review) => self.hold(item),
+            Err(Objection::Newer) => Fate::Later(Later::Newer),
+            Err(_) if is_hidden && change.deps.is_empty() => self.refuse(item, Refusal::NotFirst),
+            Err(_) if is_hidden => Fate::Missing(change.deps.clone()),
+            Err(Objection::Dup) => Fate::Dup,
+            Err(Objection::Missing(missing)) => self.missing(item, missing),
+            Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
+        })
+    }
+
+    fn open(&mut self, id: DocumentId) -> Result<()> {
+        if !self.documents.contains_key(&id) {
+            self.documents.insert(id, Growing::load(self.snapshot, id)?);
+            let held = self.snapshot.held_of(id)?.into_iter().map(|change| change.hash).collect();
+            self.held.insert(id, held);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, id: DocumentId, change: &Parsed) -> std::result::Result<(), Objection> {
+        let signer = Signer {
+            device: self.device.id,
+            person: Some(self.device.person),
+            place: Where::Anywhere,
+            right: RightCheck::Judge,
+            holdings: &self.known.holdings,
+            now: self.now,
+        };
+        let Some(growing) = self.documents.get_mut(&id) else { return Err(Objection::Missing(change.deps.clone())) };
+        let is_new = growing.is_empty();
+        growing.add(change, &signer, self.now)?;
+        self.opened += u64::from(is_new);
+        Ok(())
+    }
+
+    fn take_back(&mut self, id: DocumentId) {
+        if let Some(growing) = self.documents.get_mut(&id) {
+            growing.truncate(growing.len() - 1);
+        }
+    }
+
+    /// Whether a first change would exceed what one device may open in a day.
+    fn is_too_much(&mut self, id: DocumentId) -> Result<bool> {
+        if self.documents.get(&id).is_some_and(|growing| !growing.is_empty()) {
+            return Ok(false);
+        }
+        let since = self.now.plus_ms(-DAY_MS);
+        let opened = self.snapshot.opened_since(self.device.id, since)?;
+        Ok(opened + self.opened >= limits::DEVICE_DOCUMENTS_A_DAY_MAX)
+    }
+
+    /// Whether the document exists beyond everything that the person may know of.
+    fn is_hidden(&self, id: DocumentId) -> bool {
+        let Some(growing) = self.documents.get(&id).filter(|growing| growing.exists()) else { return false };
+        let (current, former) = document::scopes(&growing.ledger);
+        !current.iter().chain(&former).any(|scope| self.scopes.contains(scope))
+    }
+
+    fn missing(&mut self, item: &Item, missing: Vec<ChangeHash>) -> Fate {
+        let held = self.held.get(&item.document);
+        if missing.iter().any(|hash| held.is_some_and(|held| held.contains(hash))) {
+            return self.hold(item);
+        }
+        match missing.iter().find_map(|hash| self.waiting.get(hash)) {
+            Some(later) => Fate::Later(*later),
+            None => Fate::Missing(missing),
+        }
+    }
+
+    fn hold(&mut self, item: &Item) -> Fate {
+        self.held.entry(item.document).or_default().insert(item.hash);
+        self.keep(item, BoxedAs::Held);
+        Fate::Review
+    }
+
+    fn refuse(&mut self, item: &Item, refusal: Refusal) -> Fate {
+        self.keep(item, BoxedAs::Refused(refusal.number()));
+        Fate::Refused(refusal)
+    }
+
+    fn keep(&mut self, item: &Item, state: BoxedAs) {
+        let person = item.change.as_ref().ok().and_then(|change| entry_of(item.document, change)).map(|(_, entry)| entry.person);
+        self.commit.boxed.push(BoxedChange {
+            device: self.device.id,
+            document: item.document,
+            hash: item.hash,
+            body: item.body.clone(),
+            person,
+            state,
+            boxed_at: self.now,
+            settled: None,
+        });
+    }
+
+    /// Adds the server's own changes to documents that have grown, with the last check of each.
+    fn finish_documents(&mut self, items: &[Item], fates: &mut [Fate]) -> Result<()> {
+        for (id, mut growing) in std::mem::take(&mut self.documents) {
+            if !growing.has_grown() {
+                continue;
+            }
+            let mut reading = growing.add_own(self.app, self.now);
+            if growing.verify().is_err() {
+                growing = self.one_by_one(id, growing, items, fates)?;
+                if !growing.has_grown() {
+                    continue;
+                }
+                reading = growing.add_own(self.app, self.now);
+            }
+            self.commit.documents.push(growing.into_commit(&reading));
+        }
+        Ok(())
+    }
+
+    /// The document does not load with all that was added: finds the guilty change, so that only that one is refused.
+    fn one_by_one(&mut self, id: DocumentId, mut growing: Growing, items: &[Item], fates: &mut [Fate]) -> Result<Growing> {
+        growing.truncate(0);
+        let is_damaged = growing.exists() && growing.verify().is_err();
+        self.documents.insert(id, growing);
+        for (item, fate) in items.iter().zip(fates.iter_mut()).filter(|(item, fate)| item.document == id && **fate == Fate::Ok) {
+            let Ok(change) = &item.change else { continue };
+            *fate = if is_damaged {
+                Fate::Later(Later::Storage)
+            } else {
+                match self.add(id, change) {
+                    Ok(()) if self.documents.get(&id).is_some_and(|growing| growing.verify().is_ok()) => Fate::Ok,
+                    Ok(()) => {
+                        self.take_back(id);
+                        self.refuse(item, Refusal::Poison)
+                    }
+                    Err(Objection::Missing(missing)) => Fate::Missing(missing),
+                    Err(_) => self.refuse(item, Refusal::Poison),
+                }
+            };
+        }
+        match self.documents.remove(&id) {
+            Some(growing) => Ok(growing),
+            None => Growing::load(self.snapshot, id),
+        }
+    }
+
+    /// Notes what became of an entry, and whether its counter was used before for another.
+    fn log(&mut self, item: &Item, fate: &Fate) -> Result<()> {
+        let word = match fate {
+            Fate::Ok => "ok".to_owned(),
+            Fate::Review => "review".to_owned(),
+            Fate::Refused(refusal) => refusal.code().to_owned(),
+            Fate::Dup | Fate::Missing(_) | Fate::Later(_) => return Ok(()),
+        };
+        let Some((id, entry)) = item.change.as_ref().ok().and_then(|change| entry_of(item.document, change)) else { return Ok(()) };
+        if entry.device != self.device.id {
+            return Ok(());
+        }
+        let is_other = |row: &FateRow| row.n == entry.n && row.entry != id;
+        let logged = if entry.n <= self.device.n_max { self.snapshot.fates(self.device.id, entry.n, 1)? } else { Vec::new() };
+        if logged.iter().chain(&self.commit.fates).any(is_other) && self.commit.notices.is_empty() {
+            self.commit.notices.push((self.device.id, Notice::ReEnrol));
+        }
+        self.commit.fates.push(FateRow { device: self.device.id, n: entry.n, entry: id, fate: word });
+        Ok(())
+    }
+}
+
+/// The entry of a change, where it can be read.
+fn entry_of(document: DocumentId, change: &Parsed) -> Option<(EntryId, Entry)> {
+    let content = Content::of(change)?;
+    let id = content.entry_id(document)?;
+    let Content::Person { entry: bytes, .. } = content else { return None };
+    entry::decode(&bytes).ok().map(|entry| (id, entry))
+}

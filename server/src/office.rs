@@ -1,0 +1,252 @@
+//! What people do at the office or in a browser: the same `may`, `fits` and composing as on a phone, through the same store.
+//!
+//! It knows no HTTP. Reviews are `review`'s.
+
+use std::collections::BTreeSet;
+
+use patrol_core::doc::admit::{Objection, RightCheck, Signer};
+use patrol_core::doc::compose::{Content, compose};
+use patrol_core::doc::document::{self, Reading};
+use patrol_core::doc::register::FieldValue;
+use patrol_core::domain::action::{Action, DocumentKind, Where};
+use patrol_core::domain::capability::Right;
+use patrol_core::domain::entry::{Body, Entry};
+use patrol_core::domain::fold::Fold;
+use patrol_core::domain::id::{ChangeHash, DocumentId, EntryId, PersonId};
+use patrol_core::domain::offers::{self, Asker, Offer};
+use patrol_core::domain::place::Scope;
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::domain::rules;
+use patrol_core::domain::time::{At, Timestamp};
+
+use crate::app::App;
+use crate::grow::Growing;
+use crate::store::{Commit, FateRow, Snapshot, StoreError, Summary};
+
+/// What a person wants to do, and what his page showed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Deed {
+    /// What.
+    pub action: Action,
+    /// In detail.
+    pub body: Body,
+    /// Registers to write with it.
+    pub fields: Vec<FieldValue>,
+    /// The transition heads that the page showed.
+    pub on: Vec<EntryId>,
+    /// The heads of the document that the page was made from; the present ones if empty.
+    pub seen: Vec<ChangeHash>,
+    /// Idempotency key: the same request sent again does the same once.
+    pub key: Vec<u8>,
+    /// When the person acted, by his clock.
+    pub acted_at: Timestamp,
+}
+
+/// Why it was not done.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The rules say no.
+    Refused(Refusal),
+    /// There is no such document, or not for this person.
+    NotFound,
+    /// Not now.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Rejection {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Result of an action.
+pub type Result<T> = std::result::Result<T, Rejection>;
+
+/// Times that an action is tried again because its document grew in the meantime.
+const TRIES_MAX: usize = 16;
+
+/// Does something to a document, or opens one. Durable when it returns.
+pub fn act(app: &App, person: PersonId, id: DocumentId, deed: &Deed) -> Result<EntryId> {
+    for _ in 0..TRIES_MAX {
+        match try_act(app, person, id, deed) {
+            Err(Rejection::Store(StoreError::Stale)) => {}
+            result => return result,
+        }
+    }
+    Err(Rejection::Store(StoreError::Stale))
+}
+
+fn try_act(app: &App, person: PersonId, id: DocumentId, deed: &Deed) -> Result<EntryId> {
+    let mut prepared = Err(Rejection::NotFound);
+    app.store.read(&mut |snapshot| {
+        prepared = prepare(app, snapshot, person, id, deed);
+        Ok(())
+    })?;
+    match prepared? {
+        Prepared::Done(entry) => Ok(entry),
+        Prepared::Write(entry, commit) => {
+            app.store.commit(&commit)?;
+            Ok(entry)
+        }
+    }
+}
+
+enum Prepared {
+    /// The same request was answered before.
+    Done(EntryId),
+    Write(EntryId, Box<Commit>),
+}
+
+fn prepare(app: &App, snapshot: &dyn Snapshot, person: PersonId, id: DocumentId, deed: &Deed) -> Result<Prepared> {
+    let (known, now) = (app.known(), app.environment.now());
+    let mut growing = Growing::load(snapshot, id)?;
+    let reading = growing.read();
+    let repeated = reading.lines.iter().find(|line| line.entry.person == person && line.entry.key.as_deref() == Some(&deed.key));
+    if let Some(line) = repeated {
+        return Ok(Prepared::Done(line.id));
+    }
+    let kind = match growing.ledger.kind() {
+        Some(kind) => kind,
+        None if growing.exists() => return Err(Refusal::UpdateNeeded.into()),
+        None => DocumentKind::opened_by(deed.action).ok_or(Rejection::NotFound)?,
+    };
+    let (scopes, former) = if growing.exists() { document::scopes(&growing.ledger) } else { (Vec::new(), Vec::new()) };
+    if growing.exists() && !may_see(app, person, scopes.iter().chain(&former)) {
+        return Err(Rejection::NotFound);
+    }
+    check_target(snapshot, id, deed)?;
+    let row = deed.action.row(kind).ok_or(Refusal::UnknownAction)?;
+    if row.place == Where::Office && deed.on != reading.case.workflow.heads {
+        return Err(Refusal::Stale.into());
+    }
+    let rights = rules::rights_for(&known.holdings, now, person, deed.action, kind, &scopes);
+    let entry = fitting(app, &reading, kind, person, deed, &rights)?;
+    let seen = if deed.seen.is_empty() { growing.ledger.head_hashes() } else { deed.seen.clone() };
+    let actor = growing.server_actor(app.identity.device, app.identity.actor, &seen, || app.random());
+    let content = Content::person(&entry, deed.fields.clone());
+    let change = compose(&growing.ledger, actor, &seen, &content).map_err(|_| Refusal::UnknownOn)?;
+    let signer = Signer {
+        device: app.identity.device,
+        person: Some(person),
+        place: Where::Office,
+        right: RightCheck::Judge,
+        holdings: &known.holdings,
+        now,
+    };
+    let admitted = growing.add(&change, &signer, now).map_err(objected)?.ok_or(Refusal::Grammar)?;
+    let reading = growing.add_own(app, now);
+    growing.verify().map_err(|_| Refusal::Poison)?;
+    let fate = FateRow { device: app.identity.device, n: entry.n, entry: admitted.id, fate: "ok".to_owned() };
+    let commit = Commit { documents: vec![growing.into_commit(&reading)], fates: vec![fate], ..Commit::default() };
+    Ok(Prepared::Write(admitted.id, Box::new(commit)))
+}
+
+/// The entry by the first right with which it fits, judged on what the page showed.
+fn fitting(app: &App, reading: &Reading, kind: DocumentKind, person: PersonId, deed: &Deed, rights: &[Right]) -> Result<Entry> {
+    let fold = Fold::of(kind, &reading.lines);
+    let mut refusal = Refusal::NotPermitted;
+    for right in rights {
+        let mut entry = Entry {
+            kind: deed.action.code(),
+            person,
+            device: app.identity.device,
+            capability: right.capability.code(),
+            unit: right.unit,
+            n: 1,
+            on: deed.on.clone(),
+            at: At::wall(deed.acted_at),
+            key: Some(deed.key.clone()),
+            body: deed.body.clone(),
+        };
+        match fold.fits(&entry) {
+            Ok(()) => {
+                entry.n = app.next_n();
+                return Ok(entry);
+            }
+            Err(reason) => refusal = reason,
+        }
+    }
+    Err(refusal.into())
+}
+
+/// The target of a duplicate must be open, and itself no duplicate.
+fn check_target(snapshot: &dyn Snapshot, id: DocumentId, deed: &Deed) -> Result<()> {
+    if deed.action != Action::MarkDuplicate {
+        return Ok(());
+    }
+    let target = deed.body.target.filter(|target| *target != id).ok_or(Refusal::BadTarget)?;
+    let is_open = snapshot.summary(target)?.is_some_and(|summary| summary.kind == "case" && summary.ended_at.is_none());
+    if is_open { Ok(()) } else { Err(Refusal::BadTarget.into()) }
+}
+
+fn objected(objection: Objection) -> Rejection {
+    match objection {
+        Objection::Refused(refusal) => Rejection::Refused(refusal),
+        Objection::Review => Rejection::Refused(Refusal::NotPermitted),
+        Objection::Newer => Rejection::Refused(Refusal::UpdateNeeded),
+        Objection::Dup | Objection::Missing(_) => Rejection::Refused(Refusal::Stale),
+    }
+}
+
+/// Whether a person may see a document: he holds something for the whole city beyond reporting, or shares a scope.
+pub fn may_see<'s>(app: &App, person: PersonId, mut scopes: impl Iterator<Item = &'s Scope>) -> bool {
+    if sees_everything(app, person) {
+        return true;
+    }
+    let own = app.known().directory.scopes_of(person, app.environment.now());
+    scopes.any(|scope| own.contains(scope))
+}
+
+/// Whether a person works for the whole city.
+pub fn sees_everything(app: &App, person: PersonId) -> bool {
+    use patrol_core::domain::capability::Capability;
+    use patrol_core::domain::id::UnitId;
+    let now = app.environment.now();
+    let known = app.known();
+    let mut own = known.holdings.iter().filter(|holding| holding.person == person && holding.is_held_at(now));
+    own.any(|holding| holding.right.unit == UnitId::CITY && holding.right.capability != Capability::Report)
+}
+
+/// The scopes to which a person's lists are confined; none: everything.
+pub fn visible_scopes(app: &App, person: PersonId) -> Option<BTreeSet<Scope>> {
+    (!sees_everything(app, person)).then(|| app.known().directory.scopes_of(person, app.environment.now()))
+}
+
+/// One document as a page shows it.
+#[derive(Debug)]
+pub struct View {
+    /// What it says.
+    pub reading: Reading,
+    /// What lists show.
+    pub summary: Summary,
+    /// Its heads: what an action's `seen` will be.
+    pub heads: Vec<ChangeHash>,
+    /// What the person may do next.
+    pub offers: Vec<Offer>,
+}
+
+/// Opens a document for a person.
+pub fn view(app: &App, person: PersonId, id: DocumentId) -> Result<View> {
+    let mut loaded = None;
+    app.store.read(&mut |snapshot| {
+        let growing = Growing::load(snapshot, id)?;
+        loaded = snapshot.summary(id)?.map(|summary| (growing, summary));
+        Ok(())
+    })?;
+    let (growing, summary) = loaded.ok_or(Rejection::NotFound)?;
+    let scopes = document::scopes(&growing.ledger).0;
+    if !may_see(app, person, scopes.iter()) {
+        return Err(Rejection::NotFound);
+    }
+    let (reading, known) = (growing.read(), app.known());
+    let asker = Asker { person, holdings: &known.holdings, now: app.environment.now(), place: Where::Office };
+    let kind = growing.ledger.kind();
+    let offers = kind.map(|kind| offers::offers(kind, &reading.lines, &scopes, asker)).unwrap_or_default();
+    Ok(View { reading, summary, heads: growing.ledger.head_hashes(), offers })
+}

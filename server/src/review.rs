@@ -1,0 +1,138 @@
+//! Changes held for review, settled by a person: released as they stand, or refused with a reason. Who and why are kept.
+//!
+//! Nothing is decided here about rights beyond who may settle.
+
+use std::collections::BTreeSet;
+
+use patrol_core::doc::admit::{Objection, RightCheck, Signer};
+use patrol_core::doc::parse;
+use patrol_core::domain::action::Where;
+use patrol_core::domain::capability::Capability;
+use patrol_core::domain::id::{ChangeHash, DocumentId, PersonId};
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::sync::wire::Notice;
+
+use crate::app::App;
+use crate::grow::Growing;
+use crate::office::{Rejection, Result};
+use crate::store::{BoxedAs, BoxedChange, Commit, FateRow, Settled, Snapshot, StoreError};
+
+/// How a review ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It is admitted as it stands, with those that follow it.
+    Release,
+    /// It is refused; those that follow it are made again by their phone.
+    Refuse,
+}
+
+/// Whether a person may settle reviews.
+pub fn may_settle(app: &App, person: PersonId) -> bool {
+    let now = app.environment.now();
+    let known = app.known();
+    known.holdings.iter().any(|holding| holding.person == person && holding.right.capability == Capability::Review && holding.is_held_at(now))
+}
+
+/// Changes that are held, by document.
+pub fn held(app: &App, limit: usize) -> Result<Vec<BoxedChange>> {
+    let mut held = Vec::new();
+    app.store.read(&mut |snapshot| {
+        for document in snapshot.held(limit)? {
+            held.extend(snapshot.held_of(document)?);
+        }
+        Ok(())
+    })?;
+    Ok(held)
+}
+
+/// Settles a held change of a document.
+pub fn settle(app: &App, person: PersonId, id: DocumentId, hash: ChangeHash, verdict: Verdict, words: &str) -> Result<()> {
+    if !may_settle(app, person) {
+        return Err(Refusal::NotPermitted.into());
+    }
+    let mut prepared: Result<Commit> = Err(Rejection::NotFound);
+    app.store.read(&mut |snapshot| {
+        prepared = prepare(app, snapshot, person, id, hash, verdict, words);
+        Ok(())
+    })?;
+    app.store.commit(&prepared?)?;
+    Ok(())
+}
+
+fn prepare(app: &App, snapshot: &dyn Snapshot, person: PersonId, id: DocumentId, hash: ChangeHash, verdict: Verdict, words: &str) -> Result<Commit> {
+    let held = snapshot.held_of(id)?;
+    let change = held.iter().find(|change| change.hash == hash).ok_or(Rejection::NotFound)?;
+    let settled = Settled { person, at: app.environment.now(), words: words.to_owned(), released: verdict == Verdict::Release };
+    let chain = following(&held, change)?;
+    match verdict {
+        Verdict::Release => release(app, snapshot, id, &chain, &settled),
+        Verdict::Refuse => Ok(refuse(&chain, &settled)),
+    }
+}
+
+/// A held change and the held ones that build on it, in the order in which they came.
+fn following(held: &[BoxedChange], first: &BoxedChange) -> Result<Vec<BoxedChange>> {
+    let mut chain = vec![first.clone()];
+    let mut hashes = BTreeSet::from([first.hash]);
+    for change in held.iter().filter(|change| change.hash != first.hash) {
+        let parsed = parse::parse_admitted(&change.body).map_err(unreadable)?;
+        if parsed.deps.iter().any(|dep| hashes.contains(dep)) {
+            hashes.insert(change.hash);
+            chain.push(change.clone());
+        }
+    }
+    Ok(chain)
+}
+
+fn unreadable(refusal: Refusal) -> Rejection {
+    Rejection::Store(StoreError::Broken(format!("a held change cannot be read: {refusal}")))
+}
+
+fn release(app: &App, snapshot: &dyn Snapshot, id: DocumentId, chain: &[BoxedChange], settled: &Settled) -> Result<Commit> {
+    let mut commit = Commit::default();
+    let mut growing = Growing::load(snapshot, id)?;
+    let known = app.known();
+    for boxed in chain {
+        let change = parse::parse_admitted(&boxed.body).map_err(unreadable)?;
+        let signer = Signer {
+            device: boxed.device,
+            person: boxed.person,
+            place: Where::Anywhere,
+            right: RightCheck::Waive,
+            holdings: &known.holdings,
+            now: settled.at,
+        };
+        let admitted = match growing.add(&change, &signer, settled.at) {
+            Ok(admitted) => admitted,
+            Err(Objection::Refused(refusal)) => return Err(refusal.into()),
+            Err(_) => return Err(Refusal::HeldDocument.into()),
+        };
+        if let Some(admitted) = admitted {
+            commit.fates.push(FateRow { device: boxed.device, n: admitted.entry.n, entry: admitted.id, fate: "ok".to_owned() });
+        }
+        commit.boxed.push(BoxedChange { settled: Some(settled.clone()), ..boxed.clone() });
+        commit.notices.push((boxed.device, outcome(boxed, None)));
+    }
+    let reading = growing.add_own(app, settled.at);
+    growing.verify().map_err(|_| Refusal::Poison)?;
+    commit.documents.push(growing.into_commit(&reading));
+    Ok(commit)
+}
+
+fn refuse(chain: &[BoxedChange], settled: &Settled) -> Commit {
+    let mut commit = Commit::default();
+    for (place, boxed) in chain.iter().enumerate() {
+        // Only the first is judged; the phone hears of it and makes again what does not rest on it.
+        let refusal = if place == 0 { Refusal::ReviewedAway } else { Refusal::Quarantined };
+        let state = BoxedAs::Refused(refusal.number());
+        commit.boxed.push(BoxedChange { state, settled: Some(settled.clone()), ..boxed.clone() });
+        if place == 0 {
+            commit.notices.push((boxed.device, outcome(boxed, Some(refusal))));
+        }
+    }
+    commit
+}
+
+fn outcome(boxed: &BoxedChange, refusal: Option<Refusal>) -> Notice {
+    Notice::Outcome { document: boxed.document, change: boxed.hash, refusal }
+}

@@ -1,0 +1,233 @@
+//! One round on the server's side, without a socket: frames of a request in, frames of the response out.
+//!
+//! Each push frame is committed before the next is looked at; each page is one short read. Between two calls nothing is held.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use patrol_core::domain::id::ChangeHash;
+use patrol_core::domain::limits;
+use patrol_core::sync::frame::Frame;
+use patrol_core::sync::wire::{
+    self, Cursor, Done, Fates, Form, Hello, PROTOCOL, PROTOCOL_LOWEST, Scopes, Unread, Welcome, kind,
+};
+
+use crate::app::App;
+use crate::intake;
+use crate::page::{self, FRESH, Standing, Terms};
+use crate::store::{Device, Result, Snapshot, StoreError};
+
+/// Why a request is not one of this protocol.
+#[derive(Debug)]
+pub enum RoundFault {
+    /// Frames in an order, or of a form, that this protocol does not know.
+    Malformed,
+    /// Not now: nothing of the frame at hand was stored.
+    Store(StoreError),
+}
+
+impl From<StoreError> for RoundFault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What is left of a response.
+#[derive(Debug)]
+enum Phase {
+    /// Welcome, fates and scopes are to be made.
+    Head,
+    /// Pages follow.
+    Pages,
+    /// Nothing more.
+    Over,
+}
+
+/// A round of one device.
+#[derive(Debug)]
+pub struct Round<'a> {
+    app: &'a App,
+    device: Device,
+    hello: Option<Hello>,
+    fates: Vec<Fates>,
+    echoes: BTreeMap<ChangeHash, (u64, u64)>,
+    ready: VecDeque<(u8, Vec<u8>)>,
+    standings: Vec<Standing>,
+    phase: Phase,
+    /// A frame could not be stored: what follows in the request is not read.
+    is_halted: bool,
+}
+
+impl<'a> Round<'a> {
+    /// Begins a round of a device that has been authenticated.
+    pub fn new(app: &'a App, device: Device) -> Self {
+        Self {
+            app,
+            device,
+            hello: None,
+            fates: Vec::new(),
+            echoes: BTreeMap::new(),
+            ready: VecDeque::new(),
+            standings: Vec::new(),
+            phase: Phase::Head,
+            is_halted: false,
+        }
+    }
+
+    /// Takes in a frame of the request. What it commits stays, whatever becomes of the rest.
+    pub fn receive(&mut self, frame: &Frame) -> std::result::Result<(), RoundFault> {
+        match (frame.kind, &self.hello) {
+            (kind::HELLO, None) => {
+                let hello = Hello::decode(&frame.payload).map_err(|_| RoundFault::Malformed)?;
+                self.note(&hello)?;
+                self.hello = Some(hello);
+                Ok(())
+            }
+            (kind::HELLO, Some(_)) | (_, None) => Err(RoundFault::Malformed),
+            (kind::PUSH, Some(hello)) => {
+                let is_current = hello.epoch == self.app.identity.epoch;
+                self.push(&frame.payload, is_current)
+            }
+            (kind::RELIC | kind::BLOB | kind::BUNDLE, Some(_)) => Ok(()),
+            (kind::SKIPPABLE.., Some(_)) => Ok(()),
+            (_, Some(_)) => Err(RoundFault::Malformed),
+        }
+    }
+
+    fn note(&mut self, hello: &Hello) -> Result<()> {
+        let now = self.app.environment.now();
+        let store = &self.app.store;
+        let has_news = !hello.status.is_empty();
+        let was_seen_long_ago = self.device.seen_at.is_none_or(|seen| now.ms_since(seen) >= limits::CONTACT_NOTE_MS);
+        // An idle round is not worth a durable write: the last contact is noted to the minute.
+        if has_news || was_seen_long_ago || (self.device.revoked_at.is_some() && hello.outbox_empty) {
+            store.note_contact(self.device.id, now, &hello.status, hello.outbox_empty)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, payload: &[u8], is_current: bool) -> std::result::Result<(), RoundFault> {
+        let number = self.fates.len() as u64;
+        if !is_current {
+            self.fates.push(Fates { frame: number, outcome: Err(Unread::Epoch) });
+            return Ok(());
+        }
+        if self.is_halted {
+            return Err(RoundFault::Malformed);
+        }
+        let outcome = intake::take_in(self.app, &self.device, payload)?;
+        for (place, (_, hash)) in outcome.pushed.iter().enumerate().take(1 << 16) {
+            self.echoes.insert(*hash, (number, place as u64));
+        }
+        self.fates.push(Fates { frame: number, outcome: outcome.fates });
+        Ok(())
+    }
+
+    /// The next frame of the response; none at its end.
+    pub fn next_frame(&mut self) -> std::result::Result<Option<(u8, Vec<u8>)>, RoundFault> {
+        loop {
+            if let Some(frame) = self.ready.pop_front() {
+                return Ok(Some(frame));
+            }
+            match self.phase {
+                Phase::Head => self.head()?,
+                Phase::Pages => self.page()?,
+                Phase::Over => return Ok(None),
+            }
+        }
+    }
+
+    fn head(&mut self) -> std::result::Result<(), RoundFault> {
+        let Some(hello) = self.hello.clone() else { return Err(RoundFault::Malformed) };
+        let (app, device) = (self.app, self.device.clone());
+        let is_current = hello.epoch == app.identity.epoch;
+        let gets_pages = is_current && device.revoked_at.is_none() && hello.protocol >= PROTOCOL_LOWEST;
+        let mut notices = Vec::new();
+        let mut scopes = Vec::new();
+        app.store.read(&mut |snapshot| {
+            notices = snapshot.notices(device.id, hello.notice)?;
+            scopes = if gets_pages { scopes_of(app, &device, snapshot)? } else { Vec::new() };
+            Ok(())
+        })?;
+        if hello.notice > 0 {
+            app.store.forget_notices(device.id, hello.notice)?;
+        }
+        let welcome = Welcome {
+            server_time: app.environment.now(),
+            lowest: PROTOCOL_LOWEST,
+            protocol: hello.protocol.min(PROTOCOL),
+            epoch: app.identity.epoch,
+            notices,
+        };
+        self.ready.push_back((kind::WELCOME, welcome.encode()));
+        self.ready.extend(std::mem::take(&mut self.fates).iter().map(|fates| (kind::FATES, fates.encode())));
+        if !gets_pages {
+            self.ready.push_back((kind::DONE, Done::default().encode()));
+            self.phase = Phase::Over;
+            return Ok(());
+        }
+        let tag = page::scopes_tag(&scopes);
+        if tag != hello.scopes_tag {
+            self.ready.push_back((kind::SCOPES, Scopes { tag, scopes: scopes.clone() }.encode()));
+        }
+        let cursor = |number| hello.cursors.iter().find(|(known, _)| *known == number).map_or(FRESH, |(_, cursor)| *cursor);
+        self.standings = scopes.into_iter().map(|(number, scope)| Standing { number, scope, cursor: cursor(number) }).collect();
+        self.phase = Phase::Pages;
+        Ok(())
+    }
+
+    fn page(&mut self) -> std::result::Result<(), RoundFault> {
+        let Some(hello) = &self.hello else { return Err(RoundFault::Malformed) };
+        let form = if hello.raw_pages { Form::Raw } else { Form::Stripped };
+        let terms = Terms { identity: &self.app.identity, form, echoes: &self.echoes };
+        let standings = std::mem::take(&mut self.standings);
+        let mut built = None;
+        self.app.store.read(&mut |snapshot| {
+            let standings = checked(snapshot, &standings)?;
+            built = Some(page::build(snapshot, &standings, terms)?);
+            Ok(())
+        })?;
+        let Some(page) = built else { return Err(RoundFault::Malformed) };
+        self.standings = page.standings;
+        self.ready.extend(page.payload.map(|payload| (kind::PAGE, payload)));
+        if let Some(digests) = page.digests {
+            let directory_tag = Some(self.app.known().tag).filter(|tag| *tag != hello.directory_tag);
+            let done = Done { digests, directory_tag, retry_after_ms: None, has_more: false };
+            self.ready.push_back((kind::DONE, done.encode()));
+            self.phase = Phase::Over;
+        }
+        Ok(())
+    }
+}
+
+/// The scopes of a device's person that exist, with their handles.
+fn scopes_of(app: &App, device: &Device, snapshot: &dyn Snapshot) -> Result<Vec<(wire::ScopeNumber, patrol_core::domain::place::Scope)>> {
+    let scopes = app.known().directory.scopes_of(device.person, app.environment.now());
+    let mut found = Vec::new();
+    for scope in scopes {
+        found.extend(snapshot.scope(scope)?.map(|row| (row.number, scope)));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The standings that this snapshot can serve. A fresh one begins its listing at the head. A cursor beyond the end of its
+/// feed says that the database may have gone back without a new epoch: the scope is listed anew, and a person should look.
+fn checked(snapshot: &dyn Snapshot, standings: &[Standing]) -> Result<Vec<Standing>> {
+    let mut checked = Vec::with_capacity(standings.len());
+    for standing in standings {
+        let head = snapshot.scope(standing.scope)?.map_or(0, |row| row.head);
+        let position = match standing.cursor {
+            Cursor::Tail(seq) => seq,
+            Cursor::Boot { as_of, .. } => as_of,
+        };
+        let is_beyond = position > head;
+        if is_beyond {
+            let scope = standing.number;
+            tracing::error!(scope, position, head, "the cursor of scope {scope} is beyond its feed: was the database restored without a new epoch?");
+        }
+        let from_the_head = Cursor::Boot { as_of: head, before: head + 1 };
+        let cursor = if is_beyond || standing.cursor == FRESH { from_the_head } else { standing.cursor };
+        checked.push(Standing { cursor, ..*standing });
+    }
+    Ok(checked)
+}
