@@ -3,10 +3,15 @@
 //! * [`intake`] takes in what devices made, [`round`] is one round of a device without a socket;
 //! * [`store`] is the contract of the database and its backends.
 
+pub mod api;
 pub mod app;
+pub mod auth;
 pub mod calendar;
+pub mod config;
 pub mod directory;
+pub mod error;
 pub mod grow;
+pub mod host;
 pub mod intake;
 pub mod office;
 pub mod page;

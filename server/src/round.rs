@@ -3,6 +3,7 @@
 //! Each push frame is committed before the next is looked at; each page is one short read. Between two calls nothing is held.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use patrol_core::domain::id::ChangeHash;
 use patrol_core::domain::limits;
@@ -44,8 +45,8 @@ enum Phase {
 
 /// A round of one device.
 #[derive(Debug)]
-pub struct Round<'a> {
-    app: &'a App,
+pub struct Round {
+    app: Arc<App>,
     device: Device,
     hello: Option<Hello>,
     fates: Vec<Fates>,
@@ -57,9 +58,9 @@ pub struct Round<'a> {
     is_halted: bool,
 }
 
-impl<'a> Round<'a> {
+impl Round {
     /// Begins a round of a device that has been authenticated.
-    pub fn new(app: &'a App, device: Device) -> Self {
+    pub fn new(app: Arc<App>, device: Device) -> Self {
         Self {
             app,
             device,
@@ -114,7 +115,7 @@ impl<'a> Round<'a> {
         if self.is_halted {
             return Err(RoundFault::Malformed);
         }
-        let outcome = intake::take_in(self.app, &self.device, payload)?;
+        let outcome = intake::take_in(&self.app, &self.device, payload)?;
         for (place, (_, hash)) in outcome.pushed.iter().enumerate().take(1 << 16) {
             self.echoes.insert(*hash, (number, place as u64));
         }
@@ -138,14 +139,14 @@ impl<'a> Round<'a> {
 
     fn head(&mut self) -> std::result::Result<(), RoundFault> {
         let Some(hello) = self.hello.clone() else { return Err(RoundFault::Malformed) };
-        let (app, device) = (self.app, self.device.clone());
+        let (app, device) = (Arc::clone(&self.app), self.device.clone());
         let is_current = hello.epoch == app.identity.epoch;
         let gets_pages = is_current && device.revoked_at.is_none() && hello.protocol >= PROTOCOL_LOWEST;
         let mut notices = Vec::new();
         let mut scopes = Vec::new();
         app.store.read(&mut |snapshot| {
             notices = snapshot.notices(device.id, hello.notice)?;
-            scopes = if gets_pages { scopes_of(app, &device, snapshot)? } else { Vec::new() };
+            scopes = if gets_pages { scopes_of(&app, &device, snapshot)? } else { Vec::new() };
             Ok(())
         })?;
         if hello.notice > 0 {

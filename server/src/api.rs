@@ -1,0 +1,69 @@
+//! Every URL on one page.
+//!
+//! Handlers decode, call one function of the server, and encode. They hold no rule and no SQL.
+
+mod cases;
+mod devices;
+mod json;
+mod reviews;
+mod session;
+mod sync;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use patrol_core::domain::limits;
+
+use crate::app::App;
+use crate::error::ApiError;
+
+/// What handlers share: the server, and the one bridge from async to the database.
+#[derive(Clone, Debug)]
+pub struct Host {
+    app: Arc<App>,
+    /// Whether browsers reach this server by https: then cookies are marked so.
+    cookies: CookieKind,
+}
+
+/// How the session cookie is marked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CookieKind {
+    /// Only over TLS.
+    Secure,
+    /// Also in the clear: for tests and closed networks.
+    Plain,
+}
+
+impl Host {
+    /// The only place where async code reaches the database: work runs on a thread that may wait.
+    pub(crate) async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&App) -> T + Send + 'static) -> Result<T, ApiError> {
+        let app = Arc::clone(&self.app);
+        let joined = tokio::task::spawn_blocking(move || work(&app)).await;
+        joined.map_err(|error| {
+            tracing::error!(%error, "a request's work panicked: {error}");
+            ApiError::Unavailable
+        })
+    }
+}
+
+/// The server's routes.
+pub fn router(app: Arc<App>, cookies: CookieKind) -> Router {
+    let sync = Router::new().route("/v1/sync", post(sync::round)).layer(DefaultBodyLimit::disable());
+    let json = Router::new()
+        .route("/healthz", get(devices::health))
+        .route("/v1/directory", get(devices::directory))
+        .route("/v1/devices", get(devices::list))
+        .route("/v1/devices/codes", post(devices::issue_code))
+        .route("/v1/devices/enrol", post(devices::enrol))
+        .route("/v1/devices/{device}/revoke", post(devices::revoke))
+        .route("/v1/session", get(session::show).post(session::sign_in).delete(session::sign_out))
+        .route("/v1/cases", get(cases::list).post(cases::begin))
+        .route("/v1/cases/{document}", get(cases::show))
+        .route("/v1/cases/{document}/actions", post(cases::act))
+        .route("/v1/reviews", get(reviews::list))
+        .route("/v1/reviews/{document}/{change}", post(reviews::settle))
+        .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX));
+    sync.merge(json).with_state(Host { app, cookies })
+}

@@ -1,0 +1,78 @@
+//! Changes held for review: listing and settling them.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use patrol_core::doc::entry;
+use patrol_core::doc::parse;
+use patrol_core::domain::id::{ChangeHash, DocumentId};
+use patrol_core::domain::limits;
+use serde::{Deserialize, Serialize};
+
+use super::{Host, json};
+use crate::auth::Caller;
+use crate::calendar::rfc3339;
+use crate::error::ApiError;
+use crate::review::{self, Verdict};
+use crate::store::BoxedChange;
+
+#[derive(Serialize)]
+pub(super) struct HeldAnswer {
+    document: String,
+    change: String,
+    device: String,
+    person: Option<String>,
+    held_at: String,
+    entry: Option<json::EntryJson>,
+}
+
+/// `GET /v1/reviews`: what is held.
+pub(super) async fn list(State(host): State<Host>, Caller(caller): Caller) -> Result<Json<Vec<HeldAnswer>>, ApiError> {
+    let held = host.blocking(move |app| {
+        if !review::may_settle(app, caller) {
+            return Err(ApiError::Forbidden("not_permitted"));
+        }
+        Ok(review::held(app, limits::LIST_ROWS_MAX)?)
+    });
+    Ok(Json(held.await??.iter().map(held_json).collect()))
+}
+
+fn held_json(held: &BoxedChange) -> HeldAnswer {
+    let change = parse::parse_admitted(&held.body).ok();
+    let put = change.as_ref().and_then(|change| change.puts.first());
+    let entry = put.and_then(|put| entry::decode(&put.value).ok().map(|entry| (entry::entry_id(held.document, &put.value), entry)));
+    HeldAnswer {
+        document: held.document.hex(),
+        change: held.hash.hex(),
+        device: held.device.hex(),
+        person: held.person.map(|person| person.hex()),
+        held_at: rfc3339(held.boxed_at),
+        entry: entry.map(|(id, entry)| json::entry(id, &entry, None)),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct SettleRequest {
+    verdict: String,
+    words: String,
+}
+
+/// `POST /v1/reviews/{document}/{change}`: releases or refuses, with a reason.
+pub(super) async fn settle(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Path((document, change)): Path<(String, String)>,
+    Json(request): Json<SettleRequest>,
+) -> Result<Json<()>, ApiError> {
+    let document = DocumentId::from_hex(&document).ok_or(ApiError::NotFound)?;
+    let change = ChangeHash::from_hex(&change).ok_or(ApiError::NotFound)?;
+    let verdict = match request.verdict.as_str() {
+        "release" => Verdict::Release,
+        "refuse" => Verdict::Refuse,
+        _ => return Err(ApiError::BadRequest("verdict")),
+    };
+    if request.words.trim().is_empty() || request.words.chars().count() > limits::ENTRY_WORDS_MAX {
+        return Err(ApiError::BadRequest("words"));
+    }
+    host.blocking(move |app| review::settle(app, caller, document, change, verdict, &request.words)).await??;
+    Ok(Json(()))
+}

@@ -1,0 +1,126 @@
+//! `POST /v1/sync`: carries a round's frames. What they mean is `round`'s.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream::{self, StreamExt as _};
+use patrol_core::domain::limits;
+use patrol_core::sync::frame::{Frame, FrameReader, FrameWriter, StreamFault, Volume};
+use patrol_core::sync::wire::CONTENT_TYPE;
+
+use super::Host;
+use crate::auth::CallingDevice;
+use crate::error::ApiError;
+use crate::round::{Round, RoundFault};
+
+/// Bytes of frames made at a time, before they are handed to the socket.
+const BATCH_BYTES: usize = 128 * 1024;
+
+/// One round of a device.
+pub(super) async fn round(State(host): State<Host>, CallingDevice(device): CallingDevice, body: Body) -> Result<Response, ApiError> {
+    let mut round = Round::new(Arc::clone(&host.app), device);
+    let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        // A request that dies here keeps what its earlier frames have committed.
+        let piece = piece.map_err(|_| ApiError::BadRequest("cut"))?;
+        let frames = frames(&mut reader, &piece)?;
+        if !frames.is_empty() {
+            round = host.blocking(move |_| take_in(round, &frames)).await??;
+        }
+    }
+    if !reader.is_finished() {
+        return Err(ApiError::BadRequest("cut"));
+    }
+    let (round, batch) = host.blocking(move |_| make(round)).await??;
+    let volume = if batch.is_over && batch.bytes() < 4_096 { Volume::Little } else { Volume::Much };
+    let mut writer = FrameWriter::new(volume);
+    let first = write(&mut writer, &batch);
+    if batch.is_over {
+        let mut whole = first;
+        whole.extend(writer.finish());
+        return Ok(respond(Body::from(whole)));
+    }
+    Ok(respond(Body::from_stream(rest(host, round, writer, first))))
+}
+
+fn respond(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
+}
+
+fn frames(reader: &mut FrameReader, piece: &[u8]) -> Result<Vec<Frame>, ApiError> {
+    let fault = |fault| match fault {
+        StreamFault::TooLarge => ApiError::TooLarge,
+        StreamFault::Foreign | StreamFault::Damaged => ApiError::BadRequest("malformed"),
+    };
+    let mut frames = Vec::new();
+    reader.push(piece).map_err(fault)?;
+    while let Some(frame) = reader.next_frame().map_err(fault)? {
+        frames.push(frame);
+    }
+    Ok(frames)
+}
+
+fn take_in(mut round: Round, frames: &[Frame]) -> Result<Round, RoundFault> {
+    for frame in frames {
+        round.receive(frame)?;
+    }
+    Ok(round)
+}
+
+/// Some frames of the response.
+struct Batch {
+    frames: Vec<(u8, Vec<u8>)>,
+    is_over: bool,
+}
+
+impl Batch {
+    fn bytes(&self) -> usize {
+        self.frames.iter().map(|(_, payload)| payload.len()).sum()
+    }
+}
+
+fn make(mut round: Round) -> Result<(Round, Batch), RoundFault> {
+    let mut batch = Batch { frames: Vec::new(), is_over: false };
+    while batch.bytes() < BATCH_BYTES {
+        match round.next_frame()? {
+            Some(frame) => batch.frames.push(frame),
+            None => {
+                batch.is_over = true;
+                break;
+            }
+        }
+    }
+    Ok((round, batch))
+}
+
+fn write(writer: &mut FrameWriter, batch: &Batch) -> Vec<u8> {
+    for (kind, payload) in &batch.frames {
+        writer.write(*kind, payload);
+    }
+    writer.take()
+}
+
+/// The rest of a long response: each batch is made when the one before has gone out, so a slow line holds one batch in memory.
+fn rest(host: Host, round: Round, writer: FrameWriter, first: Vec<u8>) -> impl stream::Stream<Item = Result<Bytes, std::io::Error>> {
+    let first_piece = stream::once(async move { Ok(Bytes::from(first)) });
+    let others = stream::unfold(Some((round, writer)), move |state| {
+        let host = host.clone();
+        async move {
+            let (round, mut writer) = state?;
+            let made = host.blocking(move |_| make(round)).await;
+            // The stream ends without a `done` frame: the phone sees a cut and comes again.
+            let Ok(Ok((round, batch))) = made else { return Some((Err(std::io::Error::other("unavailable")), None)) };
+            let mut bytes = write(&mut writer, &batch);
+            if batch.is_over {
+                bytes.extend(writer.finish());
+                return Some((Ok(Bytes::from(bytes)), None));
+            }
+            Some((Ok(Bytes::from(bytes)), Some((round, writer))))
+        }
+    });
+    first_piece.chain(others)
+}

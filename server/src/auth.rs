@@ -1,0 +1,108 @@
+//! Who calls: devices by token, people by the cookie of a browser session. Secrets are stored hashed.
+//!
+//! What a caller may do is not decided here.
+
+use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
+use argon2::Argon2;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{Method, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use patrol_core::domain::id::PersonId;
+use sha2::{Digest as _, Sha256};
+
+use crate::api::Host;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::store::{Account, Device, StoreError};
+
+/// The cookie that names a browser's session.
+pub const COOKIE: &str = "xuncun_session";
+
+/// The hash under which a secret is stored.
+pub fn hash_of(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// A fresh secret of 256 bits.
+pub fn draw_secret(app: &App) -> String {
+    URL_SAFE_NO_PAD.encode(app.random::<32>())
+}
+
+/// A one-time code that a person can type: 50 bits, without letters that look alike.
+pub fn draw_code(app: &App) -> String {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    let letters = app.random::<10>().map(|byte| char::from(LETTERS.get(usize::from(byte % 32)).copied().unwrap_or(b'A')));
+    let text: String = letters.iter().collect();
+    let (head, tail) = text.split_at(5);
+    format!("{head}-{tail}")
+}
+
+/// Makes or replaces a person's account. Takes a tenth of a second on purpose.
+pub fn put_account(app: &App, person: PersonId, login: &str, password: &str) -> Result<(), StoreError> {
+    let broken = |error: String| StoreError::Broken(format!("a password could not be hashed: {error}"));
+    let salt = SaltString::encode_b64(&app.random::<16>()).map_err(|error| broken(error.to_string()))?;
+    let hash = Argon2::default().hash_password(password.as_bytes(), &salt).map_err(|error| broken(error.to_string()))?;
+    app.store.put_account(&Account { person, login: login.to_owned(), password_hash: hash.to_string() })
+}
+
+/// The person of a login and a password. Takes as long for an unknown login.
+pub fn check_password(app: &App, login: &str, password: &str) -> Result<Option<PersonId>, StoreError> {
+    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let account = app.store.account(login)?;
+    let stored = account.as_ref().map_or(NOBODY, |account| account.password_hash.as_str());
+    let is_right = PasswordHash::new(stored).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+    Ok(account.filter(|_| is_right).map(|account| account.person))
+}
+
+/// The device that calls. Revoked ones too: they may hand in what they have.
+#[derive(Clone, Debug)]
+pub struct CallingDevice(pub Device);
+
+impl FromRequestParts<Host> for CallingDevice {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, host: &Host) -> Result<Self, ApiError> {
+        let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).ok_or(ApiError::Unauthorized)?;
+        let hash = hash_of(token);
+        let device = host.blocking(move |app| app.store.device_of_token(hash)).await??;
+        device.map(CallingDevice).ok_or(ApiError::Unauthorized)
+    }
+}
+
+/// The person who is signed in. Anything but reading needs an `Origin` that is this server's.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller(pub PersonId);
+
+impl FromRequestParts<Host> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, host: &Host) -> Result<Self, ApiError> {
+        if parts.method != Method::GET && !is_same_origin(parts) {
+            return Err(ApiError::Forbidden("foreign_origin"));
+        }
+        let token = session_token(parts).ok_or(ApiError::Unauthorized)?;
+        let hash = hash_of(&token);
+        let found = host.blocking(move |app| app.store.session(hash).map(|session| (session, app.environment.now()))).await??;
+        match found {
+            (Some(session), now) if now < session.until => Ok(Self(session.person)),
+            _ => Err(ApiError::Unauthorized),
+        }
+    }
+}
+
+/// The token of the session cookie.
+pub fn session_token(parts: &Parts) -> Option<String> {
+    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, token)| token.to_owned())
+}
+
+/// Whether the request comes from a page of this server.
+pub fn is_same_origin(parts: &Parts) -> bool {
+    let text = |name| parts.headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else { return false };
+    origin.split_once("://").is_some_and(|(_, origin_host)| origin_host == host)
+}

@@ -1,0 +1,73 @@
+//! Why a request was not served, as HTTP: a status and a code; the translation layer words it.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::office::Rejection;
+use crate::round::RoundFault;
+use crate::store::StoreError;
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub enum ApiError {
+    /// Not a request that this server understands: a code.
+    BadRequest(&'static str),
+    /// Nobody is signed in, or the token is unknown.
+    Unauthorized,
+    /// Not for this person: a code.
+    Forbidden(&'static str),
+    /// No such thing, or not for this person.
+    NotFound,
+    /// The rules say no: a code.
+    Refused(&'static str),
+    /// Too large.
+    TooLarge,
+    /// Not now; logged.
+    Unavailable,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code) = match self {
+            Self::BadRequest(code) => (StatusCode::BAD_REQUEST, code),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "signed_out"),
+            Self::Forbidden(code) => (StatusCode::FORBIDDEN, code),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Refused(code) => (StatusCode::CONFLICT, code),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        };
+        let mut response = (status, Json(serde_json::json!({ "error": { "code": code } }))).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed: {error}");
+        Self::Unavailable
+    }
+}
+
+impl From<RoundFault> for ApiError {
+    fn from(fault: RoundFault) -> Self {
+        match fault {
+            RoundFault::Malformed => Self::BadRequest("malformed"),
+            RoundFault::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Refused(refusal) => Self::Refused(refusal.code()),
+            Rejection::NotFound => Self::NotFound,
+            Rejection::Store(error) => error.into(),
+        }
+    }
+}
