@@ -1,1 +1,7 @@
+//! The test world: a server, people with phones, a clock and a bad network, all in one process and all seeded.
+//!
+//! Used by the stories, the simulation, the demo and the benchmarks. Nothing here ships.
 
+pub mod clock;
+pub mod link;
+pub mod world;

@@ -102,11 +102,13 @@ fn plausible(
     person: PersonId,
 ) -> Vec<(Option<AssignmentId>, Body)> {
     let needs = |detail| row.needs.contains(&detail);
-    let mut body = Body::default();
-    body.words = needs(Detail::Words).then(|| "-".to_owned());
-    body.verdict = needs(Detail::Verdict).then_some(Verdict::Passed);
-    body.target = needs(Detail::Target).then_some(DocumentId([0; 16]));
-    body.count = needs(Detail::Count).then_some((0, 1));
+    let mut body = Body {
+        words: needs(Detail::Words).then(|| "-".to_owned()),
+        verdict: needs(Detail::Verdict).then_some(Verdict::Passed),
+        target: needs(Detail::Target).then_some(DocumentId([0; 16])),
+        count: needs(Detail::Count).then_some((0, 1)),
+        ..Body::default()
+    };
     if needs(Detail::Assign) {
         // A unit that nobody is: whether a real one is free depends on which is chosen.
         body.assign = vec![(UnitId(u64::MAX), Part::Main)];

@@ -2,6 +2,7 @@
 //!
 //! It waits for nothing; `sync` moves the bytes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction};
@@ -312,11 +313,9 @@ fn push_frame(
     let mut leaves = Vec::new();
     let mut n = (u64::MAX, 0);
     for change in changes {
-        if !ledgers.contains_key(&change.document) {
-            ledgers.insert(change.document, whole_ledger(connection, change.document)?);
-        }
-        let Some((ledger, placed)) = ledgers.get(&change.document) else {
-            continue;
+        let (ledger, placed) = match ledgers.entry(change.document) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(whole_ledger(connection, change.document)?),
         };
         let Some(place) = ledger.place(&change.hash) else {
             return Err(Error::Disagreement("outbox"));
@@ -622,7 +621,7 @@ fn place_arrivals(
 ) -> Result<()> {
     let state = documents::state_or_new(transaction, id)?;
     let forked = forked_by(transaction, id, arrivals)?;
-    let mut placed = state.placed as usize;
+    let mut placed = usize::try_from(state.placed).map_err(|_| Error::Disagreement("ordinal"))?;
     for (ordinal, hash, body, received_at) in &arrivals.changes {
         if *ordinal < placed {
             if !changes::is_placed_at(transaction, state.number, *ordinal as u64, *hash)? {

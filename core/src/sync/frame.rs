@@ -80,10 +80,10 @@ impl FrameWriter {
         let mut head = vec![kind];
         let mut len = payload.len();
         while len >= 0x80 {
-            head.push((len & 0x7f) as u8 | 0x80);
+            head.push(0x80 | low_bits(len));
             len >>= 7;
         }
-        head.push((len & 0x7f) as u8);
+        head.push(low_bits(len));
         let mut sum = crc32fast::Hasher::new();
         sum.update(&[kind]);
         sum.update(payload);
@@ -240,6 +240,11 @@ impl FrameReader {
     pub fn is_finished(&self) -> bool {
         self.is_over && self.plain.is_empty()
     }
+}
+
+/// The lowest seven bits.
+fn low_bits(value: usize) -> u8 {
+    u8::try_from(value & 0x7f).unwrap_or(0)
 }
 
 fn uvarint(bytes: &[u8]) -> Result<Option<(usize, usize)>, StreamFault> {

@@ -95,7 +95,7 @@ impl Stripper {
         self.deps(w, ledger, document, &change.deps);
         match Content::of(change) {
             Some(Content::Person { entry, fields }) => {
-                self.commit(w, ledger, (document, author), &entry, &fields)
+                self.commit(w, ledger, (document, author), &entry, &fields);
             }
             Some(Content::Server(values)) => {
                 w.map(values.len());

@@ -140,38 +140,36 @@ impl Status {
     }
 
     fn write(&self, w: &mut Writer) {
-        let mut parts: Vec<(u64, Writer)> = Vec::new();
-        let mut part = |key: u64, write: &dyn Fn(&mut Writer)| {
+        let item = |write: &dyn Fn(&mut Writer)| {
             let mut value = Writer::default();
             write(&mut value);
-            if !value.is_empty() {
-                parts.push((key, value));
-            }
+            value.finish()
         };
-        part(0, &|w| drop(self.free_bytes.map(|value| w.uint(value))));
-        part(1, &|w| {
-            drop(self.version.as_ref().map(|value| w.text(value)))
-        });
-        part(2, &|w| drop(self.clock_offset_ms.map(|value| w.int(value))));
-        part(3, &|w| drop(self.outbox.map(|value| w.uint(value))));
-        part(4, &|w| drop(self.outbox_age_ms.map(|value| w.uint(value))));
-        part(5, &|w| {
-            if let Some(kept_back) = &self.kept_back {
-                w.array(kept_back.len());
-                for n in kept_back {
+        let uint = |value: u64| item(&|w| _ = w.uint(value));
+        let text = |value: &String| item(&|w| _ = w.text(value));
+        let numbers = |numbers: &Vec<u64>| {
+            item(&|w| {
+                w.array(numbers.len());
+                for n in numbers {
                     w.uint(*n);
                 }
+            })
+        };
+        let parts = [
+            self.free_bytes.map(uint),
+            self.version.as_ref().map(text),
+            self.clock_offset_ms.map(|value| item(&|w| _ = w.int(value))),
+            self.outbox.map(uint),
+            self.outbox_age_ms.map(uint),
+            self.kept_back.as_ref().map(numbers),
+            self.photo_bytes_due.map(uint),
+            self.last_error.as_ref().map(text),
+        ];
+        w.map(parts.iter().flatten().count());
+        for (key, value) in (0u64..).zip(parts) {
+            if let Some(value) = value {
+                w.uint(key).raw(&value);
             }
-        });
-        part(6, &|w| {
-            drop(self.photo_bytes_due.map(|value| w.uint(value)))
-        });
-        part(7, &|w| {
-            drop(self.last_error.as_ref().map(|value| w.text(value)))
-        });
-        w.map(parts.len());
-        for (key, value) in parts {
-            w.uint(key).raw(&value.finish());
         }
     }
 
@@ -186,11 +184,13 @@ impl Status {
                 4 => status.outbox_age_ms = Some(r.uint()?),
                 5 => {
                     status.kept_back =
-                        Some((0..r.array()?).map(|_| r.uint()).collect::<Result<_>>()?)
+                        Some((0..r.array()?).map(|_| r.uint()).collect::<Result<_>>()?);
                 }
                 6 => status.photo_bytes_due = Some(r.uint()?),
                 7 => status.last_error = Some(r.text()?.chars().take(64).collect()),
-                _ => drop(r.item()?),
+                _ => {
+                    r.item()?;
+                }
             }
         }
         Ok(status)
