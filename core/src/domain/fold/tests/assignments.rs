@@ -53,7 +53,9 @@ fn who_assists_does_not_hold_up_the_closing() {
     story.add(check(Verdict::Passed, sent, WATER, water));
     assert_eq!(story.stage(), Stage::AwaitingClose);
     assert_eq!(
-        story.assignment(ROADS).map(|open| (open.part, open.standing)),
+        story
+            .assignment(ROADS)
+            .map(|open| (open.part, open.standing)),
         Some((Part::Assisting, Standing::at(Stage::Dispatched)))
     );
 }
@@ -86,15 +88,43 @@ fn what_was_sent_back_and_dispatched_again_is_a_new_assignment() {
     assert_eq!(story.fits(&resolve(second, WATER)), Ok(()));
 }
 
-#[test]
-fn a_result_that_did_not_know_of_the_new_dispatch_is_kept_and_opens_nothing_again() {
+/// The water unit sent it back and solved it at once; knowing only of the first, the dispatcher sent it to the roads
+/// unit. The second dispatch and the result.
+fn sent_on_and_solved() -> (Story, EntryId, EntryId) {
     let (mut story, first) = Story::dispatched();
     let returned = story.add(unit_deed(Action::SendBack, first, WATER));
-    story.add(dispatch(&[ROADS]).on(&[returned]));
+    let second = story.add(dispatch(&[ROADS]).on(&[returned]));
     let late = story.add(resolve(first, WATER).by(HE).on(&[first]));
     assert_eq!(story.reason(late), None);
+    (story, second, late)
+}
+
+#[test]
+fn a_result_that_did_not_know_of_the_new_dispatch_is_flagged_on_its_assignment() {
+    let (story, second, late) = sent_on_and_solved();
+    assert_eq!(story.stage(), Stage::Dispatched);
+    let conflicts = story.conflicts();
+    assert_eq!(conflicts.len(), 1);
+    assert_eq!(conflicts[0].candidates, [late, second]);
+}
+
+#[test]
+fn to_settle_it_the_assignment_is_ended_again_or_goes_on() {
+    let (mut story, second, _) = sent_on_and_solved();
+    story.add(reconcile(second));
+    assert!(!story.is_flagged());
+    assert_eq!(story.assignment(WATER), None);
     assert!(story.assignment(ROADS).is_some());
-    assert!(story.is_flagged());
+    assert_eq!(story.fits(&dispatch(&[WATER])), Ok(()));
+
+    let (mut story, _, late) = sent_on_and_solved();
+    story.add(reconcile(late));
+    assert!(!story.is_flagged());
+    assert_eq!(
+        story.assignment(WATER).map(|open| open.standing),
+        Some(Standing::at(Stage::Resolved))
+    );
+    assert!(story.assignment(ROADS).is_some());
 }
 
 #[test]

@@ -20,10 +20,7 @@ fn two_who_solve_it_at_once_agree() {
     assert!(!story.is_flagged());
     let mut both = vec![one, other];
     both.sort_unstable();
-    assert_eq!(
-        story.assignment(WATER).map(|open| open.results),
-        Some(both)
-    );
+    assert_eq!(story.assignment(WATER).map(|open| open.results), Some(both));
     for result in [one, other] {
         assert_eq!(
             story.fits(&check(Verdict::Passed, sent, WATER, result)),
@@ -125,10 +122,7 @@ fn a_reconcile_names_all_and_chooses_one_of_them() {
         story.fits(&reconcile(EntryId([5; 16]))),
         Err(Refusal::NotAHead)
     );
-    assert_eq!(
-        story.fits(&deed(Action::Reconcile)),
-        Err(Refusal::NotAHead)
-    );
+    assert_eq!(story.fits(&deed(Action::Reconcile)), Err(Refusal::NotAHead));
     let partial = story.add(reconcile(passed).on(&[passed]));
     assert_eq!(story.reason(partial), Some(Refusal::NoConflict));
     assert!(story.is_flagged());

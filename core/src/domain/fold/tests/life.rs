@@ -94,9 +94,7 @@ fn meant(action: Action, sent: EntryId, result: EntryId, verdict: Option<Verdict
         }
         Action::PostCheck => check(verdict.unwrap_or(Verdict::Passed), sent, WATER, result),
         Action::PreCheck => deed(action).body(|body| body.verdict = verdict),
-        Action::MarkDuplicate => {
-            deed(action).body(|body| body.target = Some(DocumentId([9; 16])))
-        }
+        Action::MarkDuplicate => deed(action).body(|body| body.target = Some(DocumentId([9; 16]))),
         _ => deed(action),
     }
 }

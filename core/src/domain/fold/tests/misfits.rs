@@ -99,10 +99,7 @@ fn of_two_concurrent_ones_with_one_key_exactly_one_counts() {
             received_at: None,
         });
     }
-    let (smaller, larger) = (
-        lines[0].id.min(lines[1].id),
-        lines[0].id.max(lines[1].id),
-    );
+    let (smaller, larger) = (lines[0].id.min(lines[1].id), lines[0].id.max(lines[1].id));
     story.lines.extend(lines);
     assert_eq!(story.reason(smaller), None);
     assert_eq!(story.reason(larger), Some(Refusal::Repeated));
