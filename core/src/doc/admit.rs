@@ -115,19 +115,15 @@ fn check_chain(
     deps: &[usize],
     closure: &Bits,
 ) -> Result<(), Objection> {
-    let expected = ledger.next_seq(change.actor, closure);
-    if let Some((last, seq)) = ledger.last_of(change.actor)
-        && !closure.contains(last)
-    {
-        return Err(if change.seq <= seq {
-            Refusal::Forked
-        } else {
-            Refusal::Gap
-        }
-        .into());
-    }
-    if change.seq != expected {
-        return Err(Refusal::Gap.into());
+    let follows_last = ledger
+        .last_of(change.actor)
+        .is_none_or(|(last, _)| closure.contains(last));
+    if !follows_last || change.seq != ledger.next_seq(change.actor, closure) {
+        let is_taken = ledger
+            .links()
+            .iter()
+            .any(|link| link.change.actor == change.actor && link.change.seq == change.seq);
+        return Err(if is_taken { Refusal::Forked } else { Refusal::Gap }.into());
     }
     if change.start_op != ledger.start_op(deps) || change.max_op() > limits::OP_COUNTER_MAX {
         return Err(Refusal::BadOps.into());
