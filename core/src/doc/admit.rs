@@ -3,6 +3,7 @@
 //! Pure, and the same on both ends: the server asks it about what devices push, a device about its own change before
 //! saving. It never asks whether a deed suits the stage, and it never loads Automerge (that is step 9, [`super::document`]).
 
+use super::document;
 use super::entry::{self, EntryFault};
 use super::key::Key;
 use super::ledger::{Ledger, MissingDeps};
@@ -123,7 +124,12 @@ fn check_chain(
             .links()
             .iter()
             .any(|link| link.change.actor == change.actor && link.change.seq == change.seq);
-        return Err(if is_taken { Refusal::Forked } else { Refusal::Gap }.into());
+        return Err(if is_taken {
+            Refusal::Forked
+        } else {
+            Refusal::Gap
+        }
+        .into());
     }
     if change.start_op != ledger.start_op(deps) || change.max_op() > limits::OP_COUNTER_MAX {
         return Err(Refusal::BadOps.into());
@@ -205,7 +211,7 @@ fn check_commit(
         }
         check_heads(ledger, &entry, action.is_transition(kind))?;
     }
-    check_right(ledger, &entry, action, kind, signer)?;
+    check_right(ledger, change, &entry, kind, signer)?;
     Ok(Admitted { id: *id, entry })
 }
 
@@ -333,10 +339,28 @@ fn check_details(
     }
 }
 
-fn check_right(ledger: &Ledger, entry: &Entry, action: Action, kind: DocumentKind, signer: &Signer<'_>) -> Result<(), Objection> {
-    let right = entry.right().ok_or(Objection::Newer)?;
-    let (scopes, former) = super::document::scopes(ledger);
-    let question = Question { person: entry.person, action, kind, right, scopes: &scopes, former: &former };
+/// Judged on the scopes before the change; for a document's first change, on those that it will have.
+fn check_right(
+    ledger: &Ledger,
+    change: &Parsed,
+    entry: &Entry,
+    kind: DocumentKind,
+    signer: &Signer<'_>,
+) -> Result<(), Objection> {
+    let (action, right) = entry.action().zip(entry.right()).ok_or(Objection::Newer)?;
+    let (scopes, former) = if ledger.is_empty() {
+        (document::first_scopes(change, entry.person), Vec::new())
+    } else {
+        document::scopes(ledger)
+    };
+    let question = Question {
+        person: entry.person,
+        action,
+        kind,
+        right,
+        scopes: &scopes,
+        former: &former,
+    };
     match rules::may(signer.holdings, signer.now, question) {
         Standing::Held => Ok(()),
         Standing::HeldOnce => Err(Objection::Review),
