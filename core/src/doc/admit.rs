@@ -3,6 +3,7 @@
 //! Pure, and the same on both ends: the server asks it about what devices push, a device about its own change before
 //! saving. It never asks whether a deed suits the stage, and it never loads Automerge (that is step 9, [`super::document`]).
 
+use super::document;
 use super::entry::{self, EntryFault};
 use super::key::Key;
 use super::ledger::{Ledger, MissingDeps};
@@ -126,19 +127,20 @@ fn check_chain(
     deps: &[usize],
     closure: &Bits,
 ) -> Result<(), Objection> {
-    let expected = ledger.next_seq(change.actor, closure);
-    if let Some((last, seq)) = ledger.last_of(change.actor)
-        && !closure.contains(last)
-    {
-        return Err(if change.seq <= seq {
+    let follows_last = ledger
+        .last_of(change.actor)
+        .is_none_or(|(last, _)| closure.contains(last));
+    if !follows_last || change.seq != ledger.next_seq(change.actor, closure) {
+        let is_taken = ledger
+            .links()
+            .iter()
+            .any(|link| link.change.actor == change.actor && link.change.seq == change.seq);
+        return Err(if is_taken {
             Refusal::Forked
         } else {
             Refusal::Gap
         }
         .into());
-    }
-    if change.seq != expected {
-        return Err(Refusal::Gap.into());
     }
     if change.start_op != ledger.start_op(deps) || change.max_op() > limits::OP_COUNTER_MAX {
         return Err(Refusal::BadOps.into());
@@ -220,7 +222,7 @@ fn check_commit(
         }
         check_heads(ledger, &entry, action.is_transition(kind))?;
     }
-    check_right(ledger, &entry, action, kind, signer)?;
+    check_right(ledger, change, &entry, kind, signer)?;
     Ok(Admitted { id: *id, entry })
 }
 
@@ -348,18 +350,23 @@ fn check_details(
     }
 }
 
+/// Judged on the scopes before the change; for a document's first change, on those that it will have.
 fn check_right(
     ledger: &Ledger,
+    change: &Parsed,
     entry: &Entry,
-    action: Action,
     kind: DocumentKind,
     signer: &Signer<'_>,
 ) -> Result<(), Objection> {
     if signer.right == RightCheck::Waive {
         return Ok(());
     }
-    let right = entry.right().ok_or(Objection::Newer)?;
-    let (scopes, former) = super::document::scopes(ledger);
+    let (action, right) = entry.action().zip(entry.right()).ok_or(Objection::Newer)?;
+    let (scopes, former) = if ledger.is_empty() {
+        (document::first_scopes(change, entry.person), Vec::new())
+    } else {
+        document::scopes(ledger)
+    };
     let question = Question {
         person: entry.person,
         action,

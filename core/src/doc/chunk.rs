@@ -3,6 +3,8 @@
 //! Automerge trusts run lengths (57 bytes can ask for 2²⁶ operations) and inflates compressed chunks before it looks at
 //! their checksum. This scan lets through only what the grammar needs; it does not interpret operations.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::domain::limits;
 use crate::domain::refusal::Refusal;
 
@@ -10,6 +12,9 @@ const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const CHANGE: u8 = 1;
 /// Predecessors of all operations of a change.
 const PREDS_MAX: u64 = 1_024;
+/// The column of the actors of predecessors: 0 the author, from 1 the other actors of the chunk. Automerge's decoder
+/// panics on a number beyond them.
+const PRED_ACTORS: u64 = 0x71;
 
 /// How the values of a column are encoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,7 +40,7 @@ impl Column {
             0x34 => Some((Self::Bool, ops)),
             0x42 | 0x56 | 0x70 => Some((Self::Uint, ops)),
             0x57 => Some((Self::Raw, 0)),
-            0x71 => Some((Self::Uint, PREDS_MAX)),
+            PRED_ACTORS => Some((Self::Uint, PREDS_MAX)),
             0x73 => Some((Self::Delta, PREDS_MAX)),
             _ => None,
         }
@@ -55,12 +60,13 @@ fn scan_chunk(bytes: &[u8]) -> Option<()> {
     if at.take(4)? != MAGIC {
         return None;
     }
-    at.take(4)?;
+    let checksum = at.take(4)?;
+    let covered = at.0;
     if at.take(1)? != [CHANGE] {
         return None;
     }
     let len = at.uint()?;
-    if len != at.0.len() as u64 {
+    if len != at.0.len() as u64 || !Sha256::digest(covered).starts_with(checksum) {
         return None;
     }
     let deps = at.bounded(limits::CHANGE_DEPS_MAX)?;
@@ -72,7 +78,8 @@ fn scan_chunk(bytes: &[u8]) -> Option<()> {
     at.skip_number()?;
     let message = at.bounded(limits::CHANGE_BYTES_MAX)?;
     at.take(message)?;
-    for _ in 0..at.bounded(1_024)? {
+    let others = at.bounded(1_024)?;
+    for _ in 0..others {
         let other = at.bounded(64)?;
         at.take(other)?;
     }
@@ -82,19 +89,24 @@ fn scan_chunk(bytes: &[u8]) -> Option<()> {
     }
     for (spec, len) in columns {
         let (column, rows_max) = Column::of(spec)?;
-        scan_column(column, rows_max, Cursor(at.take(len)?))?;
+        let value_max = if spec == PRED_ACTORS {
+            others as u64
+        } else {
+            u64::MAX
+        };
+        scan_column(column, rows_max, value_max, Cursor(at.take(len)?))?;
     }
     // What follows would be extra bytes; the grammar refuses them by name.
     Some(())
 }
 
-fn scan_column(column: Column, rows_max: u64, mut at: Cursor<'_>) -> Option<()> {
+fn scan_column(column: Column, rows_max: u64, value_max: u64, mut at: Cursor<'_>) -> Option<()> {
     let mut rows = 0u64;
     while column != Column::Raw && !at.0.is_empty() {
         rows = rows.checked_add(if column == Column::Bool {
             at.uint()?
         } else {
-            scan_run(column, rows_max, &mut at)?
+            scan_run(column, rows_max, value_max, &mut at)?
         })?;
         if rows > rows_max {
             return None;
@@ -104,7 +116,12 @@ fn scan_column(column: Column, rows_max: u64, mut at: Cursor<'_>) -> Option<()> 
 }
 
 /// Passes over one run and returns how many rows it stands for.
-fn scan_run(column: Column, rows_max: u64, at: &mut Cursor<'_>) -> Option<u64> {
+fn scan_run(
+    column: Column,
+    rows_max: u64,
+    value_max: u64,
+    at: &mut Cursor<'_>,
+) -> Option<u64> {
     let count = at.int()?;
     let literals = match count {
         0 => return at.uint(),
@@ -118,6 +135,8 @@ fn scan_run(column: Column, rows_max: u64, at: &mut Cursor<'_>) -> Option<u64> {
         if column == Column::Text {
             let len = at.bounded(limits::CHANGE_BYTES_MAX)?;
             at.take(len)?;
+        } else if column == Column::Uint {
+            at.uint().filter(|value| *value <= value_max)?;
         } else {
             at.skip_number()?;
         }
@@ -196,15 +215,15 @@ mod tests {
     fn a_run_of_many_rows_is_refused_without_walking_it() {
         let mut run = vec![0x80, 0x80, 0x80, 0x20];
         run.push(1);
-        assert_eq!(scan_column(Column::Uint, 64, Cursor(&run)), None);
+        assert_eq!(scan_column(Column::Uint, 64, u64::MAX, Cursor(&run)), None);
         assert_eq!(
-            scan_column(Column::Uint, 64, Cursor(&[0x40 | 0x00, 0x01])),
+            scan_column(Column::Uint, 64, u64::MAX, Cursor(&[0x40 | 0x00, 0x01])),
             None
         );
         assert_eq!(
-            scan_column(Column::Uint, 64, Cursor(&[0x02, 0x01])),
+            scan_column(Column::Uint, 64, u64::MAX, Cursor(&[0x02, 0x01])),
             Some(())
         );
-        assert_eq!(scan_column(Column::Bool, 64, Cursor(&[0x41])), None);
+        assert_eq!(scan_column(Column::Bool, 64, u64::MAX, Cursor(&[0x41])), None);
     }
 }

@@ -6,12 +6,12 @@ use automerge::{ActorId, Automerge, ROOT, ReadDoc as _, ScalarValue, Value};
 
 use super::key::{Key, ServerName};
 use super::ledger::Ledger;
-use super::parse;
+use super::parse::{self, Parsed};
 use super::register::{self, FieldValue};
 use crate::domain::case::{Anomaly, Case, Category, Written};
 use crate::domain::entry::{Field, Line};
 use crate::domain::fold::{FOLD_VERSION, Fold};
-use crate::domain::id::{ChangeHash, DocumentId};
+use crate::domain::id::{ChangeHash, DocumentId, PersonId};
 use crate::domain::place::{Place, Scope};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -110,7 +110,9 @@ pub fn read(ledger: &Ledger, received_at: impl Fn(usize) -> Option<Timestamp>) -
     let fold = Fold::of(kind, &lines);
     let mut anomalies = fold.anomalies();
     anomalies.extend(unreadable);
-    let workflow = fold.workflow();
+    let mut workflow = fold.workflow();
+    // No entry of a tally opens it for the fold; its first change does.
+    workflow.reporter = workflow.reporter.or_else(|| opener(ledger));
     let order = fold.timeline();
     let case = Case {
         numbers: server_numbers(ledger),
@@ -140,20 +142,10 @@ pub fn read(ledger: &Ledger, received_at: impl Fn(usize) -> Option<Timestamp>) -
 pub fn scopes(ledger: &Ledger) -> (Vec<Scope>, Vec<Scope>) {
     let current = server_scopes(ledger);
     if current.is_empty() {
-        let place = ledger.links().first().and_then(|link| {
-            let put = link
-                .change
-                .puts
-                .iter()
-                .find(|put| put.key == Key::Field(Field::Place))?;
-            FieldValue::decode(Field::Place, &put.value)
-                .ok()
-                .and_then(place_of)
-        });
-        let village = place.map(|place| Scope::Village(place.village));
-        let opening = ledger.links().first().and_then(|link| link.entry.as_ref());
-        let person = opening.map(|(_, entry)| Scope::Person(entry.person));
-        return (village.into_iter().chain(person).collect(), Vec::new());
+        let first = ledger.links().first().map(|link| &link.change);
+        let first = first.zip(opener(ledger));
+        let scopes = first.map(|(change, person)| first_scopes(change, person));
+        return (scopes.unwrap_or_default(), Vec::new());
     }
     let key = Key::Server(ServerName::Scopes);
     let ever = ledger
@@ -166,6 +158,23 @@ pub fn scopes(ledger: &Ledger) -> (Vec<Scope>, Vec<Scope>) {
         .flatten()
         .collect();
     (current, former)
+}
+
+/// The scopes of a document until the server has written them: the village of its first change's place, and its author.
+pub fn first_scopes(change: &Parsed, author: PersonId) -> Vec<Scope> {
+    let key = Key::Field(Field::Place);
+    let put = change.puts.iter().find(|put| put.key == key);
+    let place = put
+        .and_then(|put| FieldValue::decode(Field::Place, &put.value).ok())
+        .and_then(place_of);
+    let village = place.map(|place| Scope::Village(place.village));
+    village.into_iter().chain([Scope::Person(author)]).collect()
+}
+
+/// Who opened the document.
+fn opener(ledger: &Ledger) -> Option<PersonId> {
+    let opening = ledger.links().first()?.entry.as_ref();
+    opening.map(|(_, entry)| entry.person)
 }
 
 /// The scopes that follow from what the document says: its villages, the units at work, and the reporter.

@@ -55,7 +55,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Refusal> {
     chunk::scan(bytes)?;
     let change = Change::from_bytes(bytes.to_vec()).map_err(|_| Refusal::Malformed)?;
     let expanded = change.decode();
-    // `decode` panics on nothing that `from_bytes` accepts; an author footer would be among the extra bytes.
+    // `decode` panics on actor numbers that nobody has, which the scan keeps out; an author footer is in the extra bytes.
     if expanded.author.is_some()
         || !expanded.extra_bytes.is_empty()
         || expanded.time != 0

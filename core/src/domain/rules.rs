@@ -194,11 +194,12 @@ mod tests {
     #[test]
     fn a_right_that_ended_is_remembered() {
         let rows = holdings(Role::Inspector, village(200).unit(), Some(10));
+        let here = [Scope::Village(village(200))];
         let question = ask(
             Action::PostCheck,
             Capability::Inspect,
             village(200).unit(),
-            &[Scope::Village(village(200))],
+            &here,
         );
         assert_eq!(may(&rows, Timestamp(9), question), Standing::Held);
         assert_eq!(may(&rows, Timestamp(10), question), Standing::HeldOnce);

@@ -318,14 +318,15 @@ impl Fold<'_> {
             .is_some_and(|effects| effects.moves.iter().any(gives))
     }
 
-    /// What the chosen entry gave, as far as it still applies: a dispatch gives the case, not a fresh start to its units.
+    /// What the chosen entry gave, as far as it still applies: a dispatch gives the case and ends again what it had ended,
+    /// but gives its units no fresh start.
     fn moves_again(&self, chosen: usize, view: &View) -> Vec<(usize, Option<Standing>)> {
         let Some(effects) = self.effects(chosen) else {
             return Vec::new();
         };
         let applies = |(track, to): &&(usize, Option<Standing>)| {
             *track == CASE
-                || (effects.opens.is_empty() && to.is_some() && view.live(*track).is_some())
+                || (view.live(*track).is_some() && (to.is_none() || effects.opens.is_empty()))
         };
         effects.moves.iter().filter(applies).copied().collect()
     }

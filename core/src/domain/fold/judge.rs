@@ -303,14 +303,11 @@ impl Fold<'_> {
             && self.rests_on_judged(ending, check)
     }
 
+    /// That somebody ended the assignment is an answer like any other.
     fn conflict_of_assignment(&self, set: &Bits, track: usize) -> Option<RawConflict> {
         let members = self.track_heads(set, track);
-        differ(
-            members
-                .iter()
-                .filter_map(|node| self.gives(*node, track).flatten()),
-        )
-        .then_some(RawConflict { track, members })
+        differ(members.iter().filter_map(|node| self.gives(*node, track)))
+            .then_some(RawConflict { track, members })
     }
 
     fn track_standing(&self, set: &Bits, track: usize) -> Option<Standing> {
@@ -382,12 +379,17 @@ impl Fold<'_> {
             .chain(now.into_iter().flatten().copied())
             .collect();
         let mut nodes: Vec<usize> = nodes.into_iter().collect();
-        nodes.sort_by_key(|node| (self.rank(*node), self.graph.line(*node).id));
+        nodes.sort_by_key(|node| (self.rank(*node, conflict.track), self.graph.line(*node).id));
         nodes
     }
 
-    /// How safe an entry's claim is: the safest of what it gives.
-    fn rank(&self, node: usize) -> u8 {
+    /// How safe an entry's claim is: what it gives to the assignment, for the case the safest of all that it gives.
+    fn rank(&self, node: usize, track: usize) -> u8 {
+        if track != CASE
+            && let Some(given) = self.gives(node, track)
+        {
+            return given.map_or(u8::MAX, Standing::rank);
+        }
         let moves = self
             .effects(node)
             .map(|effects| effects.moves.as_slice())
@@ -401,7 +403,7 @@ impl Fold<'_> {
 }
 
 /// Whether not all of them are the same.
-fn differ(mut standings: impl Iterator<Item = Standing>) -> bool {
+fn differ<T: PartialEq>(mut standings: impl Iterator<Item = T>) -> bool {
     standings
         .next()
         .is_some_and(|first| standings.any(|other| other != first))

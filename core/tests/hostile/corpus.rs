@@ -1,0 +1,624 @@
+//! Hostile and unlucky changes made from a valid one, each with the refusal that it must get.
+//!
+//! Plain functions over bytes: a server's tests include this file with `#[path]` and push the same bytes over HTTP.
+//! H1–H11 are the cases of `sync-evidence.md` §2.4, each of which harms Automerge itself.
+
+use automerge::legacy::{ElementId, Key as LegacyKey, ObjectId, Op, OpId, OpType};
+use automerge::{ActorId, Change, ExpandedChange, ObjType, ScalarValue};
+use patrol_core::doc::entry::{decode, encode, entry_id};
+use patrol_core::doc::key::{Key, ServerName};
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::Parsed;
+use patrol_core::domain::action::Action;
+use patrol_core::domain::capability::Capability;
+use patrol_core::domain::entry::{Entry, Verdict};
+use patrol_core::domain::id::{DeviceId, DocumentId, EntryId, PersonId};
+use patrol_core::domain::refusal::Refusal;
+
+use super::chunk::{self, Parts};
+
+/// A change that must be refused: what it tries, its bytes, the refusal.
+pub type Hostile = (&'static str, Vec<u8>, Refusal);
+
+/// All of them. `valid` is what a device could admit next on the heads: an `amend` that writes all three registers, by
+/// an actor that has one change already, in a document that another actor opened and the office has accepted.
+pub fn corpus(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
+    let mut all = that_harm_automerge(ledger, valid);
+    all.extend(of_bad_bytes(valid));
+    all.extend(outside_the_grammar(valid));
+    all.extend(out_of_sequence(ledger, valid));
+    all.extend(of_bad_entries(ledger, valid));
+    all
+}
+
+/// H1–H11.
+pub fn that_harm_automerge(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
+    let first = &ledger.links()[0].change;
+    let foreign = ActorId::from([9u8; 16]);
+    let fresh = ActorId::from(with_suffix(valid, 0xee));
+    let object = ObjectId::Id(OpId(99, ActorId::from(valid.actor.0)));
+    let mut list = of_bombs_and_foreign_encoders(valid);
+    list.extend([
+        (
+            "H1 seq 5 of an unknown actor",
+            altered(valid, |change| {
+                change.seq = 5;
+                change.actor_id = foreign.clone();
+            }),
+            Refusal::ForeignActor,
+        ),
+        (
+            "H1 seq 5 of an actor of one's own that is new here",
+            altered(valid, |change| {
+                change.seq = 5;
+                change.actor_id = fresh;
+            }),
+            Refusal::Gap,
+        ),
+        (
+            "H2 an author footer on seq 2",
+            altered(valid, |change| change.extra_bytes = vec![1, 2, 7, 7]),
+            Refusal::Grammar,
+        ),
+        (
+            "H3 an operation on an unknown object",
+            altered(valid, |change| change.operations[1].obj = object),
+            Refusal::Malformed,
+        ),
+        (
+            "H4 a predecessor of an unseen actor",
+            altered(valid, |change| {
+                change.operations[1].pred = vec![OpId(1, foreign)].into();
+            }),
+            Refusal::BadOps,
+        ),
+        (
+            "H5 a predecessor that wrote another key",
+            altered(valid, |change| {
+                let other = change.operations[2].pred.clone();
+                change.operations[1].pred = other;
+            }),
+            Refusal::BadOps,
+        ),
+        (
+            "H6 operations that begin below the dependencies'",
+            altered(valid, |change| change.start_op = counter(2)),
+            Refusal::BadOps,
+        ),
+        (
+            "H7 operations that begin at the highest counter",
+            altered(valid, |change| {
+                change.start_op = counter(u64::from(u32::MAX))
+            }),
+            Refusal::BadOps,
+        ),
+        (
+            "H11 a change that does not descend from the actor's last",
+            altered(valid, |change| {
+                change.deps = vec![automerge::ChangeHash(first.hash.0)];
+                change.start_op = counter(first.max_op() + 1);
+            }),
+            Refusal::Gap,
+        ),
+    ]);
+    list
+}
+
+/// H8, H9, H10, and an actor number that nobody has.
+fn of_bombs_and_foreign_encoders(valid: &Parsed) -> Vec<Hostile> {
+    let ops = valid.puts.len() as u64;
+    let one = |value: u64| chunk::int(value);
+    let literal_run = {
+        let mut column = vec![0x80 - u8::try_from(ops).expect("few operations")];
+        column.extend((0..ops).map(|_| 1));
+        column
+    };
+    let split_run = [one(ops - 2), vec![1], one(2), vec![1]].concat();
+    vec![
+        (
+            "H8 a run of 2²⁶ operations",
+            run_bomb(valid, 1 << 26),
+            Refusal::Malformed,
+        ),
+        (
+            "H8 a run of 65 operations",
+            run_bomb(valid, 65),
+            Refusal::Malformed,
+        ),
+        (
+            "H8 a run longer than any number",
+            by_hand(valid, |parts| {
+                *parts.column(chunk::ACTION) = [vec![0xff; 9], vec![0, 1]].concat()
+            }),
+            Refusal::Malformed,
+        ),
+        (
+            "H9 a compressed bomb",
+            chunk::sealed(2, &chunk::deflate_bomb(16_000)),
+            Refusal::Malformed,
+        ),
+        (
+            "H9 an honest compressed change",
+            compressed(valid),
+            Refusal::Malformed,
+        ),
+        (
+            "H10 a literal run where a repeat fits",
+            by_hand(valid, |parts| *parts.column(chunk::ACTION) = literal_run),
+            Refusal::NotCanonical,
+        ),
+        (
+            "H10 a run in two",
+            by_hand(valid, |parts| *parts.column(chunk::ACTION) = split_run),
+            Refusal::NotCanonical,
+        ),
+        (
+            "H10 a number with a padded digit",
+            by_hand(valid, |parts| {
+                let column = parts.column(chunk::INSERT);
+                let last = column.len() - 1;
+                column[last] |= 0x80;
+                column.push(0);
+            }),
+            Refusal::NotCanonical,
+        ),
+        (
+            "the same dependency twice",
+            by_hand(valid, |parts| parts.deps.push(parts.deps[0])),
+            Refusal::NotCanonical,
+        ),
+        (
+            "dependencies in another order",
+            by_hand(valid, |parts| parts.deps.reverse()),
+            Refusal::NotCanonical,
+        ),
+        (
+            "a predecessor of an actor number that nobody has",
+            by_hand(valid, |parts| {
+                let column = parts.column(chunk::PRED_ACTOR);
+                *column = [one(ops - 1), chunk::uint(77)].concat();
+            }),
+            Refusal::Malformed,
+        ),
+    ]
+}
+
+/// Bytes that are no change chunk.
+fn of_bad_bytes(valid: &Parsed) -> Vec<Hostile> {
+    let whole = &valid.bytes;
+    let with = |place: usize, byte: u8| {
+        let mut bytes = whole.clone();
+        bytes[place] ^= byte;
+        bytes
+    };
+    let too_many = ops_of(valid, |ops| {
+        let extra = ops[1].clone();
+        ops.extend((0..64).map(|_| extra.clone()));
+    });
+    let many_deps = by_hand(valid, |parts| {
+        parts.deps = (0..65).map(|number| [number; 32]).collect();
+    });
+    let list = [
+        ("nothing", Vec::new()),
+        ("the magic alone", whole[..4].to_vec()),
+        ("a change cut short", whole[..whole.len() - 1].to_vec()),
+        (
+            "a change and a byte more",
+            [whole.as_slice(), &[0]].concat(),
+        ),
+        ("two changes in one", [whole.as_slice(), whole].concat()),
+        ("another magic", with(0, 1)),
+        ("another checksum", with(5, 1)),
+        (
+            "a byte changed under the checksum",
+            with(whole.len() - 1, 1),
+        ),
+        ("a document chunk", chunk::sealed(0, &whole[12..])),
+        ("a chunk of an unknown type", chunk::sealed(3, &whole[12..])),
+        ("too large", [whole.clone(), vec![0; 16 * 1024]].concat()),
+        ("more operations than allowed", too_many),
+        ("more dependencies than allowed", many_deps),
+        (
+            "operations that begin at zero",
+            by_hand(valid, |parts| parts.start_op = 0),
+        ),
+        (
+            "operations that begin beyond every counter",
+            by_hand(valid, |parts| parts.start_op = u64::MAX),
+        ),
+        (
+            "a column that no root put needs",
+            by_hand(valid, |parts| parts.columns.push((0x94, vec![4]))),
+        ),
+    ];
+    list.into_iter()
+        .map(|(name, bytes)| (name, bytes, Refusal::Malformed))
+        .collect()
+}
+
+/// Changes that a document has no room for.
+fn outside_the_grammar(valid: &Parsed) -> Vec<Hostile> {
+    let put = |value: ScalarValue| {
+        altered(valid, |change| {
+            change.operations[3].action = OpType::Put(value);
+        })
+    };
+    let act = |action: OpType| altered(valid, |change| change.operations[3].action = action);
+    let key = |text: &str| {
+        altered(valid, |change| {
+            change.operations[3].key = LegacyKey::Map(text.into());
+            change.operations[3].pred = Vec::new().into();
+        })
+    };
+    let mut list = vec![
+        (
+            "extra bytes",
+            altered(valid, |change| change.extra_bytes = vec![0xab; 9]),
+        ),
+        (
+            "a message",
+            altered(valid, |change| change.message = Some("hello".into())),
+        ),
+        ("a time", altered(valid, |change| change.time = 1)),
+        ("a delete", act(OpType::Delete)),
+        ("a new map", act(OpType::Make(ObjType::Map))),
+        ("a new text", act(OpType::Make(ObjType::Text))),
+        ("an increment", act(OpType::Increment(1))),
+        ("a text value", put(ScalarValue::Str("words".into()))),
+        ("a null", put(ScalarValue::Null)),
+        ("a number", put(ScalarValue::Int(-1))),
+        ("a counter", put(ScalarValue::Counter(5.into()))),
+        ("a truth", put(ScalarValue::Boolean(true))),
+        ("a float", put(ScalarValue::F64(f64::NAN))),
+        (
+            "an insert under a map key",
+            altered(valid, |change| change.operations[3].insert = true),
+        ),
+        ("a key outside the grammar", key("x/y")),
+        ("an empty key", key("")),
+        ("an entry whose key is no id", key("e/short")),
+        (
+            "a register of the server's",
+            key(&Key::Server(ServerName::Fold).text()),
+        ),
+        ("no operation", ops_of(valid, Vec::clear)),
+        (
+            "registers without an entry",
+            ops_of(valid, |ops| drop(ops.remove(0))),
+        ),
+        (
+            "an entry behind its registers",
+            ops_of(valid, |ops| ops.rotate_left(1)),
+        ),
+        (
+            "registers out of order",
+            ops_of(valid, |ops| ops.swap(1, 2)),
+        ),
+        (
+            "a register twice",
+            ops_of(valid, |ops| {
+                let again = ops[3].clone();
+                ops.push(again);
+            }),
+        ),
+        (
+            "two entries",
+            ops_of(valid, |ops| {
+                let mut second = ops[0].clone();
+                second.key = LegacyKey::Map(Key::Entry(EntryId([7; 16])).text().into());
+                ops.push(second);
+            }),
+        ),
+    ];
+    list.sort_by_key(|(name, _)| *name);
+    let mut list: Vec<Hostile> = list
+        .into_iter()
+        .map(|(name, bytes)| (name, bytes, Refusal::Grammar))
+        .collect();
+    list.push((
+        "an operation on a list",
+        altered(valid, |change| {
+            change.operations[3].key = LegacyKey::Seq(ElementId::Head);
+            change.operations[3].insert = true;
+        }),
+        Refusal::Malformed,
+    ));
+    list
+}
+
+/// Changes that do not follow from their dependencies.
+fn out_of_sequence(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
+    let first = &ledger.links()[0].change;
+    let start_op = valid.start_op;
+    let at_first = |change: &mut ExpandedChange| {
+        change.deps = vec![automerge::ChangeHash(first.hash.0)];
+        change.start_op = counter(first.max_op() + 1);
+    };
+    vec![
+        (
+            "another device's actor",
+            altered(valid, |change| {
+                change.actor_id = ActorId::from(first.actor.0)
+            }),
+            Refusal::ForeignActor,
+        ),
+        (
+            "an actor that is too short",
+            altered(valid, |change| {
+                change.actor_id = ActorId::from(&[1u8, 2][..])
+            }),
+            Refusal::ForeignActor,
+        ),
+        (
+            "a first change for a document that exists",
+            altered(valid, |change| {
+                change.deps = Vec::new();
+                change.seq = 1;
+                change.start_op = counter(1);
+            }),
+            Refusal::NotFirst,
+        ),
+        (
+            "a number of the actor's that another change has, beside it",
+            altered(valid, |change| {
+                at_first(change);
+                change.seq = valid.seq - 1;
+            }),
+            Refusal::Forked,
+        ),
+        (
+            "a number of the actor's that another change has, on top of it",
+            altered(valid, |change| change.seq = valid.seq - 1),
+            Refusal::Forked,
+        ),
+        (
+            "a number of the actor's left out",
+            altered(valid, |change| change.seq = valid.seq + 1),
+            Refusal::Gap,
+        ),
+        (
+            "operations that begin too late",
+            altered(valid, |change| change.start_op = counter(start_op + 1)),
+            Refusal::BadOps,
+        ),
+        (
+            "a register that overwrites nothing",
+            altered(valid, |change| {
+                change.operations[1].pred = Vec::new().into()
+            }),
+            Refusal::BadOps,
+        ),
+        (
+            "an entry that overwrites",
+            altered(valid, |change| {
+                let pred = change.operations[1].pred.clone();
+                change.operations[0].pred = pred;
+            }),
+            Refusal::BadOps,
+        ),
+    ]
+}
+
+/// Entries that are not what they say, or that a device may not make.
+fn of_bad_entries(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
+    let document = ledger.document();
+    let with = |change: &dyn Fn(&mut Entry)| reworded(valid, document, change, |_| ());
+    let bare =
+        |change: &dyn Fn(&mut Entry)| reworded(valid, document, change, |ops| ops.truncate(1));
+    let raw = |bytes: Vec<u8>| {
+        ops_of(valid, |ops| {
+            ops[0].key = LegacyKey::Map(Key::Entry(entry_id(document, &bytes)).text().into());
+            ops[0].action = OpType::Put(ScalarValue::Bytes(bytes));
+        })
+    };
+    let entry_bytes = valid.puts[0].value.clone();
+    let own = ledger
+        .links()
+        .iter()
+        .rev()
+        .find(|link| link.change.actor == valid.actor);
+    let own_before = own.expect("an earlier change of the actor").change.puts[0].clone();
+    let aside = own_before.key.clone();
+    let aside = if let Key::Entry(id) = aside {
+        id
+    } else {
+        EntryId([0; 16])
+    };
+    vec![
+        (
+            "an entry with a byte more",
+            raw([entry_bytes.clone(), vec![0]].concat()),
+            Refusal::EntryForm,
+        ),
+        (
+            "an entry that is no map",
+            raw(vec![0x80]),
+            Refusal::EntryForm,
+        ),
+        (
+            "an entry nested without end",
+            raw(vec![0x81; 4_000]),
+            Refusal::EntryForm,
+        ),
+        (
+            "an entry of announced length only",
+            raw(vec![0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+            Refusal::EntryForm,
+        ),
+        (
+            "an entry that is too long",
+            raw(vec![0; 4_097]),
+            Refusal::EntryForm,
+        ),
+        (
+            "an entry under another id",
+            altered(valid, |change| {
+                change.operations[0].key =
+                    LegacyKey::Map(Key::Entry(EntryId([7; 16])).text().into())
+            }),
+            Refusal::EntryId,
+        ),
+        (
+            "an entry that is there already",
+            ops_of(valid, |ops| {
+                ops[0].key = LegacyKey::Map(own_before.key.text().into());
+                ops[0].action = OpType::Put(ScalarValue::Bytes(own_before.value.clone()));
+            }),
+            Refusal::EntryId,
+        ),
+        (
+            "another's name",
+            with(&|entry| entry.person = PersonId([1; 8])),
+            Refusal::ForeignPerson,
+        ),
+        (
+            "another's device",
+            with(&|entry| entry.device = DeviceId([1; 8])),
+            Refusal::ForeignPerson,
+        ),
+        (
+            "on an entry that nobody knows",
+            with(&|entry| entry.on = vec![EntryId([1; 16])]),
+            Refusal::UnknownOn,
+        ),
+        (
+            "on an entry that is no transition",
+            with(&|entry| entry.on = vec![aside]),
+            Refusal::UnknownOn,
+        ),
+        (
+            "a second opening",
+            with(&|entry| entry.kind = Action::Report.code()),
+            Refusal::NotFirst,
+        ),
+        (
+            "an action of another kind of document",
+            bare(&|entry| entry.kind = Action::Count.code()),
+            Refusal::UnknownAction,
+        ),
+        (
+            "an office action from a device",
+            bare(&|entry| entry.kind = Action::Accept.code()),
+            Refusal::OfficeOnly,
+        ),
+        (
+            "a closing from a device",
+            bare(&|entry| entry.kind = Action::Close.code()),
+            Refusal::OfficeOnly,
+        ),
+        (
+            "a detail that the action has no room for",
+            with(&|entry| entry.body.verdict = Some(Verdict::Passed)),
+            Refusal::EntryForm,
+        ),
+        (
+            "without a detail that the action needs",
+            bare(&|entry| entry.kind = Action::Resolve.code()),
+            Refusal::EntryForm,
+        ),
+        (
+            "registers that the action does not write",
+            with(&|entry| entry.kind = Action::Note.code()),
+            Refusal::WrongFields,
+        ),
+        (
+            "a register's value of another form",
+            altered(valid, |change| {
+                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x01]))
+            }),
+            Refusal::WrongFields,
+        ),
+        (
+            "a register's value that is not canonical",
+            altered(valid, |change| {
+                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x78, 1, b'a']))
+            }),
+            Refusal::WrongFields,
+        ),
+        (
+            "a right that does not go with the action",
+            with(&|entry| entry.capability = Capability::Fix.code()),
+            Refusal::NotPermitted,
+        ),
+        (
+            "a right for another village",
+            with(&|entry| entry.unit.0 += 1),
+            Refusal::NotPermitted,
+        ),
+        (
+            "a right for the city that is held for a village",
+            with(&|entry| entry.unit.0 = 0),
+            Refusal::NotPermitted,
+        ),
+    ]
+}
+
+/// The valid change with something altered, encoded by Automerge itself.
+pub fn altered(valid: &Parsed, alter: impl FnOnce(&mut ExpandedChange)) -> Vec<u8> {
+    let change = Change::from_bytes(valid.bytes.clone()).expect("a valid change");
+    let mut expanded = change.decode();
+    expanded.hash = None;
+    alter(&mut expanded);
+    Change::from(expanded).raw_bytes().to_vec()
+}
+
+/// The valid change with other operations.
+fn ops_of(valid: &Parsed, alter: impl FnOnce(&mut Vec<Op>)) -> Vec<u8> {
+    altered(valid, |change| alter(&mut change.operations))
+}
+
+/// The valid change with another entry under the id that belongs to it.
+pub fn reworded(
+    valid: &Parsed,
+    document: DocumentId,
+    alter: impl FnOnce(&mut Entry),
+    alter_ops: impl FnOnce(&mut Vec<Op>),
+) -> Vec<u8> {
+    let mut entry = decode(&valid.puts[0].value).expect("a valid entry");
+    alter(&mut entry);
+    let bytes = encode(&entry);
+    ops_of(valid, |ops| {
+        ops[0].key = LegacyKey::Map(Key::Entry(entry_id(document, &bytes)).text().into());
+        ops[0].action = OpType::Put(ScalarValue::Bytes(bytes));
+        alter_ops(ops);
+    })
+}
+
+fn by_hand(valid: &Parsed, alter: impl FnOnce(&mut Parts)) -> Vec<u8> {
+    let mut parts = Parts::of(&valid.bytes);
+    assert_eq!(parts.bytes(), valid.bytes, "taken apart and put together");
+    alter(&mut parts);
+    parts.bytes()
+}
+
+/// A chunk of few bytes that stands for `ops` operations.
+fn run_bomb(valid: &Parsed, ops: u64) -> Vec<u8> {
+    let run = |value: &[u8]| [chunk::int(ops), value.to_vec()].concat();
+    by_hand(valid, |parts| {
+        parts.others = Vec::new();
+        parts.columns = vec![
+            (chunk::KEY, run(&[1, b'k'])),
+            (chunk::INSERT, chunk::uint(ops)),
+            (chunk::ACTION, run(&[1])),
+            (chunk::VALUE_META, run(&[0])),
+            (chunk::PRED_COUNT, run(&[0])),
+        ];
+    })
+}
+
+fn compressed(valid: &Parsed) -> Vec<u8> {
+    let mut change = Change::from_bytes(valid.bytes.clone()).expect("a valid change");
+    let bytes = change.bytes().to_vec();
+    assert_eq!(bytes[8], 2, "large enough to be compressed");
+    bytes
+}
+
+fn counter(value: u64) -> std::num::NonZeroU64 {
+    std::num::NonZeroU64::new(value).expect("from 1")
+}
+
+fn with_suffix(valid: &Parsed, byte: u8) -> [u8; 16] {
+    let mut actor = valid.actor.0;
+    actor[15] ^= byte;
+    actor
+}
