@@ -1,0 +1,3 @@
+//! The whole system in one process. One test binary; this is the list of everything in it.
+
+mod stories;
