@@ -21,7 +21,9 @@ pub mod faulty;
 pub mod memory;
 pub mod sqlite;
 
-use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId, ServerId};
+use patrol_core::domain::id::{
+    Actor, ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId, ServerId,
+};
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
@@ -48,7 +50,10 @@ impl std::fmt::Display for StoreError {
         match self {
             Self::Stale => f.write_str("a document has grown in the meantime"),
             Self::Full => f.write_str("no room left"),
-            Self::Newer { found } => write!(f, "the database has version {found}, which this program does not know"),
+            Self::Newer { found } => write!(
+                f,
+                "the database has version {found}, which this program does not know"
+            ),
             Self::Broken(what) => f.write_str(what),
         }
     }
@@ -80,7 +85,10 @@ pub struct Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("server", &self.server).field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("server", &self.server)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
     }
 }
 
@@ -334,7 +342,12 @@ pub trait Snapshot {
     /// Rows of a scope's feed after `seq`, ascending, at most `limit`.
     fn feed(&self, number: u64, seq: u64, limit: usize) -> Result<Vec<FeedRow>>;
     /// Members of a scope that joined before row `before`, newest first, at most `limit`: row of joining, document.
-    fn members_before(&self, number: u64, before: u64, limit: usize) -> Result<Vec<(u64, DocumentId)>>;
+    fn members_before(
+        &self,
+        number: u64,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, DocumentId)>>;
     /// The feeds in which a document is: scope's handle, row of joining.
     fn memberships(&self, document: DocumentId) -> Result<Vec<(u64, u64)>>;
     /// The last row of a document in a scope's feed at or below `seq`.
@@ -411,14 +424,26 @@ pub trait Store: Send + Sync {
     /// Keeps a one-time code for enrolling a person's device (its hash, SHA-256), replacing the same one.
     fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()>;
     /// Uses a code: once, and not after its time. Allots the device id. None: no such code. A token in use is `Broken`.
-    fn enrol(&self, code: [u8; 32], public_key: [u8; 32], token: [u8; 32], now: Timestamp) -> Result<Option<Device>>;
+    fn enrol(
+        &self,
+        code: [u8; 32],
+        public_key: [u8; 32],
+        token: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Device>>;
     /// The device of a token (its hash, SHA-256), revoked or not.
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>>;
     /// Stops a device's feed; the first time stands.
     fn revoke(&self, device: DeviceId, now: Timestamp) -> Result<()>;
     /// Notes a contact: when, what it told (merged field by field), whether a revoked one has declared its outbox empty
     /// (which stays; of another one it is ignored).
-    fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status, outbox_empty: bool) -> Result<()>;
+    fn note_contact(
+        &self,
+        device: DeviceId,
+        now: Timestamp,
+        status: &Status,
+        outbox_empty: bool,
+    ) -> Result<()>;
     /// Forgets notices that the device has named.
     fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()>;
     /// Keeps the directory; earlier ones are kept too.

@@ -222,6 +222,16 @@ impl Replica {
         })
     }
 
+    /// Sets every cursor back to the beginning of a listing; data stays.
+    pub(super) fn list_anew(&self) -> Result<()> {
+        self.store.write(|transaction| {
+            for scope in feed::scopes(transaction)? {
+                feed::relist(transaction, scope.number)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Notes that a round failed: smaller frames next time.
     pub(super) fn note_failure(&self, error: &Error) -> Result<()> {
         let code = error.to_string();

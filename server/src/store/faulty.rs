@@ -19,6 +19,8 @@ pub enum CommitFault {
     BeforeCommit,
     /// Everything has been written, and nobody was told.
     AfterCommit,
+    /// Nothing has been written, and the store says that it was: a broken store, to see whether tests notice.
+    Lie,
 }
 
 /// A store whose next commit can be made to break.
@@ -30,7 +32,10 @@ pub struct FaultyStore<S> {
 impl<S: Store> FaultyStore<S> {
     /// A store that works until it is told otherwise.
     pub fn new(inner: S) -> Self {
-        Self { inner, next: Mutex::new(None) }
+        Self {
+            inner,
+            next: Mutex::new(None),
+        }
     }
 
     /// The store itself.
@@ -46,10 +51,15 @@ impl<S: Store> FaultyStore<S> {
 
 impl<S: Store> Store for FaultyStore<S> {
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>> {
-        let fault = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let fault = self
+            .next
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         match fault {
             None => self.inner.commit(commit),
             Some(CommitFault::BeforeCommit) => Err(StoreError::Broken("before the commit".into())),
+            Some(CommitFault::Lie) => Ok(vec![0; commit.documents.len()]),
             Some(CommitFault::AfterCommit) => {
                 self.inner.commit(commit)?;
                 Err(StoreError::Broken("after the commit".into()))

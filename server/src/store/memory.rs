@@ -122,12 +122,18 @@ impl MemoryStore {
 impl State {
     /// A device with the highest `n` of its log.
     fn device(&self, id: DeviceId) -> Option<Device> {
-        self.devices.get(&id).map(|device| Device { n_max: self.n_max(id), ..device.clone() })
+        self.devices.get(&id).map(|device| Device {
+            n_max: self.n_max(id),
+            ..device.clone()
+        })
     }
 
     fn n_max(&self, device: DeviceId) -> u64 {
         let log = (device, 0, EntryId([0; 16]))..=(device, u64::MAX, EntryId([0xff; 16]));
-        self.fates.range(log).next_back().map_or(0, |((_, n, _), _)| *n)
+        self.fates
+            .range(log)
+            .next_back()
+            .map_or(0, |((_, n, _), _)| *n)
     }
 
     fn enrol(
@@ -137,7 +143,11 @@ impl State {
         token: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<Device>> {
-        let Some((person, _)) = self.codes.get(&code).filter(|(_, until)| now <= *until).copied()
+        let Some((person, _)) = self
+            .codes
+            .get(&code)
+            .filter(|(_, until)| now <= *until)
+            .copied()
         else {
             return Ok(None);
         };
@@ -167,7 +177,9 @@ impl State {
     }
 
     fn note_contact(&mut self, id: DeviceId, now: Timestamp, told: &Status, outbox_empty: bool) {
-        let Some(device) = self.devices.get_mut(&id) else { return };
+        let Some(device) = self.devices.get_mut(&id) else {
+            return;
+        };
         device.seen_at = Some(now);
         device.revoked_empty |= outbox_empty && device.revoked_at.is_some();
         let (known, told) = (&mut device.status, told.clone());
@@ -182,9 +194,14 @@ impl State {
     }
 
     fn put_account(&mut self, account: &Account) -> Result<()> {
-        let mut others = self.accounts.values().filter(|other| other.person != account.person);
+        let mut others = self
+            .accounts
+            .values()
+            .filter(|other| other.person != account.person);
         if others.any(|other| other.login == account.login) {
-            return Err(StoreError::Broken("the login is another person's".to_owned()));
+            return Err(StoreError::Broken(
+                "the login is another person's".to_owned(),
+            ));
         }
         self.accounts.insert(account.person, account.clone());
         Ok(())
@@ -280,7 +297,12 @@ impl Store for MemoryStore {
     }
 
     fn account(&self, login: &str) -> Result<Option<Account>> {
-        Ok(self.present().accounts.values().find(|account| account.login == login).cloned())
+        Ok(self
+            .present()
+            .accounts
+            .values()
+            .find(|account| account.login == login)
+            .cloned())
     }
 
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {

@@ -53,15 +53,28 @@ impl SqliteStore {
     pub fn open(path: impl AsRef<Path>, make_identity: impl FnOnce() -> Identity) -> Result<Self> {
         let path = path.as_ref();
         let (writer, identity) = schema::open_writer(path, make_identity)?;
-        let resting = (0..READERS).map(|_| schema::open_reader(path)).collect::<Result<_>>()?;
-        let readers = Readers { resting: Mutex::new(resting), returned: Condvar::new() };
-        Ok(Self { identity, writer: Mutex::new(writer), readers: Some(readers) })
+        let resting = (0..READERS)
+            .map(|_| schema::open_reader(path))
+            .collect::<Result<_>>()?;
+        let readers = Readers {
+            resting: Mutex::new(resting),
+            returned: Condvar::new(),
+        };
+        Ok(Self {
+            identity,
+            writer: Mutex::new(writer),
+            readers: Some(readers),
+        })
     }
 
     /// A store that is gone when it is dropped, for tests.
     pub fn in_memory(identity: Identity) -> Result<Self> {
         let (writer, identity) = schema::open_in_memory(identity)?;
-        Ok(Self { identity, writer: Mutex::new(writer), readers: None })
+        Ok(Self {
+            identity,
+            writer: Mutex::new(writer),
+            readers: None,
+        })
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {
@@ -86,8 +99,12 @@ impl SqliteStore {
     }
 }
 
-fn in_snapshot<T>(connection: Option<&mut Connection>, ask: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-    let connection = connection.ok_or_else(|| super::StoreError::Broken("no connection".to_owned()))?;
+fn in_snapshot<T>(
+    connection: Option<&mut Connection>,
+    ask: impl FnOnce(&Connection) -> Result<T>,
+) -> Result<T> {
+    let connection =
+        connection.ok_or_else(|| super::StoreError::Broken("no connection".to_owned()))?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let value = ask(&tx)?;
     tx.finish()?;
@@ -99,16 +116,26 @@ impl Readers {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(connection) = resting.pop() {
-                return Reader { readers: self, connection: Some(connection) };
+                return Reader {
+                    readers: self,
+                    connection: Some(connection),
+                };
             }
-            resting = self.returned.wait(resting).unwrap_or_else(PoisonError::into_inner);
+            resting = self
+                .returned
+                .wait(resting)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        let mut resting = self.readers.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resting = self
+            .readers
+            .resting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         resting.extend(self.connection.take());
         self.readers.returned.notify_one();
     }
@@ -120,7 +147,12 @@ impl Store for SqliteStore {
     }
 
     fn read(&self, look: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()> {
-        self.ask(|connection| look(&look::Look { connection, identity: &self.identity }))
+        self.ask(|connection| {
+            look(&look::Look {
+                connection,
+                identity: &self.identity,
+            })
+        })
     }
 
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>> {
@@ -135,7 +167,13 @@ impl Store for SqliteStore {
         self.write(|tx| devices::put_enrol_code(tx, code, person, until))
     }
 
-    fn enrol(&self, code: [u8; 32], public_key: [u8; 32], token: [u8; 32], now: Timestamp) -> Result<Option<Device>> {
+    fn enrol(
+        &self,
+        code: [u8; 32],
+        public_key: [u8; 32],
+        token: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Device>> {
         self.write(|tx| devices::enrol(tx, self.identity.epoch, code, public_key, token, now))
     }
 
@@ -147,7 +185,13 @@ impl Store for SqliteStore {
         self.write(|tx| devices::revoke(tx, device, now))
     }
 
-    fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status, outbox_empty: bool) -> Result<()> {
+    fn note_contact(
+        &self,
+        device: DeviceId,
+        now: Timestamp,
+        status: &Status,
+        outbox_empty: bool,
+    ) -> Result<()> {
         self.write(|tx| devices::note_contact(tx, device, now, status, outbox_empty))
     }
 

@@ -12,8 +12,11 @@ use crate::store::{DocumentCommit, FeedEvent};
 impl State {
     pub(super) fn commit(&mut self, commit: &Commit) -> Result<Vec<u64>> {
         self.examine(commit)?;
-        let scopes: BTreeSet<Scope> =
-            commit.documents.iter().flat_map(|part| part.scopes.iter().copied()).collect();
+        let scopes: BTreeSet<Scope> = commit
+            .documents
+            .iter()
+            .flat_map(|part| part.scopes.iter().copied())
+            .collect();
         for scope in scopes {
             let number = self.scopes.len() as u64 + 1;
             self.scopes.entry(scope).or_insert(ScopeRow {
@@ -23,7 +26,11 @@ impl State {
             });
         }
         let number = self.commits + 1;
-        let ordinals = commit.documents.iter().map(|part| self.grow(part, number)).collect();
+        let ordinals = commit
+            .documents
+            .iter()
+            .map(|part| self.grow(part, number))
+            .collect();
         self.note(commit);
         Ok(ordinals)
     }
@@ -35,12 +42,17 @@ impl State {
             if !seen.insert(part.id) {
                 return Err(StoreError::Broken("a document is named twice".to_owned()));
             }
-            let len = self.documents.get(&part.id).map_or(0, |document| document.changes.len());
+            let len = self
+                .documents
+                .get(&part.id)
+                .map_or(0, |document| document.changes.len());
             if len != part.expected_len {
                 return Err(StoreError::Stale);
             }
             if len + part.changes.len() == 0 {
-                return Err(StoreError::Broken("a document begins with a change".to_owned()));
+                return Err(StoreError::Broken(
+                    "a document begins with a change".to_owned(),
+                ));
             }
         }
         Ok(())
@@ -82,15 +94,21 @@ impl State {
     /// Keeps everything of a commit that is not a document's.
     fn note(&mut self, commit: &Commit) {
         for batch in &commit.batch {
-            self.batches.entry(batch.device).or_default().push(batch.clone());
+            self.batches
+                .entry(batch.device)
+                .or_default()
+                .push(batch.clone());
         }
         for row in &commit.fates {
-            self.fates.insert((row.device, row.n, row.entry), row.fate.clone());
+            self.fates
+                .insert((row.device, row.n, row.entry), row.fate.clone());
         }
         for row in &commit.boxed {
             let next = self.boxed.len();
-            let (_, kept) =
-                self.boxed.entry((row.device, row.hash)).or_insert_with(|| (next, row.clone()));
+            let (_, kept) = self
+                .boxed
+                .entry((row.device, row.hash))
+                .or_insert_with(|| (next, row.clone()));
             kept.clone_from(row);
         }
         for (device, notice) in &commit.notices {
@@ -108,7 +126,9 @@ impl State {
     pub(super) fn retire(&mut self, documents: &[DocumentId]) {
         let commit = self.commits + 1;
         for id in documents {
-            let Some(mut document) = self.documents.remove(id) else { continue };
+            let Some(mut document) = self.documents.remove(id) else {
+                continue;
+            };
             for scope in document.joined.keys().copied().collect::<Vec<_>>() {
                 self.leave(&mut document, scope, commit, *id);
                 self.change_digest(scope, |sum| sum.without(document.digest));
@@ -118,20 +138,29 @@ impl State {
     }
 
     /// Adds a row to a feed and returns its number.
-    fn add_row(&mut self, scope: Scope, commit: u64, document: DocumentId, event: FeedEvent) -> u64 {
-        let Some(row) = self.scopes.get_mut(&scope) else { return 0 };
+    fn add_row(
+        &mut self,
+        scope: Scope,
+        commit: u64,
+        document: DocumentId,
+        event: FeedEvent,
+    ) -> u64 {
+        let Some(row) = self.scopes.get_mut(&scope) else {
+            return 0;
+        };
         row.head += 1;
         self.commits = commit;
         let feed = self.feeds.entry(row.number).or_default();
-        feed.rows.push(FeedRow { seq: row.head, commit, document, event });
+        feed.rows.push(FeedRow {
+            seq: row.head,
+            commit,
+            document,
+            event,
+        });
         row.head
     }
 
-    fn change_digest(
-        &mut self,
-        scope: Scope,
-        change: impl FnOnce(Digest) -> Digest,
-    ) {
+    fn change_digest(&mut self, scope: Scope, change: impl FnOnce(Digest) -> Digest) {
         if let Some(row) = self.scopes.get_mut(&scope) {
             row.digest = change(row.digest);
         }

@@ -15,7 +15,12 @@ impl Snapshot for State {
 
     fn feed(&self, number: u64, seq: u64, limit: usize) -> Result<Vec<FeedRow>> {
         let rows = self.feeds.get(&number).map_or(&[][..], |feed| &feed.rows);
-        Ok(rows.iter().filter(|row| row.seq > seq).take(limit).copied().collect())
+        Ok(rows
+            .iter()
+            .filter(|row| row.seq > seq)
+            .take(limit)
+            .copied()
+            .collect())
     }
 
     fn members_before(
@@ -24,12 +29,23 @@ impl Snapshot for State {
         before: u64,
         limit: usize,
     ) -> Result<Vec<(u64, DocumentId)>> {
-        let Some(feed) = self.feeds.get(&number) else { return Ok(Vec::new()) };
-        Ok(feed.members.range(..before).rev().take(limit).map(|(seq, id)| (*seq, *id)).collect())
+        let Some(feed) = self.feeds.get(&number) else {
+            return Ok(Vec::new());
+        };
+        Ok(feed
+            .members
+            .range(..before)
+            .rev()
+            .take(limit)
+            .map(|(seq, id)| (*seq, *id))
+            .collect())
     }
 
     fn memberships(&self, document: DocumentId) -> Result<Vec<(u64, u64)>> {
-        let joined = self.documents.get(&document).map(|document| &document.joined);
+        let joined = self
+            .documents
+            .get(&document)
+            .map(|document| &document.joined);
         let mut memberships: Vec<(u64, u64)> = joined
             .into_iter()
             .flatten()
@@ -47,15 +63,25 @@ impl Snapshot for State {
 
     fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>> {
         let document = self.documents.get(&id);
-        Ok(document.map(|document| StoredDocument { id, changes: document.changes.clone() }))
+        Ok(document.map(|document| StoredDocument {
+            id,
+            changes: document.changes.clone(),
+        }))
     }
 
     fn summary(&self, id: DocumentId) -> Result<Option<Summary>> {
-        Ok(self.documents.get(&id).map(|document| document.summary.clone()))
+        Ok(self
+            .documents
+            .get(&id)
+            .map(|document| document.summary.clone()))
     }
 
     fn cases(&self, query: &CaseQuery) -> Result<Vec<(DocumentId, Summary)>> {
-        let kind = if query.kind.is_empty() { "case" } else { &query.kind };
+        let kind = if query.kind.is_empty() {
+            "case"
+        } else {
+            &query.kind
+        };
         let mut found: Vec<(Timestamp, DocumentId)> = self
             .documents
             .iter()
@@ -76,7 +102,9 @@ impl Snapshot for State {
             .collect();
         found.sort_unstable();
         let rows = found.into_iter().rev().take(query.limit);
-        Ok(rows.filter_map(|(_, id)| Some((id, self.documents.get(&id)?.summary.clone()))).collect())
+        Ok(rows
+            .filter_map(|(_, id)| Some((id, self.documents.get(&id)?.summary.clone())))
+            .collect())
     }
 
     fn boxed(&self, device: DeviceId, hash: ChangeHash) -> Result<Option<BoxedChange>> {
@@ -84,7 +112,10 @@ impl Snapshot for State {
     }
 
     fn held_of(&self, document: DocumentId) -> Result<Vec<BoxedChange>> {
-        let rows = self.held_rows().into_iter().filter(|row| row.document == document);
+        let rows = self
+            .held_rows()
+            .into_iter()
+            .filter(|row| row.document == document);
         Ok(rows.cloned().collect())
     }
 
@@ -101,8 +132,13 @@ impl Snapshot for State {
 
     fn notices(&self, device: DeviceId, after: u64) -> Result<Vec<(u64, Notice)>> {
         let waiting = self.notices.get(&device).map(|notices| &notices.waiting);
-        let waiting = waiting.into_iter().flatten().filter(|(number, _)| **number > after);
-        Ok(waiting.map(|(number, notice)| (*number, notice.clone())).collect())
+        let waiting = waiting
+            .into_iter()
+            .flatten()
+            .filter(|(number, _)| **number > after);
+        Ok(waiting
+            .map(|(number, notice)| (*number, notice.clone()))
+            .collect())
     }
 
     fn fates(&self, device: DeviceId, first: u64, limit: usize) -> Result<Vec<FateRow>> {
@@ -127,21 +163,33 @@ impl Snapshot for State {
     }
 
     fn devices(&self) -> Result<Vec<Device>> {
-        Ok(self.devices.keys().filter_map(|id| State::device(self, *id)).collect())
+        Ok(self
+            .devices
+            .keys()
+            .filter_map(|id| State::device(self, *id))
+            .collect())
     }
 
     fn opened_since(&self, device: DeviceId, since: Timestamp) -> Result<u64> {
         let documents = self.documents.values();
         let opened = documents.filter(|document| document.opened_by == Some(device));
-        Ok(opened.filter(|document| document.summary.opened_at >= since).count() as u64)
+        Ok(opened
+            .filter(|document| document.summary.opened_at >= since)
+            .count() as u64)
     }
 
     fn high_marks(&self) -> Result<HighMarks> {
         let block = &self.identity.number_block;
         let summaries = self.documents.values().map(|document| &document.summary);
         let numbers = summaries.flat_map(|summary| summary.numbers.iter().chain(&summary.number));
-        let number = numbers.filter_map(|number| serial(number, block)).max().unwrap_or(0);
-        Ok(HighMarks { number, n: self.n_max(self.identity.device) })
+        let number = numbers
+            .filter_map(|number| serial(number, block))
+            .max()
+            .unwrap_or(0);
+        Ok(HighMarks {
+            number,
+            n: self.n_max(self.identity.device),
+        })
     }
 
     fn all_documents(&self) -> Result<Vec<DocumentId>> {

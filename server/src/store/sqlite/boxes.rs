@@ -51,9 +51,15 @@ pub(super) fn put_boxed(tx: &Transaction<'_>, row: &BoxedChange) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn boxed(connection: &Connection, device: DeviceId, hash: ChangeHash) -> Result<Option<BoxedChange>> {
+pub(super) fn boxed(
+    connection: &Connection,
+    device: DeviceId,
+    hash: ChangeHash,
+) -> Result<Option<BoxedChange>> {
     let mut select = connection.prepare_cached(select_boxed!("WHERE device = ?1 AND hash = ?2"))?;
-    Ok(select.query_row(params![device.0, hash.0], from_row).optional()?)
+    Ok(select
+        .query_row(params![device.0, hash.0], from_row)
+        .optional()?)
 }
 
 pub(super) fn held_of(connection: &Connection, document: DocumentId) -> Result<Vec<BoxedChange>> {
@@ -80,7 +86,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<BoxedChange> {
             person: PersonId(person),
             at: Timestamp(row.get(8)?),
             words: row.get(9)?,
-            released: row.get::<_, Option<bool>>(10)?.ok_or_else(|| strange(10, "settled, but how?"))?,
+            released: row
+                .get::<_, Option<bool>>(10)?
+                .ok_or_else(|| strange(10, "settled, but how?"))?,
         }),
     };
     Ok(BoxedChange {

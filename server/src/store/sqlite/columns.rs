@@ -13,7 +13,9 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
-            Some(ErrorCode::DatabaseCorrupt) => Self::Broken(format!("the database is damaged: {error}")),
+            Some(ErrorCode::DatabaseCorrupt) => {
+                Self::Broken(format!("the database is damaged: {error}"))
+            }
             _ => Self::Broken(format!("the database: {error}")),
         }
     }
@@ -31,7 +33,8 @@ pub(super) fn uint(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 
 /// An unsigned number that may be absent.
 pub(super) fn uint_option(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
-    row.get::<_, Option<i64>>(column).map(|value| value.map(i64::cast_unsigned))
+    row.get::<_, Option<i64>>(column)
+        .map(|value| value.map(i64::cast_unsigned))
 }
 
 /// A list or a tuple as a JSON array.
@@ -45,13 +48,20 @@ pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
 }
 
 /// A list or a tuple that may be absent.
-pub(super) fn json_option<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
-    row.get_ref(column)?.as_str_or_null()?.map(|text| from_json(text, column)).transpose()
+pub(super) fn json_option<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
+    row.get_ref(column)?
+        .as_str_or_null()?
+        .map(|text| from_json(text, column))
+        .transpose()
 }
 
 fn from_json<T: DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(text)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
+    })
 }
 
 /// A value that a row should not hold.

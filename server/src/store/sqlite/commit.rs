@@ -15,7 +15,11 @@ use crate::store::{Commit, DocumentCommit, FeedEvent, Result, StoreError};
 
 pub(super) fn commit(tx: &Transaction<'_>, commit: &Commit) -> Result<Vec<u64>> {
     let mut seen = BTreeSet::new();
-    let scopes = commit.documents.iter().flat_map(|part| part.scopes.iter().copied()).collect();
+    let scopes = commit
+        .documents
+        .iter()
+        .flat_map(|part| part.scopes.iter().copied())
+        .collect();
     let numbers = feeds::name_scopes(tx, scopes)?;
     let mut additions = Additions::default();
     let mut ordinals = Vec::with_capacity(commit.documents.len());
@@ -48,8 +52,13 @@ pub(super) fn commit(tx: &Transaction<'_>, commit: &Commit) -> Result<Vec<u64>> 
 pub(super) fn retire(tx: &Transaction<'_>, documents: &[DocumentId]) -> Result<()> {
     let mut additions = Additions::default();
     for id in documents {
-        let Some(known) = documents::known(tx, *id)? else { continue };
-        for (scope, _) in feeds::members_of(tx, known.no)?.into_iter().filter(|(_, joined)| *joined > 0) {
+        let Some(known) = documents::known(tx, *id)? else {
+            continue;
+        };
+        for (scope, _) in feeds::members_of(tx, known.no)?
+            .into_iter()
+            .filter(|(_, joined)| *joined > 0)
+        {
             additions.row(scope, known.no, FeedEvent::Leave);
             additions.digest(scope, known.digest, Digest::default());
         }
@@ -72,7 +81,9 @@ fn grow(
     let first = part.expected_len as u64;
     let end = first + part.changes.len() as u64;
     let Some(last) = end.checked_sub(1) else {
-        return Err(StoreError::Broken("a document begins with a change".to_owned()));
+        return Err(StoreError::Broken(
+            "a document begins with a change".to_owned(),
+        ));
     };
     let (no, old_digest) = match &known {
         Some(known) => {
@@ -84,8 +95,16 @@ fn grow(
     for (ordinal, change) in (first..end).zip(&part.changes) {
         documents::put_change(tx, no, ordinal, change)?;
     }
-    let scopes: BTreeSet<ScopeNo> = part.scopes.iter().filter_map(|scope| numbers.get(scope).copied()).collect();
-    let members = if known.is_some() { feeds::members_of(tx, no)? } else { BTreeMap::new() };
+    let scopes: BTreeSet<ScopeNo> = part
+        .scopes
+        .iter()
+        .filter_map(|scope| numbers.get(scope).copied())
+        .collect();
+    let members = if known.is_some() {
+        feeds::members_of(tx, no)?
+    } else {
+        BTreeMap::new()
+    };
     leave_others(tx, additions, no, &scopes, &members, old_digest)?;
     for scope in scopes {
         if members.get(&scope).is_some_and(|joined| *joined > 0) {

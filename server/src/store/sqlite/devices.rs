@@ -23,7 +23,12 @@ macro_rules! select_devices {
     };
 }
 
-pub(super) fn put_enrol_code(tx: &Transaction<'_>, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()> {
+pub(super) fn put_enrol_code(
+    tx: &Transaction<'_>,
+    code: [u8; 32],
+    person: PersonId,
+    until: Timestamp,
+) -> Result<()> {
     let mut upsert = tx.prepare_cached(
         "INSERT INTO enrol_codes (code, person, until) VALUES (?1, ?2, ?3)
          ON CONFLICT (code) DO UPDATE SET person = excluded.person, until = excluded.until",
@@ -40,8 +45,13 @@ pub(super) fn enrol(
     token: [u8; 32],
     now: Timestamp,
 ) -> Result<Option<Device>> {
-    let mut take = tx.prepare_cached("DELETE FROM enrol_codes WHERE code = ?1 AND until >= ?2 RETURNING person")?;
-    let Some(person) = take.query_row(params![code, now.0], |row| row.get(0).map(PersonId)).optional()? else {
+    let mut take = tx.prepare_cached(
+        "DELETE FROM enrol_codes WHERE code = ?1 AND until >= ?2 RETURNING person",
+    )?;
+    let Some(person) = take
+        .query_row(params![code, now.0], |row| row.get(0).map(PersonId))
+        .optional()?
+    else {
         return Ok(None);
     };
     let number = tx

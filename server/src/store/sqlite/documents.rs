@@ -8,14 +8,19 @@ use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, PersonId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, Transaction, params, params_from_iter};
+use rusqlite::{
+    Connection, OptionalExtension as _, Row, ToSql, Transaction, params, params_from_iter,
+};
 
 use super::columns::{bound, json, json_option, to_json, uint, uint_option};
 use super::feeds::{self, DocumentNo};
-use crate::store::{CaseQuery, DocumentCommit, Result, StoredChange, StoredDocument, Summary, serial};
+use crate::store::{
+    CaseQuery, DocumentCommit, Result, StoredChange, StoredDocument, Summary, serial,
+};
 
 /// The columns of a summary, in the order in which [`summary_from_row`] reads them from position 1 on.
-const SUMMARY: &str = "d.kind, d.number, d.numbers, d.stage, d.rework, d.village, d.category, d.words, d.units,
+const SUMMARY: &str =
+    "d.kind, d.number, d.numbers, d.stage, d.rework, d.village, d.category, d.words, d.units,
     d.reporter, d.conflicts, d.anomalies, d.opened_at, d.changed_at, d.ended_at";
 
 /// What a commit has to know of a document that is there.
@@ -29,8 +34,9 @@ pub(super) struct Known {
 }
 
 pub(super) fn known(connection: &Connection, id: DocumentId) -> Result<Option<Known>> {
-    let mut select =
-        connection.prepare_cached("SELECT no, len, digest, number, numbers, opened_at FROM documents WHERE id = ?1")?;
+    let mut select = connection.prepare_cached(
+        "SELECT no, len, digest, number, numbers, opened_at FROM documents WHERE id = ?1",
+    )?;
     let known = select.query_row([id.0], |row| {
         Ok(Known {
             no: row.get(0)?,
@@ -52,26 +58,45 @@ pub(super) fn insert(tx: &Transaction<'_>, part: &DocumentCommit, len: u64) -> R
     )?;
     let opened_by = part.opened_by.map(|device| device.0);
     let more: [&dyn ToSql; 3] = [&part.id.0, &opened_by, &part.summary.opened_at.0];
-    let no = with_changing(part, len, |values| insert.insert([values, &more].concat().as_slice()))?;
-    put_numbers(tx, no, &BTreeSet::new(), &all_numbers(&part.summary.number, &part.summary.numbers))?;
+    let no = with_changing(part, len, |values| {
+        insert.insert([values, &more].concat().as_slice())
+    })?;
+    put_numbers(
+        tx,
+        no,
+        &BTreeSet::new(),
+        &all_numbers(&part.summary.number, &part.summary.numbers),
+    )?;
     Ok(no)
 }
 
-pub(super) fn update(tx: &Transaction<'_>, known: &Known, part: &DocumentCommit, len: u64) -> Result<()> {
+pub(super) fn update(
+    tx: &Transaction<'_>,
+    known: &Known,
+    part: &DocumentCommit,
+    len: u64,
+) -> Result<()> {
     let mut update = tx.prepare_cached(
         "UPDATE documents SET len = ?1, digest = ?2, kind = ?3, number = ?4, numbers = ?5, stage = ?6, rework = ?7,
            village = ?8, category = ?9, words = ?10, units = ?11, reporter = ?12, conflicts = ?13, anomalies = ?14,
            changed_at = ?15, ended_at = ?16
          WHERE no = ?17",
     )?;
-    with_changing(part, len, |values| update.execute([values, &[&known.no]].concat().as_slice()))?;
+    with_changing(part, len, |values| {
+        update.execute([values, &[&known.no]].concat().as_slice())
+    })?;
     if known.opened_at != part.summary.opened_at {
         // Apart, because it hardly ever happens and would rewrite an index each time.
         tx.prepare_cached("UPDATE documents SET opened_at = ?2 WHERE no = ?1")?
             .execute(params![known.no, part.summary.opened_at.0])?;
     }
     let old = all_numbers(&known.number, &known.numbers);
-    put_numbers(tx, known.no, &old, &all_numbers(&part.summary.number, &part.summary.numbers))
+    put_numbers(
+        tx,
+        known.no,
+        &old,
+        &all_numbers(&part.summary.number, &part.summary.numbers),
+    )
 }
 
 /// Hands over the values of the columns that every commit writes.
@@ -106,17 +131,29 @@ fn all_numbers<'n>(number: &'n Option<String>, numbers: &'n [String]) -> BTreeSe
 }
 
 /// Keeps the numbers under which a document is found.
-fn put_numbers(tx: &Transaction<'_>, no: DocumentNo, old: &BTreeSet<&str>, new: &BTreeSet<&str>) -> Result<()> {
+fn put_numbers(
+    tx: &Transaction<'_>,
+    no: DocumentNo,
+    old: &BTreeSet<&str>,
+    new: &BTreeSet<&str>,
+) -> Result<()> {
     for number in new.difference(old) {
-        tx.prepare_cached("INSERT INTO numbers (number, document) VALUES (?1, ?2)")?.execute(params![number, no])?;
+        tx.prepare_cached("INSERT INTO numbers (number, document) VALUES (?1, ?2)")?
+            .execute(params![number, no])?;
     }
     for number in old.difference(new) {
-        tx.prepare_cached("DELETE FROM numbers WHERE number = ?1 AND document = ?2")?.execute(params![number, no])?;
+        tx.prepare_cached("DELETE FROM numbers WHERE number = ?1 AND document = ?2")?
+            .execute(params![number, no])?;
     }
     Ok(())
 }
 
-pub(super) fn put_change(tx: &Transaction<'_>, no: DocumentNo, ordinal: u64, change: &StoredChange) -> Result<()> {
+pub(super) fn put_change(
+    tx: &Transaction<'_>,
+    no: DocumentNo,
+    ordinal: u64,
+    change: &StoredChange,
+) -> Result<()> {
     tx.prepare_cached("INSERT INTO changes (document, ordinal, hash, body, received_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![no, ordinal.cast_signed(), change.hash.0, change.body, change.received_at.0])?;
     Ok(())
@@ -128,21 +165,34 @@ pub(super) fn document(connection: &Connection, id: DocumentId) -> Result<Option
          WHERE d.id = ?1 ORDER BY c.ordinal",
     )?;
     let rows = select.query_map([id.0], |row| {
-        Ok(StoredChange { hash: ChangeHash(row.get(0)?), body: row.get(1)?, received_at: Timestamp(row.get(2)?) })
+        Ok(StoredChange {
+            hash: ChangeHash(row.get(0)?),
+            body: row.get(1)?,
+            received_at: Timestamp(row.get(2)?),
+        })
     })?;
     let changes: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
     Ok((!changes.is_empty()).then_some(StoredDocument { id, changes }))
 }
 
 pub(super) fn summary(connection: &Connection, id: DocumentId) -> Result<Option<Summary>> {
-    let mut select = connection.prepare_cached(&format!("SELECT d.id, {SUMMARY} FROM documents d WHERE d.id = ?1"))?;
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT d.id, {SUMMARY} FROM documents d WHERE d.id = ?1"
+    ))?;
     Ok(select.query_row([id.0], summary_from_row).optional()?)
 }
 
-pub(super) fn cases(connection: &Connection, query: &CaseQuery) -> Result<Vec<(DocumentId, Summary)>> {
+pub(super) fn cases(
+    connection: &Connection,
+    query: &CaseQuery,
+) -> Result<Vec<(DocumentId, Summary)>> {
     let mut from = "documents d";
     let mut conditions = vec!["d.kind = ?"];
-    let kind = if query.kind.is_empty() { "case" } else { &query.kind };
+    let kind = if query.kind.is_empty() {
+        "case"
+    } else {
+        &query.kind
+    };
     let mut values = vec![Value::from(kind.to_owned())];
     if let Some(number) = &query.number {
         from = "numbers n CROSS JOIN documents d ON d.no = n.document";
@@ -161,7 +211,10 @@ pub(super) fn cases(connection: &Connection, query: &CaseQuery) -> Result<Vec<(D
         conditions.push("d.conflicts > 0");
     }
     if let Some(scopes) = &query.scopes {
-        let numbers = scopes.iter().map(|scope| feeds::scope_no(connection, *scope)).collect::<Result<Vec<_>>>()?;
+        let numbers = scopes
+            .iter()
+            .map(|scope| feeds::scope_no(connection, *scope))
+            .collect::<Result<Vec<_>>>()?;
         conditions.push(
             "EXISTS (SELECT 1 FROM members m
                WHERE m.document = d.no AND m.scope IN (SELECT value FROM json_each(?)))",
@@ -173,14 +226,20 @@ pub(super) fn cases(connection: &Connection, query: &CaseQuery) -> Result<Vec<(D
         "SELECT d.id, {SUMMARY} FROM {from} WHERE {} ORDER BY d.changed_at DESC, d.id DESC LIMIT ?",
         conditions.join(" AND ")
     ))?;
-    let rows =
-        select.query_map(params_from_iter(values), |row| Ok((DocumentId(row.get(0)?), summary_from_row(row)?)))?;
+    let rows = select.query_map(params_from_iter(values), |row| {
+        Ok((DocumentId(row.get(0)?), summary_from_row(row)?))
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn opened_since(connection: &Connection, device: DeviceId, since: Timestamp) -> Result<u64> {
-    let mut select =
-        connection.prepare_cached("SELECT count(*) FROM documents WHERE opened_by = ?1 AND opened_at >= ?2")?;
+pub(super) fn opened_since(
+    connection: &Connection,
+    device: DeviceId,
+    since: Timestamp,
+) -> Result<u64> {
+    let mut select = connection.prepare_cached(
+        "SELECT count(*) FROM documents WHERE opened_by = ?1 AND opened_at >= ?2",
+    )?;
     Ok(select.query_row(params![device.0, since.0], |row| uint(row, 0))?)
 }
 
@@ -190,7 +249,12 @@ pub(super) fn highest_serial(connection: &Connection, block: &str) -> Result<u64
     let mut rows = select.query([])?;
     let mut highest = 0;
     while let Some(row) = rows.next()? {
-        highest = serial(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?, block).unwrap_or(0).max(highest);
+        highest = serial(
+            row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?,
+            block,
+        )
+        .unwrap_or(0)
+        .max(highest);
     }
     Ok(highest)
 }

@@ -30,7 +30,11 @@ struct Addition {
 impl Additions {
     /// Adds a row.
     pub(super) fn row(&mut self, scope: ScopeNo, document: DocumentNo, event: FeedEvent) {
-        self.0.entry(scope).or_default().rows.push((document, event));
+        self.0
+            .entry(scope)
+            .or_default()
+            .rows
+            .push((document, event));
     }
 
     /// Replaces what a document adds to a scope's digest.
@@ -41,7 +45,11 @@ impl Additions {
 
     /// Draws the numbers, scope by scope in ascending order, and writes everything.
     pub(super) fn write(self, tx: &Transaction<'_>) -> Result<()> {
-        if self.0.values().all(|addition| addition.rows.is_empty() && addition.gained == Digest::default()) {
+        if self
+            .0
+            .values()
+            .all(|addition| addition.rows.is_empty() && addition.gained == Digest::default())
+        {
             return Ok(());
         }
         let commit = if self.0.values().any(|addition| !addition.rows.is_empty()) {
@@ -61,7 +69,9 @@ impl Addition {
     fn write(self, tx: &Transaction<'_>, scope: ScopeNo, commit: i64) -> Result<()> {
         let (mut seq, digest) = tx
             .prepare_cached("SELECT head, digest FROM scopes WHERE number = ?1")?
-            .query_row([scope], |row| Ok((row.get::<_, i64>(0)?, self::digest(row, 1)?)))?;
+            .query_row([scope], |row| {
+                Ok((row.get::<_, i64>(0)?, self::digest(row, 1)?))
+            })?;
         let mut insert = tx.prepare_cached(
             "INSERT INTO feed (scope, seq, commit_no, document, event, ordinal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
@@ -72,18 +82,34 @@ impl Addition {
                 FeedEvent::Join(ordinal) => (1, ordinal),
                 FeedEvent::Leave => (2, 0),
             };
-            insert.execute(params![scope, seq, commit, document, event, ordinal.cast_signed()])?;
+            insert.execute(params![
+                scope,
+                seq,
+                commit,
+                document,
+                event,
+                ordinal.cast_signed()
+            ])?;
             if event == 1 {
                 put_member(tx, document, scope, seq)?;
             }
         }
         tx.prepare_cached("UPDATE scopes SET head = ?2, digest = ?3 WHERE number = ?1")?
-            .execute(params![scope, seq, digest.with(self.gained).0.to_be_bytes()])?;
+            .execute(params![
+                scope,
+                seq,
+                digest.with(self.gained).0.to_be_bytes()
+            ])?;
         Ok(())
     }
 }
 
-fn put_member(tx: &Transaction<'_>, document: DocumentNo, scope: ScopeNo, joined: i64) -> Result<()> {
+fn put_member(
+    tx: &Transaction<'_>,
+    document: DocumentNo,
+    scope: ScopeNo,
+    joined: i64,
+) -> Result<()> {
     let mut upsert = tx.prepare_cached(
         "INSERT INTO members (document, scope, joined) VALUES (?1, ?2, ?3)
          ON CONFLICT (document, scope) DO UPDATE SET joined = excluded.joined",
@@ -93,15 +119,24 @@ fn put_member(tx: &Transaction<'_>, document: DocumentNo, scope: ScopeNo, joined
 }
 
 /// The handles of scopes; those that have none yet get one, in ascending order.
-pub(super) fn name_scopes(tx: &Transaction<'_>, scopes: BTreeSet<Scope>) -> Result<BTreeMap<Scope, ScopeNo>> {
+pub(super) fn name_scopes(
+    tx: &Transaction<'_>,
+    scopes: BTreeSet<Scope>,
+) -> Result<BTreeMap<Scope, ScopeNo>> {
     let mut numbers = BTreeMap::new();
     for scope in scopes {
         let number = match scope_no(tx, scope)? {
             Some(number) => number,
             None => {
                 let (kind, id) = scope.parts();
-                tx.prepare_cached("INSERT INTO scopes (kind, id, head, digest) VALUES (?1, ?2, 0, ?3)")?
-                    .insert(params![kind.cast_signed(), id.cast_signed(), [0u8; 16]])?
+                tx.prepare_cached(
+                    "INSERT INTO scopes (kind, id, head, digest) VALUES (?1, ?2, 0, ?3)",
+                )?
+                .insert(params![
+                    kind.cast_signed(),
+                    id.cast_signed(),
+                    [0u8; 16]
+                ])?
             }
         };
         numbers.insert(scope, number);
@@ -112,40 +147,62 @@ pub(super) fn name_scopes(tx: &Transaction<'_>, scopes: BTreeSet<Scope>) -> Resu
 /// The handle of a scope that has one.
 pub(super) fn scope_no(connection: &Connection, scope: Scope) -> Result<Option<ScopeNo>> {
     let (kind, id) = scope.parts();
-    let mut select = connection.prepare_cached("SELECT number FROM scopes WHERE kind = ?1 AND id = ?2")?;
-    Ok(select.query_row([kind.cast_signed(), id.cast_signed()], |row| row.get(0)).optional()?)
+    let mut select =
+        connection.prepare_cached("SELECT number FROM scopes WHERE kind = ?1 AND id = ?2")?;
+    Ok(select
+        .query_row([kind.cast_signed(), id.cast_signed()], |row| row.get(0))
+        .optional()?)
 }
 
 /// The scopes of a document, each with its row of joining (0: it has left the feed by age).
-pub(super) fn members_of(connection: &Connection, document: DocumentNo) -> Result<BTreeMap<ScopeNo, i64>> {
-    let mut select = connection.prepare_cached("SELECT scope, joined FROM members WHERE document = ?1")?;
+pub(super) fn members_of(
+    connection: &Connection,
+    document: DocumentNo,
+) -> Result<BTreeMap<ScopeNo, i64>> {
+    let mut select =
+        connection.prepare_cached("SELECT scope, joined FROM members WHERE document = ?1")?;
     let rows = select.query_map([document], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Ends a membership.
-pub(super) fn delete_member(tx: &Transaction<'_>, document: DocumentNo, scope: ScopeNo) -> Result<()> {
-    tx.prepare_cached("DELETE FROM members WHERE document = ?1 AND scope = ?2")?.execute([document, scope])?;
+pub(super) fn delete_member(
+    tx: &Transaction<'_>,
+    document: DocumentNo,
+    scope: ScopeNo,
+) -> Result<()> {
+    tx.prepare_cached("DELETE FROM members WHERE document = ?1 AND scope = ?2")?
+        .execute([document, scope])?;
     Ok(())
 }
 
 /// Takes a document out of its feeds, but not out of its scopes.
 pub(super) fn retire_member(tx: &Transaction<'_>, document: DocumentNo) -> Result<()> {
-    tx.prepare_cached("UPDATE members SET joined = 0 WHERE document = ?1 AND joined > 0")?.execute([document])?;
+    tx.prepare_cached("UPDATE members SET joined = 0 WHERE document = ?1 AND joined > 0")?
+        .execute([document])?;
     Ok(())
 }
 
 pub(super) fn scope(connection: &Connection, scope: Scope) -> Result<Option<ScopeRow>> {
     let (kind, id) = scope.parts();
-    let mut select =
-        connection.prepare_cached("SELECT number, head, digest FROM scopes WHERE kind = ?1 AND id = ?2")?;
+    let mut select = connection
+        .prepare_cached("SELECT number, head, digest FROM scopes WHERE kind = ?1 AND id = ?2")?;
     let row = select.query_row([kind.cast_signed(), id.cast_signed()], |row| {
-        Ok(ScopeRow { number: uint(row, 0)?, head: uint(row, 1)?, digest: digest(row, 2)? })
+        Ok(ScopeRow {
+            number: uint(row, 0)?,
+            head: uint(row, 1)?,
+            digest: digest(row, 2)?,
+        })
     });
     Ok(row.optional()?)
 }
 
-pub(super) fn feed(connection: &Connection, number: u64, seq: u64, limit: usize) -> Result<Vec<FeedRow>> {
+pub(super) fn feed(
+    connection: &Connection,
+    number: u64,
+    seq: u64,
+    limit: usize,
+) -> Result<Vec<FeedRow>> {
     let mut select = connection.prepare_cached(
         "SELECT f.seq, f.commit_no, d.id, f.event, f.ordinal FROM feed f JOIN documents d ON d.no = f.document
          WHERE f.scope = ?1 AND f.seq > ?2 ORDER BY f.seq LIMIT ?3",
@@ -154,12 +211,19 @@ pub(super) fn feed(connection: &Connection, number: u64, seq: u64, limit: usize)
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn last_row(connection: &Connection, number: u64, document: DocumentId, seq: u64) -> Result<Option<FeedRow>> {
+pub(super) fn last_row(
+    connection: &Connection,
+    number: u64,
+    document: DocumentId,
+    seq: u64,
+) -> Result<Option<FeedRow>> {
     let mut select = connection.prepare_cached(
         "SELECT f.seq, f.commit_no, d.id, f.event, f.ordinal FROM documents d JOIN feed f ON f.document = d.no
          WHERE d.id = ?2 AND f.scope = ?1 AND f.seq <= ?3 ORDER BY f.seq DESC LIMIT 1",
     )?;
-    Ok(select.query_row(params![bound(number), document.0, bound(seq)], feed_row).optional()?)
+    Ok(select
+        .query_row(params![bound(number), document.0, bound(seq)], feed_row)
+        .optional()?)
 }
 
 pub(super) fn members_before(
@@ -178,7 +242,10 @@ pub(super) fn members_before(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn memberships(connection: &Connection, document: DocumentId) -> Result<Vec<(u64, u64)>> {
+pub(super) fn memberships(
+    connection: &Connection,
+    document: DocumentId,
+) -> Result<Vec<(u64, u64)>> {
     let mut select = connection.prepare_cached(
         "SELECT m.scope, m.joined FROM documents d JOIN members m ON m.document = d.no
          WHERE d.id = ?1 AND m.joined > 0 ORDER BY m.scope",
@@ -194,7 +261,12 @@ fn feed_row(row: &Row<'_>) -> rusqlite::Result<FeedRow> {
         (2, _) => FeedEvent::Leave,
         _ => return Err(strange(3, "an unknown event")),
     };
-    Ok(FeedRow { seq: uint(row, 0)?, commit: uint(row, 1)?, document: DocumentId(row.get(2)?), event })
+    Ok(FeedRow {
+        seq: uint(row, 0)?,
+        commit: uint(row, 1)?,
+        document: DocumentId(row.get(2)?),
+        event,
+    })
 }
 
 /// A digest from its column.

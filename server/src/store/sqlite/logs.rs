@@ -16,23 +16,39 @@ pub(super) fn put_fate(tx: &Transaction<'_>, row: &FateRow) -> Result<()> {
         "INSERT INTO fates (device, n, entry, fate) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (device, n, entry) DO UPDATE SET fate = excluded.fate",
     )?;
-    upsert.execute(params![row.device.0, row.n.cast_signed(), row.entry.0, row.fate])?;
+    upsert.execute(params![
+        row.device.0,
+        row.n.cast_signed(),
+        row.entry.0,
+        row.fate
+    ])?;
     Ok(())
 }
 
-pub(super) fn fates(connection: &Connection, device: DeviceId, first: u64, limit: usize) -> Result<Vec<FateRow>> {
+pub(super) fn fates(
+    connection: &Connection,
+    device: DeviceId,
+    first: u64,
+    limit: usize,
+) -> Result<Vec<FateRow>> {
     let mut select = connection.prepare_cached(
         "SELECT device, n, entry, fate FROM fates WHERE device = ?1 AND n >= ?2 ORDER BY n, entry LIMIT ?3",
     )?;
     let rows = select.query_map(params![device.0, bound(first), bound(limit)], |row| {
-        Ok(FateRow { device: DeviceId(row.get(0)?), n: uint(row, 1)?, entry: EntryId(row.get(2)?), fate: row.get(3)? })
+        Ok(FateRow {
+            device: DeviceId(row.get(0)?),
+            n: uint(row, 1)?,
+            entry: EntryId(row.get(2)?),
+            fate: row.get(3)?,
+        })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The highest `n` in a device's log.
 pub(super) fn n_max(connection: &Connection, device: DeviceId) -> Result<u64> {
-    let mut select = connection.prepare_cached("SELECT coalesce(max(n), 0) FROM fates WHERE device = ?1")?;
+    let mut select =
+        connection.prepare_cached("SELECT coalesce(max(n), 0) FROM fates WHERE device = ?1")?;
     Ok(select.query_row([device.0], |row| uint(row, 0))?)
 }
 
@@ -82,12 +98,20 @@ pub(super) fn put_notice(tx: &Transaction<'_>, device: DeviceId, notice: &Notice
     Ok(())
 }
 
-pub(super) fn notices(connection: &Connection, device: DeviceId, after: u64) -> Result<Vec<(u64, Notice)>> {
-    let mut select = connection
-        .prepare_cached("SELECT number, notice FROM notices WHERE device = ?1 AND number > ?2 ORDER BY number")?;
+pub(super) fn notices(
+    connection: &Connection,
+    device: DeviceId,
+    after: u64,
+) -> Result<Vec<(u64, Notice)>> {
+    let mut select = connection.prepare_cached(
+        "SELECT number, notice FROM notices WHERE device = ?1 AND number > ?2 ORDER BY number",
+    )?;
     let rows = select.query_map(params![device.0, bound(after)], |row| {
         let notice = Notice::read(&mut Reader::new(row.get_ref(1)?.as_blob()?));
-        Ok((uint(row, 0)?, notice.map_err(|_| strange(1, "not a notice"))?))
+        Ok((
+            uint(row, 0)?,
+            notice.map_err(|_| strange(1, "not a notice"))?,
+        ))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

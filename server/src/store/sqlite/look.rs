@@ -8,8 +8,8 @@ use rusqlite::Connection;
 
 use super::{boxes, devices, documents, feeds, logs};
 use crate::store::{
-    BatchRow, BoxedChange, CaseQuery, Device, FateRow, FeedRow, HighMarks, Identity, Result, ScopeRow, Snapshot,
-    StoredDocument, Summary,
+    BatchRow, BoxedChange, CaseQuery, Device, FateRow, FeedRow, HighMarks, Identity, Result,
+    ScopeRow, Snapshot, StoredDocument, Summary,
 };
 
 /// A connection within a transaction that reads.
@@ -27,7 +27,12 @@ impl Snapshot for Look<'_> {
         feeds::feed(self.connection, number, seq, limit)
     }
 
-    fn members_before(&self, number: u64, before: u64, limit: usize) -> Result<Vec<(u64, DocumentId)>> {
+    fn members_before(
+        &self,
+        number: u64,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, DocumentId)>> {
         feeds::members_before(self.connection, number, before, limit)
     }
 

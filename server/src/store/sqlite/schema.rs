@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use patrol_core::domain::id::{Actor, DeviceId, Epoch, ServerId};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
 
 use crate::store::{Identity, Result, StoreError};
 
@@ -31,7 +33,10 @@ const BUSY: Duration = Duration::from_secs(10);
 const STATEMENTS: usize = 128;
 
 /// Opens the connection that writes, makes the database if it is new, and returns who the server is.
-pub(super) fn open_writer(path: &Path, make_identity: impl FnOnce() -> Identity) -> Result<(Connection, Identity)> {
+pub(super) fn open_writer(
+    path: &Path,
+    make_identity: impl FnOnce() -> Identity,
+) -> Result<(Connection, Identity)> {
     let connection = Connection::open(path).map_err(|error| refused(path, &error.into()))?;
     let opened = prepare(connection, make_identity);
     opened.map_err(|error| match error {
@@ -54,10 +59,16 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
 }
 
 fn refused(path: &Path, error: &StoreError) -> StoreError {
-    StoreError::Broken(format!("{} was not opened and is left as it is: {error}", path.display()))
+    StoreError::Broken(format!(
+        "{} was not opened and is left as it is: {error}",
+        path.display()
+    ))
 }
 
-fn prepare(mut connection: Connection, make_identity: impl FnOnce() -> Identity) -> Result<(Connection, Identity)> {
+fn prepare(
+    mut connection: Connection,
+    make_identity: impl FnOnce() -> Identity,
+) -> Result<(Connection, Identity)> {
     connection.busy_timeout(BUSY)?;
     version(&connection)?;
     configure(&connection)?;
@@ -93,11 +104,16 @@ fn version(connection: &Connection) -> Result<u32> {
         Some(ErrorCode::NotADatabase) => StoreError::Broken("it is not a database".to_owned()),
         _ => error.into(),
     })?;
-    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
+        row.get::<_, i64>(0)
+    })?;
     if (found != 0 || tables != 0) && pragma("application_id")? != APPLICATION_ID {
-        return Err(StoreError::Broken("it is another program's database".to_owned()));
+        return Err(StoreError::Broken(
+            "it is another program's database".to_owned(),
+        ));
     }
-    let found = u32::try_from(found).map_err(|_| StoreError::Broken(format!("it has version {found}")))?;
+    let found =
+        u32::try_from(found).map_err(|_| StoreError::Broken(format!("it has version {found}")))?;
     if found > VERSION {
         return Err(StoreError::Newer { found });
     }
