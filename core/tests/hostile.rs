@@ -1,10 +1,22 @@
 //! What a hostile or unlucky device may push, and that it gets the refusal it must get: in bounded time, without a
 //! panic, and with the document as it was.
 
+#[expect(
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "shared by tests that panic to fail"
+)]
 #[path = "hostile/chunk.rs"]
 mod chunk;
+#[expect(
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    unreachable_pub,
+    reason = "shared by tests that panic to fail"
+)]
 #[path = "hostile/corpus.rs"]
 mod corpus;
+#[expect(unreachable_pub, reason = "shared by tests that panic to fail")]
 #[path = "people/people.rs"]
 mod people;
 

@@ -61,7 +61,7 @@ impl Served {
         let folder = Folder::new("server")?;
         let broken =
             |error: patrol_server::store::StoreError| std::io::Error::other(error.to_string());
-        let store = SqliteStore::open(&folder.file("server.db"), || {
+        let store = SqliteStore::open(folder.file("server.db"), || {
             draw_identity(environment.as_ref())
         })
         .map_err(broken)?;
@@ -72,7 +72,7 @@ impl Served {
         let (stop, stopped) = oneshot::channel::<()>();
         let router = api::router(Arc::clone(&app), CookieKind::Plain);
         let serving =
-            axum::serve(listener, router).with_graceful_shutdown(async { drop(stopped.await) });
+            axum::serve(listener, router).with_graceful_shutdown(async { _ = stopped.await });
         tokio::spawn(async move { drop(serving.await) });
         Ok(Self {
             app,
@@ -98,7 +98,7 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            drop(stop.send(()));
+            _ = stop.send(());
         }
     }
 }

@@ -185,7 +185,7 @@ impl Simulation {
             Some(Ok(_)) => self.coverage.add("sync whole"),
             Some(Err(Error::Offline { .. })) => self.coverage.add("sync cut"),
             Some(Err(Error::Storage(_) | Error::Full)) => {
-                self.coverage.add("sync stopped by storage")
+                self.coverage.add("sync stopped by storage");
             }
             Some(Err(Error::SignedOut)) => self.coverage.add("sync of a revoked phone"),
             Some(Err(error)) => self.coverage.disagreement(&error),

@@ -1,6 +1,7 @@
 //! The hostile corpus against the running server: each change gets its refusal in a 200, and the server goes on serving
 //! the very document that was attacked.
 
+#[expect(dead_code, reason = "shared with the tests of core")]
 #[path = "../../core/tests/hostile/chunk.rs"]
 mod chunk;
 #[path = "../../core/tests/hostile/corpus.rs"]

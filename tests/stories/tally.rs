@@ -30,15 +30,14 @@ fn twenty_phones_count_offline_and_the_sum_is_exact() {
         .iter()
         .find(|person| person.name == helpers[0])
         .unwrap()
-        .posts[0]
-        .clone();
+        .posts[0];
     for person in directory
         .people
         .iter_mut()
         .filter(|person| helpers.contains(&person.name))
     {
         if person.name != helpers[0] {
-            person.posts.push(post.clone());
+            person.posts.push(post);
         }
     }
     assert!(matches!(post.at, PostAt::Beat(_)));

@@ -212,7 +212,7 @@ mod tests {
         run.push(1);
         assert_eq!(scan_column(Column::Uint, 64, u64::MAX, Cursor(&run)), None);
         assert_eq!(
-            scan_column(Column::Uint, 64, u64::MAX, Cursor(&[0x40 | 0x00, 0x01])),
+            scan_column(Column::Uint, 64, u64::MAX, Cursor(&[0x40, 0x01])),
             None
         );
         assert_eq!(

@@ -399,15 +399,15 @@ fn apply_document_fates<'f>(
     suffix: [u8; 8],
     now: Timestamp,
 ) -> Result<usize> {
-    let Some(state) = documents::state(transaction, document)? else {
+    if documents::state(transaction, document)?.is_none() {
         return Ok(0);
-    };
+    }
     let (mut refused, mut forked, mut held) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     let mut settled = 0;
     for (hash, fate) in fates {
         match fate {
             Fate::Ok | Fate::Dup => {
-                changes::set_state(transaction, state.number, hash, ChangeState::Acknowledged)?;
+                remake::acknowledge(transaction, document, hash, now)?;
                 settled += 1;
             }
             Fate::Review => drop(held.insert(hash)),

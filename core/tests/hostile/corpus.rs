@@ -88,7 +88,7 @@ pub fn that_harm_automerge(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
         (
             "H7 operations that begin at the highest counter",
             altered(valid, |change| {
-                change.start_op = counter(u64::from(u32::MAX))
+                change.start_op = counter(u64::from(u32::MAX));
             }),
             Refusal::BadOps,
         ),
@@ -128,7 +128,7 @@ fn of_bombs_and_foreign_encoders(valid: &Parsed) -> Vec<Hostile> {
         (
             "H8 a run longer than any number",
             by_hand(valid, |parts| {
-                *parts.column(chunk::ACTION) = [vec![0xff; 9], vec![0, 1]].concat()
+                *parts.column(chunk::ACTION) = [vec![0xff; 9], vec![0, 1]].concat();
             }),
             Refusal::Malformed,
         ),
@@ -338,14 +338,14 @@ fn out_of_sequence(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
         (
             "another device's actor",
             altered(valid, |change| {
-                change.actor_id = ActorId::from(first.actor.0)
+                change.actor_id = ActorId::from(first.actor.0);
             }),
             Refusal::ForeignActor,
         ),
         (
             "an actor that is too short",
             altered(valid, |change| {
-                change.actor_id = ActorId::from(&[1u8, 2][..])
+                change.actor_id = ActorId::from(&[1u8, 2][..]);
             }),
             Refusal::ForeignActor,
         ),
@@ -384,7 +384,7 @@ fn out_of_sequence(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
         (
             "a register that overwrites nothing",
             altered(valid, |change| {
-                change.operations[1].pred = Vec::new().into()
+                change.operations[1].pred = Vec::new().into();
             }),
             Refusal::BadOps,
         ),
@@ -454,7 +454,7 @@ fn of_bad_entries(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
             "an entry under another id",
             altered(valid, |change| {
                 change.operations[0].key =
-                    LegacyKey::Map(Key::Entry(EntryId([7; 16])).text().into())
+                    LegacyKey::Map(Key::Entry(EntryId([7; 16])).text().into());
             }),
             Refusal::EntryId,
         ),
@@ -524,14 +524,14 @@ fn of_bad_entries(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
         (
             "a register's value of another form",
             altered(valid, |change| {
-                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x01]))
+                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x01]));
             }),
             Refusal::WrongFields,
         ),
         (
             "a register's value that is not canonical",
             altered(valid, |change| {
-                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x78, 1, b'a']))
+                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x78, 1, b'a']));
             }),
             Refusal::WrongFields,
         ),

@@ -22,7 +22,7 @@ pub fn synthetic_people(directory: &Directory, from: Timestamp) -> Vec<Person> {
                 from,
                 until: None,
             },
-        ))
+        ));
     };
     for (beat, number) in directory.beats.iter().zip(1..) {
         join(

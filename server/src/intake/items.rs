@@ -27,7 +27,11 @@ pub(super) struct Item {
 impl Item {
     /// Under which hash it lies in a box. Bytes that are no change do not get the place of the change whose hash they claim.
     pub(super) fn box_key(&self) -> ChangeHash {
-        if self.change.is_ok() { self.hash } else { ChangeHash(Sha256::digest(&self.body).into()) }
+        if self.change.is_ok() {
+            self.hash
+        } else {
+            ChangeHash(Sha256::digest(&self.body).into())
+        }
     }
 
     pub(super) fn leaf(&self) -> [u8; 32] {

@@ -8,9 +8,7 @@ mod look;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use patrol_core::domain::id::{
-    Actor, ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId, ServerId,
-};
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;

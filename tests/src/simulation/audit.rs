@@ -80,19 +80,16 @@ impl Simulation {
                 );
             }
             for id in snapshot.held(1_000)? {
-                if !server.contains_key(&id) {
+                if let std::collections::btree_map::Entry::Vacant(e) = server.entry(id) {
                     let held = snapshot
                         .held_of(id)?
                         .iter()
                         .filter_map(|change| entry_of(id, &change.body))
                         .collect();
-                    server.insert(
-                        id,
-                        OnServer {
-                            growing: Growing::load(snapshot, id)?,
-                            held,
-                        },
-                    );
+                    e.insert(OnServer {
+                        growing: Growing::load(snapshot, id)?,
+                        held,
+                    });
                 }
             }
             Ok(())
@@ -156,10 +153,8 @@ impl Simulation {
                     (true, Err(error)) => {
                         return Err(format!("phone {number} lacks document {id}: {error}"));
                     }
-                    (true, Ok(view)) if view.sync.entries.is_empty() => {
-                        if view.reading != reading {
-                            return Err(format!("phone {number} reads document {id} otherwise"));
-                        }
+                    (true, Ok(view)) if view.sync.entries.is_empty() && view.reading != reading => {
+                        return Err(format!("phone {number} reads document {id} otherwise"));
                     }
                     _ => {}
                 }

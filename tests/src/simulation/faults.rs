@@ -123,7 +123,7 @@ impl Simulation {
         };
         let is_over = person.posts.iter().all(|post| post.until.is_some());
         if is_over {
-            let mut again = person.posts[0].clone();
+            let mut again = person.posts[0];
             (again.from, again.until) = (now, None);
             person.posts.push(again);
             self.coverage.add("right returned");

@@ -93,7 +93,7 @@ impl State {
 
     /// Keeps everything of a commit that is not a document's.
     fn note(&mut self, commit: &Commit) {
-        for batch in &commit.batch {
+        if let Some(batch) = &commit.batch {
             self.batches
                 .entry(batch.device)
                 .or_default()

@@ -159,14 +159,14 @@ impl Snapshot for State {
     }
 
     fn device(&self, id: DeviceId) -> Result<Option<Device>> {
-        Ok(State::device(self, id))
+        Ok(Self::device(self, id))
     }
 
     fn devices(&self) -> Result<Vec<Device>> {
         Ok(self
             .devices
             .keys()
-            .filter_map(|id| State::device(self, *id))
+            .filter_map(|id| Self::device(self, *id))
             .collect())
     }
 

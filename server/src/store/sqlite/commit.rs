@@ -29,7 +29,7 @@ pub(super) fn commit(tx: &Transaction<'_>, commit: &Commit) -> Result<Vec<u64>> 
         }
         ordinals.push(grow(tx, &mut additions, &numbers, part)?);
     }
-    for batch in &commit.batch {
+    if let Some(batch) = &commit.batch {
         logs::put_batch(tx, batch)?;
     }
     for row in &commit.fates {

@@ -69,9 +69,7 @@ impl Addition {
     fn write(self, tx: &Transaction<'_>, scope: ScopeNo, commit: i64) -> Result<()> {
         let (mut seq, digest) = tx
             .prepare_cached("SELECT head, digest FROM scopes WHERE number = ?1")?
-            .query_row([scope], |row| {
-                Ok((row.get::<_, i64>(0)?, self::digest(row, 1)?))
-            })?;
+            .query_row([scope], |row| Ok((row.get::<_, i64>(0)?, digest(row, 1)?)))?;
         let mut insert = tx.prepare_cached(
             "INSERT INTO feed (scope, seq, commit_no, document, event, ordinal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
