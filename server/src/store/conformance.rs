@@ -211,7 +211,7 @@ fn codes_enrol_once(store: &dyn Store) {
             .enrol(code, [7; 32], token, now)
             .expect("the store answers")
     };
-    assert_eq!(enrol([1; 32], [8; 32], Timestamp(200)), None, "too late");
+    assert_eq!(enrol([1; 32], [8; 32], Timestamp(201)), None, "too late");
     let device = enrol([1; 32], [8; 32], now).expect("in time");
     assert_eq!((device.person, device.public_key), (person, [7; 32]));
     assert_eq!(enrol([1; 32], [9; 32], now), None, "used");
