@@ -18,11 +18,11 @@ use patrol_core::domain::refusal::Refusal;
 use super::chunk::{self, Parts};
 
 /// A change that must be refused: what it tries, its bytes, the refusal.
-pub type Hostile = (&'static str, Vec<u8>, Refusal);
+pub(crate) type Hostile = (&'static str, Vec<u8>, Refusal);
 
 /// All of them. `valid` is what a device could admit next on the heads: an `amend` that writes all three registers, by
 /// an actor that has one change already, in a document that another actor opened and the office has accepted.
-pub fn corpus(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
+pub(crate) fn corpus(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
     let mut all = that_harm_automerge(ledger, valid);
     all.extend(of_bad_bytes(valid));
     all.extend(outside_the_grammar(valid));
@@ -32,7 +32,7 @@ pub fn corpus(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
 }
 
 /// H1–H11.
-pub fn that_harm_automerge(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
+pub(crate) fn that_harm_automerge(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
     let first = &ledger.links()[0].change;
     let foreign = ActorId::from([9u8; 16]);
     let fresh = ActorId::from(with_suffix(valid, 0xee));
@@ -554,7 +554,7 @@ fn of_bad_entries(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
 }
 
 /// The valid change with something altered, encoded by Automerge itself.
-pub fn altered(valid: &Parsed, alter: impl FnOnce(&mut ExpandedChange)) -> Vec<u8> {
+pub(crate) fn altered(valid: &Parsed, alter: impl FnOnce(&mut ExpandedChange)) -> Vec<u8> {
     let change = Change::from_bytes(valid.bytes.clone()).expect("a valid change");
     let mut expanded = change.decode();
     expanded.hash = None;
@@ -568,7 +568,7 @@ fn ops_of(valid: &Parsed, alter: impl FnOnce(&mut Vec<Op>)) -> Vec<u8> {
 }
 
 /// The valid change with another entry under the id that belongs to it.
-pub fn reworded(
+pub(crate) fn reworded(
     valid: &Parsed,
     document: DocumentId,
     alter: impl FnOnce(&mut Entry),
