@@ -1,25 +1,15 @@
 //! What a hostile or unlucky device may push, and that it gets the refusal it must get: in bounded time, without a
 //! panic, and with the document as it was.
 
-#[expect(
-    clippy::indexing_slicing,
-    unreachable_pub,
-    reason = "shared by tests that panic to fail"
-)]
-#[path = "hostile/chunk.rs"]
-mod chunk;
-#[expect(
-    clippy::indexing_slicing,
-    clippy::too_many_lines,
-    unreachable_pub,
-    reason = "shared by tests that panic to fail"
-)]
+#![expect(clippy::indexing_slicing, reason = "tests panic to fail")]
+#![expect(clippy::too_many_lines, reason = "a corpus is a list")]
+
 #[path = "hostile/corpus.rs"]
 mod corpus;
-#[expect(unreachable_pub, reason = "shared by tests that panic to fail")]
 #[path = "people/people.rs"]
 mod people;
 
+use corpus::{chunk, surgery};
 use people::*;
 
 use patrol_core::doc::admit::{Admitted, Objection, RightCheck, Signer, admit};
@@ -216,7 +206,7 @@ fn what_slipped_past_admission_would_not_load_again() {
 fn a_dependency_that_is_not_here_is_named() {
     let Ground { ledger, valid, .. } = ground();
     let stranger = ChangeHash([0xaa; 32]);
-    let bytes = corpus::altered(&valid, |change| {
+    let bytes = surgery::altered(&valid, |change| {
         change.deps.push(automerge::ChangeHash(stranger.0));
     });
     let missing = Objection::Missing(vec![stranger]);
@@ -232,10 +222,10 @@ fn a_dependency_that_is_not_here_is_named() {
 #[test]
 fn what_a_newer_program_made_waits() {
     let Ground { ledger, valid, .. } = ground();
-    let unknown_kind = corpus::reworded(&valid, DOCUMENT, |entry| entry.kind = 4_000, |_| ());
+    let unknown_kind = surgery::reworded(&valid, DOCUMENT, |entry| entry.kind = 4_000, |_| ());
     let unknown_right =
-        corpus::reworded(&valid, DOCUMENT, |entry| entry.capability = 4_000, |_| ());
-    let unknown_field = corpus::altered(&valid, |change| {
+        surgery::reworded(&valid, DOCUMENT, |entry| entry.capability = 4_000, |_| ());
+    let unknown_field = surgery::altered(&valid, |change| {
         change.operations[3].key = automerge::legacy::Key::Map("f/xyz".into());
         change.operations[3].pred = Vec::new().into();
     });

@@ -2,8 +2,6 @@
 //! the very document that was attacked.
 
 #[expect(dead_code, reason = "shared with the tests of core")]
-#[path = "../../core/tests/hostile/chunk.rs"]
-mod chunk;
 #[path = "../../core/tests/hostile/corpus.rs"]
 mod corpus;
 

@@ -2,6 +2,8 @@
 //!
 //! Reading never fails: what cannot be read is left out of the registers or kept as an anomaly.
 
+use std::collections::BTreeSet;
+
 use automerge::{ActorId, Automerge, ROOT, ReadDoc as _, ScalarValue, Value};
 
 use super::key::{Key, ServerName};
@@ -86,7 +88,7 @@ pub fn verify(ledger: &Ledger) -> Result<(), Unloadable> {
 /// Reads a document from its ledger. `received_at` gives the time of receipt of the change at a place, for changes
 /// that have been received.
 pub fn read(ledger: &Ledger, received_at: impl Fn(usize) -> Option<Timestamp>) -> Reading {
-    let mut unreadable = Vec::new();
+    let mut unreadable = BTreeSet::new();
     let mut lines: Vec<Line> = Vec::new();
     for (place, link) in ledger.links().iter().enumerate() {
         match (&link.entry, link.change.puts.first().map(|put| &put.key)) {
@@ -97,10 +99,7 @@ pub fn read(ledger: &Ledger, received_at: impl Fn(usize) -> Option<Timestamp>) -
                     received_at: received_at(place),
                 });
             }
-            (None, Some(Key::Entry(id))) => unreadable.push(Anomaly {
-                entry: *id,
-                reason: Refusal::UpdateNeeded,
-            }),
+            (None, Some(Key::Entry(id))) => drop(unreadable.insert(*id)),
             _ => {}
         }
     }
@@ -109,7 +108,10 @@ pub fn read(ledger: &Ledger, received_at: impl Fn(usize) -> Option<Timestamp>) -
         .unwrap_or(crate::domain::action::DocumentKind::Case);
     let fold = Fold::of(kind, &lines);
     let mut anomalies = fold.anomalies();
-    anomalies.extend(unreadable);
+    anomalies.extend(unreadable.into_iter().map(|entry| Anomaly {
+        entry,
+        reason: Refusal::UpdateNeeded,
+    }));
     let mut workflow = fold.workflow();
     // No entry of a tally opens it for the fold; its first change does.
     workflow.reporter = workflow.reporter.or_else(|| opener(ledger));

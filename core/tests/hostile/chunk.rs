@@ -3,35 +3,35 @@
 use sha2::{Digest as _, Sha256};
 
 /// The column of the keys of root puts.
-pub const KEY: u64 = 0x15;
+pub(crate) const KEY: u64 = 0x15;
 /// The column that tells inserts from puts.
-pub const INSERT: u64 = 0x34;
+pub(crate) const INSERT: u64 = 0x34;
 /// The column of actions.
-pub const ACTION: u64 = 0x42;
+pub(crate) const ACTION: u64 = 0x42;
 /// The column of types and lengths of values.
-pub const VALUE_META: u64 = 0x56;
+pub(crate) const VALUE_META: u64 = 0x56;
 /// The column of how many predecessors each operation has.
-pub const PRED_COUNT: u64 = 0x70;
+pub(crate) const PRED_COUNT: u64 = 0x70;
 /// The column of the actors of predecessors.
-pub const PRED_ACTOR: u64 = 0x71;
+pub(crate) const PRED_ACTOR: u64 = 0x71;
 
 /// A change chunk taken apart.
 #[derive(Clone)]
-pub struct Parts {
-    pub deps: Vec<[u8; 32]>,
-    pub actor: Vec<u8>,
-    pub seq: u64,
-    pub start_op: u64,
+pub(crate) struct Parts {
+    pub(crate) deps: Vec<[u8; 32]>,
+    pub(crate) actor: Vec<u8>,
+    pub(crate) seq: u64,
+    pub(crate) start_op: u64,
     /// Time and message: as they stand.
-    pub between: Vec<u8>,
-    pub others: Vec<Vec<u8>>,
-    pub columns: Vec<(u64, Vec<u8>)>,
-    pub extra: Vec<u8>,
+    pub(crate) between: Vec<u8>,
+    pub(crate) others: Vec<Vec<u8>>,
+    pub(crate) columns: Vec<(u64, Vec<u8>)>,
+    pub(crate) extra: Vec<u8>,
 }
 
 impl Parts {
     /// Takes a well-formed change chunk without time and message apart.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut at = &bytes[9..];
         read_uint(&mut at);
         let deps = (0..read_uint(&mut at)).map(|_| take(&mut at, 32).try_into().expect("32 bytes"));
@@ -62,14 +62,14 @@ impl Parts {
     }
 
     /// The column of that kind.
-    pub fn column(&mut self, spec: u64) -> &mut Vec<u8> {
+    pub(crate) fn column(&mut self, spec: u64) -> &mut Vec<u8> {
         let place = self.columns.iter().position(|(other, _)| *other == spec);
         let (_, column) = &mut self.columns[place.expect("such a column")];
         column
     }
 
     /// The chunk, with its checksum.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut body = uint(self.deps.len() as u64);
         self.deps.iter().for_each(|dep| body.extend(dep));
         push_bytes(&mut body, &self.actor);
@@ -94,7 +94,7 @@ impl Parts {
 }
 
 /// A chunk of a type around a body, with the checksum that belongs to it.
-pub fn sealed(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut tail = vec![kind];
     tail.extend(uint(body.len() as u64));
     tail.extend(body);
@@ -106,7 +106,7 @@ pub fn sealed(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// The same chunk with the checksum that belongs to what it holds now, provided its head is still whole.
-pub fn resealed(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn resealed(bytes: &[u8]) -> Vec<u8> {
     let mut chunk = bytes.to_vec();
     if let Some(tail) = bytes.get(8..) {
         let checksum = Sha256::digest(tail);
@@ -116,7 +116,7 @@ pub fn resealed(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A number as unsigned LEB128.
-pub fn uint(mut value: u64) -> Vec<u8> {
+pub(crate) fn uint(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
         let digit = u8::try_from(value & 0x7f).expect("seven bits");
@@ -130,7 +130,7 @@ pub fn uint(mut value: u64) -> Vec<u8> {
 }
 
 /// A number as signed LEB128, for numbers that are not negative.
-pub fn int(value: u64) -> Vec<u8> {
+pub(crate) fn int(value: u64) -> Vec<u8> {
     let mut bytes = uint(value);
     if let Some(last) = bytes.last_mut()
         && *last & 0x40 != 0
@@ -142,7 +142,7 @@ pub fn int(value: u64) -> Vec<u8> {
 }
 
 /// A stream that inflates to about `260 × bytes / 1.625` zeros: matches of 258 bytes at distance 1, 13 bits each.
-pub fn deflate_bomb(bytes: usize) -> Vec<u8> {
+pub(crate) fn deflate_bomb(bytes: usize) -> Vec<u8> {
     let mut bits: Vec<bool> = vec![true, true, false];
     // The literal 0 in the fixed code: 00110000.
     bits.extend([false, false, true, true, false, false, false, false]);

@@ -3,36 +3,36 @@
 //! Plain functions over bytes: a server's tests include this file with `#[path]` and push the same bytes over HTTP.
 //! H1–H11 are the cases of `sync-evidence.md` §2.4, each of which harms Automerge itself.
 
-use automerge::legacy::{ElementId, Key as LegacyKey, ObjectId, Op, OpId, OpType};
-use automerge::{ActorId, Change, ExpandedChange, ObjType, ScalarValue};
-use patrol_core::doc::entry::{decode, encode, entry_id};
+pub(crate) mod chunk;
+mod entries;
+pub(crate) mod surgery;
+
+use automerge::legacy::{ElementId, Key as LegacyKey, ObjectId, OpId, OpType};
+use automerge::{ActorId, Change, ObjType, ScalarValue};
 use patrol_core::doc::key::{Key, ServerName};
 use patrol_core::doc::ledger::Ledger;
 use patrol_core::doc::parse::Parsed;
-use patrol_core::domain::action::Action;
-use patrol_core::domain::capability::Capability;
-use patrol_core::domain::entry::{Entry, Verdict};
-use patrol_core::domain::id::{DeviceId, DocumentId, EntryId, PersonId};
+use patrol_core::domain::id::EntryId;
 use patrol_core::domain::refusal::Refusal;
 
-use super::chunk::{self, Parts};
+use surgery::{altered, by_hand, counter, ops_of};
 
 /// A change that must be refused: what it tries, its bytes, the refusal.
-pub type Hostile = (&'static str, Vec<u8>, Refusal);
+pub(crate) type Hostile = (&'static str, Vec<u8>, Refusal);
 
 /// All of them. `valid` is what a device could admit next on the heads: an `amend` that writes all three registers, by
 /// an actor that has one change already, in a document that another actor opened and the office has accepted.
-pub fn corpus(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
+pub(crate) fn corpus(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
     let mut all = that_harm_automerge(ledger, valid);
     all.extend(of_bad_bytes(valid));
     all.extend(outside_the_grammar(valid));
-    all.extend(out_of_sequence(ledger, valid));
-    all.extend(of_bad_entries(ledger, valid));
+    all.extend(entries::out_of_sequence(ledger, valid));
+    all.extend(entries::of_bad_entries(ledger, valid));
     all
 }
 
 /// H1–H11.
-pub fn that_harm_automerge(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
+pub(crate) fn that_harm_automerge(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
     let first = &ledger.links()[0].change;
     let foreign = ActorId::from([9u8; 16]);
     let fresh = ActorId::from(with_suffix(valid, 0xee));
@@ -326,271 +326,6 @@ fn outside_the_grammar(valid: &Parsed) -> Vec<Hostile> {
     list
 }
 
-/// Changes that do not follow from their dependencies.
-fn out_of_sequence(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
-    let first = &ledger.links()[0].change;
-    let start_op = valid.start_op;
-    let at_first = |change: &mut ExpandedChange| {
-        change.deps = vec![automerge::ChangeHash(first.hash.0)];
-        change.start_op = counter(first.max_op() + 1);
-    };
-    vec![
-        (
-            "another device's actor",
-            altered(valid, |change| {
-                change.actor_id = ActorId::from(first.actor.0);
-            }),
-            Refusal::ForeignActor,
-        ),
-        (
-            "an actor that is too short",
-            altered(valid, |change| {
-                change.actor_id = ActorId::from(&[1u8, 2][..]);
-            }),
-            Refusal::ForeignActor,
-        ),
-        (
-            "a first change for a document that exists",
-            altered(valid, |change| {
-                change.deps = Vec::new();
-                change.seq = 1;
-                change.start_op = counter(1);
-            }),
-            Refusal::NotFirst,
-        ),
-        (
-            "a number of the actor's that another change has, beside it",
-            altered(valid, |change| {
-                at_first(change);
-                change.seq = valid.seq - 1;
-            }),
-            Refusal::Forked,
-        ),
-        (
-            "a number of the actor's that another change has, on top of it",
-            altered(valid, |change| change.seq = valid.seq - 1),
-            Refusal::Forked,
-        ),
-        (
-            "a number of the actor's left out",
-            altered(valid, |change| change.seq = valid.seq + 1),
-            Refusal::Gap,
-        ),
-        (
-            "operations that begin too late",
-            altered(valid, |change| change.start_op = counter(start_op + 1)),
-            Refusal::BadOps,
-        ),
-        (
-            "a register that overwrites nothing",
-            altered(valid, |change| {
-                change.operations[1].pred = Vec::new().into();
-            }),
-            Refusal::BadOps,
-        ),
-        (
-            "an entry that overwrites",
-            altered(valid, |change| {
-                let pred = change.operations[1].pred.clone();
-                change.operations[0].pred = pred;
-            }),
-            Refusal::BadOps,
-        ),
-    ]
-}
-
-/// Entries that are not what they say, or that a device may not make.
-fn of_bad_entries(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
-    let document = ledger.document();
-    let with = |change: &dyn Fn(&mut Entry)| reworded(valid, document, change, |_| ());
-    let bare =
-        |change: &dyn Fn(&mut Entry)| reworded(valid, document, change, |ops| ops.truncate(1));
-    let raw = |bytes: Vec<u8>| {
-        ops_of(valid, |ops| {
-            ops[0].key = LegacyKey::Map(Key::Entry(entry_id(document, &bytes)).text().into());
-            ops[0].action = OpType::Put(ScalarValue::Bytes(bytes));
-        })
-    };
-    let entry_bytes = valid.puts[0].value.clone();
-    let own = ledger
-        .links()
-        .iter()
-        .rev()
-        .find(|link| link.change.actor == valid.actor);
-    let own_before = own.expect("an earlier change of the actor").change.puts[0].clone();
-    let aside = own_before.key.clone();
-    let aside = if let Key::Entry(id) = aside {
-        id
-    } else {
-        EntryId([0; 16])
-    };
-    vec![
-        (
-            "an entry with a byte more",
-            raw([entry_bytes.clone(), vec![0]].concat()),
-            Refusal::EntryForm,
-        ),
-        (
-            "an entry that is no map",
-            raw(vec![0x80]),
-            Refusal::EntryForm,
-        ),
-        (
-            "an entry nested without end",
-            raw(vec![0x81; 4_000]),
-            Refusal::EntryForm,
-        ),
-        (
-            "an entry of announced length only",
-            raw(vec![0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
-            Refusal::EntryForm,
-        ),
-        (
-            "an entry that is too long",
-            raw(vec![0; 4_097]),
-            Refusal::EntryForm,
-        ),
-        (
-            "an entry under another id",
-            altered(valid, |change| {
-                change.operations[0].key =
-                    LegacyKey::Map(Key::Entry(EntryId([7; 16])).text().into());
-            }),
-            Refusal::EntryId,
-        ),
-        (
-            "an entry that is there already",
-            ops_of(valid, |ops| {
-                ops[0].key = LegacyKey::Map(own_before.key.text().into());
-                ops[0].action = OpType::Put(ScalarValue::Bytes(own_before.value.clone()));
-            }),
-            Refusal::EntryId,
-        ),
-        (
-            "another's name",
-            with(&|entry| entry.person = PersonId([1; 8])),
-            Refusal::ForeignPerson,
-        ),
-        (
-            "another's device",
-            with(&|entry| entry.device = DeviceId([1; 8])),
-            Refusal::ForeignPerson,
-        ),
-        (
-            "on an entry that nobody knows",
-            with(&|entry| entry.on = vec![EntryId([1; 16])]),
-            Refusal::UnknownOn,
-        ),
-        (
-            "on an entry that is no transition",
-            with(&|entry| entry.on = vec![aside]),
-            Refusal::UnknownOn,
-        ),
-        (
-            "a second opening",
-            with(&|entry| entry.kind = Action::Report.code()),
-            Refusal::NotFirst,
-        ),
-        (
-            "an action of another kind of document",
-            bare(&|entry| entry.kind = Action::Count.code()),
-            Refusal::UnknownAction,
-        ),
-        (
-            "an office action from a device",
-            bare(&|entry| entry.kind = Action::Accept.code()),
-            Refusal::OfficeOnly,
-        ),
-        (
-            "a closing from a device",
-            bare(&|entry| entry.kind = Action::Close.code()),
-            Refusal::OfficeOnly,
-        ),
-        (
-            "a detail that the action has no room for",
-            with(&|entry| entry.body.verdict = Some(Verdict::Passed)),
-            Refusal::EntryForm,
-        ),
-        (
-            "without a detail that the action needs",
-            bare(&|entry| entry.kind = Action::Resolve.code()),
-            Refusal::EntryForm,
-        ),
-        (
-            "registers that the action does not write",
-            with(&|entry| entry.kind = Action::Note.code()),
-            Refusal::WrongFields,
-        ),
-        (
-            "a register's value of another form",
-            altered(valid, |change| {
-                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x01]));
-            }),
-            Refusal::WrongFields,
-        ),
-        (
-            "a register's value that is not canonical",
-            altered(valid, |change| {
-                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x78, 1, b'a']));
-            }),
-            Refusal::WrongFields,
-        ),
-        (
-            "a right that does not go with the action",
-            with(&|entry| entry.capability = Capability::Fix.code()),
-            Refusal::NotPermitted,
-        ),
-        (
-            "a right for another village",
-            with(&|entry| entry.unit.0 += 1),
-            Refusal::NotPermitted,
-        ),
-        (
-            "a right for the city that is held for a village",
-            with(&|entry| entry.unit.0 = 0),
-            Refusal::NotPermitted,
-        ),
-    ]
-}
-
-/// The valid change with something altered, encoded by Automerge itself.
-pub fn altered(valid: &Parsed, alter: impl FnOnce(&mut ExpandedChange)) -> Vec<u8> {
-    let change = Change::from_bytes(valid.bytes.clone()).expect("a valid change");
-    let mut expanded = change.decode();
-    expanded.hash = None;
-    alter(&mut expanded);
-    Change::from(expanded).raw_bytes().to_vec()
-}
-
-/// The valid change with other operations.
-fn ops_of(valid: &Parsed, alter: impl FnOnce(&mut Vec<Op>)) -> Vec<u8> {
-    altered(valid, |change| alter(&mut change.operations))
-}
-
-/// The valid change with another entry under the id that belongs to it.
-pub fn reworded(
-    valid: &Parsed,
-    document: DocumentId,
-    alter: impl FnOnce(&mut Entry),
-    alter_ops: impl FnOnce(&mut Vec<Op>),
-) -> Vec<u8> {
-    let mut entry = decode(&valid.puts[0].value).expect("a valid entry");
-    alter(&mut entry);
-    let bytes = encode(&entry);
-    ops_of(valid, |ops| {
-        ops[0].key = LegacyKey::Map(Key::Entry(entry_id(document, &bytes)).text().into());
-        ops[0].action = OpType::Put(ScalarValue::Bytes(bytes));
-        alter_ops(ops);
-    })
-}
-
-fn by_hand(valid: &Parsed, alter: impl FnOnce(&mut Parts)) -> Vec<u8> {
-    let mut parts = Parts::of(&valid.bytes);
-    assert_eq!(parts.bytes(), valid.bytes, "taken apart and put together");
-    alter(&mut parts);
-    parts.bytes()
-}
-
 /// A chunk of few bytes that stands for `ops` operations.
 fn run_bomb(valid: &Parsed, ops: u64) -> Vec<u8> {
     let run = |value: &[u8]| [chunk::int(ops), value.to_vec()].concat();
@@ -611,10 +346,6 @@ fn compressed(valid: &Parsed) -> Vec<u8> {
     let bytes = change.bytes().to_vec();
     assert_eq!(bytes[8], 2, "large enough to be compressed");
     bytes
-}
-
-fn counter(value: u64) -> std::num::NonZeroU64 {
-    std::num::NonZeroU64::new(value).expect("from 1")
 }
 
 fn with_suffix(valid: &Parsed, byte: u8) -> [u8; 16] {

@@ -17,44 +17,44 @@ use patrol_core::domain::place::{Datum, Place, Point, Scope, VillageCode};
 use patrol_core::domain::time::{At, Timestamp};
 
 /// The inspector who reports.
-pub const LI: PersonId = PersonId(*b"li------");
+pub(crate) const LI: PersonId = PersonId(*b"li------");
 /// An inspector of the same village.
-pub const WANG: PersonId = PersonId(*b"wang----");
+pub(crate) const WANG: PersonId = PersonId(*b"wang----");
 /// The dispatcher.
-pub const ZHAO: PersonId = PersonId(*b"zhao----");
+pub(crate) const ZHAO: PersonId = PersonId(*b"zhao----");
 /// A worker of the water unit.
-pub const GUO: PersonId = PersonId(*b"guo-----");
+pub(crate) const GUO: PersonId = PersonId(*b"guo-----");
 /// The cadre of the village.
-pub const CHEN: PersonId = PersonId(*b"chen----");
+pub(crate) const CHEN: PersonId = PersonId(*b"chen----");
 /// Everybody.
-pub const EVERYBODY: [PersonId; 5] = [LI, WANG, ZHAO, GUO, CHEN];
+pub(crate) const EVERYBODY: [PersonId; 5] = [LI, WANG, ZHAO, GUO, CHEN];
 
 /// The water unit.
-pub const WATER: UnitId = UnitId(101);
+pub(crate) const WATER: UnitId = UnitId(101);
 /// The document of the tests.
-pub const DOCUMENT: DocumentId = DocumentId([0xd0; 16]);
+pub(crate) const DOCUMENT: DocumentId = DocumentId([0xd0; 16]);
 /// When everything happens.
-pub const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 /// The village.
-pub fn village() -> VillageCode {
+pub(crate) fn village() -> VillageCode {
     VillageCode::new(440_403_100_200).expect("twelve digits")
 }
 
 /// The device of a person; the dispatcher's is the server's own.
-pub fn device_of(person: PersonId) -> DeviceId {
+pub(crate) fn device_of(person: PersonId) -> DeviceId {
     let place = EVERYBODY.iter().position(|other| *other == person);
     let number = u32::try_from(place.expect("one of them")).expect("few");
     DeviceId::new(Epoch([1, 2, 3, 4]), number)
 }
 
 /// An actor of a person's device.
-pub fn actor_of(person: PersonId, install: u8) -> Actor {
+pub(crate) fn actor_of(person: PersonId, install: u8) -> Actor {
     Actor::new(device_of(person), [install; 8])
 }
 
 /// What everybody may do.
-pub fn holdings() -> Vec<Holding> {
+pub(crate) fn holdings() -> Vec<Holding> {
     let unit = village().unit();
     [
         (LI, Role::Inspector, unit),
@@ -76,7 +76,7 @@ pub fn holdings() -> Vec<Holding> {
 }
 
 /// An entry by a person on his own device, with no more than words.
-pub fn entry(person: PersonId, action: Action, right: Right, n: u64) -> Entry {
+pub(crate) fn entry(person: PersonId, action: Action, right: Right, n: u64) -> Entry {
     Entry {
         kind: action.code(),
         person,
@@ -95,24 +95,24 @@ pub fn entry(person: PersonId, action: Action, right: Right, n: u64) -> Entry {
 }
 
 /// A right.
-pub fn right(capability: Capability, unit: UnitId) -> Right {
+pub(crate) fn right(capability: Capability, unit: UnitId) -> Right {
     Right { capability, unit }
 }
 
 /// A report by a person, anywhere in the city.
-pub fn report(person: PersonId, n: u64) -> Entry {
+pub(crate) fn report(person: PersonId, n: u64) -> Entry {
     let right = right(Capability::Report, UnitId::CITY);
     entry(person, Action::Report, right, n)
 }
 
 /// A correction by an inspector of the village.
-pub fn amend(person: PersonId, n: u64) -> Entry {
+pub(crate) fn amend(person: PersonId, n: u64) -> Entry {
     let right = right(Capability::Inspect, village().unit());
     entry(person, Action::Amend, right, n)
 }
 
 /// A place in the village; different for different `metres`.
-pub fn place(metres: u64) -> FieldValue {
+pub(crate) fn place(metres: u64) -> FieldValue {
     FieldValue::Place(Place {
         village: village(),
         point: Some(Point {
@@ -126,7 +126,7 @@ pub fn place(metres: u64) -> FieldValue {
 }
 
 /// A category; different for different codes.
-pub fn category(code: u64) -> FieldValue {
+pub(crate) fn category(code: u64) -> FieldValue {
     FieldValue::Category(Category {
         scheme: 476_785,
         kind: CategoryKind::Matter,
@@ -136,12 +136,12 @@ pub fn category(code: u64) -> FieldValue {
 }
 
 /// The matter in words.
-pub fn words(words: &str) -> FieldValue {
+pub(crate) fn words(words: &str) -> FieldValue {
     FieldValue::Words(words.to_owned())
 }
 
 /// All three registers.
-pub fn fields(number: u64) -> Vec<FieldValue> {
+pub(crate) fn fields(number: u64) -> Vec<FieldValue> {
     vec![
         place(number),
         category(number),
@@ -150,7 +150,7 @@ pub fn fields(number: u64) -> Vec<FieldValue> {
 }
 
 /// Composes a person's commit on these dependencies and puts it into the ledger.
-pub fn record(
+pub(crate) fn record(
     ledger: &mut Ledger,
     actor: Actor,
     deps: &[ChangeHash],
@@ -165,7 +165,7 @@ pub fn record(
 }
 
 /// The server writes the scopes on the heads.
-pub fn record_scopes(ledger: &mut Ledger, scopes: &[Scope]) -> Parsed {
+pub(crate) fn record_scopes(ledger: &mut Ledger, scopes: &[Scope]) -> Parsed {
     let content = Content::server(vec![(ServerName::Scopes, encode_scopes(scopes))]);
     let deps = ledger.head_hashes();
     let change = compose(ledger, actor_of(ZHAO, 0), &deps, &content).expect("known dependencies");
@@ -175,11 +175,11 @@ pub fn record_scopes(ledger: &mut Ledger, scopes: &[Scope]) -> Parsed {
 
 /// A small generator of numbers, so that a story told from a seed is the same everywhere.
 #[derive(Clone, Debug)]
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     /// The next number below `bound`.
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -189,18 +189,18 @@ impl Dice {
     }
 
     /// One of them.
-    pub fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+    pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
         let place = self.below(of.len());
         of.get(place).cloned()
     }
 
     /// True in `percent` of a hundred.
-    pub fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
     /// In any order.
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }
