@@ -107,10 +107,6 @@ fn replaced(bytes: &[u8], key: u64, value: Vec<u8>) -> Vec<u8> {
     map(&pairs)
 }
 
-fn id16(byte: u8) -> Vec<u8> {
-    item(|w| w.bytes(&[byte; 16]))
-}
-
 #[test]
 fn an_entry_has_these_bytes_and_this_id_for_ever() {
     let bytes = encode(&full());
