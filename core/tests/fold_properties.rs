@@ -431,7 +431,6 @@ fn the_stories_come_to_every_stage_and_to_conflicts() {
             .filter(|line| !contesting(&lines, line.id).is_empty())
             .count();
     }
-    println!("{stages:?} flagged {flagged} contested {contested} misfits {misfits}");
     assert!(stages.len() >= 10, "{stages:?}");
     assert!(flagged > 100 && contested > 5 && misfits > 100);
 }
