@@ -44,6 +44,8 @@ pub enum Fault {
     CrashAfter,
     /// The disk is full.
     Full,
+    /// The disk says that all is written, and has written nothing: to see whether tests notice.
+    Lie,
 }
 
 /// An opened store, and where a damaged file was put if there was one.
@@ -116,6 +118,7 @@ impl Store {
                 return Err(Error::Storage("simulated crash before the commit".into()));
             }
             Some(Fault::Full) => return Err(Error::Full),
+            Some(Fault::Lie) => transaction.rollback()?,
             Some(Fault::CrashAfter) | None => transaction.commit()?,
         }
         match fault {

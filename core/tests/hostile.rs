@@ -1,6 +1,9 @@
 //! What a hostile or unlucky device may push, and that it gets the refusal it must get: in bounded time, without a
 //! panic, and with the document as it was.
 
+#![expect(clippy::indexing_slicing, reason = "tests panic to fail")]
+#![expect(clippy::too_many_lines, reason = "a corpus is a list")]
+
 #[path = "hostile/corpus.rs"]
 mod corpus;
 #[path = "people/people.rs"]

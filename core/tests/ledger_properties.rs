@@ -1,8 +1,10 @@
 //! Random histories of one document by several devices: our index and Automerge agree, order does not matter, and no
 //! bytes make the reader panic.
 
+#![expect(clippy::indexing_slicing, reason = "tests panic to fail")]
+
 #[path = "hostile/chunk.rs"]
-#[allow(dead_code, reason = "each test program uses a part of it")]
+#[expect(dead_code, reason = "each test program uses a part of it")]
 mod chunk;
 #[path = "people/people.rs"]
 mod people;

@@ -38,7 +38,10 @@ pub enum CookieKind {
 
 impl Host {
     /// The only place where async code reaches the database: work runs on a thread that may wait.
-    pub(crate) async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&App) -> T + Send + 'static) -> Result<T, ApiError> {
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&App) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
         let app = Arc::clone(&self.app);
         let joined = tokio::task::spawn_blocking(move || work(&app)).await;
         joined.map_err(|error| {
@@ -50,7 +53,9 @@ impl Host {
 
 /// The server's routes.
 pub fn router(app: Arc<App>, cookies: CookieKind) -> Router {
-    let sync = Router::new().route("/v1/sync", post(sync::round)).layer(DefaultBodyLimit::disable());
+    let sync = Router::new()
+        .route("/v1/sync", post(sync::round))
+        .layer(DefaultBodyLimit::disable());
     let json = Router::new()
         .route("/healthz", get(devices::health))
         .route("/v1/directory", get(devices::directory))
@@ -58,7 +63,12 @@ pub fn router(app: Arc<App>, cookies: CookieKind) -> Router {
         .route("/v1/devices/codes", post(devices::issue_code))
         .route("/v1/devices/enrol", post(devices::enrol))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
-        .route("/v1/session", get(session::show).post(session::sign_in).delete(session::sign_out))
+        .route(
+            "/v1/session",
+            get(session::show)
+                .post(session::sign_in)
+                .delete(session::sign_out),
+        )
         .route("/v1/cases", get(cases::list).post(cases::begin))
         .route("/v1/cases/{document}", get(cases::show))
         .route("/v1/cases/{document}/actions", post(cases::act))

@@ -49,7 +49,9 @@ pub struct App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("identity", &self.identity).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
     }
 }
 
@@ -99,7 +101,12 @@ impl App {
 
     /// The directory in force.
     pub fn known(&self) -> Arc<Known> {
-        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .directory
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Puts a directory in force. It has been checked.
@@ -110,10 +117,20 @@ impl App {
     }
 
     fn keep(&self, bytes: &[u8]) -> Result<()> {
-        let directory = codec::decode(bytes).map_err(|fault| StoreError::Broken(format!("the stored directory cannot be read: {fault:?}")))?;
+        let directory = codec::decode(bytes).map_err(|fault| {
+            StoreError::Broken(format!("the stored directory cannot be read: {fault:?}"))
+        })?;
         let holdings = directory.holdings();
-        let known = Known { tag: codec::tag(bytes), bytes: bytes.to_vec(), directory, holdings };
-        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+        let known = Known {
+            tag: codec::tag(bytes),
+            bytes: bytes.to_vec(),
+            directory,
+            holdings,
+        };
+        *self
+            .directory
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 //!
 //! What a caller may do is not decided here.
 
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Method, header};
@@ -33,26 +33,51 @@ pub fn draw_secret(app: &App) -> String {
 /// A one-time code that a person can type: 50 bits, without letters that look alike.
 pub fn draw_code(app: &App) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let letters = app.random::<10>().map(|byte| char::from(LETTERS.get(usize::from(byte % 32)).copied().unwrap_or(b'A')));
+    let letters = app
+        .random::<10>()
+        .map(|byte| char::from(LETTERS.get(usize::from(byte % 32)).copied().unwrap_or(b'A')));
     let text: String = letters.iter().collect();
     let (head, tail) = text.split_at(5);
     format!("{head}-{tail}")
 }
 
 /// Makes or replaces a person's account. Takes a tenth of a second on purpose.
-pub fn put_account(app: &App, person: PersonId, login: &str, password: &str) -> Result<(), StoreError> {
-    let broken = |error: String| StoreError::Broken(format!("a password could not be hashed: {error}"));
-    let salt = SaltString::encode_b64(&app.random::<16>()).map_err(|error| broken(error.to_string()))?;
-    let hash = Argon2::default().hash_password(password.as_bytes(), &salt).map_err(|error| broken(error.to_string()))?;
-    app.store.put_account(&Account { person, login: login.to_owned(), password_hash: hash.to_string() })
+pub fn put_account(
+    app: &App,
+    person: PersonId,
+    login: &str,
+    password: &str,
+) -> Result<(), StoreError> {
+    let broken =
+        |error: String| StoreError::Broken(format!("a password could not be hashed: {error}"));
+    let salt =
+        SaltString::encode_b64(&app.random::<16>()).map_err(|error| broken(error.to_string()))?;
+    let hash = Argon2::default()
+        .hash_password(password.as_bytes(), &salt)
+        .map_err(|error| broken(error.to_string()))?;
+    app.store.put_account(&Account {
+        person,
+        login: login.to_owned(),
+        password_hash: hash.to_string(),
+    })
 }
 
 /// The person of a login and a password. Takes as long for an unknown login.
-pub fn check_password(app: &App, login: &str, password: &str) -> Result<Option<PersonId>, StoreError> {
+pub fn check_password(
+    app: &App,
+    login: &str,
+    password: &str,
+) -> Result<Option<PersonId>, StoreError> {
     const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let account = app.store.account(login)?;
-    let stored = account.as_ref().map_or(NOBODY, |account| account.password_hash.as_str());
-    let is_right = PasswordHash::new(stored).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+    let stored = account
+        .as_ref()
+        .map_or(NOBODY, |account| account.password_hash.as_str());
+    let is_right = PasswordHash::new(stored).is_ok_and(|hash| {
+        Argon2::default()
+            .verify_password(password.as_bytes(), &hash)
+            .is_ok()
+    });
     Ok(account.filter(|_| is_right).map(|account| account.person))
 }
 
@@ -64,10 +89,17 @@ impl FromRequestParts<Host> for CallingDevice {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, host: &Host) -> Result<Self, ApiError> {
-        let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).ok_or(ApiError::Unauthorized)?;
+        let authorization = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let token = authorization
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .ok_or(ApiError::Unauthorized)?;
         let hash = hash_of(token);
-        let device = host.blocking(move |app| app.store.device_of_token(hash)).await??;
+        let device = host
+            .blocking(move |app| app.store.device_of_token(hash))
+            .await??;
         device.map(CallingDevice).ok_or(ApiError::Unauthorized)
     }
 }
@@ -85,7 +117,13 @@ impl FromRequestParts<Host> for Caller {
         }
         let token = session_token(parts).ok_or(ApiError::Unauthorized)?;
         let hash = hash_of(&token);
-        let found = host.blocking(move |app| app.store.session(hash).map(|session| (session, app.environment.now()))).await??;
+        let found = host
+            .blocking(move |app| {
+                app.store
+                    .session(hash)
+                    .map(|session| (session, app.environment.now()))
+            })
+            .await??;
         match found {
             (Some(session), now) if now < session.until => Ok(Self(session.person)),
             _ => Err(ApiError::Unauthorized),
@@ -95,14 +133,31 @@ impl FromRequestParts<Host> for Caller {
 
 /// The token of the session cookie.
 pub fn session_token(parts: &Parts) -> Option<String> {
-    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, token)| token.to_owned())
+    let cookies = parts
+        .headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies
+        .flat_map(|cookies| cookies.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .find(|(name, _)| *name == COOKIE)
+        .map(|(_, token)| token.to_owned())
 }
 
 /// Whether the request comes from a page of this server.
 pub fn is_same_origin(parts: &Parts) -> bool {
-    let text = |name| parts.headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else { return false };
-    origin.split_once("://").is_some_and(|(_, origin_host)| origin_host == host)
+    let text = |name| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
+    };
+    let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else {
+        return false;
+    };
+    origin
+        .split_once("://")
+        .is_some_and(|(_, origin_host)| origin_host == host)
 }

@@ -10,12 +10,16 @@ pub fn year(time: Timestamp) -> i32 {
 
 /// RFC 3339 with the city's offset.
 pub fn rfc3339(time: Timestamp) -> String {
-    local(time).map_or_else(String::new, |date| date.format("%Y-%m-%dT%H:%M:%S%.3f+08:00").to_string())
+    local(time).map_or_else(String::new, |date| {
+        date.format("%Y-%m-%dT%H:%M:%S%.3f+08:00").to_string()
+    })
 }
 
 /// Reads RFC 3339 with any offset.
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
-    DateTime::parse_from_rfc3339(text).ok().map(|date| Timestamp(date.timestamp_millis()))
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|date| Timestamp(date.timestamp_millis()))
 }
 
 fn local(time: Timestamp) -> Option<DateTime<chrono::Utc>> {

@@ -28,7 +28,10 @@ impl Config {
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.database.is_dir() {
-            faults.push(format!("--database {} is a folder", self.database.display()));
+            faults.push(format!(
+                "--database {} is a folder",
+                self.database.display()
+            ));
         }
         if let Some(folder) = self.directory.as_ref().filter(|folder| !folder.is_dir()) {
             faults.push(format!("--directory {} is not a folder", folder.display()));
@@ -43,7 +46,13 @@ mod tests {
 
     #[test]
     fn settings_are_checked_once_and_all_faults_named() {
-        let config = Config::parse_from(["patrol-server", "--database", "/", "--directory", "/no/such/folder"]);
+        let config = Config::parse_from([
+            "patrol-server",
+            "--database",
+            "/",
+            "--directory",
+            "/no/such/folder",
+        ]);
         assert_eq!(config.faults().len(), 2);
         assert_eq!(config.listen.port(), 8080);
     }

@@ -13,8 +13,8 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use patrol_core::domain::directory::{
-    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, Directory, DirectoryFault, District, Row, Town, Unit,
-    UnitKind, Village,
+    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, Directory, DirectoryFault, District, Row,
+    Town, Unit, UnitKind, Village,
 };
 use patrol_core::domain::id::UnitId;
 use patrol_core::domain::place::VillageCode;
@@ -42,7 +42,14 @@ pub struct Files<'t> {
 }
 
 /// The files of a folder, in the order in which they are read.
-const NAMES: [&str; 6] = ["districts.csv", "towns.csv", "villages.csv", "beats.csv", "units.csv", "categories.csv"];
+const NAMES: [&str; 6] = [
+    "districts.csv",
+    "towns.csv",
+    "villages.csv",
+    "beats.csv",
+    "units.csv",
+    "categories.csv",
+];
 
 /// One thing that is wrong with the files.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -114,7 +121,12 @@ pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>
     let mut faults = Vec::new();
     let texts = NAMES.map(|file| {
         std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| {
-            faults.push(ImportFault { file, line: None, column: None, reason: Reason::Unreadable(error.kind()) });
+            faults.push(ImportFault {
+                file,
+                line: None,
+                column: None,
+                reason: Reason::Unreadable(error.kind()),
+            });
             String::new()
         })
     });
@@ -122,7 +134,17 @@ pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>
         return Err(faults);
     }
     let [districts, towns, villages, beats, units, categories] = &texts;
-    parse(&Files { districts, towns, villages, beats, units, categories }, now)
+    parse(
+        &Files {
+            districts,
+            towns,
+            villages,
+            beats,
+            units,
+            categories,
+        },
+        now,
+    )
 }
 
 /// Reads the directory of files whose text is given, and asks that it is sound at the time `now`.
@@ -131,7 +153,11 @@ pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>
 /// As [`load`], but for files that cannot be read.
 pub fn parse(files: &Files<'_>, now: Timestamp) -> Result<Directory, Vec<ImportFault>> {
     let (directory, faults) = read(files, now);
-    if faults.is_empty() { Ok(directory) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(directory)
+    } else {
+        Err(faults)
+    }
 }
 
 /// The directory of Zhuhai without people, from the files that come with the program.
@@ -199,29 +225,65 @@ impl Import {
     }
 
     fn districts(&mut self, text: &str) -> Vec<District> {
-        let sheet = Sheet::new("districts.csv", text, &["code", "name"], &[], &mut self.faults);
+        let sheet = Sheet::new(
+            "districts.csv",
+            text,
+            &["code", "name"],
+            &[],
+            &mut self.faults,
+        );
         let mut rows = Vec::new();
         for line in sheet.lines() {
-            let Some(code) = line.read("code", Reason::NotACode, |text| code(text, 6), &mut self.faults) else {
+            let Some(code) = line.read(
+                "code",
+                Reason::NotACode,
+                |text| code(text, 6),
+                &mut self.faults,
+            ) else {
                 continue;
             };
             if self.is_new(&line, "code", (Row::District(code), None)) {
-                rows.push(District { code, name: line.text("name") });
+                rows.push(District {
+                    code,
+                    name: line.text("name"),
+                });
             }
         }
         rows
     }
 
     fn towns(&mut self, text: &str) -> Vec<Town> {
-        let sheet = Sheet::new("towns.csv", text, &["code", "name", "district_code"], &[], &mut self.faults);
+        let sheet = Sheet::new(
+            "towns.csv",
+            text,
+            &["code", "name", "district_code"],
+            &[],
+            &mut self.faults,
+        );
         let mut rows = Vec::new();
         for line in sheet.lines() {
-            let town = line.read("code", Reason::NotACode, |text| code(text, 9), &mut self.faults);
-            let district = line.read("district_code", Reason::NotACode, |text| code(text, 6), &mut self.faults);
-            let (Some(code), Some(district)) = (town, district) else { continue };
-            let row = Town { code, name: line.text("name") };
+            let town = line.read(
+                "code",
+                Reason::NotACode,
+                |text| code(text, 9),
+                &mut self.faults,
+            );
+            let district = line.read(
+                "district_code",
+                Reason::NotACode,
+                |text| code(text, 6),
+                &mut self.faults,
+            );
+            let (Some(code), Some(district)) = (town, district) else {
+                continue;
+            };
+            let row = Town {
+                code,
+                name: line.text("name"),
+            };
             if row.district() != district {
-                self.faults.push(line.fault("district_code", Reason::Contradiction));
+                self.faults
+                    .push(line.fault("district_code", Reason::Contradiction));
             }
             if self.is_new(&line, "code", (Row::Town(code), None)) {
                 rows.push(row);
@@ -236,14 +298,31 @@ impl Import {
         let mut rows = Vec::new();
         for line in sheet.lines() {
             let point = point(&line, &mut self.faults);
-            let village = line.read("code", Reason::NotACode, VillageCode::parse, &mut self.faults);
-            let town = line.read("town_code", Reason::NotACode, |text| code(text, 9), &mut self.faults);
-            let (Some(code), Some(town)) = (village, town) else { continue };
+            let village = line.read(
+                "code",
+                Reason::NotACode,
+                VillageCode::parse,
+                &mut self.faults,
+            );
+            let town = line.read(
+                "town_code",
+                Reason::NotACode,
+                |text| code(text, 9),
+                &mut self.faults,
+            );
+            let (Some(code), Some(town)) = (village, town) else {
+                continue;
+            };
             if code.town() != town {
-                self.faults.push(line.fault("town_code", Reason::Contradiction));
+                self.faults
+                    .push(line.fault("town_code", Reason::Contradiction));
             }
             if self.is_new(&line, "code", (Row::Village(code), None)) {
-                rows.push(Village { code, name: line.text("name"), point });
+                rows.push(Village {
+                    code,
+                    name: line.text("name"),
+                    point,
+                });
             }
         }
         rows
@@ -255,20 +334,41 @@ impl Import {
         let mut beats: BTreeMap<BeatId, Beat> = BTreeMap::new();
         for line in sheet.lines() {
             let faults = &mut self.faults;
-            let id = line.read("beat_id", Reason::NotANumber, |text| number(text)?.try_into().ok().map(BeatId), faults);
+            let id = line.read(
+                "beat_id",
+                Reason::NotANumber,
+                |text| number(text)?.try_into().ok().map(BeatId),
+                faults,
+            );
             let village = line.read("village_code", Reason::NotACode, VillageCode::parse, faults);
             let from = line.read("from", Reason::NotADay, day, faults);
             let until = line.read_optional("until", Reason::NotADay, day, faults);
-            let (Some(id), Some(village), Some(from), Ok(until)) = (id, village, from, until) else { continue };
+            let (Some(id), Some(village), Some(from), Ok(until)) = (id, village, from, until)
+            else {
+                continue;
+            };
             // The same village may return to a beat; the first of its lines stands for all in faults.
-            self.lines.entry((Row::Beat(id), Some(village))).or_insert((line.file, line.number));
-            self.lines.entry((Row::Beat(id), None)).or_insert((line.file, line.number));
+            self.lines
+                .entry((Row::Beat(id), Some(village)))
+                .or_insert((line.file, line.number));
+            self.lines
+                .entry((Row::Beat(id), None))
+                .or_insert((line.file, line.number));
             let name = line.text("beat_name");
-            let beat = beats.entry(id).or_insert_with(|| Beat { id, name: name.clone(), villages: Vec::new() });
+            let beat = beats.entry(id).or_insert_with(|| Beat {
+                id,
+                name: name.clone(),
+                villages: Vec::new(),
+            });
             if beat.name != name {
-                self.faults.push(line.fault("beat_name", Reason::Contradiction));
+                self.faults
+                    .push(line.fault("beat_name", Reason::Contradiction));
             }
-            beat.villages.push(BeatVillage { village, from, until });
+            beat.villages.push(BeatVillage {
+                village,
+                from,
+                until,
+            });
         }
         for beat in beats.values_mut() {
             beat.villages.sort_by_key(|row| (row.village, row.from));
@@ -277,16 +377,35 @@ impl Import {
     }
 
     fn units(&mut self, text: &str) -> Vec<Unit> {
-        let sheet = Sheet::new("units.csv", text, &["id", "kind", "name"], &[], &mut self.faults);
-        let listed =
-            |text: &str| UnitKind::from_word(text).filter(|kind| !matches!(kind, UnitKind::Town | UnitKind::Village));
+        let sheet = Sheet::new(
+            "units.csv",
+            text,
+            &["id", "kind", "name"],
+            &[],
+            &mut self.faults,
+        );
+        let listed = |text: &str| {
+            UnitKind::from_word(text)
+                .filter(|kind| !matches!(kind, UnitKind::Town | UnitKind::Village))
+        };
         let mut rows = Vec::new();
         for line in sheet.lines() {
-            let id = line.read("id", Reason::NotANumber, |text| number(text).map(UnitId), &mut self.faults);
+            let id = line.read(
+                "id",
+                Reason::NotANumber,
+                |text| number(text).map(UnitId),
+                &mut self.faults,
+            );
             let kind = line.read("kind", Reason::UnknownWord, listed, &mut self.faults);
-            let (Some(id), Some(kind)) = (id, kind) else { continue };
+            let (Some(id), Some(kind)) = (id, kind) else {
+                continue;
+            };
             if self.is_new(&line, "id", (Row::Unit(id), None)) {
-                rows.push(Unit { id, kind, name: line.text("name") });
+                rows.push(Unit {
+                    id,
+                    kind,
+                    name: line.text("name"),
+                });
             }
         }
         rows
@@ -300,10 +419,15 @@ impl Import {
             let scheme = line.read("scheme", Reason::NotANumber, number, &mut self.faults);
             let kind = line.read("kind", Reason::UnknownWord, category_kind, &mut self.faults);
             let code = line.read("code", Reason::NotANumber, number, &mut self.faults);
-            let (Some(scheme), Some(kind), Some(code)) = (scheme, kind, code) else { continue };
+            let (Some(scheme), Some(kind), Some(code)) = (scheme, kind, code) else {
+                continue;
+            };
             let key = CategoryKey { scheme, kind, code };
             if self.is_new(&line, "code", (Row::Category(key), None)) {
-                rows.push(CategoryRow { key, name: line.text("name") });
+                rows.push(CategoryRow {
+                    key,
+                    name: line.text("name"),
+                });
             }
         }
         rows
@@ -313,21 +437,36 @@ impl Import {
     /// name; the unit keeps it, and the village takes the place's.
     fn derive_units(&mut self, directory: &mut Directory) {
         for town in &directory.towns {
-            if directory.villages.iter().any(|village| village.code.town() == town.code) {
-                directory.units.push(Unit { id: UnitId(town.code), kind: UnitKind::Town, name: town.name.clone() });
+            if directory
+                .villages
+                .iter()
+                .any(|village| village.code.town() == town.code)
+            {
+                directory.units.push(Unit {
+                    id: UnitId(town.code),
+                    kind: UnitKind::Town,
+                    name: town.name.clone(),
+                });
             }
         }
         for village in &mut directory.villages {
             let committee = village.name.clone();
             village.name = place_name(&committee).to_owned();
-            directory.units.push(Unit { id: village.code.unit(), kind: UnitKind::Village, name: committee });
+            directory.units.push(Unit {
+                id: village.code.unit(),
+                kind: UnitKind::Village,
+                name: committee,
+            });
         }
     }
 }
 
 /// The village of a committee: 耕管村 of 耕管村委会, 鱼月村 of 鱼月村民委员会.
 fn place_name(committee: &str) -> &str {
-    committee.strip_suffix("民委员会").or_else(|| committee.strip_suffix("委会")).unwrap_or(committee)
+    committee
+        .strip_suffix("民委员会")
+        .or_else(|| committee.strip_suffix("委会"))
+        .unwrap_or(committee)
 }
 
 /// Where in the files a fault of the whole has its line.
@@ -335,21 +474,30 @@ fn place(fault: DirectoryFault, lines: &BTreeMap<Key, (&'static str, usize)>) ->
     use DirectoryFault as F;
     let (key, column) = match fault {
         F::Duplicate { row } | F::OutOfOrder { row } => ((row, None), None),
-        F::EmptyName { row: Row::Beat(beat) } => ((Row::Beat(beat), None), Some("beat_name")),
+        F::EmptyName {
+            row: Row::Beat(beat),
+        } => ((Row::Beat(beat), None), Some("beat_name")),
         F::EmptyName { row } => ((row, None), Some("name")),
-        F::UnknownDistrict { row: Row::Town(town), .. } => ((Row::Town(town), None), Some("district_code")),
+        F::UnknownDistrict {
+            row: Row::Town(town),
+            ..
+        } => ((Row::Town(town), None), Some("district_code")),
         F::UnknownDistrict { row, .. } => ((row, None), Some("code")),
         F::UnknownTown { village, .. } => ((Row::Village(village), None), Some("town_code")),
         F::NoBeat { village } => ((Row::Village(village), None), None),
         F::UnknownVillage { beat, village } | F::CrossesDistricts { beat, village } => {
             ((Row::Beat(beat), Some(village)), Some("village_code"))
         }
-        F::TwoBeats { village, second, .. } => ((Row::Beat(second), Some(village)), Some("village_code")),
+        F::TwoBeats {
+            village, second, ..
+        } => ((Row::Beat(second), Some(village)), Some("village_code")),
         F::EndsBeforeItBegins { row, village, .. } => ((row, village), Some("until")),
-        F::UnitOutOfRange { unit, .. } | F::UnitWithoutPlace { unit } => ((Row::Unit(unit), None), Some("id")),
-        F::UnknownUnit { person, .. } | F::UnknownBeat { person, .. } | F::MisplacedPost { person, .. } => {
-            ((Row::Person(person), None), None)
+        F::UnitOutOfRange { unit, .. } | F::UnitWithoutPlace { unit } => {
+            ((Row::Unit(unit), None), Some("id"))
         }
+        F::UnknownUnit { person, .. }
+        | F::UnknownBeat { person, .. }
+        | F::MisplacedPost { person, .. } => ((Row::Person(person), None), None),
         F::UnknownCategoryKind { key } => ((Row::Category(key), None), Some("kind")),
     };
     // A derived unit has the line of its town or village.

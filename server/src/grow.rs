@@ -36,7 +36,10 @@ impl Growing {
     pub fn load(snapshot: &dyn Snapshot, id: DocumentId) -> crate::store::Result<Self> {
         match snapshot.document(id)? {
             Some(stored) => Self::of(&stored),
-            None => Self::of(&StoredDocument { id, changes: Vec::new() }),
+            None => Self::of(&StoredDocument {
+                id,
+                changes: Vec::new(),
+            }),
         }
     }
 
@@ -44,9 +47,17 @@ impl Growing {
     pub fn of(document: &StoredDocument) -> crate::store::Result<Self> {
         let StoredDocument { id, changes } = document;
         let loaded = document::load(*id, changes.iter().map(|change| change.body.as_slice()));
-        let ledger = loaded.map_err(|Unloadable| StoreError::Broken(format!("document {id} does not load")))?;
-        let received = changes.iter().map(|change| (change.hash, change.received_at)).collect();
-        Ok(Self { stored: ledger.len(), ledger, received })
+        let ledger = loaded
+            .map_err(|Unloadable| StoreError::Broken(format!("document {id} does not load")))?;
+        let received = changes
+            .iter()
+            .map(|change| (change.hash, change.received_at))
+            .collect();
+        Ok(Self {
+            stored: ledger.len(),
+            ledger,
+            received,
+        })
     }
 
     /// Whether the document is stored.
@@ -75,7 +86,12 @@ impl Growing {
     }
 
     /// Admits a change and adds it.
-    pub fn add(&mut self, change: &Parsed, signer: &Signer<'_>, now: Timestamp) -> Result<Option<Admitted>, Objection> {
+    pub fn add(
+        &mut self,
+        change: &Parsed,
+        signer: &Signer<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Admitted>, Objection> {
         let admitted = admit(&self.ledger, change, signer)?;
         self.push(change.clone(), now);
         Ok(admitted)
@@ -94,7 +110,11 @@ impl Growing {
 
     /// What the document says.
     pub fn read(&self) -> Reading {
-        document::read(&self.ledger, |place| self.ledger.hash(place).and_then(|hash| self.received.get(&hash).copied()))
+        document::read(&self.ledger, |place| {
+            self.ledger
+                .hash(place)
+                .and_then(|hash| self.received.get(&hash).copied())
+        })
     }
 
     /// Adds what is the server's own, after persons' commits have been added. Returns what the document says then.
@@ -104,7 +124,10 @@ impl Growing {
         let mut values = Vec::new();
         let is_case = self.ledger.kind() == Some(DocumentKind::Case);
         if is_case && case.numbers.is_empty() {
-            values.push((ServerName::Number, register::encode_text(&app.next_number(now))));
+            values.push((
+                ServerName::Number,
+                register::encode_text(&app.next_number(now)),
+            ));
         }
         let due = document::scopes_due(case);
         if case.scopes != due || self.ledger.server_values(ServerName::Scopes).len() > 1 {
@@ -119,23 +142,49 @@ impl Growing {
         }
         let (deps, rest) = heads.split_at(heads.len().min(limits::CHANGE_DEPS_MAX));
         let content = Content::server(values);
-        let actor = self.server_actor(app.identity.device, app.identity.actor, deps, || app.random());
+        let actor = self.server_actor(app.identity.device, app.identity.actor, deps, || {
+            app.random()
+        });
         if let Ok(change) = compose(&self.ledger, actor, deps, &content) {
             self.push(change, now);
         }
-        if rest.is_empty() { self.read() } else { self.add_own(app, now) }
+        if rest.is_empty() {
+            self.read()
+        } else {
+            self.add_own(app, now)
+        }
     }
 
     /// An actor of the server that may write on top of these changes: one whose last change is among them, else a fresh one.
-    pub fn server_actor(&self, device: DeviceId, usual: Actor, deps: &[ChangeHash], fresh: impl Fn() -> [u8; 8]) -> Actor {
-        let places: Vec<usize> = deps.iter().filter_map(|dep| self.ledger.place(dep)).collect();
-        let is_seen = |place: usize| places.iter().any(|dep| *dep == place || self.ledger.is_ancestor(place, *dep));
-        let is_free = |actor: &Actor| self.ledger.last_of(*actor).is_none_or(|(place, _)| is_seen(place));
+    pub fn server_actor(
+        &self,
+        device: DeviceId,
+        usual: Actor,
+        deps: &[ChangeHash],
+        fresh: impl Fn() -> [u8; 8],
+    ) -> Actor {
+        let places: Vec<usize> = deps
+            .iter()
+            .filter_map(|dep| self.ledger.place(dep))
+            .collect();
+        let is_seen = |place: usize| {
+            places
+                .iter()
+                .any(|dep| *dep == place || self.ledger.is_ancestor(place, *dep))
+        };
+        let is_free = |actor: &Actor| {
+            self.ledger
+                .last_of(*actor)
+                .is_none_or(|(place, _)| is_seen(place))
+        };
         if is_free(&usual) {
             return usual;
         }
         let known = self.ledger.actors_of(device);
-        known.into_iter().find(is_free).unwrap_or_else(|| Actor::new(device, fresh()))
+        known
+            .into_iter()
+            .find(is_free)
+            .unwrap_or_else(|| Actor::new(device, fresh()))
     }
 
     /// This document's part of a commit.
@@ -149,7 +198,9 @@ impl Growing {
             received_at: received(&link.change.hash),
         });
         let first = self.ledger.links().first();
-        let opened_by = first.filter(|_| self.stored == 0).map(|link| link.change.actor.device());
+        let opened_by = first
+            .filter(|_| self.stored == 0)
+            .map(|link| link.change.actor.device());
         DocumentCommit {
             id,
             expected_len: self.stored,
@@ -163,29 +214,61 @@ impl Growing {
 
     fn summary(&self, reading: &Reading) -> Summary {
         let case = &reading.case;
-        let times = || self.ledger.links().iter().filter_map(|link| self.received.get(&link.change.hash)).copied();
+        let times = || {
+            self.ledger
+                .links()
+                .iter()
+                .filter_map(|link| self.received.get(&link.change.hash))
+                .copied()
+        };
         let standing = case.workflow.standing;
         let changed_at = times().max().unwrap_or_default();
-        let mut units: Vec<u64> = case.workflow.assignments.iter().map(|assignment| assignment.id.unit.0).collect();
+        let mut units: Vec<u64> = case
+            .workflow
+            .assignments
+            .iter()
+            .map(|assignment| assignment.id.unit.0)
+            .collect();
         units.sort_unstable();
         units.dedup();
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         Summary {
-            kind: self.ledger.kind().map(|kind| kind.word().to_owned()).unwrap_or_default(),
+            kind: self
+                .ledger
+                .kind()
+                .map(|kind| kind.word().to_owned())
+                .unwrap_or_default(),
             number: case.numbers.first().cloned(),
             numbers: case.numbers.clone(),
-            stage: standing.map(|standing| standing.stage.word().to_owned()).unwrap_or_default(),
+            stage: standing
+                .map(|standing| standing.stage.word().to_owned())
+                .unwrap_or_default(),
             rework: standing.is_some_and(|standing| standing.rework),
-            village: case.places.first().map(|place| place.value.village.number()),
-            category: case.categories.first().map(|category| (category.value.scheme, category.value.kind.code(), category.value.code)),
-            words: case.words.first().map(|words| words.value.clone()).unwrap_or_default(),
+            village: case
+                .places
+                .first()
+                .map(|place| place.value.village.number()),
+            category: case.categories.first().map(|category| {
+                (
+                    category.value.scheme,
+                    category.value.kind.code(),
+                    category.value.code,
+                )
+            }),
+            words: case
+                .words
+                .first()
+                .map(|words| words.value.clone())
+                .unwrap_or_default(),
             units,
             reporter: case.workflow.reporter,
             conflicts: count(case.workflow.conflicts.len() + case.contested_fields().len()),
             anomalies: count(reading.anomalies.len()),
             opened_at: times().min().unwrap_or_default(),
             changed_at,
-            ended_at: standing.filter(|standing| !standing.stage.is_open()).map(|_| changed_at),
+            ended_at: standing
+                .filter(|standing| !standing.stage.is_open())
+                .map(|_| changed_at),
         }
     }
 }

@@ -11,9 +11,14 @@ use crate::app::Environment;
 pub struct SystemEnvironment;
 
 impl Environment for SystemEnvironment {
-    #[expect(clippy::disallowed_methods, reason = "the shell reads the clock for everybody")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the shell reads the clock for everybody"
+    )]
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 

@@ -2,8 +2,8 @@
 //!
 //! It knows no HTTP and writes only through `Store::commit`. Nothing that a device sends can make it panic or stop.
 
-mod judge;
 mod items;
+mod judge;
 
 use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
@@ -37,19 +37,29 @@ pub fn take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, St
             result => return result,
         }
     }
-    Err(StoreError::Broken("a document grew faster than a frame could be taken in".into()))
+    Err(StoreError::Broken(
+        "a document grew faster than a frame could be taken in".into(),
+    ))
 }
 
 fn try_take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, StoreError> {
-    let unread = |unread| Ok(Outcome { fates: Err(unread), pushed: Pushed::new() });
-    let Ok((head, count, reader)) = PushHead::decode(payload) else { return unread(Unread::Malformed) };
+    let unread = |unread| {
+        Ok(Outcome {
+            fates: Err(unread),
+            pushed: Pushed::new(),
+        })
+    };
+    let Ok((head, count, reader)) = PushHead::decode(payload) else {
+        return unread(Unread::Malformed);
+    };
     if head.signer != device.id {
         return unread(Unread::Carried);
     }
     if count > limits::PUSH_FRAME_CHANGES_MAX {
         return unread(Unread::Malformed);
     }
-    let is_too_much = device.revoked_bytes + payload.len() as u64 > limits::REVOKED_BYTES_MAX || device.revoked_empty;
+    let is_too_much = device.revoked_bytes + payload.len() as u64 > limits::REVOKED_BYTES_MAX
+        || device.revoked_empty;
     if device.revoked_at.is_some() && is_too_much {
         return unread(Unread::TooMuch);
     }
@@ -68,23 +78,47 @@ fn try_take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, St
         Ok(judged) => judged,
         Err(code) => return unread(code),
     };
-    let has_news = !commit.documents.is_empty() || !commit.boxed.is_empty() || !commit.fates.is_empty();
+    let has_news =
+        !commit.documents.is_empty() || !commit.boxed.is_empty() || !commit.fates.is_empty();
     if has_news {
         if device.revoked_at.is_some() {
             commit.revoked_bytes = Some((device.id, payload.len() as u64));
         }
         app.store.commit(&commit)?;
     }
-    Ok(Outcome { fates: Ok(fates), pushed })
+    Ok(Outcome {
+        fates: Ok(fates),
+        pushed,
+    })
 }
 
 /// Checks the frame's signature over what was read.
-fn verified(app: &App, device: &Device, head: &PushHead, items: &[items::Item]) -> Result<BatchRow, Unread> {
+fn verified(
+    app: &App,
+    device: &Device,
+    head: &PushHead,
+    items: &[items::Item],
+) -> Result<BatchRow, Unread> {
     let leaves: Vec<[u8; 32]> = items.iter().map(items::Item::leaf).collect();
-    let batch = Batch { server: app.identity.server, device: head.signer, n: head.n, leaves };
+    let batch = Batch {
+        server: app.identity.server,
+        device: head.signer,
+        n: head.n,
+        leaves,
+    };
     if !batch.is_signed_by(&device.public_key, &head.signature) {
-        return Err(if head.form == Form::Stripped { Unread::Rebuild } else { Unread::Signature });
+        return Err(if head.form == Form::Stripped {
+            Unread::Rebuild
+        } else {
+            Unread::Signature
+        });
     }
     let leaves = batch.leaves.concat();
-    Ok(BatchRow { device: device.id, n: head.n, leaves, signature: head.signature, received_at: app.environment.now() })
+    Ok(BatchRow {
+        device: device.id,
+        n: head.n,
+        leaves,
+        signature: head.signature,
+        received_at: app.environment.now(),
+    })
 }

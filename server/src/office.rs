@@ -103,11 +103,20 @@ enum Prepared {
     Write(EntryId, Box<Commit>),
 }
 
-fn prepare(app: &App, snapshot: &dyn Snapshot, person: PersonId, id: DocumentId, deed: &Deed) -> Result<Prepared> {
+fn prepare(
+    app: &App,
+    snapshot: &dyn Snapshot,
+    person: PersonId,
+    id: DocumentId,
+    deed: &Deed,
+) -> Result<Prepared> {
     let (known, now) = (app.known(), app.environment.now());
     let mut growing = Growing::load(snapshot, id)?;
     let reading = growing.read();
-    let repeated = reading.lines.iter().find(|line| line.entry.person == person && line.entry.key.as_deref() == Some(&deed.key));
+    let repeated = reading
+        .lines
+        .iter()
+        .find(|line| line.entry.person == person && line.entry.key.as_deref() == Some(&deed.key));
     if let Some(line) = repeated {
         return Ok(Prepared::Done(line.id));
     }
@@ -116,7 +125,11 @@ fn prepare(app: &App, snapshot: &dyn Snapshot, person: PersonId, id: DocumentId,
         None if growing.exists() => return Err(Refusal::UpdateNeeded.into()),
         None => DocumentKind::opened_by(deed.action).ok_or(Rejection::NotFound)?,
     };
-    let (scopes, former) = if growing.exists() { document::scopes(&growing.ledger) } else { (Vec::new(), Vec::new()) };
+    let (scopes, former) = if growing.exists() {
+        document::scopes(&growing.ledger)
+    } else {
+        (document::opening_scopes(&deed.fields, person), Vec::new())
+    };
     if growing.exists() && !may_see(app, person, scopes.iter().chain(&former)) {
         return Err(Rejection::NotFound);
     }
@@ -127,10 +140,17 @@ fn prepare(app: &App, snapshot: &dyn Snapshot, person: PersonId, id: DocumentId,
     }
     let rights = rules::rights_for(&known.holdings, now, person, deed.action, kind, &scopes);
     let entry = fitting(app, &reading, kind, person, deed, &rights)?;
-    let seen = if deed.seen.is_empty() { growing.ledger.head_hashes() } else { deed.seen.clone() };
-    let actor = growing.server_actor(app.identity.device, app.identity.actor, &seen, || app.random());
+    let seen = if deed.seen.is_empty() {
+        growing.ledger.head_hashes()
+    } else {
+        deed.seen.clone()
+    };
+    let actor = growing.server_actor(app.identity.device, app.identity.actor, &seen, || {
+        app.random()
+    });
     let content = Content::person(&entry, deed.fields.clone());
-    let change = compose(&growing.ledger, actor, &seen, &content).map_err(|_| Refusal::UnknownOn)?;
+    let change =
+        compose(&growing.ledger, actor, &seen, &content).map_err(|_| Refusal::UnknownOn)?;
     let signer = Signer {
         device: app.identity.device,
         person: Some(person),
@@ -139,16 +159,35 @@ fn prepare(app: &App, snapshot: &dyn Snapshot, person: PersonId, id: DocumentId,
         holdings: &known.holdings,
         now,
     };
-    let admitted = growing.add(&change, &signer, now).map_err(objected)?.ok_or(Refusal::Grammar)?;
+    let admitted = growing
+        .add(&change, &signer, now)
+        .map_err(objected)?
+        .ok_or(Refusal::Grammar)?;
     let reading = growing.add_own(app, now);
     growing.verify().map_err(|_| Refusal::Poison)?;
-    let fate = FateRow { device: app.identity.device, n: entry.n, entry: admitted.id, fate: "ok".to_owned() };
-    let commit = Commit { documents: vec![growing.into_commit(&reading)], fates: vec![fate], ..Commit::default() };
+    let fate = FateRow {
+        device: app.identity.device,
+        n: entry.n,
+        entry: admitted.id,
+        fate: "ok".to_owned(),
+    };
+    let commit = Commit {
+        documents: vec![growing.into_commit(&reading)],
+        fates: vec![fate],
+        ..Commit::default()
+    };
     Ok(Prepared::Write(admitted.id, Box::new(commit)))
 }
 
 /// The entry by the first right with which it fits, judged on what the page showed.
-fn fitting(app: &App, reading: &Reading, kind: DocumentKind, person: PersonId, deed: &Deed, rights: &[Right]) -> Result<Entry> {
+fn fitting(
+    app: &App,
+    reading: &Reading,
+    kind: DocumentKind,
+    person: PersonId,
+    deed: &Deed,
+    rights: &[Right],
+) -> Result<Entry> {
     let fold = Fold::of(kind, &reading.lines);
     let mut refusal = Refusal::NotPermitted;
     for right in rights {
@@ -180,9 +219,19 @@ fn check_target(snapshot: &dyn Snapshot, id: DocumentId, deed: &Deed) -> Result<
     if deed.action != Action::MarkDuplicate {
         return Ok(());
     }
-    let target = deed.body.target.filter(|target| *target != id).ok_or(Refusal::BadTarget)?;
-    let is_open = snapshot.summary(target)?.is_some_and(|summary| summary.kind == "case" && summary.ended_at.is_none());
-    if is_open { Ok(()) } else { Err(Refusal::BadTarget.into()) }
+    let target = deed
+        .body
+        .target
+        .filter(|target| *target != id)
+        .ok_or(Refusal::BadTarget)?;
+    let is_open = snapshot
+        .summary(target)?
+        .is_some_and(|summary| summary.kind == "case" && summary.ended_at.is_none());
+    if is_open {
+        Ok(())
+    } else {
+        Err(Refusal::BadTarget.into())
+    }
 }
 
 fn objected(objection: Objection) -> Rejection {
@@ -195,11 +244,18 @@ fn objected(objection: Objection) -> Rejection {
 }
 
 /// Whether a person may see a document: he holds something for the whole city beyond reporting, or shares a scope.
-pub fn may_see<'s>(app: &App, person: PersonId, mut scopes: impl Iterator<Item = &'s Scope>) -> bool {
+pub fn may_see<'s>(
+    app: &App,
+    person: PersonId,
+    mut scopes: impl Iterator<Item = &'s Scope>,
+) -> bool {
     if sees_everything(app, person) {
         return true;
     }
-    let own = app.known().directory.scopes_of(person, app.environment.now());
+    let own = app
+        .known()
+        .directory
+        .scopes_of(person, app.environment.now());
     scopes.any(|scope| own.contains(scope))
 }
 
@@ -209,13 +265,22 @@ pub fn sees_everything(app: &App, person: PersonId) -> bool {
     use patrol_core::domain::id::UnitId;
     let now = app.environment.now();
     let known = app.known();
-    let mut own = known.holdings.iter().filter(|holding| holding.person == person && holding.is_held_at(now));
-    own.any(|holding| holding.right.unit == UnitId::CITY && holding.right.capability != Capability::Report)
+    let mut own = known
+        .holdings
+        .iter()
+        .filter(|holding| holding.person == person && holding.is_held_at(now));
+    own.any(|holding| {
+        holding.right.unit == UnitId::CITY && holding.right.capability != Capability::Report
+    })
 }
 
 /// The scopes to which a person's lists are confined; none: everything.
 pub fn visible_scopes(app: &App, person: PersonId) -> Option<BTreeSet<Scope>> {
-    (!sees_everything(app, person)).then(|| app.known().directory.scopes_of(person, app.environment.now()))
+    (!sees_everything(app, person)).then(|| {
+        app.known()
+            .directory
+            .scopes_of(person, app.environment.now())
+    })
 }
 
 /// One document as a page shows it.
@@ -245,8 +310,20 @@ pub fn view(app: &App, person: PersonId, id: DocumentId) -> Result<View> {
         return Err(Rejection::NotFound);
     }
     let (reading, known) = (growing.read(), app.known());
-    let asker = Asker { person, holdings: &known.holdings, now: app.environment.now(), place: Where::Office };
+    let asker = Asker {
+        person,
+        holdings: &known.holdings,
+        now: app.environment.now(),
+        place: Where::Office,
+    };
     let kind = growing.ledger.kind();
-    let offers = kind.map(|kind| offers::offers(kind, &reading.lines, &scopes, asker)).unwrap_or_default();
-    Ok(View { reading, summary, heads: growing.ledger.head_hashes(), offers })
+    let offers = kind
+        .map(|kind| offers::offers(kind, &reading.lines, &scopes, asker))
+        .unwrap_or_default();
+    Ok(View {
+        reading,
+        summary,
+        heads: growing.ledger.head_hashes(),
+        offers,
+    })
 }

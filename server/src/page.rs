@@ -30,7 +30,10 @@ pub struct Standing {
 }
 
 /// A cursor that has seen nothing.
-pub const FRESH: Cursor = Cursor::Boot { as_of: 0, before: u64::MAX >> 1 };
+pub const FRESH: Cursor = Cursor::Boot {
+    as_of: 0,
+    before: u64::MAX >> 1,
+};
 
 /// What one read yields.
 #[derive(Debug)]
@@ -107,7 +110,10 @@ impl Builder<'_> {
         let mut is_whole = true;
         for (index, standing) in self.before.iter().enumerate() {
             let seq = position(standing.cursor);
-            let head = self.snapshot.scope(standing.scope)?.map_or(0, |row| row.head);
+            let head = self
+                .snapshot
+                .scope(standing.scope)?
+                .map_or(0, |row| row.head);
             if head > seq {
                 let found = self.snapshot.feed(standing.number, seq, ROWS_MAX)?;
                 is_whole &= found.len() < ROWS_MAX;
@@ -135,7 +141,11 @@ impl Builder<'_> {
     fn cut_to_known(&self, rows: &mut Vec<(usize, FeedRow)>) {
         let mut bound = u64::MAX;
         for index in 0..self.before.len() {
-            let own: Vec<u64> = rows.iter().filter(|(of, _)| *of == index).map(|(_, row)| row.commit).collect();
+            let own: Vec<u64> = rows
+                .iter()
+                .filter(|(of, _)| *of == index)
+                .map(|(_, row)| row.commit)
+                .collect();
             if own.len() >= ROWS_MAX {
                 bound = bound.min(own.last().copied().unwrap_or(bound));
             }
@@ -144,39 +154,64 @@ impl Builder<'_> {
     }
 
     fn row(&mut self, index: usize, row: FeedRow) -> Result<()> {
-        let Some(standing) = self.before.get(index).copied() else { return Ok(()) };
+        let Some(standing) = self.before.get(index).copied() else {
+            return Ok(());
+        };
         match row.event {
             FeedEvent::Leave => {
                 if let Some(joined) = self.joined.get_mut(&standing.number) {
                     joined.retain(|document| *document != row.document);
                 }
-                self.left.entry(standing.number).or_default().push(row.document);
+                self.left
+                    .entry(standing.number)
+                    .or_default()
+                    .push(row.document);
                 Ok(())
             }
             FeedEvent::Join(ordinal) => {
                 if let Some(left) = self.left.get_mut(&standing.number) {
                     left.retain(|document| *document != row.document);
                 }
-                self.joined.entry(standing.number).or_default().push(row.document);
+                self.joined
+                    .entry(standing.number)
+                    .or_default()
+                    .push(row.document);
                 self.send(row.document, ordinal)
             }
             FeedEvent::Change(ordinal) => {
-                if self.is_unlisted(standing, row.document)? { Ok(()) } else { self.send(row.document, ordinal) }
+                if self.is_unlisted(standing, row.document)? {
+                    Ok(())
+                } else {
+                    self.send(row.document, ordinal)
+                }
             }
         }
     }
 
     /// Whether a scope is being listed and has not come to this member: it will come whole.
     fn is_unlisted(&self, standing: Standing, document: DocumentId) -> Result<bool> {
-        let Cursor::Boot { before, .. } = standing.cursor else { return Ok(false) };
-        let joined = self.snapshot.memberships(document)?.into_iter().find(|(number, _)| *number == standing.number);
+        let Cursor::Boot { before, .. } = standing.cursor else {
+            return Ok(false);
+        };
+        let joined = self
+            .snapshot
+            .memberships(document)?
+            .into_iter()
+            .find(|(number, _)| *number == standing.number);
         Ok(joined.is_none_or(|(_, joined)| joined < before))
     }
 
     /// Members of scopes that are being listed, newest first. Returns whether all lists ended.
     fn members(&mut self) -> Result<bool> {
         for index in 0..self.after.len() {
-            let Some(Standing { number, cursor: Cursor::Boot { as_of, mut before }, .. }) = self.after.get(index).copied() else { continue };
+            let Some(Standing {
+                number,
+                cursor: Cursor::Boot { as_of, mut before },
+                ..
+            }) = self.after.get(index).copied()
+            else {
+                continue;
+            };
             loop {
                 let members = self.snapshot.members_before(number, before, ROWS_MAX)?;
                 let is_last = members.len() < ROWS_MAX;
@@ -210,20 +245,52 @@ impl Builder<'_> {
     /// Sends what the device lacks of a document, up to an ordinal.
     fn send(&mut self, id: DocumentId, ordinal: u64) -> Result<()> {
         if !self.documents.contains_key(&id) {
-            let Some(stored) = self.snapshot.document(id)? else { return Ok(()) };
+            let Some(stored) = self.snapshot.document(id)? else {
+                return Ok(());
+            };
             let growing = Growing::of(&stored)?;
             let held = self.held(id)?.min(stored.changes.len());
-            self.documents.insert(id, Touched { growing, stored, held });
+            self.documents.insert(
+                id,
+                Touched {
+                    growing,
+                    stored,
+                    held,
+                },
+            );
         }
-        let Some(touched) = self.documents.get_mut(&id) else { return Ok(()) };
+        let Some(touched) = self.documents.get_mut(&id) else {
+            return Ok(());
+        };
         while touched.held < touched.stored.changes.len() && touched.held as u64 <= ordinal {
             let place = touched.held;
-            let Some(change) = touched.stored.changes.get(place) else { break };
+            let Some(change) = touched.stored.changes.get(place) else {
+                break;
+            };
             let ledger = &touched.growing.ledger;
             match (self.terms.form, self.terms.echoes.get(&change.hash)) {
-                (Form::Raw, _) => write_raw_of_page(&mut self.items, id, place as u64, change.received_at, &change.body),
-                (Form::Stripped, Some(origin)) => self.stripper.echo(&mut self.items, ledger, place, place, *origin, change.received_at),
-                (Form::Stripped, None) => self.stripper.change(&mut self.items, ledger, place, place, Some(change.received_at)),
+                (Form::Raw, _) => write_raw_of_page(
+                    &mut self.items,
+                    id,
+                    place as u64,
+                    change.received_at,
+                    &change.body,
+                ),
+                (Form::Stripped, Some(origin)) => self.stripper.echo(
+                    &mut self.items,
+                    ledger,
+                    place,
+                    place,
+                    *origin,
+                    change.received_at,
+                ),
+                (Form::Stripped, None) => self.stripper.change(
+                    &mut self.items,
+                    ledger,
+                    place,
+                    place,
+                    Some(change.received_at),
+                ),
             }
             self.list.add(id, change.hash, change.received_at);
             self.count += 1;
@@ -243,13 +310,17 @@ impl Builder<'_> {
                 continue;
             };
             if let Cursor::Boot { before, .. } = standing.cursor {
-                let is_listed = memberships.iter().any(|(number, joined)| *number == standing.number && *joined >= before);
+                let is_listed = memberships
+                    .iter()
+                    .any(|(number, joined)| *number == standing.number && *joined >= before);
                 if !is_listed {
                     continue;
                 }
             }
             held = held.max(match row.event {
-                FeedEvent::Change(ordinal) | FeedEvent::Join(ordinal) => usize::try_from(ordinal + 1).unwrap_or(usize::MAX),
+                FeedEvent::Change(ordinal) | FeedEvent::Join(ordinal) => {
+                    usize::try_from(ordinal + 1).unwrap_or(usize::MAX)
+                }
                 FeedEvent::Leave => 0,
             });
         }
@@ -266,20 +337,39 @@ impl Builder<'_> {
             .collect();
         let mut digests = Vec::new();
         for standing in &self.after {
-            digests.extend(self.snapshot.scope(standing.scope)?.map(|row| (standing.number, row.digest)));
+            digests.extend(
+                self.snapshot
+                    .scope(standing.scope)?
+                    .map(|row| (standing.number, row.digest)),
+            );
         }
-        let memberships = |of: BTreeMap<ScopeNumber, Vec<DocumentId>>| of.into_iter().filter(|(_, documents)| !documents.is_empty()).collect();
+        let memberships = |of: BTreeMap<ScopeNumber, Vec<DocumentId>>| {
+            of.into_iter()
+                .filter(|(_, documents)| !documents.is_empty())
+                .collect()
+        };
         let payload = (self.count > 0 || !moved.is_empty()).then(|| {
             let tail = PageTail {
                 joined: memberships(self.joined),
                 left: memberships(self.left),
                 cursors: moved,
                 check: self.list.check(),
-                tag: self.list.tag(&self.terms.identity.page_key, self.terms.identity.epoch),
+                tag: self
+                    .list
+                    .tag(&self.terms.identity.page_key, self.terms.identity.epoch),
             };
-            tail.encode(self.terms.form, self.count, &self.items.finish(), |w, document| self.stripper.name(w, document))
+            tail.encode(
+                self.terms.form,
+                self.count,
+                &self.items.finish(),
+                |w, document| self.stripper.name(w, document),
+            )
         });
-        Ok(Page { payload, standings: self.after, digests: is_at_head.then_some(digests) })
+        Ok(Page {
+            payload,
+            standings: self.after,
+            digests: is_at_head.then_some(digests),
+        })
     }
 }
 
@@ -308,6 +398,8 @@ pub fn scopes_tag(scopes: &[(ScopeNumber, Scope)]) -> [u8; 4] {
         hash.update(id.to_be_bytes());
     }
     let mut tag = [0; 4];
-    tag.iter_mut().zip(hash.finalize()).for_each(|(byte, digest)| *byte = digest);
+    tag.iter_mut()
+        .zip(hash.finalize())
+        .for_each(|(byte, digest)| *byte = digest);
     tag
 }

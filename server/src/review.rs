@@ -30,7 +30,11 @@ pub enum Verdict {
 pub fn may_settle(app: &App, person: PersonId) -> bool {
     let now = app.environment.now();
     let known = app.known();
-    known.holdings.iter().any(|holding| holding.person == person && holding.right.capability == Capability::Review && holding.is_held_at(now))
+    known.holdings.iter().any(|holding| {
+        holding.person == person
+            && holding.right.capability == Capability::Review
+            && holding.is_held_at(now)
+    })
 }
 
 /// Changes that are held, by document.
@@ -46,7 +50,14 @@ pub fn held(app: &App, limit: usize) -> Result<Vec<BoxedChange>> {
 }
 
 /// Settles a held change of a document.
-pub fn settle(app: &App, person: PersonId, id: DocumentId, hash: ChangeHash, verdict: Verdict, words: &str) -> Result<()> {
+pub fn settle(
+    app: &App,
+    person: PersonId,
+    id: DocumentId,
+    hash: ChangeHash,
+    verdict: Verdict,
+    words: &str,
+) -> Result<()> {
     if !may_settle(app, person) {
         return Err(Refusal::NotPermitted.into());
     }
@@ -59,10 +70,26 @@ pub fn settle(app: &App, person: PersonId, id: DocumentId, hash: ChangeHash, ver
     Ok(())
 }
 
-fn prepare(app: &App, snapshot: &dyn Snapshot, person: PersonId, id: DocumentId, hash: ChangeHash, verdict: Verdict, words: &str) -> Result<Commit> {
+fn prepare(
+    app: &App,
+    snapshot: &dyn Snapshot,
+    person: PersonId,
+    id: DocumentId,
+    hash: ChangeHash,
+    verdict: Verdict,
+    words: &str,
+) -> Result<Commit> {
     let held = snapshot.held_of(id)?;
-    let change = held.iter().find(|change| change.hash == hash).ok_or(Rejection::NotFound)?;
-    let settled = Settled { person, at: app.environment.now(), words: words.to_owned(), released: verdict == Verdict::Release };
+    let change = held
+        .iter()
+        .find(|change| change.hash == hash)
+        .ok_or(Rejection::NotFound)?;
+    let settled = Settled {
+        person,
+        at: app.environment.now(),
+        words: words.to_owned(),
+        released: verdict == Verdict::Release,
+    };
     let chain = following(&held, change)?;
     match verdict {
         Verdict::Release => release(app, snapshot, id, &chain, &settled),
@@ -85,10 +112,18 @@ fn following(held: &[BoxedChange], first: &BoxedChange) -> Result<Vec<BoxedChang
 }
 
 fn unreadable(refusal: Refusal) -> Rejection {
-    Rejection::Store(StoreError::Broken(format!("a held change cannot be read: {refusal}")))
+    Rejection::Store(StoreError::Broken(format!(
+        "a held change cannot be read: {refusal}"
+    )))
 }
 
-fn release(app: &App, snapshot: &dyn Snapshot, id: DocumentId, chain: &[BoxedChange], settled: &Settled) -> Result<Commit> {
+fn release(
+    app: &App,
+    snapshot: &dyn Snapshot,
+    id: DocumentId,
+    chain: &[BoxedChange],
+    settled: &Settled,
+) -> Result<Commit> {
     let mut commit = Commit::default();
     let mut growing = Growing::load(snapshot, id)?;
     let known = app.known();
@@ -108,9 +143,17 @@ fn release(app: &App, snapshot: &dyn Snapshot, id: DocumentId, chain: &[BoxedCha
             Err(_) => return Err(Refusal::HeldDocument.into()),
         };
         if let Some(admitted) = admitted {
-            commit.fates.push(FateRow { device: boxed.device, n: admitted.entry.n, entry: admitted.id, fate: "ok".to_owned() });
+            commit.fates.push(FateRow {
+                device: boxed.device,
+                n: admitted.entry.n,
+                entry: admitted.id,
+                fate: "ok".to_owned(),
+            });
         }
-        commit.boxed.push(BoxedChange { settled: Some(settled.clone()), ..boxed.clone() });
+        commit.boxed.push(BoxedChange {
+            settled: Some(settled.clone()),
+            ..boxed.clone()
+        });
         commit.notices.push((boxed.device, outcome(boxed, None)));
     }
     let reading = growing.add_own(app, settled.at);
@@ -123,16 +166,30 @@ fn refuse(chain: &[BoxedChange], settled: &Settled) -> Commit {
     let mut commit = Commit::default();
     for (place, boxed) in chain.iter().enumerate() {
         // Only the first is judged; the phone hears of it and makes again what does not rest on it.
-        let refusal = if place == 0 { Refusal::ReviewedAway } else { Refusal::Quarantined };
+        let refusal = if place == 0 {
+            Refusal::ReviewedAway
+        } else {
+            Refusal::Quarantined
+        };
         let state = BoxedAs::Refused(refusal.number());
-        commit.boxed.push(BoxedChange { state, settled: Some(settled.clone()), ..boxed.clone() });
+        commit.boxed.push(BoxedChange {
+            state,
+            settled: Some(settled.clone()),
+            ..boxed.clone()
+        });
         if place == 0 {
-            commit.notices.push((boxed.device, outcome(boxed, Some(refusal))));
+            commit
+                .notices
+                .push((boxed.device, outcome(boxed, Some(refusal))));
         }
     }
     commit
 }
 
 fn outcome(boxed: &BoxedChange, refusal: Option<Refusal>) -> Notice {
-    Notice::Outcome { document: boxed.document, change: boxed.hash, refusal }
+    Notice::Outcome {
+        document: boxed.document,
+        change: boxed.hash,
+        refusal,
+    }
 }

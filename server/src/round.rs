@@ -9,7 +9,8 @@ use patrol_core::domain::id::ChangeHash;
 use patrol_core::domain::limits;
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::wire::{
-    self, Cursor, Done, Fates, Form, Hello, PROTOCOL, PROTOCOL_LOWEST, Scopes, Unread, Welcome, kind,
+    self, Cursor, Done, Fates, Form, Hello, PROTOCOL, PROTOCOL_LOWEST, Scopes, Unread, Welcome,
+    kind,
 };
 
 use crate::app::App;
@@ -98,9 +99,13 @@ impl Round {
         let now = self.app.environment.now();
         let store = &self.app.store;
         let has_news = !hello.status.is_empty();
-        let was_seen_long_ago = self.device.seen_at.is_none_or(|seen| now.ms_since(seen) >= limits::CONTACT_NOTE_MS);
+        let was_seen_long_ago = self
+            .device
+            .seen_at
+            .is_none_or(|seen| now.ms_since(seen) >= limits::CONTACT_NOTE_MS);
         // An idle round is not worth a durable write: the last contact is noted to the minute.
-        if has_news || was_seen_long_ago || (self.device.revoked_at.is_some() && hello.outbox_empty) {
+        if has_news || was_seen_long_ago || (self.device.revoked_at.is_some() && hello.outbox_empty)
+        {
             store.note_contact(self.device.id, now, &hello.status, hello.outbox_empty)?;
         }
         Ok(())
@@ -109,7 +114,10 @@ impl Round {
     fn push(&mut self, payload: &[u8], is_current: bool) -> std::result::Result<(), RoundFault> {
         let number = self.fates.len() as u64;
         if !is_current {
-            self.fates.push(Fates { frame: number, outcome: Err(Unread::Epoch) });
+            self.fates.push(Fates {
+                frame: number,
+                outcome: Err(Unread::Epoch),
+            });
             return Ok(());
         }
         if self.is_halted {
@@ -119,7 +127,10 @@ impl Round {
         for (place, (_, hash)) in outcome.pushed.iter().enumerate().take(1 << 16) {
             self.echoes.insert(*hash, (number, place as u64));
         }
-        self.fates.push(Fates { frame: number, outcome: outcome.fates });
+        self.fates.push(Fates {
+            frame: number,
+            outcome: outcome.fates,
+        });
         Ok(())
     }
 
@@ -138,15 +149,22 @@ impl Round {
     }
 
     fn head(&mut self) -> std::result::Result<(), RoundFault> {
-        let Some(hello) = self.hello.clone() else { return Err(RoundFault::Malformed) };
+        let Some(hello) = self.hello.clone() else {
+            return Err(RoundFault::Malformed);
+        };
         let (app, device) = (Arc::clone(&self.app), self.device.clone());
         let is_current = hello.epoch == app.identity.epoch;
-        let gets_pages = is_current && device.revoked_at.is_none() && hello.protocol >= PROTOCOL_LOWEST;
+        let gets_pages =
+            is_current && device.revoked_at.is_none() && hello.protocol >= PROTOCOL_LOWEST;
         let mut notices = Vec::new();
         let mut scopes = Vec::new();
         app.store.read(&mut |snapshot| {
             notices = snapshot.notices(device.id, hello.notice)?;
-            scopes = if gets_pages { scopes_of(&app, &device, snapshot)? } else { Vec::new() };
+            scopes = if gets_pages {
+                scopes_of(&app, &device, snapshot)?
+            } else {
+                Vec::new()
+            };
             Ok(())
         })?;
         if hello.notice > 0 {
@@ -160,7 +178,11 @@ impl Round {
             notices,
         };
         self.ready.push_back((kind::WELCOME, welcome.encode()));
-        self.ready.extend(std::mem::take(&mut self.fates).iter().map(|fates| (kind::FATES, fates.encode())));
+        self.ready.extend(
+            std::mem::take(&mut self.fates)
+                .iter()
+                .map(|fates| (kind::FATES, fates.encode())),
+        );
         if !gets_pages {
             self.ready.push_back((kind::DONE, Done::default().encode()));
             self.phase = Phase::Over;
@@ -168,18 +190,48 @@ impl Round {
         }
         let tag = page::scopes_tag(&scopes);
         if tag != hello.scopes_tag {
-            self.ready.push_back((kind::SCOPES, Scopes { tag, scopes: scopes.clone() }.encode()));
+            self.ready.push_back((
+                kind::SCOPES,
+                Scopes {
+                    tag,
+                    scopes: scopes.clone(),
+                }
+                .encode(),
+            ));
         }
-        let cursor = |number| hello.cursors.iter().find(|(known, _)| *known == number).map_or(FRESH, |(_, cursor)| *cursor);
-        self.standings = scopes.into_iter().map(|(number, scope)| Standing { number, scope, cursor: cursor(number) }).collect();
+        let cursor = |number| {
+            hello
+                .cursors
+                .iter()
+                .find(|(known, _)| *known == number)
+                .map_or(FRESH, |(_, cursor)| *cursor)
+        };
+        self.standings = scopes
+            .into_iter()
+            .map(|(number, scope)| Standing {
+                number,
+                scope,
+                cursor: cursor(number),
+            })
+            .collect();
         self.phase = Phase::Pages;
         Ok(())
     }
 
     fn page(&mut self) -> std::result::Result<(), RoundFault> {
-        let Some(hello) = &self.hello else { return Err(RoundFault::Malformed) };
-        let form = if hello.raw_pages { Form::Raw } else { Form::Stripped };
-        let terms = Terms { identity: &self.app.identity, form, echoes: &self.echoes };
+        let Some(hello) = &self.hello else {
+            return Err(RoundFault::Malformed);
+        };
+        let form = if hello.raw_pages {
+            Form::Raw
+        } else {
+            Form::Stripped
+        };
+        let terms = Terms {
+            identity: &self.app.identity,
+            form,
+            echoes: &self.echoes,
+        };
         let standings = std::mem::take(&mut self.standings);
         let mut built = None;
         self.app.store.read(&mut |snapshot| {
@@ -187,12 +239,21 @@ impl Round {
             built = Some(page::build(snapshot, &standings, terms)?);
             Ok(())
         })?;
-        let Some(page) = built else { return Err(RoundFault::Malformed) };
+        let Some(page) = built else {
+            return Err(RoundFault::Malformed);
+        };
         self.standings = page.standings;
-        self.ready.extend(page.payload.map(|payload| (kind::PAGE, payload)));
+        self.ready
+            .extend(page.payload.map(|payload| (kind::PAGE, payload)));
         if let Some(digests) = page.digests {
-            let directory_tag = Some(self.app.known().tag).filter(|tag| *tag != hello.directory_tag);
-            let done = Done { digests, directory_tag, retry_after_ms: None, has_more: false };
+            let directory_tag =
+                Some(self.app.known().tag).filter(|tag| *tag != hello.directory_tag);
+            let done = Done {
+                digests,
+                directory_tag,
+                retry_after_ms: None,
+                has_more: false,
+            };
             self.ready.push_back((kind::DONE, done.encode()));
             self.phase = Phase::Over;
         }
@@ -201,8 +262,15 @@ impl Round {
 }
 
 /// The scopes of a device's person that exist, with their handles.
-fn scopes_of(app: &App, device: &Device, snapshot: &dyn Snapshot) -> Result<Vec<(wire::ScopeNumber, patrol_core::domain::place::Scope)>> {
-    let scopes = app.known().directory.scopes_of(device.person, app.environment.now());
+fn scopes_of(
+    app: &App,
+    device: &Device,
+    snapshot: &dyn Snapshot,
+) -> Result<Vec<(wire::ScopeNumber, patrol_core::domain::place::Scope)>> {
+    let scopes = app
+        .known()
+        .directory
+        .scopes_of(device.person, app.environment.now());
     let mut found = Vec::new();
     for scope in scopes {
         found.extend(snapshot.scope(scope)?.map(|row| (row.number, scope)));
@@ -224,11 +292,26 @@ fn checked(snapshot: &dyn Snapshot, standings: &[Standing]) -> Result<Vec<Standi
         let is_beyond = position > head;
         if is_beyond {
             let scope = standing.number;
-            tracing::error!(scope, position, head, "the cursor of scope {scope} is beyond its feed: was the database restored without a new epoch?");
+            tracing::error!(
+                scope,
+                position,
+                head,
+                "the cursor of scope {scope} is beyond its feed: was the database restored without a new epoch?"
+            );
         }
-        let from_the_head = Cursor::Boot { as_of: head, before: head + 1 };
-        let cursor = if is_beyond || standing.cursor == FRESH { from_the_head } else { standing.cursor };
-        checked.push(Standing { cursor, ..*standing });
+        let from_the_head = Cursor::Boot {
+            as_of: head,
+            before: head + 1,
+        };
+        let cursor = if is_beyond || standing.cursor == FRESH {
+            from_the_head
+        } else {
+            standing.cursor
+        };
+        checked.push(Standing {
+            cursor,
+            ..*standing
+        });
     }
     Ok(checked)
 }

@@ -8,13 +8,22 @@
 //! * [`Store::read`] shows one snapshot, in which heads, digests, rows and documents belong together;
 //! * [`Store::commit`] is one transaction: all of it or nothing; a document that has grown in the meantime gives
 //!   [`StoreError::Stale`];
-//! * feed numbers of a scope are 1, 2, 3 … in the order of commits, drawn last in the transaction.
+//! * feed numbers of a scope are 1, 2, 3 … in the order of commits, drawn last in the transaction; within a commit they
+//!   follow the order of its documents, then of ordinals;
+//! * for each document of a commit: a scope that it keeps gets one `Change` row for each added change; a scope that it
+//!   leaves one `Leave` row; a scope that it enters (every scope, if the document is new or had been retired) one
+//!   `Join` row; the digest of a scope is always the sum over the documents in its feed;
+//! * what names an unknown device (contact, revocation, pushed bytes) is passed over;
+//! * counters (`n`, bytes, notices) stay below 2⁶³; admission bounds them far lower.
 
+pub mod conformance;
+pub mod faulty;
+pub mod memory;
+pub mod sqlite;
 
-
-
-
-use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId, ServerId};
+use patrol_core::domain::id::{
+    Actor, ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId, ServerId,
+};
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
@@ -41,7 +50,10 @@ impl std::fmt::Display for StoreError {
         match self {
             Self::Stale => f.write_str("a document has grown in the meantime"),
             Self::Full => f.write_str("no room left"),
-            Self::Newer { found } => write!(f, "the database has version {found}, which this program does not know"),
+            Self::Newer { found } => write!(
+                f,
+                "the database has version {found}, which this program does not know"
+            ),
             Self::Broken(what) => f.write_str(what),
         }
     }
@@ -73,7 +85,10 @@ pub struct Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("server", &self.server).field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("server", &self.server)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
     }
 }
 
@@ -157,7 +172,8 @@ pub struct Summary {
     pub ended_at: Option<Timestamp>,
 }
 
-/// One document's part of a commit.
+/// One document's part of a commit. A commit names a document once at most, and a document begins with a change;
+/// anything else is `Broken`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DocumentCommit {
     /// Which.
@@ -166,13 +182,13 @@ pub struct DocumentCommit {
     pub expected_len: usize,
     /// Changes to add, in order.
     pub changes: Vec<StoredChange>,
-    /// Its scopes from now on.
+    /// Its scopes from now on; they may change without any added change. A scope named twice counts once.
     pub scopes: Vec<Scope>,
     /// What it adds to digests from now on.
     pub digest: Digest,
     /// What lists show from now on.
     pub summary: Summary,
-    /// The device that opened it; given with its first commit.
+    /// The device that opened the document. Kept from the commit that makes the document; ignored in later ones.
     pub opened_by: Option<DeviceId>,
 }
 
@@ -256,9 +272,10 @@ pub struct Commit {
     pub batch: Option<BatchRow>,
     /// The log by which losses are found. A row whose (device, n, entry) is there stays as it is, but its fate is replaced.
     pub fates: Vec<FateRow>,
-    /// Changes that go into a box, or whose row there changes.
+    /// Changes that go into a box, or whose row there changes: the row of that device and hash is replaced and keeps
+    /// its place in the order.
     pub boxed: Vec<BoxedChange>,
-    /// Notices to devices.
+    /// Notices to devices, numbered for each device from 1, never again.
     pub notices: Vec<(DeviceId, Notice)>,
     /// Bytes that a revoked device has pushed.
     pub revoked_bytes: Option<(DeviceId, u64)>,
@@ -269,7 +286,7 @@ pub struct Commit {
 pub struct FeedRow {
     /// Its number within the scope, from 1.
     pub seq: u64,
-    /// Its place in the order of commits over all scopes; rows of one commit share it.
+    /// Its place in the order of commits over all scopes; rows of one commit share it. Only writes that add rows count.
     pub commit: u64,
     /// The document.
     pub document: DocumentId,
@@ -306,9 +323,9 @@ pub struct CaseQuery {
     pub kind: String,
     /// Only these stages; all if empty.
     pub stages: Vec<String>,
-    /// Only documents in one of these scopes; all if none.
+    /// Only documents in one of these scopes, also where they have left its feed by age; all if none.
     pub scopes: Option<Vec<Scope>>,
-    /// Only this number, exactly.
+    /// Only documents of which this is one of the numbers, exactly.
     pub number: Option<String>,
     /// Only those with an unsettled conflict.
     pub conflicts_only: bool,
@@ -325,7 +342,12 @@ pub trait Snapshot {
     /// Rows of a scope's feed after `seq`, ascending, at most `limit`.
     fn feed(&self, number: u64, seq: u64, limit: usize) -> Result<Vec<FeedRow>>;
     /// Members of a scope that joined before row `before`, newest first, at most `limit`: row of joining, document.
-    fn members_before(&self, number: u64, before: u64, limit: usize) -> Result<Vec<(u64, DocumentId)>>;
+    fn members_before(
+        &self,
+        number: u64,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, DocumentId)>>;
     /// The feeds in which a document is: scope's handle, row of joining.
     fn memberships(&self, document: DocumentId) -> Result<Vec<(u64, u64)>>;
     /// The last row of a document in a scope's feed at or below `seq`.
@@ -334,29 +356,29 @@ pub trait Snapshot {
     fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>>;
     /// What lists show of a document.
     fn summary(&self, id: DocumentId) -> Result<Option<Summary>>;
-    /// Documents for a list, the last changed first.
+    /// Documents for a list, the last changed first; of those changed at the same time the greater id first.
     fn cases(&self, query: &CaseQuery) -> Result<Vec<(DocumentId, Summary)>>;
     /// A device's row in a box.
     fn boxed(&self, device: DeviceId, hash: ChangeHash) -> Result<Option<BoxedChange>>;
     /// Changes of a document that are held and not settled, in the order in which they came.
     fn held_of(&self, document: DocumentId) -> Result<Vec<BoxedChange>>;
-    /// Documents with held changes that are not settled.
+    /// Documents with held changes that are not settled, that of the oldest first.
     fn held(&self, limit: usize) -> Result<Vec<DocumentId>>;
     /// Notices for a device after a number.
     fn notices(&self, device: DeviceId, after: u64) -> Result<Vec<(u64, Notice)>>;
-    /// The log of a device: rows with `n` from `first` on, ascending, at most `limit`.
+    /// The log of a device: rows with `n` from `first` on, ascending by `n` and entry, at most `limit`.
     fn fates(&self, device: DeviceId, first: u64, limit: usize) -> Result<Vec<FateRow>>;
-    /// Push frames of a device.
+    /// Push frames of a device, in the order in which they came.
     fn batches(&self, device: DeviceId) -> Result<Vec<BatchRow>>;
     /// A device.
     fn device(&self, id: DeviceId) -> Result<Option<Device>>;
-    /// All devices.
+    /// All devices, by id.
     fn devices(&self) -> Result<Vec<Device>>;
-    /// How many documents a device has opened since a time.
+    /// How many documents a device has opened at a time or later.
     fn opened_since(&self, device: DeviceId, since: Timestamp) -> Result<u64>;
-    /// The highest serial of a case number of this epoch, and the highest `n` of the server's own device.
+    /// The highest serial among all numbers with this epoch's block, and the highest `n` of the server's own device.
     fn high_marks(&self) -> Result<HighMarks>;
-    /// All documents, for checking and auditing.
+    /// All documents, by id, for checking and auditing.
     fn all_documents(&self) -> Result<Vec<DocumentId>>;
 }
 
@@ -393,36 +415,65 @@ pub struct BrowserSession {
 pub trait Store: Send + Sync {
     /// Who the server is.
     fn identity(&self) -> Result<Identity>;
-    /// Shows one snapshot.
+    /// Shows one snapshot. `look` must not call the store again.
     fn read(&self, look: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()>;
     /// Writes everything or nothing. Returns the ordinal of each document's first added change.
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>>;
     /// Takes a document out of the feeds of its scopes; it joins again with its next commit. Documents that are not in a feed are passed over.
     fn retire(&self, documents: &[DocumentId]) -> Result<()>;
-    /// Keeps a one-time code for enrolling a person's device (its hash, SHA-256).
+    /// Keeps a one-time code for enrolling a person's device (its hash, SHA-256), replacing the same one.
     fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()>;
-    /// Uses a code: once, and not after its time. Allots the device id. None: no such code.
-    fn enrol(&self, code: [u8; 32], public_key: [u8; 32], token: [u8; 32], now: Timestamp) -> Result<Option<Device>>;
-    /// The device of a token (its hash, SHA-256).
+    /// Uses a code: once, and not after its time. Allots the device id. None: no such code. A token in use is `Broken`.
+    fn enrol(
+        &self,
+        code: [u8; 32],
+        public_key: [u8; 32],
+        token: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Device>>;
+    /// The device of a token (its hash, SHA-256), revoked or not.
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>>;
-    /// Stops a device's feed.
+    /// Stops a device's feed; the first time stands.
     fn revoke(&self, device: DeviceId, now: Timestamp) -> Result<()>;
-    /// Notes a contact: when, what it told (merged), whether a revoked one has declared its outbox empty.
-    fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status, outbox_empty: bool) -> Result<()>;
+    /// Notes a contact: when, what it told (merged field by field), whether a revoked one has declared its outbox empty
+    /// (which stays; of another one it is ignored).
+    fn note_contact(
+        &self,
+        device: DeviceId,
+        now: Timestamp,
+        status: &Status,
+        outbox_empty: bool,
+    ) -> Result<()>;
     /// Forgets notices that the device has named.
     fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()>;
     /// Keeps the directory; earlier ones are kept too.
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()>;
     /// The directory kept last.
     fn directory(&self) -> Result<Option<Vec<u8>>>;
-    /// Keeps an account, replacing one of the same person.
+    /// Keeps an account, replacing one of the same person. A login that is another person's is `Broken`.
     fn put_account(&self, account: &Account) -> Result<()>;
     /// The account of a login.
     fn account(&self, login: &str) -> Result<Option<Account>>;
     /// Keeps a browser's session under its token's hash.
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()>;
-    /// The session of a token's hash.
+    /// The session of a token's hash, ended by time or not.
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>>;
     /// Ends a session.
     fn end_session(&self, token: [u8; 32]) -> Result<()>;
 }
+
+/// The serial of a case number with this block: `2026-000042` without one, `2026-K7Q-000042` with block `K7Q`.
+pub(crate) fn serial(number: &str, block: &str) -> Option<u64> {
+    let (_, rest) = number.split_once('-')?;
+    let digits = match block {
+        "" => rest,
+        block => rest.strip_prefix(block)?.strip_prefix('-')?,
+    };
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

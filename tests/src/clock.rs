@@ -66,11 +66,16 @@ impl Machine {
     }
 
     fn fill(&self, bytes: &mut [u8]) {
-        self.rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
+        self.rng
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill_bytes(bytes);
     }
 
     fn wall(&self) -> Timestamp {
-        self.clock.now().plus_ms(self.skew_ms.load(Ordering::Relaxed))
+        self.clock
+            .now()
+            .plus_ms(self.skew_ms.load(Ordering::Relaxed))
     }
 }
 

@@ -4,4 +4,6 @@
 
 pub mod clock;
 pub mod link;
+pub mod served;
+pub mod simulation;
 pub mod world;

@@ -99,6 +99,7 @@ pub fn admit(
     if change.deps.len() > limits::CHANGE_DEPS_MAX || change.puts.len() > limits::CHANGE_OPS_MAX {
         return Err(Refusal::Malformed.into());
     }
+    check_shape(change, signer)?;
     if change.deps.is_empty() != ledger.is_empty() {
         return Err(if ledger.is_empty() {
             Objection::Missing(change.deps.clone())
@@ -111,13 +112,32 @@ pub fn admit(
         .map_err(|MissingDeps(missing)| Objection::Missing(missing))?;
     let closure = ledger.closure(&deps);
     check_chain(ledger, change, &deps, &closure)?;
-    match (change.puts.first().map(|put| &put.key), signer.person) {
-        (Some(Key::Entry(_)), Some(person)) => {
-            check_commit(ledger, change, &closure, signer, person).map(Some)
-        }
-        (Some(Key::Entry(_)), None) | (_, Some(_)) => Err(Refusal::Grammar.into()),
-        (_, None) => check_server_commit(change),
+    match signer.person {
+        Some(person) => check_commit(ledger, change, &closure, signer, person).map(Some),
+        None => Ok(None),
     }
+}
+
+/// The grammar of keys: a person's commit is one entry and then registers, the server's its own names; both ascending.
+fn check_shape(change: &Parsed, signer: &Signer<'_>) -> Result<(), Objection> {
+    let mut keys = change.puts.iter().map(|put| &put.key);
+    if signer.person.is_some() && !matches!(keys.next(), Some(Key::Entry(_))) {
+        return Err(Refusal::Grammar.into());
+    }
+    let mut last = 0;
+    for key in keys {
+        let code = match (key, signer.person) {
+            (Key::Field(field), Some(_)) => field.code(),
+            (Key::Server(name), None) => name.code(),
+            (Key::Other(text), Some(_)) if text.starts_with("f/") => return Err(Objection::Newer),
+            _ => return Err(Refusal::Grammar.into()),
+        };
+        if code <= last {
+            return Err(Refusal::Grammar.into());
+        }
+        last = code;
+    }
+    Ok(())
 }
 
 /// The actor's chain, the counters and the predecessors: everything that follows from the dependencies.
@@ -158,24 +178,6 @@ fn check_chain(
         Ok(())
     } else {
         Err(Refusal::BadOps.into())
-    }
-}
-
-fn check_server_commit(change: &Parsed) -> Result<Option<Admitted>, Objection> {
-    let names: Option<Vec<u64>> = change
-        .puts
-        .iter()
-        .map(|put| {
-            if let Key::Server(name) = put.key {
-                Some(name.code())
-            } else {
-                None
-            }
-        })
-        .collect();
-    match names {
-        Some(names) if names.is_sorted_by(|a, b| a < b) => Ok(None),
-        _ => Err(Refusal::Grammar.into()),
     }
 }
 
@@ -226,18 +228,13 @@ fn check_commit(
     Ok(Admitted { id: *id, entry })
 }
 
-/// Registers after the entry: known, ascending, each of its form.
+/// The registers after the entry, each of its form.
 fn check_fields(puts: &[Put]) -> Result<Vec<Field>, Objection> {
-    let mut fields: Vec<Field> = Vec::new();
+    let mut fields = Vec::new();
     for put in puts {
-        let field = match &put.key {
-            Key::Field(field) => *field,
-            Key::Other(text) if text.starts_with("f/") => return Err(Objection::Newer),
-            _ => return Err(Refusal::Grammar.into()),
-        };
-        if fields.last().is_some_and(|last| *last >= field) {
+        let Key::Field(field) = put.key else {
             return Err(Refusal::Grammar.into());
-        }
+        };
         FieldValue::decode(field, &put.value).map_err(|_| Refusal::WrongFields)?;
         fields.push(field);
     }

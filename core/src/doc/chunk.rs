@@ -116,12 +116,7 @@ fn scan_column(column: Column, rows_max: u64, value_max: u64, mut at: Cursor<'_>
 }
 
 /// Passes over one run and returns how many rows it stands for.
-fn scan_run(
-    column: Column,
-    rows_max: u64,
-    value_max: u64,
-    at: &mut Cursor<'_>,
-) -> Option<u64> {
+fn scan_run(column: Column, rows_max: u64, value_max: u64, at: &mut Cursor<'_>) -> Option<u64> {
     let count = at.int()?;
     let literals = match count {
         0 => return at.uint(),
@@ -217,13 +212,16 @@ mod tests {
         run.push(1);
         assert_eq!(scan_column(Column::Uint, 64, u64::MAX, Cursor(&run)), None);
         assert_eq!(
-            scan_column(Column::Uint, 64, u64::MAX, Cursor(&[0x40 | 0x00, 0x01])),
+            scan_column(Column::Uint, 64, u64::MAX, Cursor(&[0x40, 0x01])),
             None
         );
         assert_eq!(
             scan_column(Column::Uint, 64, u64::MAX, Cursor(&[0x02, 0x01])),
             Some(())
         );
-        assert_eq!(scan_column(Column::Bool, 64, u64::MAX, Cursor(&[0x41])), None);
+        assert_eq!(
+            scan_column(Column::Bool, 64, u64::MAX, Cursor(&[0x41])),
+            None
+        );
     }
 }

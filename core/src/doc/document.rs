@@ -173,6 +173,18 @@ pub fn first_scopes(change: &Parsed, author: PersonId) -> Vec<Scope> {
     village.into_iter().chain([Scope::Person(author)]).collect()
 }
 
+/// The scopes that a document will have until the server has written them, when its author opens it with these registers.
+pub fn opening_scopes(fields: &[FieldValue], author: PersonId) -> Vec<Scope> {
+    let village = fields.iter().find_map(|field| {
+        if let FieldValue::Place(place) = field {
+            Some(Scope::Village(place.village))
+        } else {
+            None
+        }
+    });
+    village.into_iter().chain([Scope::Person(author)]).collect()
+}
+
 /// Who opened the document.
 fn opener(ledger: &Ledger) -> Option<PersonId> {
     let opening = ledger.links().first()?.entry.as_ref();

@@ -66,6 +66,10 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Refusal> {
     if Change::from(expanded.clone()).raw_bytes() != bytes {
         return Err(Refusal::NotCanonical);
     }
+    // Automerge takes a dependency that is named twice; one change would then have two encodings.
+    if !expanded.deps.is_sorted_by(|one, next| one < next) {
+        return Err(Refusal::NotCanonical);
+    }
     plain(&change, expanded)
 }
 

@@ -3,9 +3,9 @@
 //! The order in which entries arrive does not matter, nor how often; receipt times do not matter either (they only sort
 //! the timeline). Merging never fails: what does not fit is kept as an anomaly and moves nothing.
 //!
-//! * [`graph`] puts the entries in order and knows who had seen what;
-//! * [`judge`] reads off where a case stands for any set of them;
-//! * [`fits`] judges an entry on the state that its own author had seen.
+//! * `graph` puts the entries in order and knows who had seen what;
+//! * `judge` reads off where a case stands for any set of them;
+//! * `fits` judges an entry on the state that its own author had seen.
 //!
 //! The rules are those of `README.md` decisions 6 and 7; a change of meaning is a new [`FOLD_VERSION`].
 

@@ -16,7 +16,6 @@ use crate::domain::entry::{Body, Entry};
 use crate::domain::fold::{FOLD_VERSION, Fold};
 use crate::domain::id::{DocumentId, EntryId};
 use crate::domain::limits;
-use crate::domain::place::Scope;
 use crate::domain::refusal::Refusal;
 use crate::domain::rules;
 use crate::domain::time::{At, Timestamp};
@@ -136,7 +135,7 @@ impl Replica {
             ),
             None => (
                 DocumentKind::opened_by(deed.action).ok_or(Refusal::NotFirst)?,
-                Vec::<Scope>::new(),
+                document::opening_scopes(&deed.fields, enrolment.person),
             ),
         };
         let reading = loaded.map(|loaded| load::read(&loaded.ledger, &loaded.rows));

@@ -85,6 +85,32 @@ pub(super) fn hold(
     load::refresh(transaction, id)
 }
 
+/// The server has this change. One that follows a held change cannot stand in the document before that one has come: it
+/// waits in the box, released.
+pub(super) fn acknowledge(
+    transaction: &Transaction<'_>,
+    id: DocumentId,
+    hash: ChangeHash,
+    now: Timestamp,
+) -> Result<()> {
+    let Some(state) = documents::state(transaction, id)? else {
+        return Ok(());
+    };
+    let rows = changes::of_document(transaction, state.number)?;
+    let following = rows
+        .iter()
+        .find(|row| row.hash == hash && row.state == ChangeState::Following);
+    let Some(row) = following else {
+        return changes::set_state(transaction, state.number, hash, ChangeState::Acknowledged);
+    };
+    let local = local(id, unpack(&row.body)?);
+    boxes::put(
+        transaction,
+        &boxed(id, &local, BoxState::Released, "released", now),
+    )?;
+    changes::remove(transaction, state.number, hash)
+}
+
 /// Takes up what a blow leaves of a document's local changes.
 pub(super) fn take_up(
     transaction: &Transaction<'_>,

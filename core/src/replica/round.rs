@@ -222,6 +222,16 @@ impl Replica {
         })
     }
 
+    /// Sets every cursor back to the beginning of a listing; data stays.
+    pub(super) fn list_anew(&self) -> Result<()> {
+        self.store.write(|transaction| {
+            for scope in feed::scopes(transaction)? {
+                feed::relist(transaction, scope.number)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Notes that a round failed: smaller frames next time.
     pub(super) fn note_failure(&self, error: &Error) -> Result<()> {
         let code = error.to_string();
@@ -389,15 +399,15 @@ fn apply_document_fates<'f>(
     suffix: [u8; 8],
     now: Timestamp,
 ) -> Result<usize> {
-    let Some(state) = documents::state(transaction, document)? else {
+    if documents::state(transaction, document)?.is_none() {
         return Ok(0);
-    };
+    }
     let (mut refused, mut forked, mut held) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     let mut settled = 0;
     for (hash, fate) in fates {
         match fate {
             Fate::Ok | Fate::Dup => {
-                changes::set_state(transaction, state.number, hash, ChangeState::Acknowledged)?;
+                remake::acknowledge(transaction, document, hash, now)?;
                 settled += 1;
             }
             Fate::Review => drop(held.insert(hash)),

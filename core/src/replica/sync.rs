@@ -250,6 +250,11 @@ impl Replica {
                     (end.is_broken, end.again) = (true, true);
                     Ok(())
                 }
+                // Raw ones too: a person should look; the next call lists every scope anew.
+                Err(Error::Disagreement(check)) => {
+                    self.list_anew()?;
+                    Err(Error::Disagreement(check))
+                }
                 Err(error) => Err(error),
             },
             Incoming::Done(done) => {
@@ -294,7 +299,8 @@ impl Replica {
             Err(Unread::Newer) => Err(Error::UpdateNeeded),
             Err(Unread::Rebuild | Unread::Signature) => Err(Error::Disagreement("signature")),
             Err(Unread::Carried | Unread::Malformed) => Err(Error::Disagreement("frame")),
-            Err(Unread::TooMuch) => Err(Error::Disagreement("too_much")),
+            // Revoked, and nothing more is taken: what is in the outbox stays there for a rescue bundle.
+            Err(Unread::TooMuch) => Err(Error::SignedOut),
         }
     }
 

@@ -158,7 +158,8 @@ impl Status {
         let parts = [
             self.free_bytes.map(uint),
             self.version.as_ref().map(text),
-            self.clock_offset_ms.map(|value| item(&|w| _ = w.int(value))),
+            self.clock_offset_ms
+                .map(|value| item(&|w| _ = w.int(value))),
             self.outbox.map(uint),
             self.outbox_age_ms.map(uint),
             self.kept_back.as_ref().map(numbers),

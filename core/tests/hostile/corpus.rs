@@ -88,7 +88,7 @@ pub(crate) fn that_harm_automerge(ledger: &Ledger, valid: &Parsed) -> Vec<Hostil
         (
             "H7 operations that begin at the highest counter",
             altered(valid, |change| {
-                change.start_op = counter(u64::from(u32::MAX))
+                change.start_op = counter(u64::from(u32::MAX));
             }),
             Refusal::BadOps,
         ),
@@ -128,7 +128,7 @@ fn of_bombs_and_foreign_encoders(valid: &Parsed) -> Vec<Hostile> {
         (
             "H8 a run longer than any number",
             by_hand(valid, |parts| {
-                *parts.column(chunk::ACTION) = [vec![0xff; 9], vec![0, 1]].concat()
+                *parts.column(chunk::ACTION) = [vec![0xff; 9], vec![0, 1]].concat();
             }),
             Refusal::Malformed,
         ),

@@ -27,14 +27,14 @@ pub(crate) fn out_of_sequence(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
         (
             "another device's actor",
             altered(valid, |change| {
-                change.actor_id = ActorId::from(first.actor.0)
+                change.actor_id = ActorId::from(first.actor.0);
             }),
             Refusal::ForeignActor,
         ),
         (
             "an actor that is too short",
             altered(valid, |change| {
-                change.actor_id = ActorId::from(&[1u8, 2][..])
+                change.actor_id = ActorId::from(&[1u8, 2][..]);
             }),
             Refusal::ForeignActor,
         ),
@@ -73,7 +73,7 @@ pub(crate) fn out_of_sequence(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
         (
             "a register that overwrites nothing",
             altered(valid, |change| {
-                change.operations[1].pred = Vec::new().into()
+                change.operations[1].pred = Vec::new().into();
             }),
             Refusal::BadOps,
         ),
@@ -143,7 +143,7 @@ pub(crate) fn of_bad_entries(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
             "an entry under another id",
             altered(valid, |change| {
                 change.operations[0].key =
-                    LegacyKey::Map(Key::Entry(EntryId([7; 16])).text().into())
+                    LegacyKey::Map(Key::Entry(EntryId([7; 16])).text().into());
             }),
             Refusal::EntryId,
         ),
@@ -213,14 +213,14 @@ pub(crate) fn of_bad_entries(ledger: &Ledger, valid: &Parsed) -> Vec<Hostile> {
         (
             "a register's value of another form",
             altered(valid, |change| {
-                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x01]))
+                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x01]));
             }),
             Refusal::WrongFields,
         ),
         (
             "a register's value that is not canonical",
             altered(valid, |change| {
-                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x78, 1, b'a']))
+                change.operations[3].action = OpType::Put(ScalarValue::Bytes(vec![0x78, 1, b'a']));
             }),
             Refusal::WrongFields,
         ),

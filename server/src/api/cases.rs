@@ -36,12 +36,25 @@ pub(super) struct ListAnswer {
 }
 
 /// `GET /v1/cases`: a page of a list, the last changed first, of what the person may see.
-pub(super) async fn list(State(host): State<Host>, Caller(caller): Caller, Query(query): Query<ListQuery>) -> Result<Json<ListAnswer>, ApiError> {
-    let after = query.after.as_deref().map(|text| read_after(text).ok_or(ApiError::BadRequest("after"))).transpose()?;
+pub(super) async fn list(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<ListAnswer>, ApiError> {
+    let after = query
+        .after
+        .as_deref()
+        .map(|text| read_after(text).ok_or(ApiError::BadRequest("after")))
+        .transpose()?;
     let limit = query.limit.unwrap_or(50).clamp(1, limits::LIST_ROWS_MAX);
     let query = CaseQuery {
         kind: query.kind,
-        stages: query.stage.split(',').filter(|stage| !stage.is_empty()).map(str::to_owned).collect(),
+        stages: query
+            .stage
+            .split(',')
+            .filter(|stage| !stage.is_empty())
+            .map(str::to_owned)
+            .collect(),
         scopes: None,
         number: query.number,
         conflicts_only: query.conflicts.is_some(),
@@ -59,19 +72,37 @@ pub(super) async fn list(State(host): State<Host>, Caller(caller): Caller, Query
         Ok::<_, ApiError>(rows)
     });
     let rows = rows.await??;
-    let next = rows.last().filter(|_| rows.len() == limit).map(|(id, summary)| format!("{}-{}", summary.changed_at.0, id.hex()));
-    Ok(Json(ListAnswer { cases: rows.iter().map(|(id, summary)| json::case_row(*id, summary)).collect(), next }))
+    let next = rows
+        .last()
+        .filter(|_| rows.len() == limit)
+        .map(|(id, summary)| format!("{}-{}", summary.changed_at.0, id.hex()));
+    Ok(Json(ListAnswer {
+        cases: rows
+            .iter()
+            .map(|(id, summary)| json::case_row(*id, summary))
+            .collect(),
+        next,
+    }))
 }
 
 fn read_after(text: &str) -> Option<(patrol_core::domain::time::Timestamp, DocumentId)> {
     let (time, id) = text.split_once('-')?;
-    Some((patrol_core::domain::time::Timestamp(time.parse().ok()?), DocumentId::from_hex(id)?))
+    Some((
+        patrol_core::domain::time::Timestamp(time.parse().ok()?),
+        DocumentId::from_hex(id)?,
+    ))
 }
 
 /// `GET /v1/cases/{document}`: one case, with everything that the person may do next.
-pub(super) async fn show(State(host): State<Host>, Caller(caller): Caller, Path(document): Path<String>) -> Result<Json<CaseJson>, ApiError> {
+pub(super) async fn show(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Path(document): Path<String>,
+) -> Result<Json<CaseJson>, ApiError> {
     let document = DocumentId::from_hex(&document).ok_or(ApiError::NotFound)?;
-    let view = host.blocking(move |app| office::view(app, caller, document)).await??;
+    let view = host
+        .blocking(move |app| office::view(app, caller, document))
+        .await??;
     Ok(Json(json::case(document, &view)))
 }
 
@@ -100,13 +131,25 @@ pub(super) struct ActAnswer {
 
 impl ActRequest {
     fn into_deed(self) -> Result<Deed, ApiError> {
-        let ids = |texts: Vec<String>| texts.iter().map(|text| EntryId::from_hex(text)).collect::<Option<Vec<_>>>();
+        let ids = |texts: Vec<String>| {
+            texts
+                .iter()
+                .map(|text| EntryId::from_hex(text))
+                .collect::<Option<Vec<_>>>()
+        };
         let mut on = ids(self.on).ok_or(ApiError::BadRequest("on"))?;
         on.sort_unstable();
         on.dedup();
-        let seen = self.seen.iter().map(|text| ChangeHash::from_hex(text)).collect::<Option<Vec<_>>>();
-        let key = (0..self.key.len() / 2).map(|place| u8::from_str_radix(self.key.get(2 * place..2 * place + 2)?, 16).ok());
-        let key = key.collect::<Option<Vec<u8>>>().filter(|key| (1..=limits::KEY_BYTES_MAX).contains(&key.len()));
+        let seen = self
+            .seen
+            .iter()
+            .map(|text| ChangeHash::from_hex(text))
+            .collect::<Option<Vec<_>>>();
+        let key = (0..self.key.len() / 2)
+            .map(|place| u8::from_str_radix(self.key.get(2 * place..2 * place + 2)?, 16).ok());
+        let key = key
+            .collect::<Option<Vec<u8>>>()
+            .filter(|key| (1..=limits::KEY_BYTES_MAX).contains(&key.len()));
         Ok(Deed {
             action: Action::from_word(&self.action).ok_or(ApiError::BadRequest("action"))?,
             body: self.body.into_body()?,
@@ -120,7 +163,11 @@ impl ActRequest {
 }
 
 /// `POST /v1/cases`: opens a document; its id follows from person, key and time, so the same request opens it once.
-pub(super) async fn begin(State(host): State<Host>, Caller(caller): Caller, Json(request): Json<ActRequest>) -> Result<Json<ActAnswer>, ApiError> {
+pub(super) async fn begin(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Json(request): Json<ActRequest>,
+) -> Result<Json<ActAnswer>, ApiError> {
     let deed = request.into_deed()?;
     let document = document_of(caller, &deed);
     answer(host, caller, document, deed).await
@@ -131,7 +178,10 @@ fn document_of(person: PersonId, deed: &Deed) -> DocumentId {
     hash.update(person.0);
     hash.update(&deed.key);
     let mut random = [0; 10];
-    random.iter_mut().zip(hash.finalize()).for_each(|(byte, digest)| *byte = digest);
+    random
+        .iter_mut()
+        .zip(hash.finalize())
+        .for_each(|(byte, digest)| *byte = digest);
     DocumentId::new(deed.acted_at, random)
 }
 
@@ -146,7 +196,17 @@ pub(super) async fn act(
     answer(host, caller, document, request.into_deed()?).await
 }
 
-async fn answer(host: Host, caller: PersonId, document: DocumentId, deed: Deed) -> Result<Json<ActAnswer>, ApiError> {
-    let entry = host.blocking(move |app| office::act(app, caller, document, &deed)).await??;
-    Ok(Json(ActAnswer { document: document.hex(), entry: entry.hex() }))
+async fn answer(
+    host: Host,
+    caller: PersonId,
+    document: DocumentId,
+    deed: Deed,
+) -> Result<Json<ActAnswer>, ApiError> {
+    let entry = host
+        .blocking(move |app| office::act(app, caller, document, &deed))
+        .await??;
+    Ok(Json(ActAnswer {
+        document: document.hex(),
+        entry: entry.hex(),
+    }))
 }

@@ -23,7 +23,10 @@ pub(super) async fn health(State(host): State<Host>) -> Result<&'static str, Api
 }
 
 /// `GET /v1/directory`: as phones keep it.
-pub(super) async fn directory(State(host): State<Host>, CallingDevice(device): CallingDevice) -> Result<Response, ApiError> {
+pub(super) async fn directory(
+    State(host): State<Host>,
+    CallingDevice(device): CallingDevice,
+) -> Result<Response, ApiError> {
     if device.revoked_at.is_some() {
         return Err(ApiError::Unauthorized);
     }
@@ -34,8 +37,15 @@ pub(super) async fn directory(State(host): State<Host>, CallingDevice(device): C
 fn need(app: &App, person: PersonId, capability: Capability) -> Result<(), ApiError> {
     let now = app.environment.now();
     let known = app.known();
-    let mut own = known.holdings.iter().filter(|holding| holding.person == person && holding.is_held_at(now));
-    if own.any(|holding| holding.right.capability == capability) { Ok(()) } else { Err(ApiError::Forbidden("not_permitted")) }
+    let mut own = known
+        .holdings
+        .iter()
+        .filter(|holding| holding.person == person && holding.is_held_at(now));
+    if own.any(|holding| holding.right.capability == capability) {
+        Ok(())
+    } else {
+        Err(ApiError::Forbidden("not_permitted"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -59,15 +69,27 @@ pub(super) async fn issue_code(
     Json(request): Json<CodeRequest>,
 ) -> Result<Json<CodeAnswer>, ApiError> {
     let person = PersonId::from_hex(&request.person).ok_or(ApiError::BadRequest("person"))?;
-    let address = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let address = headers
+        .get(header::ORIGIN)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     let answer = host.blocking(move |app| {
         need(app, caller, Capability::Administer)?;
-        app.known().directory.person(person).ok_or(ApiError::NotFound)?;
+        app.known()
+            .directory
+            .person(person)
+            .ok_or(ApiError::NotFound)?;
         let code = auth::draw_code(app);
         let until = app.environment.now().plus_ms(limits::ENROL_CODE_MS);
-        app.store.put_enrol_code(auth::hash_of(&code), person, until)?;
+        app.store
+            .put_enrol_code(auth::hash_of(&code), person, until)?;
         let qr = format!("xuncun:1?server={address}&code={code}");
-        Ok::<_, ApiError>(CodeAnswer { code, qr, until: rfc3339(until) })
+        Ok::<_, ApiError>(CodeAnswer {
+            code,
+            qr,
+            until: rfc3339(until),
+        })
     });
     Ok(Json(answer.await??))
 }
@@ -91,16 +113,30 @@ pub(super) struct EnrolAnswer {
 }
 
 /// `POST /v1/devices/enrol`: uses a code; the phone has made its own key.
-pub(super) async fn enrol(State(host): State<Host>, Json(request): Json<EnrolRequest>) -> Result<Json<EnrolAnswer>, ApiError> {
-    let public_key: [u8; 32] = json::unhex(&request.public_key).ok_or(ApiError::BadRequest("public_key"))?;
+pub(super) async fn enrol(
+    State(host): State<Host>,
+    Json(request): Json<EnrolRequest>,
+) -> Result<Json<EnrolAnswer>, ApiError> {
+    let public_key: [u8; 32] =
+        json::unhex(&request.public_key).ok_or(ApiError::BadRequest("public_key"))?;
     let code = request.code.trim().to_ascii_uppercase();
     let answer = host.blocking(move |app| {
         let token = auth::draw_secret(app);
-        let enrolled = app.store.enrol(auth::hash_of(&code), public_key, auth::hash_of(&token), app.environment.now())?;
+        let enrolled = app.store.enrol(
+            auth::hash_of(&code),
+            public_key,
+            auth::hash_of(&token),
+            app.environment.now(),
+        )?;
         let device = enrolled.ok_or(ApiError::Forbidden("bad_code"))?;
         let identity = &app.identity;
-        let rescue_key = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(identity.rescue_key));
-        let name = app.known().directory.person(device.person).map(|person| person.name.clone());
+        let rescue_key =
+            x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(identity.rescue_key));
+        let name = app
+            .known()
+            .directory
+            .person(device.person)
+            .map(|person| person.name.clone());
         Ok::<_, ApiError>(EnrolAnswer {
             server: identity.server.hex(),
             epoch: identity.epoch.hex(),
@@ -109,7 +145,12 @@ pub(super) async fn enrol(State(host): State<Host>, Json(request): Json<EnrolReq
             person_name: name.unwrap_or_default(),
             token,
             rescue_key: json::hex(rescue_key.as_bytes()),
-            certificate: json::hex(&seal::certificate(&identity.page_key, device.id, device.person, &public_key)),
+            certificate: json::hex(&seal::certificate(
+                &identity.page_key,
+                device.id,
+                device.person,
+                &public_key,
+            )),
         })
     });
     Ok(Json(answer.await??))
@@ -128,7 +169,10 @@ pub(super) struct DeviceAnswer {
 }
 
 /// `GET /v1/devices`: every phone with what the server knows of it.
-pub(super) async fn list(State(host): State<Host>, Caller(caller): Caller) -> Result<Json<Vec<DeviceAnswer>>, ApiError> {
+pub(super) async fn list(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+) -> Result<Json<Vec<DeviceAnswer>>, ApiError> {
     let devices = host.blocking(move |app| {
         need(app, caller, Capability::Administer)?;
         let mut devices = Vec::new();
@@ -152,7 +196,11 @@ pub(super) async fn list(State(host): State<Host>, Caller(caller): Caller) -> Re
 }
 
 /// `POST /v1/devices/{device}/revoke`: stops its feed; what it wrote is still collected, for review.
-pub(super) async fn revoke(State(host): State<Host>, Caller(caller): Caller, Path(device): Path<String>) -> Result<Json<()>, ApiError> {
+pub(super) async fn revoke(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Path(device): Path<String>,
+) -> Result<Json<()>, ApiError> {
     let device = DeviceId::from_hex(&device).ok_or(ApiError::NotFound)?;
     let done = host.blocking(move |app| {
         need(app, caller, Capability::Administer)?;

@@ -2,7 +2,9 @@
 
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::case::{Case, Category, CategoryKind, Conflict, Track, Written};
-use patrol_core::domain::entry::{AssignmentId, Body, CheckBy, Entry, Field, Part, PhotoRef, Verdict};
+use patrol_core::domain::entry::{
+    AssignmentId, Body, CheckBy, Entry, Field, Part, PhotoRef, Verdict,
+};
 use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
 use patrol_core::domain::place::{Datum, Place, Point, VillageCode};
 use patrol_core::domain::time::Timestamp;
@@ -16,10 +18,12 @@ use crate::store::Summary;
 /// Bytes as hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// Hexadecimal digits as so many bytes.
@@ -147,7 +151,8 @@ fn bad(code: &'static str) -> impl Fn() -> ApiError {
 }
 
 fn ids(text: Option<String>, code: &'static str) -> Result<Option<EntryId>, ApiError> {
-    text.map(|text| EntryId::from_hex(&text).ok_or_else(bad(code))).transpose()
+    text.map(|text| EntryId::from_hex(&text).ok_or_else(bad(code)))
+        .transpose()
 }
 
 impl BodyJson {
@@ -155,7 +160,12 @@ impl BodyJson {
     pub(super) fn into_body(self) -> Result<Body, ApiError> {
         let photo = |photo: PhotoJson| {
             let sha256 = unhex(&photo.sha256).ok_or_else(bad("photos"))?;
-            Ok(PhotoRef { sha256, bytes: photo.bytes, media: photo.media, kind: photo.kind })
+            Ok(PhotoRef {
+                sha256,
+                bytes: photo.bytes,
+                media: photo.media,
+                kind: photo.kind,
+            })
         };
         let assign = |assign: AssignJson| match assign.part.as_str() {
             "main" => Ok((UnitId(assign.unit), Part::Main)),
@@ -164,7 +174,10 @@ impl BodyJson {
         };
         let assignment = |name: AssignmentJson| {
             let dispatch = EntryId::from_hex(&name.dispatch).ok_or_else(bad("assignment"))?;
-            Ok::<_, ApiError>(AssignmentId { dispatch, unit: UnitId(name.unit) })
+            Ok::<_, ApiError>(AssignmentId {
+                dispatch,
+                unit: UnitId(name.unit),
+            })
         };
         let check_by = |text: String| match text.as_str() {
             "either" => Ok(CheckBy::Either),
@@ -174,17 +187,34 @@ impl BodyJson {
         };
         Ok(Body {
             words: self.words,
-            photos: self.photos.into_iter().map(photo).collect::<Result<_, ApiError>>()?,
-            verdict: self.verdict.map(|word| Verdict::from_word(&word).ok_or_else(bad("verdict"))).transpose()?,
-            assign: self.assign.into_iter().map(assign).collect::<Result<_, _>>()?,
+            photos: self
+                .photos
+                .into_iter()
+                .map(photo)
+                .collect::<Result<_, ApiError>>()?,
+            verdict: self
+                .verdict
+                .map(|word| Verdict::from_word(&word).ok_or_else(bad("verdict")))
+                .transpose()?,
+            assign: self
+                .assign
+                .into_iter()
+                .map(assign)
+                .collect::<Result<_, _>>()?,
             assignment: self.assignment.map(assignment).transpose()?,
             judged: ids(self.judged, "judged")?,
             mode: self.mode,
             reason: self.reason,
             chosen: ids(self.chosen, "chosen")?,
-            field: self.field.map(|word| Field::from_word(&word).ok_or_else(bad("field"))).transpose()?,
+            field: self
+                .field
+                .map(|word| Field::from_word(&word).ok_or_else(bad("field")))
+                .transpose()?,
             source: self.source,
-            target: self.target.map(|text| DocumentId::from_hex(&text).ok_or_else(bad("target"))).transpose()?,
+            target: self
+                .target
+                .map(|text| DocumentId::from_hex(&text).ok_or_else(bad("target")))
+                .transpose()?,
             count: self.count,
             withdraws: ids(self.withdraws, "withdraws")?,
             check_by: self.check_by.map(check_by).transpose()?,
@@ -193,7 +223,13 @@ impl BodyJson {
 }
 
 fn body(body: &Body) -> BodyJson {
-    let part = |part: Part| if part == Part::Main { "main" } else { "assisting" };
+    let part = |part: Part| {
+        if part == Part::Main {
+            "main"
+        } else {
+            "assisting"
+        }
+    };
     let check_by = |by: CheckBy| match by {
         CheckBy::Either => "either",
         CheckBy::Inspector => "inspector",
@@ -204,11 +240,26 @@ fn body(body: &Body) -> BodyJson {
         photos: body
             .photos
             .iter()
-            .map(|photo| PhotoJson { sha256: hex(&photo.sha256), bytes: photo.bytes, media: photo.media, kind: photo.kind })
+            .map(|photo| PhotoJson {
+                sha256: hex(&photo.sha256),
+                bytes: photo.bytes,
+                media: photo.media,
+                kind: photo.kind,
+            })
             .collect(),
         verdict: body.verdict.map(|verdict| verdict.word().to_owned()),
-        assign: body.assign.iter().map(|(unit, of)| AssignJson { unit: unit.0, part: part(*of).to_owned() }).collect(),
-        assignment: body.assignment.map(|name| AssignmentJson { dispatch: name.dispatch.hex(), unit: name.unit.0 }),
+        assign: body
+            .assign
+            .iter()
+            .map(|(unit, of)| AssignJson {
+                unit: unit.0,
+                part: part(*of).to_owned(),
+            })
+            .collect(),
+        assignment: body.assignment.map(|name| AssignmentJson {
+            dispatch: name.dispatch.hex(),
+            unit: name.unit.0,
+        }),
         judged: body.judged.map(|id| id.hex()),
         mode: body.mode,
         reason: body.reason,
@@ -226,7 +277,10 @@ fn body(body: &Body) -> BodyJson {
 pub(super) fn entry(id: EntryId, entry: &Entry, received_at: Option<Timestamp>) -> EntryJson {
     EntryJson {
         id: id.hex(),
-        action: entry.action().map_or_else(|| format!("unknown_{}", entry.kind), |action| action.word().to_owned()),
+        action: entry.action().map_or_else(
+            || format!("unknown_{}", entry.kind),
+            |action| action.word().to_owned(),
+        ),
         person: entry.person.hex(),
         device: entry.device.hex(),
         n: entry.n,
@@ -243,7 +297,11 @@ impl FieldsJson {
         let place = |place: PlaceJson| {
             let village = VillageCode::new(place.village).ok_or_else(bad("village"))?;
             let point = place.point.map(point).transpose()?;
-            Ok::<_, ApiError>(FieldValue::Place(Place { village, point, words: place.words }))
+            Ok::<_, ApiError>(FieldValue::Place(Place {
+                village,
+                point,
+                words: place.words,
+            }))
         };
         let category = |category: CategoryJson| {
             let kind = match category.kind.as_str() {
@@ -251,12 +309,26 @@ impl FieldsJson {
                 "matter" => CategoryKind::Matter,
                 _ => return Err(ApiError::BadRequest("category")),
             };
-            let CategoryJson { scheme, code, condition, .. } = category;
-            Ok(FieldValue::Category(Category { scheme, kind, code, condition }))
+            let CategoryJson {
+                scheme,
+                code,
+                condition,
+                ..
+            } = category;
+            Ok(FieldValue::Category(Category {
+                scheme,
+                kind,
+                code,
+                condition,
+            }))
         };
         let place = self.place.map(place).transpose()?;
         let category = self.category.map(category).transpose()?;
-        Ok(place.into_iter().chain(category).chain(self.words.map(FieldValue::Words)).collect())
+        Ok(place
+            .into_iter()
+            .chain(category)
+            .chain(self.words.map(FieldValue::Words))
+            .collect())
     }
 }
 
@@ -267,7 +339,12 @@ fn point(point: PointJson) -> Result<Point, ApiError> {
         "gcj02" => Datum::Gcj02,
         _ => return Err(ApiError::BadRequest("datum")),
     };
-    Ok(Point { lon_e7: point.lon_e7, lat_e7: point.lat_e7, datum, accuracy_m: point.accuracy_m })
+    Ok(Point {
+        lon_e7: point.lon_e7,
+        lat_e7: point.lat_e7,
+        datum,
+        accuracy_m: point.accuracy_m,
+    })
 }
 
 fn place_json(place: &Place) -> PlaceJson {
@@ -282,12 +359,25 @@ fn place_json(place: &Place) -> PlaceJson {
         datum: datum(point.datum).to_owned(),
         accuracy_m: point.accuracy_m,
     });
-    PlaceJson { village: place.village.number(), point, words: place.words.clone() }
+    PlaceJson {
+        village: place.village.number(),
+        point,
+        words: place.words.clone(),
+    }
 }
 
 fn category_json(category: &Category) -> CategoryJson {
-    let kind = if category.kind == CategoryKind::Component { "component" } else { "matter" };
-    CategoryJson { scheme: category.scheme, kind: kind.to_owned(), code: category.code, condition: category.condition }
+    let kind = if category.kind == CategoryKind::Component {
+        "component"
+    } else {
+        "matter"
+    };
+    CategoryJson {
+        scheme: category.scheme,
+        kind: kind.to_owned(),
+        code: category.code,
+        condition: category.condition,
+    }
 }
 
 /// A register's value and who wrote it.
@@ -394,20 +484,35 @@ pub(super) struct CaseJson {
 /// A case, whole.
 pub(super) fn case(document: DocumentId, view: &View) -> CaseJson {
     let case: &Case = &view.reading.case;
-    let name = |id: AssignmentId| AssignmentJson { dispatch: id.dispatch.hex(), unit: id.unit.0 };
+    let name = |id: AssignmentId| AssignmentJson {
+        dispatch: id.dispatch.hex(),
+        unit: id.unit.0,
+    };
     let conflict = |conflict: &Conflict| ConflictJson {
-        assignment: if let Track::Assignment(id) = conflict.track { Some(name(id)) } else { None },
+        assignment: if let Track::Assignment(id) = conflict.track {
+            Some(name(id))
+        } else {
+            None
+        },
         entries: conflict.entries.iter().map(EntryId::hex).collect(),
         candidates: conflict.candidates.iter().map(EntryId::hex).collect(),
     };
-    let assignments = case.workflow.assignments.iter().map(|assignment| AssignmentStandingJson {
-        dispatch: assignment.id.dispatch.hex(),
-        unit: assignment.id.unit.0,
-        part: if assignment.part == Part::Main { "main" } else { "assisting" },
-        stage: assignment.standing.stage.word(),
-        rework: assignment.standing.rework,
-        results: assignment.results.iter().map(EntryId::hex).collect(),
-    });
+    let assignments = case
+        .workflow
+        .assignments
+        .iter()
+        .map(|assignment| AssignmentStandingJson {
+            dispatch: assignment.id.dispatch.hex(),
+            unit: assignment.id.unit.0,
+            part: if assignment.part == Part::Main {
+                "main"
+            } else {
+                "assisting"
+            },
+            stage: assignment.standing.stage.word(),
+            rework: assignment.standing.rework,
+            results: assignment.results.iter().map(EntryId::hex).collect(),
+        });
     CaseJson {
         row: case_row(document, &view.summary),
         numbers: case.numbers.clone(),
@@ -422,9 +527,24 @@ pub(super) fn case(document: DocumentId, view: &View) -> CaseJson {
             .reading
             .anomalies
             .iter()
-            .map(|anomaly| AnomalyJson { entry: anomaly.entry.hex(), reason: anomaly.reason.code() })
+            .map(|anomaly| AnomalyJson {
+                entry: anomaly.entry.hex(),
+                reason: anomaly.reason.code(),
+            })
             .collect(),
-        timeline: view.reading.lines.iter().map(|line| entry(line.id, &line.entry, line.received_at)).collect(),
-        offers: view.offers.iter().map(|offer| OfferJson { action: offer.action.word(), assignment: offer.assignment.map(name) }).collect(),
+        timeline: view
+            .reading
+            .lines
+            .iter()
+            .map(|line| entry(line.id, &line.entry, line.received_at))
+            .collect(),
+        offers: view
+            .offers
+            .iter()
+            .map(|offer| OfferJson {
+                action: offer.action.word(),
+                assignment: offer.assignment.map(name),
+            })
+            .collect(),
     }
 }

@@ -26,7 +26,10 @@ pub(super) struct HeldAnswer {
 }
 
 /// `GET /v1/reviews`: what is held.
-pub(super) async fn list(State(host): State<Host>, Caller(caller): Caller) -> Result<Json<Vec<HeldAnswer>>, ApiError> {
+pub(super) async fn list(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+) -> Result<Json<Vec<HeldAnswer>>, ApiError> {
     let held = host.blocking(move |app| {
         if !review::may_settle(app, caller) {
             return Err(ApiError::Forbidden("not_permitted"));
@@ -39,7 +42,11 @@ pub(super) async fn list(State(host): State<Host>, Caller(caller): Caller) -> Re
 fn held_json(held: &BoxedChange) -> HeldAnswer {
     let change = parse::parse_admitted(&held.body).ok();
     let put = change.as_ref().and_then(|change| change.puts.first());
-    let entry = put.and_then(|put| entry::decode(&put.value).ok().map(|entry| (entry::entry_id(held.document, &put.value), entry)));
+    let entry = put.and_then(|put| {
+        entry::decode(&put.value)
+            .ok()
+            .map(|entry| (entry::entry_id(held.document, &put.value), entry))
+    });
     HeldAnswer {
         document: held.document.hex(),
         change: held.hash.hex(),
@@ -73,6 +80,9 @@ pub(super) async fn settle(
     if request.words.trim().is_empty() || request.words.chars().count() > limits::ENTRY_WORDS_MAX {
         return Err(ApiError::BadRequest("words"));
     }
-    host.blocking(move |app| review::settle(app, caller, document, change, verdict, &request.words)).await??;
+    host.blocking(move |app| {
+        review::settle(app, caller, document, change, verdict, &request.words)
+    })
+    .await??;
     Ok(Json(()))
 }

@@ -25,39 +25,83 @@ pub(super) struct Person {
 }
 
 /// `POST /v1/session`: signs in; the answer sets the cookie.
-pub(super) async fn sign_in(State(host): State<Host>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn sign_in(
+    State(host): State<Host>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     if !auth::is_same_origin(&parts) {
         return Err(ApiError::Forbidden("foreign_origin"));
     }
-    let bytes = axum::body::to_bytes(body, limits::JSON_BYTES_MAX).await.map_err(|_| ApiError::TooLarge)?;
-    let request: SignIn = serde_json::from_slice(&bytes).map_err(|_| ApiError::BadRequest("malformed"))?;
+    let bytes = axum::body::to_bytes(body, limits::JSON_BYTES_MAX)
+        .await
+        .map_err(|_| ApiError::TooLarge)?;
+    let request: SignIn =
+        serde_json::from_slice(&bytes).map_err(|_| ApiError::BadRequest("malformed"))?;
     let cookies = host.cookies;
     let signed_in = host.blocking(move |app| {
-        let person = auth::check_password(app, &request.login, &request.password)?.ok_or(ApiError::Unauthorized)?;
+        let person = auth::check_password(app, &request.login, &request.password)?
+            .ok_or(ApiError::Unauthorized)?;
         let token = auth::draw_secret(app);
         let until = app.environment.now().plus_ms(limits::SIGN_IN_MS);
-        app.store.put_session(auth::hash_of(&token), &BrowserSession { person, until })?;
-        let name = app.known().directory.person(person).map(|person| person.name.clone()).unwrap_or_default();
-        Ok::<_, ApiError>((token, Person { person: person.hex(), name }))
+        app.store
+            .put_session(auth::hash_of(&token), &BrowserSession { person, until })?;
+        let name = app
+            .known()
+            .directory
+            .person(person)
+            .map(|person| person.name.clone())
+            .unwrap_or_default();
+        Ok::<_, ApiError>((
+            token,
+            Person {
+                person: person.hex(),
+                name,
+            },
+        ))
     });
     let (token, person) = signed_in.await??;
-    let secure = if cookies == CookieKind::Secure { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", limits::SIGN_IN_MS / 1_000);
+    let secure = if cookies == CookieKind::Secure {
+        "; Secure"
+    } else {
+        ""
+    };
+    let cookie = format!(
+        "{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}",
+        limits::SIGN_IN_MS / 1_000
+    );
     Ok(([(header::SET_COOKIE, cookie)], Json(person)).into_response())
 }
 
 /// `GET /v1/session`: who is signed in.
-pub(super) async fn show(State(host): State<Host>, Caller(person): Caller) -> Result<Json<Person>, ApiError> {
-    let name = host.blocking(move |app| app.known().directory.person(person).map(|person| person.name.clone())).await?;
-    Ok(Json(Person { person: person.hex(), name: name.unwrap_or_default() }))
+pub(super) async fn show(
+    State(host): State<Host>,
+    Caller(person): Caller,
+) -> Result<Json<Person>, ApiError> {
+    let name = host
+        .blocking(move |app| {
+            app.known()
+                .directory
+                .person(person)
+                .map(|person| person.name.clone())
+        })
+        .await?;
+    Ok(Json(Person {
+        person: person.hex(),
+        name: name.unwrap_or_default(),
+    }))
 }
 
 /// `DELETE /v1/session`: signs out.
-pub(super) async fn sign_out(State(host): State<Host>, Caller(_): Caller, request: Request) -> Result<Json<()>, ApiError> {
+pub(super) async fn sign_out(
+    State(host): State<Host>,
+    Caller(_): Caller,
+    request: Request,
+) -> Result<Json<()>, ApiError> {
     let (parts, _) = request.into_parts();
     if let Some(token) = auth::session_token(&parts) {
-        host.blocking(move |app| app.store.end_session(auth::hash_of(&token))).await??;
+        host.blocking(move |app| app.store.end_session(auth::hash_of(&token)))
+            .await??;
     }
     Ok(Json(()))
 }

@@ -20,7 +20,11 @@ use crate::round::{Round, RoundFault};
 const BATCH_BYTES: usize = 128 * 1024;
 
 /// One round of a device.
-pub(super) async fn round(State(host): State<Host>, CallingDevice(device): CallingDevice, body: Body) -> Result<Response, ApiError> {
+pub(super) async fn round(
+    State(host): State<Host>,
+    CallingDevice(device): CallingDevice,
+    body: Body,
+) -> Result<Response, ApiError> {
     let mut round = Round::new(Arc::clone(&host.app), device);
     let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
     let mut pieces = body.into_data_stream();
@@ -36,7 +40,11 @@ pub(super) async fn round(State(host): State<Host>, CallingDevice(device): Calli
         return Err(ApiError::BadRequest("cut"));
     }
     let (round, batch) = host.blocking(move |_| make(round)).await??;
-    let volume = if batch.is_over && batch.bytes() < 4_096 { Volume::Little } else { Volume::Much };
+    let volume = if batch.is_over && batch.bytes() < 4_096 {
+        Volume::Little
+    } else {
+        Volume::Much
+    };
     let mut writer = FrameWriter::new(volume);
     let first = write(&mut writer, &batch);
     if batch.is_over {
@@ -84,7 +92,10 @@ impl Batch {
 }
 
 fn make(mut round: Round) -> Result<(Round, Batch), RoundFault> {
-    let mut batch = Batch { frames: Vec::new(), is_over: false };
+    let mut batch = Batch {
+        frames: Vec::new(),
+        is_over: false,
+    };
     while batch.bytes() < BATCH_BYTES {
         match round.next_frame()? {
             Some(frame) => batch.frames.push(frame),
@@ -105,7 +116,12 @@ fn write(writer: &mut FrameWriter, batch: &Batch) -> Vec<u8> {
 }
 
 /// The rest of a long response: each batch is made when the one before has gone out, so a slow line holds one batch in memory.
-fn rest(host: Host, round: Round, writer: FrameWriter, first: Vec<u8>) -> impl stream::Stream<Item = Result<Bytes, std::io::Error>> {
+fn rest(
+    host: Host,
+    round: Round,
+    writer: FrameWriter,
+    first: Vec<u8>,
+) -> impl stream::Stream<Item = Result<Bytes, std::io::Error>> {
     let first_piece = stream::once(async move { Ok(Bytes::from(first)) });
     let others = stream::unfold(Some((round, writer)), move |state| {
         let host = host.clone();
@@ -113,7 +129,9 @@ fn rest(host: Host, round: Round, writer: FrameWriter, first: Vec<u8>) -> impl s
             let (round, mut writer) = state?;
             let made = host.blocking(move |_| make(round)).await;
             // The stream ends without a `done` frame: the phone sees a cut and comes again.
-            let Ok(Ok((round, batch))) = made else { return Some((Err(std::io::Error::other("unavailable")), None)) };
+            let Ok(Ok((round, batch))) = made else {
+                return Some((Err(std::io::Error::other("unavailable")), None));
+            };
             let mut bytes = write(&mut writer, &batch);
             if batch.is_over {
                 bytes.extend(writer.finish());

@@ -41,16 +41,27 @@ impl Sheet {
     ) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut all = records(file, text, faults).into_iter();
-        let head = all.next().unwrap_or(Record { line: 1, fields: Vec::new() });
+        let head = all.next().unwrap_or(Record {
+            line: 1,
+            fields: Vec::new(),
+        });
         let mut columns = BTreeMap::new();
         for (at, column) in head.fields.iter().enumerate() {
-            let is_known = required.contains(&column.as_str()) || optional.contains(&column.as_str());
+            let is_known =
+                required.contains(&column.as_str()) || optional.contains(&column.as_str());
             if !is_known || columns.insert(column.clone(), at).is_some() {
                 faults.push(fault(file, head.line, column, Reason::UnknownColumn));
             }
         }
-        let missing: Vec<_> = required.iter().filter(|column| !columns.contains_key(**column)).collect();
-        faults.extend(missing.iter().map(|column| fault(file, head.line, column, Reason::MissingColumn)));
+        let missing: Vec<_> = required
+            .iter()
+            .filter(|column| !columns.contains_key(**column))
+            .collect();
+        faults.extend(
+            missing
+                .iter()
+                .map(|column| fault(file, head.line, column, Reason::MissingColumn)),
+        );
         let mut rows = Vec::new();
         for record in all {
             let (expected, found) = (head.fields.len(), record.fields.len());
@@ -58,24 +69,46 @@ impl Sheet {
                 rows.push(record);
             } else {
                 let reason = Reason::WrongFieldCount { expected, found };
-                faults.push(ImportFault { file, line: Some(record.line), column: None, reason });
+                faults.push(ImportFault {
+                    file,
+                    line: Some(record.line),
+                    column: None,
+                    reason,
+                });
             }
         }
         let records = if missing.is_empty() { rows } else { Vec::new() };
-        Self { file, columns, records }
+        Self {
+            file,
+            columns,
+            records,
+        }
     }
 
     /// The rows, without the column names.
     pub(super) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        let Self { file, columns, records } = self;
-        records.iter().map(|Record { line, fields }| Line { file, number: *line, columns, fields })
+        let Self {
+            file,
+            columns,
+            records,
+        } = self;
+        records.iter().map(|Record { line, fields }| Line {
+            file,
+            number: *line,
+            columns,
+            fields,
+        })
     }
 }
 
 impl Line<'_> {
     /// A field without the blanks around it; empty where there is no such column.
     fn field(&self, column: &str) -> &str {
-        self.columns.get(column).and_then(|at| self.fields.get(*at)).map(|text| text.trim()).unwrap_or_default()
+        self.columns
+            .get(column)
+            .and_then(|at| self.fields.get(*at))
+            .map(|text| text.trim())
+            .unwrap_or_default()
     }
 
     /// A field as text.
@@ -119,7 +152,12 @@ impl Line<'_> {
 }
 
 fn fault(file: &'static str, line: usize, column: &str, reason: Reason) -> ImportFault {
-    ImportFault { file, line: Some(line), column: Some(column.to_owned()), reason }
+    ImportFault {
+        file,
+        line: Some(line),
+        column: Some(column.to_owned()),
+        reason,
+    }
 }
 
 /// Where the reader stands within a field.
@@ -138,9 +176,17 @@ enum State {
 /// Splits a text into rows; blank lines are none.
 fn records(file: &'static str, text: &str, faults: &mut Vec<ImportFault>) -> Vec<Record> {
     let mut rows = Vec::new();
-    let mut row = Record { line: 1, fields: Vec::new() };
+    let mut row = Record {
+        line: 1,
+        fields: Vec::new(),
+    };
     let (mut field, mut state, mut line) = (String::new(), State::Start, 1);
-    let bad_quotes = |line| ImportFault { file, line: Some(line), column: None, reason: Reason::BadQuotes };
+    let bad_quotes = |line| ImportFault {
+        file,
+        line: Some(line),
+        column: None,
+        reason: Reason::BadQuotes,
+    };
     let text = text.replace("\r\n", "\n");
     for char in text.chars().chain((!text.ends_with('\n')).then_some('\n')) {
         line += usize::from(char == '\n');
@@ -157,7 +203,13 @@ fn records(file: &'static str, text: &str, faults: &mut Vec<ImportFault>) -> Vec
             }
             (_, '\n') => {
                 row.fields.push(std::mem::take(&mut field));
-                let done = std::mem::replace(&mut row, Record { line, fields: Vec::new() });
+                let done = std::mem::replace(
+                    &mut row,
+                    Record {
+                        line,
+                        fields: Vec::new(),
+                    },
+                );
                 let is_blank = state == State::Start && done.fields.len() == 1;
                 rows.extend((!is_blank).then_some(done));
                 State::Start
@@ -185,7 +237,10 @@ mod tests {
     fn read(text: &str) -> (Vec<(usize, String, String)>, Vec<String>) {
         let mut faults = Vec::new();
         let sheet = Sheet::new("x.csv", text, &["a", "b"], &["c"], &mut faults);
-        let rows = sheet.lines().map(|line| (line.number, line.text("a"), line.text("b"))).collect();
+        let rows = sheet
+            .lines()
+            .map(|line| (line.number, line.text("a"), line.text("b")))
+            .collect();
         (rows, faults.iter().map(ToString::to_string).collect())
     }
 
@@ -196,7 +251,14 @@ mod tests {
     #[test]
     fn quotes_line_endings_marks_and_blank_lines_are_as_spreadsheets_write_them() {
         let (rows, faults) = read("\u{feff}b,a\r\n\"二,\"\"三\"\"\n四\", 一 \r\n\r\n,\"\"\n5,6");
-        assert_eq!(rows, [row(2, "一", "二,\"三\"\n四"), row(5, "", ""), row(6, "6", "5")]);
+        assert_eq!(
+            rows,
+            [
+                row(2, "一", "二,\"三\"\n四"),
+                row(5, "", ""),
+                row(6, "6", "5")
+            ]
+        );
         assert_eq!(faults, [] as [&str; 0]);
     }
 
@@ -204,8 +266,18 @@ mod tests {
     fn columns_are_missing_unknown_or_there_twice() {
         let (rows, faults) = read("a,a,d\n1,2,3\n");
         assert_eq!(rows, []);
-        assert_eq!(faults, ["x.csv:1: a: UnknownColumn", "x.csv:1: d: UnknownColumn", "x.csv:1: b: MissingColumn"]);
-        assert_eq!(read("").1, ["x.csv:1: a: MissingColumn", "x.csv:1: b: MissingColumn"]);
+        assert_eq!(
+            faults,
+            [
+                "x.csv:1: a: UnknownColumn",
+                "x.csv:1: d: UnknownColumn",
+                "x.csv:1: b: MissingColumn"
+            ]
+        );
+        assert_eq!(
+            read("").1,
+            ["x.csv:1: a: MissingColumn", "x.csv:1: b: MissingColumn"]
+        );
     }
 
     #[test]

@@ -11,7 +11,9 @@ use super::{ImportFault, Reason};
 
 /// Reads decimal digits.
 pub(super) fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
 }
 
 /// Reads a code of so many digits, of which the first is not 0.
@@ -30,24 +32,51 @@ pub(super) fn category_kind(text: &str) -> Option<u64> {
 
 /// The point of a village, for which both coordinates are given.
 pub(super) fn point(line: &Line<'_>, faults: &mut Vec<ImportFault>) -> Option<Point> {
-    let lon = line.read_optional("lon_gcj02", Reason::NotACoordinate, |text| degrees_e7(text, 180), faults).ok()?;
-    let lat = line.read_optional("lat_gcj02", Reason::NotACoordinate, |text| degrees_e7(text, 90), faults).ok()?;
+    let lon = line
+        .read_optional(
+            "lon_gcj02",
+            Reason::NotACoordinate,
+            |text| degrees_e7(text, 180),
+            faults,
+        )
+        .ok()?;
+    let lat = line
+        .read_optional(
+            "lat_gcj02",
+            Reason::NotACoordinate,
+            |text| degrees_e7(text, 90),
+            faults,
+        )
+        .ok()?;
     if lon.is_some() != lat.is_some() {
-        let missing = if lon.is_some() { "lat_gcj02" } else { "lon_gcj02" };
+        let missing = if lon.is_some() {
+            "lat_gcj02"
+        } else {
+            "lon_gcj02"
+        };
         faults.push(line.fault(missing, Reason::NotACoordinate));
     }
-    Some(Point { lon_e7: lon?, lat_e7: lat?, datum: Datum::Gcj02, accuracy_m: None })
+    Some(Point {
+        lon_e7: lon?,
+        lat_e7: lat?,
+        datum: Datum::Gcj02,
+        accuracy_m: None,
+    })
 }
 
 /// Reads degrees of at most 7 decimals exactly, in 10⁻⁷ degrees.
 fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
     const ONE: i64 = 10_000_000;
-    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or((1, text), |digits| (-1, digits));
     let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
     if whole.is_empty() || decimals.is_empty() || decimals.len() > 7 {
         return None;
     }
-    let whole = i64::try_from(number(whole)?).ok().filter(|degrees| *degrees <= degrees_max)?;
+    let whole = i64::try_from(number(whole)?)
+        .ok()
+        .filter(|degrees| *degrees <= degrees_max)?;
     let decimals = i64::try_from(number(&format!("{decimals:0<7}"))?).ok()?;
     let value = whole * ONE + decimals;
     (value <= degrees_max * ONE).then_some(sign * value)
@@ -73,9 +102,16 @@ pub(super) fn day(text: &str) -> Option<Timestamp> {
         return None;
     }
     // Years are counted from March, so that the leap day is the last; 719 468 days lie between 0000-03-01 and 1970.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days =
-        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 1;
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * month + 2) / 5
+        + day
+        - 1;
     Some(Timestamp((days - 719_468) * DAY_MS - EAST_8_MS))
 }
 
@@ -109,7 +145,18 @@ mod tests {
         assert_eq!(degrees_e7("113.540091", 180), Some(1_135_400_910));
         assert_eq!(degrees_e7("-0.0000001", 90), Some(-1));
         assert_eq!(degrees_e7("90", 90), Some(900_000_000));
-        for wrong in ["", ".5", "5.", "90.0000001", "1.12345678", "1e2", "--1", "1.-1", "+1", "99999999999999999999"] {
+        for wrong in [
+            "",
+            ".5",
+            "5.",
+            "90.0000001",
+            "1.12345678",
+            "1e2",
+            "--1",
+            "1.-1",
+            "+1",
+            "99999999999999999999",
+        ] {
             assert_eq!(degrees_e7(wrong, 90), None, "{wrong}");
         }
     }

@@ -13,21 +13,47 @@ use sha2::{Digest as _, Sha256};
 /// label.
 pub fn synthetic_people(directory: &Directory, from: Timestamp) -> Vec<Person> {
     let mut people = Vec::new();
-    let mut join = |label: String, role, at| people.push(person(label, Post { role, at, from, until: None }));
+    let mut join = |label: String, role, at| {
+        people.push(person(
+            label,
+            Post {
+                role,
+                at,
+                from,
+                until: None,
+            },
+        ));
+    };
     for (beat, number) in directory.beats.iter().zip(1..) {
-        join(format!("巡查员{number:02}"), Role::Inspector, PostAt::Beat(beat.id));
+        join(
+            format!("巡查员{number:02}"),
+            Role::Inspector,
+            PostAt::Beat(beat.id),
+        );
     }
     for (village, number) in directory.villages.iter().zip(1..) {
-        join(format!("村干部{number:03}"), Role::Cadre, PostAt::Unit(village.code.unit()));
+        join(
+            format!("村干部{number:03}"),
+            Role::Cadre,
+            PostAt::Unit(village.code.unit()),
+        );
     }
     for unit in &directory.units {
         if matches!(unit.kind, UnitKind::Department | UnitKind::Enterprise) {
             let UnitId(number) = unit.id;
-            join(format!("单位操作员{number}"), Role::UnitOperator, PostAt::Unit(unit.id));
+            join(
+                format!("单位操作员{number}"),
+                Role::UnitOperator,
+                PostAt::Unit(unit.id),
+            );
         }
     }
     for number in 1..=3 {
-        join(format!("受理派遣员{number:02}"), Role::Dispatcher, PostAt::City);
+        join(
+            format!("受理派遣员{number:02}"),
+            Role::Dispatcher,
+            PostAt::City,
+        );
     }
     join("督办领导01".to_owned(), Role::Leader, PostAt::City);
     join("评价员01".to_owned(), Role::Evaluator, PostAt::City);
@@ -42,5 +68,9 @@ fn person(label: String, post: Post) -> Person {
     for (to, from) in id.iter_mut().zip(Sha256::digest(label.as_bytes())) {
         *to = from;
     }
-    Person { id: PersonId(id), name: label, posts: vec![post] }
+    Person {
+        id: PersonId(id),
+        name: label,
+        posts: vec![post],
+    }
 }

@@ -29,12 +29,39 @@ fn the_files_for_zhuhai_are_sound() {
 #[test]
 fn zhuhai_has_its_published_numbers() {
     let zhuhai = zhuhai();
-    assert_eq!((zhuhai.districts.len(), zhuhai.towns.len(), zhuhai.villages.len()), (3, 31, 122));
-    let in_district = |code| zhuhai.villages.iter().filter(|village| village.code.district() == code).count();
+    assert_eq!(
+        (
+            zhuhai.districts.len(),
+            zhuhai.towns.len(),
+            zhuhai.villages.len()
+        ),
+        (3, 31, 122)
+    );
+    let in_district = |code| {
+        zhuhai
+            .villages
+            .iter()
+            .filter(|village| village.code.district() == code)
+            .count()
+    };
     assert_eq!([440_402, 440_403, 440_404].map(in_district), [7, 101, 14]);
     let of_kind = |kind| zhuhai.units.iter().filter(|unit| unit.kind == kind).count();
-    assert_eq!(UnitKind::ALL.iter().copied().map(of_kind).collect::<Vec<_>>(), [16, 14, 11, 122]);
-    assert_eq!(zhuhai.villages.iter().filter(|village| village.point.is_some()).count(), 37);
+    assert_eq!(
+        UnitKind::ALL
+            .iter()
+            .copied()
+            .map(of_kind)
+            .collect::<Vec<_>>(),
+        [16, 14, 11, 122]
+    );
+    assert_eq!(
+        zhuhai
+            .villages
+            .iter()
+            .filter(|village| village.point.is_some())
+            .count(),
+        37
+    );
     assert_eq!(zhuhai.categories.len(), 12);
     assert_eq!(zhuhai.people, []);
 }
@@ -46,13 +73,25 @@ fn sixty_one_beats_cover_all_villages_and_cross_no_district() {
     let mut sizes = [0; 4];
     for beat in &zhuhai.beats {
         sizes[beat.villages.len()] += 1;
-        let districts: BTreeSet<_> = beat.villages.iter().map(|row| row.village.district()).collect();
+        let districts: BTreeSet<_> = beat
+            .villages
+            .iter()
+            .map(|row| row.village.district())
+            .collect();
         assert_eq!(districts.len(), 1, "{}", beat.name);
-        assert!(beat.name.contains("演示"), "{} is labelled synthetic", beat.name);
+        assert!(
+            beat.name.contains("演示"),
+            "{} is labelled synthetic",
+            beat.name
+        );
     }
     assert_eq!(sizes, [0, 1, 59, 1]);
     for village in &zhuhai.villages {
-        assert!(zhuhai.beat_of(village.code, NOW).is_some(), "{}", village.name);
+        assert!(
+            zhuhai.beat_of(village.code, NOW).is_some(),
+            "{}",
+            village.name
+        );
     }
 }
 
@@ -60,9 +99,18 @@ fn sixty_one_beats_cover_all_villages_and_cross_no_district() {
 fn a_village_has_the_name_of_the_place_and_its_unit_that_of_the_committee() {
     let zhuhai = zhuhai();
     let code = VillageCode::new(440_404_100_201).expect("twelve digits");
-    assert_eq!(zhuhai.village(code).map(|village| village.name.as_str()), Some("鱼月村"));
-    assert_eq!(zhuhai.unit(code.unit()).map(|unit| unit.name.as_str()), Some("鱼月村民委员会"));
-    assert_eq!([place_name("夏村村委会"), place_name("别处")], ["夏村村", "别处"]);
+    assert_eq!(
+        zhuhai.village(code).map(|village| village.name.as_str()),
+        Some("鱼月村")
+    );
+    assert_eq!(
+        zhuhai.unit(code.unit()).map(|unit| unit.name.as_str()),
+        Some("鱼月村民委员会")
+    );
+    assert_eq!(
+        [place_name("夏村村委会"), place_name("别处")],
+        ["夏村村", "别处"]
+    );
 }
 
 #[test]
@@ -72,7 +120,12 @@ fn made_up_people_fill_every_place_and_are_always_the_same() {
     assert_eq!(zhuhai.check(NOW), []);
     assert_eq!(zhuhai.people, synthetic_people(&zhuhai, NOW));
     let posts = |wanted: fn(&Post) -> bool| {
-        zhuhai.people.iter().flat_map(|person| &person.posts).filter(|post| wanted(post)).count()
+        zhuhai
+            .people
+            .iter()
+            .flat_map(|person| &person.posts)
+            .filter(|post| wanted(post))
+            .count()
     };
     assert_eq!(posts(|post| post.role == Role::Inspector), 61);
     assert_eq!(posts(|post| post.role == Role::Cadre), 122);
@@ -80,9 +133,19 @@ fn made_up_people_fill_every_place_and_are_always_the_same() {
     assert_eq!(posts(|post| post.role == Role::Dispatcher), 3);
     assert_eq!(posts(|post| post.at == PostAt::City), 6);
     assert_eq!(zhuhai.people.len(), 219);
-    let walker = zhuhai.people.iter().find(|person| person.name == "巡查员01").expect("there is a first inspector");
+    let walker = zhuhai
+        .people
+        .iter()
+        .find(|person| person.name == "巡查员01")
+        .expect("there is a first inspector");
     let scopes = zhuhai.scopes_of(walker.id, NOW);
-    assert_eq!(scopes.iter().filter(|scope| matches!(scope, Scope::Village(_))).count(), 2);
+    assert_eq!(
+        scopes
+            .iter()
+            .filter(|scope| matches!(scope, Scope::Village(_)))
+            .count(),
+        2
+    );
 }
 
 #[test]
@@ -123,10 +186,20 @@ fn every_bad_field_is_named_with_file_line_and_column() {
 fn places_and_points_that_contradict_themselves_are_named() {
     let villages = ZHUHAI
         .villages
-        .replace("440402105200,桂海村委会,440402105,,", "440402105200,桂海村委会,440402106,113.5,")
-        .replace("440402105201,桂山村委会,440402105,,", "440402105201,桂山村委会,440402105,181,22.12345678");
+        .replace(
+            "440402105200,桂海村委会,440402105,,",
+            "440402105200,桂海村委会,440402106,113.5,",
+        )
+        .replace(
+            "440402105201,桂山村委会,440402105,,",
+            "440402105201,桂山村委会,440402105,181,22.12345678",
+        );
     let towns = ZHUHAI.towns.replace("桂山镇,440402", "桂山镇,440403");
-    let faults = faults_of(&Files { villages: &villages, towns: &towns, ..ZHUHAI });
+    let faults = faults_of(&Files {
+        villages: &villages,
+        towns: &towns,
+        ..ZHUHAI
+    });
     assert_eq!(
         faults,
         [
@@ -140,8 +213,12 @@ fn places_and_points_that_contradict_themselves_are_named() {
 
 #[test]
 fn beats_that_do_not_fit_are_named() {
-    let beats = ZHUHAI.beats.replacen("2020-01-01", "2020-02-30", 1) + "61,另一个名字,440402107299,2020-01-01\n";
-    let faults = faults_of(&Files { beats: &beats, ..ZHUHAI });
+    let beats = ZHUHAI.beats.replacen("2020-01-01", "2020-02-30", 1)
+        + "61,另一个名字,440402107299,2020-01-01\n";
+    let faults = faults_of(&Files {
+        beats: &beats,
+        ..ZHUHAI
+    });
     let starts = [
         "beats.csv:2: from: NotADay",
         "beats.csv:124: beat_name: Contradiction",
@@ -159,18 +236,35 @@ fn beats_that_do_not_fit_are_named() {
 fn a_village_changes_its_beat_by_an_end_and_a_new_row() {
     let mut beats = String::from("beat_id,beat_name,village_code,from,until\n");
     for row in ZHUHAI.beats.lines().skip(1) {
-        let until = if row.contains("440402105200") { "2026-01-01" } else { "" };
+        let until = if row.contains("440402105200") {
+            "2026-01-01"
+        } else {
+            ""
+        };
         beats += &format!("{row},{until}\n");
     }
     beats += "3,担杆镇01号网格（演示划分）,440402105200,2026-01-01,\n";
-    let directory = parse(&Files { beats: &beats, ..ZHUHAI }, NOW).expect("sound");
+    let directory = parse(
+        &Files {
+            beats: &beats,
+            ..ZHUHAI
+        },
+        NOW,
+    )
+    .expect("sound");
     let village = VillageCode::new(440_402_105_200).expect("twelve digits");
     let beat_at = |now| directory.beat_of(village, now).map(|beat| beat.id.0);
     assert_eq!([beat_at(NOW.plus_ms(-1)), beat_at(NOW)], [Some(1), Some(3)]);
     let overlapping = beats.replace(",2026-01-01,\n", ",2025-12-31,\n");
-    let faults = faults_of(&Files { beats: &overlapping, ..ZHUHAI });
+    let faults = faults_of(&Files {
+        beats: &overlapping,
+        ..ZHUHAI
+    });
     assert_eq!(faults.len(), 1, "{faults:#?}");
-    assert!(faults[0].starts_with("beats.csv:124: village_code: Unsound(TwoBeats"), "{faults:#?}");
+    assert!(
+        faults[0].starts_with("beats.csv:124: village_code: Unsound(TwoBeats"),
+        "{faults:#?}"
+    );
 }
 
 #[test]
@@ -178,5 +272,8 @@ fn a_folder_is_read_as_its_files_are_and_each_missing_file_is_named() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/zhuhai");
     assert_eq!(load(&folder, NOW), Ok(zhuhai()));
     let missing = load(&folder.join("nowhere"), NOW).expect_err("there is no such folder");
-    assert_eq!(lines(&missing), NAMES.map(|file| format!("{file}: Unreadable(NotFound)")));
+    assert_eq!(
+        lines(&missing),
+        NAMES.map(|file| format!("{file}: Unreadable(NotFound)"))
+    );
 }

@@ -9,6 +9,7 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::seal;
 use patrol_core::sync::strip::{HasReceipt, Rebuilder, Rebuilt};
 use patrol_core::sync::wire::{Form, Unread, read_raw};
+use sha2::{Digest as _, Sha256};
 
 use crate::grow::Growing;
 use crate::store::{Snapshot, StoreError};
@@ -24,13 +25,27 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// Under which hash it lies in a box. Bytes that are no change do not get the place of the change whose hash they claim.
+    pub(super) fn box_key(&self) -> ChangeHash {
+        if self.change.is_ok() {
+            self.hash
+        } else {
+            ChangeHash(Sha256::digest(&self.body).into())
+        }
+    }
+
     pub(super) fn leaf(&self) -> [u8; 32] {
         seal::leaf(self.document, self.hash)
     }
 }
 
 /// Reads the items of a frame. An error of the store is reported as `Rebuild`: the frame comes again.
-pub(super) fn read(snapshot: &dyn Snapshot, form: Form, count: usize, reader: Reader<'_>) -> Result<Vec<Item>, Unread> {
+pub(super) fn read(
+    snapshot: &dyn Snapshot,
+    form: Form,
+    count: usize,
+    reader: Reader<'_>,
+) -> Result<Vec<Item>, Unread> {
     match form {
         Form::Raw => read_raw_items(count, reader).ok_or(Unread::Malformed),
         Form::Stripped => rebuild(snapshot, count, reader).ok_or(Unread::Rebuild),
@@ -41,7 +56,12 @@ fn read_raw_items(count: usize, mut reader: Reader<'_>) -> Option<Vec<Item>> {
     let mut items = Vec::new();
     for _ in 0..count {
         let (document, body) = read_raw(&mut reader).ok()?;
-        items.push(Item { document, hash: parse::chunk_hash(body), body: body.to_vec(), change: parse::parse(body) });
+        items.push(Item {
+            document,
+            hash: parse::chunk_hash(body),
+            body: body.to_vec(),
+            change: parse::parse(body),
+        });
     }
     Some(items)
 }
@@ -54,10 +74,25 @@ fn rebuild(snapshot: &dyn Snapshot, count: usize, mut reader: Reader<'_>) -> Opt
     let mut rebuilder = Rebuilder::new(ledger_of);
     let mut items = Vec::new();
     for _ in 0..count {
-        let Rebuilt::Change { document, change, .. } = rebuilder.item(&mut reader, HasReceipt::No).ok()? else { return None };
-        let is_within = change.bytes.len() <= limits::CHANGE_BYTES_MAX && change.puts.len() <= limits::CHANGE_OPS_MAX;
+        let Rebuilt::Change {
+            document, change, ..
+        } = rebuilder.item(&mut reader, HasReceipt::No).ok()?
+        else {
+            return None;
+        };
+        let is_within = change.bytes.len() <= limits::CHANGE_BYTES_MAX
+            && change.puts.len() <= limits::CHANGE_OPS_MAX;
         let (hash, body) = (change.hash, change.bytes.clone());
-        items.push(Item { document, hash, body, change: if is_within { Ok(change) } else { Err(Refusal::Malformed) } });
+        items.push(Item {
+            document,
+            hash,
+            body,
+            change: if is_within {
+                Ok(change)
+            } else {
+                Err(Refusal::Malformed)
+            },
+        });
     }
     Some(items)
 }

@@ -60,7 +60,11 @@ impl<'a> Judge<'a> {
     }
 
     /// Judges all changes of a frame in order.
-    pub(super) fn frame(mut self, items: &[Item], batch: BatchRow) -> Result<(Vec<Fate>, Pushed, Commit)> {
+    pub(super) fn frame(
+        mut self,
+        items: &[Item],
+        batch: BatchRow,
+    ) -> Result<(Vec<Fate>, Pushed, Commit)> {
         let mut fates = Vec::with_capacity(items.len());
         for item in items {
             let fate = self.fate(item)?;
@@ -73,18 +77,30 @@ impl<'a> Judge<'a> {
         for (item, fate) in items.iter().zip(&fates) {
             self.log(item, fate)?;
         }
-        let has_kept = fates.iter().any(|fate| matches!(fate, Fate::Ok | Fate::Review));
+        let has_kept = fates
+            .iter()
+            .any(|fate| matches!(fate, Fate::Ok | Fate::Review));
         self.commit.batch = has_kept.then_some(batch);
-        let pushed = items.iter().map(|item| (item.document, item.hash)).collect();
+        let pushed = items
+            .iter()
+            .map(|item| (item.document, item.hash))
+            .collect();
         Ok((fates, pushed, self.commit))
     }
 
     fn fate(&mut self, item: &Item) -> Result<Fate> {
-        let boxed = self.snapshot.boxed(self.device.id, item.hash)?;
-        match boxed.map(|boxed| (boxed.state, boxed.settled.is_some_and(|settled| settled.released))) {
+        let boxed = self.snapshot.boxed(self.device.id, item.box_key())?;
+        match boxed.map(|boxed| {
+            (
+                boxed.state,
+                boxed.settled.is_some_and(|settled| settled.released),
+            )
+        }) {
             Some((BoxedAs::Held, false)) => return Ok(Fate::Review),
             Some((BoxedAs::Refused(number), _)) => {
-                return Ok(Fate::Refused(Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded)));
+                return Ok(Fate::Refused(
+                    Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded),
+                ));
             }
             Some((BoxedAs::Held, true)) | None => {}
         }
@@ -117,7 +133,12 @@ impl<'a> Judge<'a> {
     fn open(&mut self, id: DocumentId) -> Result<()> {
         if !self.documents.contains_key(&id) {
             self.documents.insert(id, Growing::load(self.snapshot, id)?);
-            let held = self.snapshot.held_of(id)?.into_iter().map(|change| change.hash).collect();
+            let held = self
+                .snapshot
+                .held_of(id)?
+                .into_iter()
+                .map(|change| change.hash)
+                .collect();
             self.held.insert(id, held);
         }
         Ok(())
@@ -132,7 +153,9 @@ impl<'a> Judge<'a> {
             holdings: &self.known.holdings,
             now: self.now,
         };
-        let Some(growing) = self.documents.get_mut(&id) else { return Err(Objection::Missing(change.deps.clone())) };
+        let Some(growing) = self.documents.get_mut(&id) else {
+            return Err(Objection::Missing(change.deps.clone()));
+        };
         let is_new = growing.is_empty();
         growing.add(change, &signer, self.now)?;
         self.opened += u64::from(is_new);
@@ -147,7 +170,11 @@ impl<'a> Judge<'a> {
 
     /// Whether a first change would exceed what one device may open in a day.
     fn is_too_much(&mut self, id: DocumentId) -> Result<bool> {
-        if self.documents.get(&id).is_some_and(|growing| !growing.is_empty()) {
+        if self
+            .documents
+            .get(&id)
+            .is_some_and(|growing| !growing.is_empty())
+        {
             return Ok(false);
         }
         let since = self.now.plus_ms(-DAY_MS);
@@ -157,14 +184,22 @@ impl<'a> Judge<'a> {
 
     /// Whether the document exists beyond everything that the person may know of.
     fn is_hidden(&self, id: DocumentId) -> bool {
-        let Some(growing) = self.documents.get(&id).filter(|growing| growing.exists()) else { return false };
+        let Some(growing) = self.documents.get(&id).filter(|growing| growing.exists()) else {
+            return false;
+        };
         let (current, former) = document::scopes(&growing.ledger);
-        !current.iter().chain(&former).any(|scope| self.scopes.contains(scope))
+        !current
+            .iter()
+            .chain(&former)
+            .any(|scope| self.scopes.contains(scope))
     }
 
     fn missing(&mut self, item: &Item, missing: Vec<ChangeHash>) -> Fate {
         let held = self.held.get(&item.document);
-        if missing.iter().any(|hash| held.is_some_and(|held| held.contains(hash))) {
+        if missing
+            .iter()
+            .any(|hash| held.is_some_and(|held| held.contains(hash)))
+        {
             return self.hold(item);
         }
         match missing.iter().find_map(|hash| self.waiting.get(hash)) {
@@ -174,7 +209,10 @@ impl<'a> Judge<'a> {
     }
 
     fn hold(&mut self, item: &Item) -> Fate {
-        self.held.entry(item.document).or_default().insert(item.hash);
+        self.held
+            .entry(item.document)
+            .or_default()
+            .insert(item.hash);
         self.keep(item, BoxedAs::Held);
         Fate::Review
     }
@@ -185,11 +223,16 @@ impl<'a> Judge<'a> {
     }
 
     fn keep(&mut self, item: &Item, state: BoxedAs) {
-        let person = item.change.as_ref().ok().and_then(|change| entry_of(item.document, change)).map(|(_, entry)| entry.person);
+        let person = item
+            .change
+            .as_ref()
+            .ok()
+            .and_then(|change| entry_of(item.document, change))
+            .map(|(_, entry)| entry.person);
         self.commit.boxed.push(BoxedChange {
             device: self.device.id,
             document: item.document,
-            hash: item.hash,
+            hash: item.box_key(),
             body: item.body.clone(),
             person,
             state,
@@ -218,17 +261,34 @@ impl<'a> Judge<'a> {
     }
 
     /// The document does not load with all that was added: finds the guilty change, so that only that one is refused.
-    fn one_by_one(&mut self, id: DocumentId, mut growing: Growing, items: &[Item], fates: &mut [Fate]) -> Result<Growing> {
+    fn one_by_one(
+        &mut self,
+        id: DocumentId,
+        mut growing: Growing,
+        items: &[Item],
+        fates: &mut [Fate],
+    ) -> Result<Growing> {
         growing.truncate(0);
         let is_damaged = growing.exists() && growing.verify().is_err();
         self.documents.insert(id, growing);
-        for (item, fate) in items.iter().zip(fates.iter_mut()).filter(|(item, fate)| item.document == id && **fate == Fate::Ok) {
+        for (item, fate) in items
+            .iter()
+            .zip(fates.iter_mut())
+            .filter(|(item, fate)| item.document == id && **fate == Fate::Ok)
+        {
             let Ok(change) = &item.change else { continue };
             *fate = if is_damaged {
                 Fate::Later(Later::Storage)
             } else {
                 match self.add(id, change) {
-                    Ok(()) if self.documents.get(&id).is_some_and(|growing| growing.verify().is_ok()) => Fate::Ok,
+                    Ok(())
+                        if self
+                            .documents
+                            .get(&id)
+                            .is_some_and(|growing| growing.verify().is_ok()) =>
+                    {
+                        Fate::Ok
+                    }
                     Ok(()) => {
                         self.take_back(id);
                         self.refuse(item, Refusal::Poison)
@@ -252,16 +312,32 @@ impl<'a> Judge<'a> {
             Fate::Refused(refusal) => refusal.code().to_owned(),
             Fate::Dup | Fate::Missing(_) | Fate::Later(_) => return Ok(()),
         };
-        let Some((id, entry)) = item.change.as_ref().ok().and_then(|change| entry_of(item.document, change)) else { return Ok(()) };
+        let Some((id, entry)) = item
+            .change
+            .as_ref()
+            .ok()
+            .and_then(|change| entry_of(item.document, change))
+        else {
+            return Ok(());
+        };
         if entry.device != self.device.id {
             return Ok(());
         }
         let is_other = |row: &FateRow| row.n == entry.n && row.entry != id;
-        let logged = if entry.n <= self.device.n_max { self.snapshot.fates(self.device.id, entry.n, 1)? } else { Vec::new() };
+        let logged = if entry.n <= self.device.n_max {
+            self.snapshot.fates(self.device.id, entry.n, 1)?
+        } else {
+            Vec::new()
+        };
         if logged.iter().chain(&self.commit.fates).any(is_other) && self.commit.notices.is_empty() {
             self.commit.notices.push((self.device.id, Notice::ReEnrol));
         }
-        self.commit.fates.push(FateRow { device: self.device.id, n: entry.n, entry: id, fate: word });
+        self.commit.fates.push(FateRow {
+            device: self.device.id,
+            n: entry.n,
+            entry: id,
+            fate: word,
+        });
         Ok(())
     }
 }
@@ -270,6 +346,8 @@ impl<'a> Judge<'a> {
 fn entry_of(document: DocumentId, change: &Parsed) -> Option<(EntryId, Entry)> {
     let content = Content::of(change)?;
     let id = content.entry_id(document)?;
-    let Content::Person { entry: bytes, .. } = content else { return None };
+    let Content::Person { entry: bytes, .. } = content else {
+        return None;
+    };
     entry::decode(&bytes).ok().map(|entry| (id, entry))
 }

@@ -88,7 +88,7 @@ fn places_lie_in_listed_towns_and_districts() {
         city.districts.push(District {
             code: 440_404,
             name: "金湾区".to_owned(),
-        })
+        });
     });
     assert_eq!(later, [], "a district may be empty");
 }
@@ -109,7 +109,7 @@ fn a_village_in_two_beats_at_a_time_is_named_also_when_that_time_is_far() {
     let faults = faults_after(|city| {
         city.beats[1]
             .villages
-            .push(row(GENGGUAN, 5_000, Some(5_001)))
+            .push(row(GENGGUAN, 5_000, Some(5_001)));
     });
     let two = DirectoryFault::TwoBeats {
         village: village(GENGGUAN),

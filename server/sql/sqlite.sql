@@ -1,0 +1,199 @@
+-- What the server keeps, in SQLite. This file is always the whole truth about a new database; older ones are brought
+-- here by UPGRADES in server/src/store/sqlite/schema.rs. Unsigned numbers of 64 bits that are only compared for
+-- equality are stored as the signed number with the same bits. Times are milliseconds since 1970 in UTC.
+
+CREATE TABLE identity (
+  one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- a single row
+  server        BLOB    NOT NULL,
+  epoch         BLOB    NOT NULL,
+  device        BLOB    NOT NULL, -- the server's own device of this epoch
+  actor         BLOB    NOT NULL, -- of its ordinary commits
+  number_block  TEXT    NOT NULL, -- marks the case numbers of this epoch
+  page_key      BLOB    NOT NULL,
+  rescue_key    BLOB    NOT NULL
+) STRICT;
+
+CREATE TABLE counters (
+  one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- a single row
+  commit_no     INTEGER NOT NULL, -- the last write that added rows to feeds
+  device_no     INTEGER NOT NULL  -- the number of the last device enrolled
+) STRICT;
+
+-- A row per document: what lists show of it, and what the feeds need.
+CREATE TABLE documents (
+  no            INTEGER NOT NULL PRIMARY KEY, -- names it in other tables, which is much shorter than its id
+  id            BLOB    NOT NULL UNIQUE,
+  len           INTEGER NOT NULL, -- how many changes it has
+  digest        BLOB    NOT NULL, -- what it adds to the digest of each feed it is in (16 bytes)
+  opened_by     BLOB,             -- device
+  kind          TEXT    NOT NULL,
+  number        TEXT,             -- the one shown
+  numbers       TEXT    NOT NULL, -- all, a JSON array
+  stage         TEXT    NOT NULL,
+  rework        INTEGER NOT NULL,
+  village       INTEGER,
+  category      TEXT,             -- scheme, kind and code, a JSON array
+  words         TEXT    NOT NULL,
+  units         TEXT    NOT NULL, -- a JSON array
+  reporter      BLOB,             -- person
+  conflicts     INTEGER NOT NULL,
+  anomalies     INTEGER NOT NULL,
+  opened_at     INTEGER NOT NULL,
+  changed_at    INTEGER NOT NULL,
+  ended_at      INTEGER
+) STRICT;
+
+-- Lists: in the order shown; what they filter by stands in the index, so rows that do not match are not read.
+CREATE INDEX documents_changed ON documents (kind, changed_at, id, stage, conflicts);
+-- How many documents a device has opened of late. Written once per document.
+CREATE INDEX documents_opened ON documents (opened_by, opened_at) WHERE opened_by IS NOT NULL;
+
+CREATE TABLE numbers (
+  number        TEXT    NOT NULL,
+  document      INTEGER NOT NULL REFERENCES documents (no),
+  PRIMARY KEY (number, document)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE changes (
+  document      INTEGER NOT NULL REFERENCES documents (no),
+  ordinal       INTEGER NOT NULL, -- 0, 1, 2 … in the order of admission
+  hash          BLOB    NOT NULL,
+  body          BLOB    NOT NULL, -- the uncompressed chunk
+  received_at   INTEGER NOT NULL,
+  PRIMARY KEY (document, ordinal)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE scopes (
+  number        INTEGER NOT NULL PRIMARY KEY, -- the handle: 1, 2, 3 …
+  kind          INTEGER NOT NULL, -- village, unit, person
+  id            INTEGER NOT NULL,
+  head          INTEGER NOT NULL, -- the number of the last row of its feed
+  digest        BLOB    NOT NULL, -- the sum over the documents in its feed (16 bytes)
+  UNIQUE (kind, id)
+) STRICT;
+
+CREATE TABLE feed (
+  scope         INTEGER NOT NULL REFERENCES scopes (number),
+  seq           INTEGER NOT NULL, -- 1, 2, 3 … without a gap
+  commit_no     INTEGER NOT NULL, -- shared by the rows of one write
+  document      INTEGER NOT NULL REFERENCES documents (no),
+  event         INTEGER NOT NULL, -- 0 change, 1 join, 2 leave
+  ordinal       INTEGER NOT NULL, -- of the change, or of the last one when joining; 0 when leaving
+  PRIMARY KEY (scope, seq)
+) STRICT, WITHOUT ROWID;
+
+-- The last row of a document in a feed (the index ends with seq, as part of the key).
+CREATE INDEX feed_document ON feed (document, scope);
+
+-- The scopes of each document.
+CREATE TABLE members (
+  document      INTEGER NOT NULL REFERENCES documents (no),
+  scope         INTEGER NOT NULL REFERENCES scopes (number),
+  joined        INTEGER NOT NULL, -- the feed's row of joining; 0 when it has left the feed by age
+  PRIMARY KEY (document, scope)
+) STRICT, WITHOUT ROWID;
+
+-- The members of a feed, by row of joining.
+CREATE INDEX members_joined ON members (scope, joined);
+
+-- Changes that were not admitted.
+CREATE TABLE boxed (
+  no            INTEGER NOT NULL PRIMARY KEY, -- in the order in which they came
+  device        BLOB    NOT NULL,
+  hash          BLOB    NOT NULL,
+  document      BLOB    NOT NULL, -- its id, for it may not exist
+  body          BLOB    NOT NULL,
+  person        BLOB,             -- the entry's author
+  refusal       INTEGER,          -- the reason's number; absent: held for review
+  boxed_at      INTEGER NOT NULL,
+  settled_by    BLOB,             -- person; the settled_ columns are there all or none
+  settled_at    INTEGER,
+  settled_words TEXT,
+  released      INTEGER,
+  UNIQUE (device, hash)
+) STRICT;
+
+CREATE INDEX boxed_held ON boxed (document) WHERE refusal IS NULL AND settled_at IS NULL;
+
+-- The log by which losses are found.
+CREATE TABLE fates (
+  device        BLOB    NOT NULL,
+  n             INTEGER NOT NULL,
+  entry         BLOB    NOT NULL,
+  fate          TEXT    NOT NULL,
+  PRIMARY KEY (device, n, entry)
+) STRICT, WITHOUT ROWID;
+
+-- Who pushed a frame, with proof.
+CREATE TABLE batches (
+  no            INTEGER NOT NULL PRIMARY KEY, -- in the order in which they came
+  device        BLOB    NOT NULL,
+  first_n       INTEGER NOT NULL,
+  last_n        INTEGER NOT NULL,
+  leaves        BLOB    NOT NULL, -- 32 bytes each
+  signature     BLOB    NOT NULL,
+  received_at   INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX batches_device ON batches (device);
+
+CREATE TABLE notices (
+  device        BLOB    NOT NULL,
+  number        INTEGER NOT NULL, -- 1, 2, 3 … for each device
+  notice        BLOB    NOT NULL, -- as it travels
+  PRIMARY KEY (device, number)
+) STRICT, WITHOUT ROWID;
+
+-- Stays when notices go, so that no number is used again.
+CREATE TABLE notice_heads (
+  device        BLOB    NOT NULL PRIMARY KEY,
+  last          INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE devices (
+  id            BLOB    NOT NULL PRIMARY KEY,
+  person        BLOB    NOT NULL,
+  public_key    BLOB    NOT NULL,
+  token         BLOB    NOT NULL UNIQUE, -- its SHA-256
+  enrolled_at   INTEGER NOT NULL,
+  revoked_at    INTEGER,
+  revoked_bytes INTEGER NOT NULL DEFAULT 0,
+  revoked_empty INTEGER NOT NULL DEFAULT 0,
+  seen_at       INTEGER,
+  -- What it last told; absent: never told.
+  free_bytes      INTEGER,
+  version         TEXT,
+  clock_offset_ms INTEGER,
+  outbox          INTEGER,
+  outbox_age_ms   INTEGER,
+  kept_back       TEXT, -- a JSON array
+  photo_bytes_due INTEGER,
+  last_error      TEXT
+) STRICT;
+
+CREATE TABLE enrol_codes (
+  code          BLOB    NOT NULL PRIMARY KEY, -- its SHA-256; the row goes when it is used
+  person        BLOB    NOT NULL,
+  until         INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE directories (
+  no            INTEGER NOT NULL PRIMARY KEY, -- the highest is in force
+  bytes         BLOB    NOT NULL,
+  kept_at       INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE accounts (
+  person        BLOB    NOT NULL PRIMARY KEY,
+  login         TEXT    NOT NULL UNIQUE,
+  password_hash TEXT    NOT NULL -- Argon2id, in PHC form
+) STRICT;
+
+CREATE TABLE sessions (
+  token         BLOB    NOT NULL PRIMARY KEY, -- its SHA-256
+  person        BLOB    NOT NULL,
+  until         INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+PRAGMA application_id = 0x58434e31; -- XCN1
+PRAGMA user_version = 1;

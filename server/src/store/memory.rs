@@ -1,0 +1,323 @@
+//! The model: what the server keeps, in plain maps, so that one can see that it is right.
+//!
+//! It keeps nothing on disk. The simulator uses it as its oracle and copies it with [`MemoryStore::fork`].
+
+mod commit;
+mod look;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
+use patrol_core::domain::place::Scope;
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::seal::Digest;
+use patrol_core::sync::wire::{Notice, Status};
+
+use super::{
+    Account, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Identity, Result,
+    ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
+};
+
+/// A store in memory.
+pub struct MemoryStore(Mutex<Arc<State>>);
+
+/// Everything. A write changes it in place, or a copy of it while a snapshot is being looked at.
+#[derive(Clone)]
+struct State {
+    identity: Identity,
+    /// The last commit that added rows to feeds.
+    commits: u64,
+    /// The number of the last device enrolled.
+    device_number: u32,
+    documents: BTreeMap<DocumentId, Document>,
+    scopes: BTreeMap<Scope, ScopeRow>,
+    feeds: BTreeMap<u64, Feed>,
+    /// With the order in which they came.
+    boxed: BTreeMap<(DeviceId, ChangeHash), (usize, BoxedChange)>,
+    fates: BTreeMap<(DeviceId, u64, EntryId), String>,
+    batches: BTreeMap<DeviceId, Vec<BatchRow>>,
+    notices: BTreeMap<DeviceId, Notices>,
+    devices: BTreeMap<DeviceId, Device>,
+    tokens: BTreeMap<[u8; 32], DeviceId>,
+    codes: BTreeMap<[u8; 32], (PersonId, Timestamp)>,
+    directories: Vec<Vec<u8>>,
+    accounts: BTreeMap<PersonId, Account>,
+    sessions: BTreeMap<[u8; 32], BrowserSession>,
+}
+
+/// A document and where it stands.
+#[derive(Clone, Default)]
+struct Document {
+    changes: Vec<StoredChange>,
+    scopes: BTreeSet<Scope>,
+    /// The scopes in whose feed it is, with the row of joining: all its scopes, or none when it was retired.
+    joined: BTreeMap<Scope, u64>,
+    digest: Digest,
+    summary: Summary,
+    opened_by: Option<DeviceId>,
+}
+
+/// A scope's feed: all rows, and the members by row of joining.
+#[derive(Clone, Default)]
+struct Feed {
+    rows: Vec<FeedRow>,
+    members: BTreeMap<u64, DocumentId>,
+}
+
+/// A device's notices.
+#[derive(Clone, Default)]
+struct Notices {
+    last: u64,
+    waiting: BTreeMap<u64, Notice>,
+}
+
+impl MemoryStore {
+    /// An empty store of this server.
+    pub fn new(identity: Identity) -> Self {
+        let [.., a, b, c, d] = identity.device.0;
+        Self(Mutex::new(Arc::new(State {
+            identity,
+            commits: 0,
+            device_number: u32::from_be_bytes([a, b, c, d]),
+            documents: BTreeMap::new(),
+            scopes: BTreeMap::new(),
+            feeds: BTreeMap::new(),
+            boxed: BTreeMap::new(),
+            fates: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            notices: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            codes: BTreeMap::new(),
+            directories: Vec::new(),
+            accounts: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+        })))
+    }
+
+    /// A copy that goes its own way from here on.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(Mutex::new(self.present()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<State>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state as it is now; later writes do not change it.
+    fn present(&self) -> Arc<State> {
+        self.lock().clone()
+    }
+
+    /// Writes; `write` must not have changed anything when it fails.
+    fn write<T>(&self, write: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        write(Arc::make_mut(&mut self.lock()))
+    }
+}
+
+impl State {
+    /// A device with the highest `n` of its log.
+    fn device(&self, id: DeviceId) -> Option<Device> {
+        self.devices.get(&id).map(|device| Device {
+            n_max: self.n_max(id),
+            ..device.clone()
+        })
+    }
+
+    fn n_max(&self, device: DeviceId) -> u64 {
+        let log = (device, 0, EntryId([0; 16]))..=(device, u64::MAX, EntryId([0xff; 16]));
+        self.fates
+            .range(log)
+            .next_back()
+            .map_or(0, |((_, n, _), _)| *n)
+    }
+
+    fn enrol(
+        &mut self,
+        code: [u8; 32],
+        public_key: [u8; 32],
+        token: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Device>> {
+        let Some((person, _)) = self
+            .codes
+            .get(&code)
+            .filter(|(_, until)| now <= *until)
+            .copied()
+        else {
+            return Ok(None);
+        };
+        if self.tokens.contains_key(&token) {
+            return Err(StoreError::Broken("the token is in use".to_owned()));
+        }
+        let number = self.device_number.checked_add(1);
+        self.device_number =
+            number.ok_or_else(|| StoreError::Broken("no device number is left".to_owned()))?;
+        let id = DeviceId::new(self.identity.epoch, self.device_number);
+        let device = Device {
+            id,
+            person,
+            public_key,
+            enrolled_at: now,
+            revoked_at: None,
+            revoked_bytes: 0,
+            revoked_empty: false,
+            seen_at: None,
+            status: Status::default(),
+            n_max: 0,
+        };
+        self.codes.remove(&code);
+        self.tokens.insert(token, id);
+        self.devices.insert(id, device);
+        Ok(self.device(id))
+    }
+
+    fn note_contact(&mut self, id: DeviceId, now: Timestamp, told: &Status, outbox_empty: bool) {
+        let Some(device) = self.devices.get_mut(&id) else {
+            return;
+        };
+        device.seen_at = Some(now);
+        device.revoked_empty |= outbox_empty && device.revoked_at.is_some();
+        let (known, told) = (&mut device.status, told.clone());
+        known.free_bytes = told.free_bytes.or(known.free_bytes);
+        known.version = told.version.or(known.version.take());
+        known.clock_offset_ms = told.clock_offset_ms.or(known.clock_offset_ms);
+        known.outbox = told.outbox.or(known.outbox);
+        known.outbox_age_ms = told.outbox_age_ms.or(known.outbox_age_ms);
+        known.kept_back = told.kept_back.or(known.kept_back.take());
+        known.photo_bytes_due = told.photo_bytes_due.or(known.photo_bytes_due);
+        known.last_error = told.last_error.or(known.last_error.take());
+    }
+
+    fn put_account(&mut self, account: &Account) -> Result<()> {
+        let mut others = self
+            .accounts
+            .values()
+            .filter(|other| other.person != account.person);
+        if others.any(|other| other.login == account.login) {
+            return Err(StoreError::Broken(
+                "the login is another person's".to_owned(),
+            ));
+        }
+        self.accounts.insert(account.person, account.clone());
+        Ok(())
+    }
+}
+
+impl Store for MemoryStore {
+    fn identity(&self) -> Result<Identity> {
+        Ok(self.present().identity.clone())
+    }
+
+    fn read(&self, look: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()> {
+        look(&*self.present())
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<Vec<u64>> {
+        self.write(|state| state.commit(commit))
+    }
+
+    fn retire(&self, documents: &[DocumentId]) -> Result<()> {
+        self.write(|state| {
+            state.retire(documents);
+            Ok(())
+        })
+    }
+
+    fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()> {
+        self.write(|state| {
+            state.codes.insert(code, (person, until));
+            Ok(())
+        })
+    }
+
+    fn enrol(
+        &self,
+        code: [u8; 32],
+        public_key: [u8; 32],
+        token: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Device>> {
+        self.write(|state| state.enrol(code, public_key, token, now))
+    }
+
+    fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>> {
+        let state = self.present();
+        Ok(state.tokens.get(&token).and_then(|id| state.device(*id)))
+    }
+
+    fn revoke(&self, device: DeviceId, now: Timestamp) -> Result<()> {
+        self.write(|state| {
+            if let Some(device) = state.devices.get_mut(&device) {
+                device.revoked_at.get_or_insert(now);
+            }
+            Ok(())
+        })
+    }
+
+    fn note_contact(
+        &self,
+        device: DeviceId,
+        now: Timestamp,
+        status: &Status,
+        outbox_empty: bool,
+    ) -> Result<()> {
+        self.write(|state| {
+            state.note_contact(device, now, status, outbox_empty);
+            Ok(())
+        })
+    }
+
+    fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()> {
+        self.write(|state| {
+            if let Some(notices) = state.notices.get_mut(&device) {
+                notices.waiting.retain(|number, _| *number > up_to);
+            }
+            Ok(())
+        })
+    }
+
+    fn put_directory(&self, bytes: &[u8], _now: Timestamp) -> Result<()> {
+        self.write(|state| {
+            state.directories.push(bytes.to_vec());
+            Ok(())
+        })
+    }
+
+    fn directory(&self) -> Result<Option<Vec<u8>>> {
+        Ok(self.present().directories.last().cloned())
+    }
+
+    fn put_account(&self, account: &Account) -> Result<()> {
+        self.write(|state| state.put_account(account))
+    }
+
+    fn account(&self, login: &str) -> Result<Option<Account>> {
+        Ok(self
+            .present()
+            .accounts
+            .values()
+            .find(|account| account.login == login)
+            .cloned())
+    }
+
+    fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
+        self.write(|state| {
+            state.sessions.insert(token, session.clone());
+            Ok(())
+        })
+    }
+
+    fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>> {
+        Ok(self.present().sessions.get(&token).cloned())
+    }
+
+    fn end_session(&self, token: [u8; 32]) -> Result<()> {
+        self.write(|state| {
+            state.sessions.remove(&token);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! How the model grows: one commit, and leaving feeds by age.
+//!
+//! Everything that may fail is asked before anything is changed.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Commit, Digest, Document, DocumentId, Feed, FeedRow, Result, Scope, ScopeRow, State, StoreError,
+};
+use crate::store::{DocumentCommit, FeedEvent};
+
+impl State {
+    pub(super) fn commit(&mut self, commit: &Commit) -> Result<Vec<u64>> {
+        self.examine(commit)?;
+        let scopes: BTreeSet<Scope> = commit
+            .documents
+            .iter()
+            .flat_map(|part| part.scopes.iter().copied())
+            .collect();
+        for scope in scopes {
+            let number = self.scopes.len() as u64 + 1;
+            self.scopes.entry(scope).or_insert(ScopeRow {
+                number,
+                head: 0,
+                digest: Digest::default(),
+            });
+        }
+        let number = self.commits + 1;
+        let ordinals = commit
+            .documents
+            .iter()
+            .map(|part| self.grow(part, number))
+            .collect();
+        self.note(commit);
+        Ok(ordinals)
+    }
+
+    /// Whether the commit can be done.
+    fn examine(&self, commit: &Commit) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        for part in &commit.documents {
+            if !seen.insert(part.id) {
+                return Err(StoreError::Broken("a document is named twice".to_owned()));
+            }
+            let len = self
+                .documents
+                .get(&part.id)
+                .map_or(0, |document| document.changes.len());
+            if len != part.expected_len {
+                return Err(StoreError::Stale);
+            }
+            if len + part.changes.len() == 0 {
+                return Err(StoreError::Broken(
+                    "a document begins with a change".to_owned(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a document's changes and tells the feeds. Returns the ordinal of the first.
+    fn grow(&mut self, part: &DocumentCommit, commit: u64) -> u64 {
+        let mut document = self.documents.remove(&part.id).unwrap_or_default();
+        let first = document.changes.len() as u64;
+        if first == 0 {
+            document.opened_by = part.opened_by;
+        }
+        document.changes.extend(part.changes.iter().cloned());
+        let old = std::mem::replace(&mut document.digest, part.digest);
+        document.scopes = part.scopes.iter().copied().collect();
+        document.summary = part.summary.clone();
+        let end = document.changes.len() as u64;
+        for scope in document.joined.keys().copied().collect::<Vec<_>>() {
+            if document.scopes.contains(&scope) {
+                for ordinal in first..end {
+                    self.add_row(scope, commit, part.id, FeedEvent::Change(ordinal));
+                }
+                self.change_digest(scope, |sum| sum.without(old).with(part.digest));
+            } else {
+                self.leave(&mut document, scope, commit, part.id);
+                self.change_digest(scope, |sum| sum.without(old));
+            }
+        }
+        for scope in document.scopes.clone() {
+            if !document.joined.contains_key(&scope) {
+                self.join(&mut document, scope, commit, part.id);
+                self.change_digest(scope, |sum| sum.with(part.digest));
+            }
+        }
+        self.documents.insert(part.id, document);
+        first
+    }
+
+    /// Keeps everything of a commit that is not a document's.
+    fn note(&mut self, commit: &Commit) {
+        if let Some(batch) = &commit.batch {
+            self.batches
+                .entry(batch.device)
+                .or_default()
+                .push(batch.clone());
+        }
+        for row in &commit.fates {
+            self.fates
+                .insert((row.device, row.n, row.entry), row.fate.clone());
+        }
+        for row in &commit.boxed {
+            let next = self.boxed.len();
+            let (_, kept) = self
+                .boxed
+                .entry((row.device, row.hash))
+                .or_insert_with(|| (next, row.clone()));
+            kept.clone_from(row);
+        }
+        for (device, notice) in &commit.notices {
+            let notices = self.notices.entry(*device).or_default();
+            notices.last += 1;
+            notices.waiting.insert(notices.last, notice.clone());
+        }
+        if let Some((device, bytes)) = commit.revoked_bytes {
+            self.devices.entry(device).and_modify(|device| {
+                device.revoked_bytes = device.revoked_bytes.saturating_add(bytes);
+            });
+        }
+    }
+
+    pub(super) fn retire(&mut self, documents: &[DocumentId]) {
+        let commit = self.commits + 1;
+        for id in documents {
+            let Some(mut document) = self.documents.remove(id) else {
+                continue;
+            };
+            for scope in document.joined.keys().copied().collect::<Vec<_>>() {
+                self.leave(&mut document, scope, commit, *id);
+                self.change_digest(scope, |sum| sum.without(document.digest));
+            }
+            self.documents.insert(*id, document);
+        }
+    }
+
+    /// Adds a row to a feed and returns its number.
+    fn add_row(
+        &mut self,
+        scope: Scope,
+        commit: u64,
+        document: DocumentId,
+        event: FeedEvent,
+    ) -> u64 {
+        let Some(row) = self.scopes.get_mut(&scope) else {
+            return 0;
+        };
+        row.head += 1;
+        self.commits = commit;
+        let feed = self.feeds.entry(row.number).or_default();
+        feed.rows.push(FeedRow {
+            seq: row.head,
+            commit,
+            document,
+            event,
+        });
+        row.head
+    }
+
+    fn change_digest(&mut self, scope: Scope, change: impl FnOnce(Digest) -> Digest) {
+        if let Some(row) = self.scopes.get_mut(&scope) {
+            row.digest = change(row.digest);
+        }
+    }
+
+    fn join(&mut self, document: &mut Document, scope: Scope, commit: u64, id: DocumentId) {
+        let last = document.changes.len() as u64 - 1;
+        let seq = self.add_row(scope, commit, id, FeedEvent::Join(last));
+        document.joined.insert(scope, seq);
+        if let Some(feed) = self.feed_of(scope) {
+            feed.members.insert(seq, id);
+        }
+    }
+
+    fn leave(&mut self, document: &mut Document, scope: Scope, commit: u64, id: DocumentId) {
+        self.add_row(scope, commit, id, FeedEvent::Leave);
+        let joined = document.joined.remove(&scope);
+        if let (Some(seq), Some(feed)) = (joined, self.feed_of(scope)) {
+            feed.members.remove(&seq);
+        }
+    }
+
+    fn feed_of(&mut self, scope: Scope) -> Option<&mut Feed> {
+        self.feeds.get_mut(&self.scopes.get(&scope)?.number)
+    }
+}

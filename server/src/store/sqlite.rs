@@ -1,0 +1,232 @@
+//! The default backend: one SQLite file in WAL mode, one connection that writes, a few that read.
+//!
+//! It does not make backups, and it runs no thread of its own.
+
+mod accounts;
+mod boxes;
+mod columns;
+mod commit;
+mod devices;
+mod documents;
+mod feeds;
+mod logs;
+mod look;
+mod schema;
+
+use std::path::Path;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use patrol_core::domain::id::{DeviceId, DocumentId, PersonId};
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::wire::Status;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::{Account, BrowserSession, Commit, Device, Identity, Result, Snapshot, Store};
+
+/// Connections that read at the same time.
+const READERS: usize = 4;
+
+/// A store in an SQLite file.
+pub struct SqliteStore {
+    identity: Identity,
+    writer: Mutex<Connection>,
+    /// None for a database in memory, which has a single connection.
+    readers: Option<Readers>,
+}
+
+/// Connections that read, those at rest.
+struct Readers {
+    resting: Mutex<Vec<Connection>>,
+    returned: Condvar,
+}
+
+/// A connection that reads, taken until it is dropped.
+struct Reader<'r> {
+    readers: &'r Readers,
+    connection: Option<Connection>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it with the identity that is drawn then.
+    ///
+    /// A file that is not ours, is damaged or was made by a newer program is refused and left as it is.
+    pub fn open(path: impl AsRef<Path>, make_identity: impl FnOnce() -> Identity) -> Result<Self> {
+        let path = path.as_ref();
+        let (writer, identity) = schema::open_writer(path, make_identity)?;
+        let resting = (0..READERS)
+            .map(|_| schema::open_reader(path))
+            .collect::<Result<_>>()?;
+        let readers = Readers {
+            resting: Mutex::new(resting),
+            returned: Condvar::new(),
+        };
+        Ok(Self {
+            identity,
+            writer: Mutex::new(writer),
+            readers: Some(readers),
+        })
+    }
+
+    /// A store that is gone when it is dropped, for tests.
+    pub fn in_memory(identity: Identity) -> Result<Self> {
+        let (writer, identity) = schema::open_in_memory(identity)?;
+        Ok(Self {
+            identity,
+            writer: Mutex::new(writer),
+            readers: None,
+        })
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Connection> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads in one snapshot.
+    fn ask<T>(&self, ask: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        match &self.readers {
+            Some(readers) => in_snapshot(readers.take().connection.as_mut(), ask),
+            None => in_snapshot(Some(&mut self.writer()), ask),
+        }
+    }
+
+    /// Writes everything or nothing.
+    fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut connection = self.writer();
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = write(&tx)?;
+        tx.commit()?;
+        Ok(value)
+    }
+}
+
+fn in_snapshot<T>(
+    connection: Option<&mut Connection>,
+    ask: impl FnOnce(&Connection) -> Result<T>,
+) -> Result<T> {
+    let connection =
+        connection.ok_or_else(|| super::StoreError::Broken("no connection".to_owned()))?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let value = ask(&tx)?;
+    tx.finish()?;
+    Ok(value)
+}
+
+impl Readers {
+    fn take(&self) -> Reader<'_> {
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(connection) = resting.pop() {
+                return Reader {
+                    readers: self,
+                    connection: Some(connection),
+                };
+            }
+            resting = self
+                .returned
+                .wait(resting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        let mut resting = self
+            .readers
+            .resting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        resting.extend(self.connection.take());
+        self.readers.returned.notify_one();
+    }
+}
+
+impl Store for SqliteStore {
+    fn identity(&self) -> Result<Identity> {
+        Ok(self.identity.clone())
+    }
+
+    fn read(&self, look: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()> {
+        self.ask(|connection| {
+            look(&look::Look {
+                connection,
+                identity: &self.identity,
+            })
+        })
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<Vec<u64>> {
+        self.write(|tx| commit::commit(tx, commit))
+    }
+
+    fn retire(&self, documents: &[DocumentId]) -> Result<()> {
+        self.write(|tx| commit::retire(tx, documents))
+    }
+
+    fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()> {
+        self.write(|tx| devices::put_enrol_code(tx, code, person, until))
+    }
+
+    fn enrol(
+        &self,
+        code: [u8; 32],
+        public_key: [u8; 32],
+        token: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Device>> {
+        self.write(|tx| devices::enrol(tx, self.identity.epoch, code, public_key, token, now))
+    }
+
+    fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>> {
+        self.ask(|connection| devices::device_of_token(connection, token))
+    }
+
+    fn revoke(&self, device: DeviceId, now: Timestamp) -> Result<()> {
+        self.write(|tx| devices::revoke(tx, device, now))
+    }
+
+    fn note_contact(
+        &self,
+        device: DeviceId,
+        now: Timestamp,
+        status: &Status,
+        outbox_empty: bool,
+    ) -> Result<()> {
+        self.write(|tx| devices::note_contact(tx, device, now, status, outbox_empty))
+    }
+
+    fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()> {
+        self.write(|tx| logs::forget_notices(tx, device, up_to))
+    }
+
+    fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()> {
+        self.write(|tx| accounts::put_directory(tx, bytes, now))
+    }
+
+    fn directory(&self) -> Result<Option<Vec<u8>>> {
+        self.ask(accounts::directory)
+    }
+
+    fn put_account(&self, account: &Account) -> Result<()> {
+        self.write(|tx| accounts::put_account(tx, account))
+    }
+
+    fn account(&self, login: &str) -> Result<Option<Account>> {
+        self.ask(|connection| accounts::account(connection, login))
+    }
+
+    fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
+        self.write(|tx| accounts::put_session(tx, token, session))
+    }
+
+    fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>> {
+        self.ask(|connection| accounts::session(connection, token))
+    }
+
+    fn end_session(&self, token: [u8; 32]) -> Result<()> {
+        self.write(|tx| accounts::end_session(tx, token))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Tables `accounts`, `sessions` and `directories`.
+//!
+//! Whether a session has ended by time is for the caller to say.
+
+use patrol_core::domain::id::PersonId;
+use patrol_core::domain::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use crate::store::{Account, BrowserSession, Result};
+
+pub(super) fn put_directory(tx: &Transaction<'_>, bytes: &[u8], now: Timestamp) -> Result<()> {
+    tx.prepare_cached("INSERT INTO directories (bytes, kept_at) VALUES (?1, ?2)")?
+        .execute(params![bytes, now.0])?;
+    Ok(())
+}
+
+pub(super) fn directory(connection: &Connection) -> Result<Option<Vec<u8>>> {
+    let mut select =
+        connection.prepare_cached("SELECT bytes FROM directories ORDER BY no DESC LIMIT 1")?;
+    Ok(select.query_row([], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn put_account(tx: &Transaction<'_>, account: &Account) -> Result<()> {
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO accounts (person, login, password_hash) VALUES (?1, ?2, ?3)
+         ON CONFLICT (person) DO UPDATE SET login = excluded.login, password_hash = excluded.password_hash",
+    )?;
+    upsert.execute(params![
+        account.person.0,
+        account.login,
+        account.password_hash
+    ])?;
+    Ok(())
+}
+
+pub(super) fn account(connection: &Connection, login: &str) -> Result<Option<Account>> {
+    let mut select = connection
+        .prepare_cached("SELECT person, login, password_hash FROM accounts WHERE login = ?1")?;
+    let account = select.query_row([login], |row| {
+        Ok(Account {
+            person: PersonId(row.get(0)?),
+            login: row.get(1)?,
+            password_hash: row.get(2)?,
+        })
+    });
+    Ok(account.optional()?)
+}
+
+pub(super) fn put_session(
+    tx: &Transaction<'_>,
+    token: [u8; 32],
+    session: &BrowserSession,
+) -> Result<()> {
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO sessions (token, person, until) VALUES (?1, ?2, ?3)
+         ON CONFLICT (token) DO UPDATE SET person = excluded.person, until = excluded.until",
+    )?;
+    upsert.execute(params![token, session.person.0, session.until.0])?;
+    Ok(())
+}
+
+pub(super) fn session(connection: &Connection, token: [u8; 32]) -> Result<Option<BrowserSession>> {
+    let mut select =
+        connection.prepare_cached("SELECT person, until FROM sessions WHERE token = ?1")?;
+    let session = select.query_row([token], |row| {
+        Ok(BrowserSession {
+            person: PersonId(row.get(0)?),
+            until: Timestamp(row.get(1)?),
+        })
+    });
+    Ok(session.optional()?)
+}
+
+pub(super) fn end_session(tx: &Transaction<'_>, token: [u8; 32]) -> Result<()> {
+    tx.prepare_cached("DELETE FROM sessions WHERE token = ?1")?
+        .execute([token])?;
+    Ok(())
+}

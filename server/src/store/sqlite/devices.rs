@@ -1,0 +1,153 @@
+//! Tables `devices` and `enrol_codes`.
+//!
+//! What a device may do is decided elsewhere.
+
+use patrol_core::domain::id::{DeviceId, Epoch, PersonId};
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::wire::Status;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+use super::columns::{json_option, to_json, uint, uint_option};
+use crate::store::{Device, Result};
+
+/// The columns of a device, in the order in which [`from_row`] reads them.
+macro_rules! select_devices {
+    ($rest:literal) => {
+        concat!(
+            "SELECT d.id, d.person, d.public_key, d.enrolled_at, d.revoked_at, d.revoked_bytes, d.revoked_empty,
+             d.seen_at, d.free_bytes, d.version, d.clock_offset_ms, d.outbox, d.outbox_age_ms, d.kept_back,
+             d.photo_bytes_due, d.last_error, (SELECT coalesce(max(f.n), 0) FROM fates f WHERE f.device = d.id)
+             FROM devices d ",
+            $rest
+        )
+    };
+}
+
+pub(super) fn put_enrol_code(
+    tx: &Transaction<'_>,
+    code: [u8; 32],
+    person: PersonId,
+    until: Timestamp,
+) -> Result<()> {
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO enrol_codes (code, person, until) VALUES (?1, ?2, ?3)
+         ON CONFLICT (code) DO UPDATE SET person = excluded.person, until = excluded.until",
+    )?;
+    upsert.execute(params![code, person.0, until.0])?;
+    Ok(())
+}
+
+pub(super) fn enrol(
+    tx: &Transaction<'_>,
+    epoch: Epoch,
+    code: [u8; 32],
+    public_key: [u8; 32],
+    token: [u8; 32],
+    now: Timestamp,
+) -> Result<Option<Device>> {
+    let mut take = tx.prepare_cached(
+        "DELETE FROM enrol_codes WHERE code = ?1 AND until >= ?2 RETURNING person",
+    )?;
+    let Some(person) = take
+        .query_row(params![code, now.0], |row| row.get(0).map(PersonId))
+        .optional()?
+    else {
+        return Ok(None);
+    };
+    let number = tx
+        .prepare_cached("UPDATE counters SET device_no = device_no + 1 RETURNING device_no")?
+        .query_row([], |row| row.get::<_, u32>(0))?;
+    let id = DeviceId::new(epoch, number);
+    tx.prepare_cached("INSERT INTO devices (id, person, public_key, token, enrolled_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![id.0, person.0, public_key, token, now.0])?;
+    device(tx, id)
+}
+
+pub(super) fn revoke(tx: &Transaction<'_>, device: DeviceId, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("UPDATE devices SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
+        .execute(params![device.0, now.0])?;
+    Ok(())
+}
+
+pub(super) fn add_revoked_bytes(tx: &Transaction<'_>, device: DeviceId, bytes: u64) -> Result<()> {
+    tx.prepare_cached("UPDATE devices SET revoked_bytes = revoked_bytes + ?2 WHERE id = ?1")?
+        .execute(params![device.0, bytes.cast_signed()])?;
+    Ok(())
+}
+
+pub(super) fn note_contact(
+    tx: &Transaction<'_>,
+    device: DeviceId,
+    now: Timestamp,
+    status: &Status,
+    outbox_empty: bool,
+) -> Result<()> {
+    let mut update = tx.prepare_cached(
+        "UPDATE devices SET
+           seen_at = ?2,
+           revoked_empty = revoked_empty OR (?3 AND revoked_at IS NOT NULL),
+           free_bytes = coalesce(?4, free_bytes),
+           version = coalesce(?5, version),
+           clock_offset_ms = coalesce(?6, clock_offset_ms),
+           outbox = coalesce(?7, outbox),
+           outbox_age_ms = coalesce(?8, outbox_age_ms),
+           kept_back = coalesce(?9, kept_back),
+           photo_bytes_due = coalesce(?10, photo_bytes_due),
+           last_error = coalesce(?11, last_error)
+         WHERE id = ?1",
+    )?;
+    update.execute(params![
+        device.0,
+        now.0,
+        outbox_empty,
+        status.free_bytes.map(u64::cast_signed),
+        status.version,
+        status.clock_offset_ms,
+        status.outbox.map(u64::cast_signed),
+        status.outbox_age_ms.map(u64::cast_signed),
+        status.kept_back.as_ref().map(to_json).transpose()?,
+        status.photo_bytes_due.map(u64::cast_signed),
+        status.last_error,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn device(connection: &Connection, id: DeviceId) -> Result<Option<Device>> {
+    let mut select = connection.prepare_cached(select_devices!("WHERE d.id = ?1"))?;
+    Ok(select.query_row([id.0], from_row).optional()?)
+}
+
+pub(super) fn device_of_token(connection: &Connection, token: [u8; 32]) -> Result<Option<Device>> {
+    let mut select = connection.prepare_cached(select_devices!("WHERE d.token = ?1"))?;
+    Ok(select.query_row([token], from_row).optional()?)
+}
+
+pub(super) fn devices(connection: &Connection) -> Result<Vec<Device>> {
+    let mut select = connection.prepare_cached(select_devices!("ORDER BY d.id"))?;
+    let rows = select.query_map([], from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Device> {
+    Ok(Device {
+        id: DeviceId(row.get(0)?),
+        person: PersonId(row.get(1)?),
+        public_key: row.get(2)?,
+        enrolled_at: Timestamp(row.get(3)?),
+        revoked_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
+        revoked_bytes: uint(row, 5)?,
+        revoked_empty: row.get(6)?,
+        seen_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        status: Status {
+            free_bytes: uint_option(row, 8)?,
+            version: row.get(9)?,
+            clock_offset_ms: row.get(10)?,
+            outbox: uint_option(row, 11)?,
+            outbox_age_ms: uint_option(row, 12)?,
+            kept_back: json_option(row, 13)?,
+            photo_bytes_due: uint_option(row, 14)?,
+            last_error: row.get(15)?,
+        },
+        n_max: uint(row, 16)?,
+    })
+}

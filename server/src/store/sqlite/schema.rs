@@ -1,0 +1,172 @@
+//! Opening a database: looking at it before touching it, making it, bringing it up to date.
+//!
+//! It never repairs and never deletes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use patrol_core::domain::id::{Actor, DeviceId, Epoch, ServerId};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
+
+use crate::store::{Identity, Result, StoreError};
+
+/// The whole schema of a new database.
+const SCHEMA: &str = include_str!("../../../sql/sqlite.sql");
+
+/// The version that this program writes.
+///
+/// * 1: the first.
+const VERSION: u32 = 1;
+
+/// What brings a database from the version before to this one. Append only; what has been released stays as it is.
+const UPGRADES: &[(u32, &str)] = &[];
+
+/// Says in a file's header that it is ours.
+const APPLICATION_ID: i32 = 0x5843_4e31;
+
+/// How long a connection waits for another process.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 128;
+
+/// Opens the connection that writes, makes the database if it is new, and returns who the server is.
+pub(super) fn open_writer(
+    path: &Path,
+    make_identity: impl FnOnce() -> Identity,
+) -> Result<(Connection, Identity)> {
+    let connection = Connection::open(path).map_err(|error| refused(path, &error.into()))?;
+    let opened = prepare(connection, make_identity);
+    opened.map_err(|error| match error {
+        StoreError::Broken(_) => refused(path, &error),
+        _ => error,
+    })
+}
+
+/// Makes a database that lives as long as its only connection.
+pub(super) fn open_in_memory(identity: Identity) -> Result<(Connection, Identity)> {
+    prepare(Connection::open_in_memory()?, || identity)
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+    let connection = Connection::open(path)?;
+    configure(&connection)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn refused(path: &Path, error: &StoreError) -> StoreError {
+    StoreError::Broken(format!(
+        "{} was not opened and is left as it is: {error}",
+        path.display()
+    ))
+}
+
+fn prepare(
+    mut connection: Connection,
+    make_identity: impl FnOnce() -> Identity,
+) -> Result<(Connection, Identity)> {
+    connection.busy_timeout(BUSY)?;
+    version(&connection)?;
+    configure(&connection)?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    match version(&tx)? {
+        0 => {
+            tx.execute_batch(SCHEMA)?;
+            put_identity(&tx, &make_identity())?;
+        }
+        found => upgrade(&tx, found)?,
+    }
+    let identity = identity(&tx)?;
+    tx.commit()?;
+    Ok((connection, identity))
+}
+
+/// What every connection is set to.
+fn configure(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+/// The version of a database that this program may open; 0: it is empty. Reads only.
+fn version(connection: &Connection) -> Result<u32> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let found = pragma("user_version").map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StoreError::Broken("it is not a database".to_owned()),
+        _ => error.into(),
+    })?;
+    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
+        row.get::<_, i64>(0)
+    })?;
+    if (found != 0 || tables != 0) && pragma("application_id")? != APPLICATION_ID {
+        return Err(StoreError::Broken(
+            "it is another program's database".to_owned(),
+        ));
+    }
+    let found =
+        u32::try_from(found).map_err(|_| StoreError::Broken(format!("it has version {found}")))?;
+    if found > VERSION {
+        return Err(StoreError::Newer { found });
+    }
+    Ok(found)
+}
+
+fn upgrade(tx: &Transaction<'_>, found: u32) -> Result<()> {
+    for (version, sql) in UPGRADES.iter().filter(|(version, _)| *version > found) {
+        tx.execute_batch(sql)?;
+        tx.pragma_update(None, "user_version", version)?;
+    }
+    Ok(())
+}
+
+fn put_identity(tx: &Transaction<'_>, identity: &Identity) -> Result<()> {
+    tx.execute(
+        "INSERT INTO identity (one, server, epoch, device, actor, number_block, page_key, rescue_key)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            identity.server.0,
+            identity.epoch.0,
+            identity.device.0,
+            identity.actor.0,
+            identity.number_block,
+            identity.page_key,
+            identity.rescue_key,
+        ],
+    )?;
+    let [.., a, b, c, d] = identity.device.0;
+    tx.execute(
+        "INSERT INTO counters (one, commit_no, device_no) VALUES (1, 0, ?1)",
+        [u32::from_be_bytes([a, b, c, d])],
+    )?;
+    Ok(())
+}
+
+fn identity(connection: &Connection) -> Result<Identity> {
+    let found = connection
+        .query_row(
+            "SELECT server, epoch, device, actor, number_block, page_key, rescue_key FROM identity",
+            [],
+            |row| {
+                Ok(Identity {
+                    server: ServerId(row.get(0)?),
+                    epoch: Epoch(row.get(1)?),
+                    device: DeviceId(row.get(2)?),
+                    actor: Actor(row.get(3)?),
+                    number_block: row.get(4)?,
+                    page_key: row.get(5)?,
+                    rescue_key: row.get(6)?,
+                })
+            },
+        )
+        .optional()?;
+    found.ok_or_else(|| StoreError::Broken("it does not say which server's it is".to_owned()))
+}

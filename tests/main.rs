@@ -1,0 +1,4 @@
+//! The whole system in one process. One test binary; this is the list of everything in it.
+
+mod simulation;
+mod stories;

@@ -1,0 +1,232 @@
+//! Random days with every fault, replayable by seed, against an oracle outside all stores: every entry that a phone or the office said
+//! it had recorded.
+//!
+//! Nothing sleeps, nothing is concurrent: one seed, one course of events. What must hold at the end is [`audit`]'s.
+
+pub mod audit;
+pub mod coverage;
+mod deeds;
+mod faults;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::error::Error;
+use patrol_core::store::Store;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::link::{FAIR, Weather};
+use crate::world::{Phone, World};
+use coverage::Coverage;
+
+/// A deliberate break of the protocol, to see whether the oracle notices.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Mutation {
+    /// None: the protocol as it is.
+    None,
+    /// The network swallows the items of a page and keeps its cursors.
+    SkipPage,
+    /// The server says `ok` before a commit that then fails.
+    AckBeforeCommit,
+    /// A fate that is not `ok` is told as `ok`.
+    DropFate,
+    /// A phone shows as saved what it never committed, and so uses its counters twice.
+    ReuseSeq,
+}
+
+impl Mutation {
+    /// All that break something.
+    pub const BREAKS: [Self; 4] = [
+        Self::SkipPage,
+        Self::AckBeforeCommit,
+        Self::DropFate,
+        Self::ReuseSeq,
+    ];
+
+    /// The mutation of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "none" => Some(Self::None),
+            "skip-page" => Some(Self::SkipPage),
+            "ack-before-commit" => Some(Self::AckBeforeCommit),
+            "drop-fate" => Some(Self::DropFate),
+            "reuse-seq" => Some(Self::ReuseSeq),
+            _ => None,
+        }
+    }
+}
+
+/// An entry that somebody was told is recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Logged {
+    pub(crate) document: DocumentId,
+    /// The phone's number, none for the office.
+    pub(crate) phone: Option<usize>,
+}
+
+/// One course of events.
+pub(crate) struct Simulation {
+    pub(crate) world: World,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) phones: Vec<Phone>,
+    pub(crate) names: Vec<String>,
+    /// An older copy of each phone's store, and what was logged since.
+    pub(crate) backups: Vec<Option<(Store, BTreeSet<EntryId>)>>,
+    pub(crate) logged: BTreeMap<EntryId, Logged>,
+    /// Entries that went with a phone's newer state when it was restored from an older copy.
+    pub(crate) gone: BTreeSet<EntryId>,
+    /// Phones of which two copies live.
+    pub(crate) copied: BTreeSet<usize>,
+    pub(crate) documents: Vec<DocumentId>,
+    pub(crate) coverage: Coverage,
+    pub(crate) mutation: Mutation,
+    pub(crate) faults: usize,
+}
+
+/// Deeds recorded and faults suffered before a course may end.
+const DEEDS_MIN: usize = 100;
+const FAULTS_MIN: usize = 10;
+/// Steps after which a course ends at the latest.
+const STEPS_MAX: usize = 2_000;
+/// Office people who act.
+pub(crate) const DESK: [&str; 2] = ["受理派遣员01", "受理派遣员02"];
+
+/// Runs one seed. `Err`: what did not hold.
+pub fn run(seed: u64, mutation: Mutation) -> (Coverage, Result<(), String>) {
+    let mut simulation = Simulation::new(seed, mutation);
+    for _ in 0..STEPS_MAX {
+        if simulation.logged.len() >= DEEDS_MIN && simulation.faults >= FAULTS_MIN {
+            break;
+        }
+        simulation.step();
+    }
+    let held = simulation.heal().and_then(|()| simulation.audit());
+    simulation.count_mishaps();
+    (
+        simulation.coverage,
+        held.map_err(|what| format!("seed {seed}: {what}")),
+    )
+}
+
+impl Simulation {
+    fn new(seed: u64, mutation: Mutation) -> Self {
+        let world = World::new(seed);
+        let (a, b) = ("巡查员01".to_owned(), "巡查员02".to_owned());
+        let villages = world.villages(&a);
+        let mut names = vec![a, b];
+        names.extend(villages.iter().map(|village| world.cadre_of(*village)));
+        names.push("单位操作员101".to_owned());
+        let mut simulation = Self {
+            world,
+            rng: ChaCha8Rng::seed_from_u64(seed ^ 0x5eed),
+            phones: Vec::new(),
+            backups: names.iter().map(|_| None).collect(),
+            logged: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            copied: BTreeSet::new(),
+            documents: Vec::new(),
+            coverage: Coverage::default(),
+            names: names.clone(),
+            mutation,
+            faults: 0,
+        };
+        for (number, name) in names.iter().enumerate() {
+            let phone = simulation.world.enrol_as(name, number as u64 + 1);
+            phone.link.set_weather(Weather {
+                mishaps_percent: 30,
+            });
+            phone.link.mutate(mutation);
+            if mutation == Mutation::ReuseSeq {
+                phone
+                    .replica
+                    .store()
+                    .set_faults(Some(faults::lies(number as u64)));
+            }
+            simulation.phones.push(phone);
+        }
+        simulation
+    }
+
+    fn step(&mut self) {
+        self.world
+            .clock
+            .advance_ms(self.rng.random_range(1_000..600_000));
+        match self.rng.random_range(0..100) {
+            0..5 => self.report(),
+            5..9 => self.count(),
+            9..36 => self.act(),
+            36..64 => self.sync_some(),
+            64..86 => self.desk(),
+            86..90 => self.settle_some(),
+            90..92 => self.inject(),
+            _ => self.fault(),
+        }
+    }
+
+    pub(crate) fn some_phone(&mut self) -> usize {
+        self.rng.random_range(0..self.phones.len())
+    }
+
+    pub(crate) fn some_document(&mut self) -> Option<DocumentId> {
+        self.documents.choose(&mut self.rng).copied()
+    }
+
+    fn sync_some(&mut self) {
+        let phone = self.some_phone();
+        self.sync(phone);
+    }
+
+    /// One call of sync; the network may fail it, nothing else may.
+    pub(crate) fn sync(&mut self, phone: usize) {
+        let result = self.phones.get(phone).map(Phone::sync);
+        match result {
+            Some(Ok(_)) => self.coverage.add("sync whole"),
+            Some(Err(Error::Offline { .. })) => self.coverage.add("sync cut"),
+            Some(Err(Error::Storage(_) | Error::Full)) => {
+                self.coverage.add("sync stopped by storage");
+            }
+            Some(Err(Error::SignedOut)) => self.coverage.add("sync of a revoked phone"),
+            Some(Err(error)) => self.coverage.disagreement(&error),
+            None => {}
+        }
+        self.count_fates(phone);
+    }
+
+    fn count_fates(&mut self, phone: usize) {
+        let fates = self
+            .phones
+            .get(phone)
+            .map(|phone| phone.link.take_fates())
+            .unwrap_or_default();
+        for (fate, count) in fates {
+            self.coverage.add_many(fate, count);
+        }
+    }
+
+    /// Ends all faults and lets everybody catch up.
+    fn heal(&mut self) -> Result<(), String> {
+        for phone in &self.phones {
+            phone.link.set_weather(FAIR);
+            phone.replica.store().set_faults(None);
+        }
+        for pass in 0..12 {
+            for phone in 0..self.phones.len() {
+                self.sync(phone);
+            }
+            if pass == 4 || pass == 7 {
+                self.settle_all();
+            }
+        }
+        Ok(())
+    }
+
+    fn count_mishaps(&mut self) {
+        for phone in &self.phones {
+            for (kind, count) in phone.link.mishap_counts() {
+                self.coverage.add_many(kind, count);
+            }
+        }
+    }
+}

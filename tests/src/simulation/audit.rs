@@ -1,0 +1,219 @@
+//! What must hold when everybody has caught up: nothing lost, nothing doubled, all replicas equal, every feed sound.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use patrol_core::doc::compose::Content;
+use patrol_core::doc::document;
+use patrol_core::doc::parse::parse_admitted;
+use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::place::Scope;
+use patrol_core::sync::seal::Digest;
+use patrol_server::grow::Growing;
+use patrol_server::store::{FeedEvent, Snapshot};
+
+use super::Simulation;
+use super::faults::unsent;
+
+/// The entry of a change's bytes.
+pub fn entry_of(document: DocumentId, body: &[u8]) -> Option<EntryId> {
+    parse_admitted(body)
+        .ok()
+        .and_then(|change| Content::of(&change))
+        .and_then(|content| content.entry_id(document))
+}
+
+/// What the server holds of a document.
+struct OnServer {
+    growing: Growing,
+    held: BTreeSet<EntryId>,
+}
+
+impl Simulation {
+    pub(super) fn audit(&mut self) -> Result<(), String> {
+        if let Some(first) = self.coverage.disagreements().first() {
+            return Err(format!("the two ends disagreed: {first}"));
+        }
+        let server = self.server()?;
+        self.nothing_is_lost(&server)?;
+        self.replicas_are_equal(&server)?;
+        let app = std::sync::Arc::clone(&self.world.app);
+        let mut checked = Ok(());
+        app.store
+            .read(&mut |snapshot| {
+                checked = feeds_are_sound(snapshot, &server);
+                Ok(())
+            })
+            .map_err(|error| error.to_string())?;
+        checked?;
+        for (id, held) in &server {
+            document::verify(&held.growing.ledger)
+                .map_err(|_| format!("document {id} does not load again"))?;
+            match document::agrees_with_automerge(&held.growing.ledger) {
+                Ok(true) => {}
+                _ => return Err(format!("document {id} reads otherwise by Automerge")),
+            }
+            let reading = held.growing.read();
+            self.coverage.add_many(
+                "conflict",
+                reading.case.workflow.conflicts.len() + reading.case.contested_fields().len(),
+            );
+            self.coverage.add_many("anomaly", reading.anomalies.len());
+        }
+        Ok(())
+    }
+
+    fn server(&self) -> Result<BTreeMap<DocumentId, OnServer>, String> {
+        let mut server = BTreeMap::new();
+        let read = self.world.app.store.read(&mut |snapshot| {
+            for id in snapshot.all_documents()? {
+                let held = snapshot.held_of(id)?;
+                let held = held
+                    .iter()
+                    .filter_map(|change| entry_of(id, &change.body))
+                    .collect();
+                server.insert(
+                    id,
+                    OnServer {
+                        growing: Growing::load(snapshot, id)?,
+                        held,
+                    },
+                );
+            }
+            for id in snapshot.held(1_000)? {
+                if let std::collections::btree_map::Entry::Vacant(e) = server.entry(id) {
+                    let held = snapshot
+                        .held_of(id)?
+                        .iter()
+                        .filter_map(|change| entry_of(id, &change.body))
+                        .collect();
+                    e.insert(OnServer {
+                        growing: Growing::load(snapshot, id)?,
+                        held,
+                    });
+                }
+            }
+            Ok(())
+        });
+        read.map_err(|error| error.to_string())?;
+        server.retain(|_, held: &mut OnServer| !held.growing.is_empty() || !held.held.is_empty());
+        Ok(server)
+    }
+
+    fn nothing_is_lost(&self, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {
+        let mut kept: BTreeSet<EntryId> = BTreeSet::new();
+        for phone in &self.phones {
+            kept.extend(unsent(phone.replica.store()));
+        }
+        let mut places: BTreeMap<EntryId, usize> = BTreeMap::new();
+        for held in server.values() {
+            for link in held.growing.ledger.links() {
+                if let Some((id, _)) = &link.entry {
+                    *places.entry(*id).or_default() += 1;
+                }
+            }
+        }
+        for (entry, logged) in &self.logged {
+            let is_held = server
+                .get(&logged.document)
+                .is_some_and(|held| held.held.contains(entry));
+            if !places.contains_key(entry)
+                && !is_held
+                && !kept.contains(entry)
+                && !self.gone.contains(entry)
+            {
+                return Err(format!(
+                    "lost: entry {entry} of document {} (phone {:?})",
+                    logged.document, logged.phone
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn replicas_are_equal(&self, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {
+        for (number, phone) in self.phones.iter().enumerate() {
+            if phone.is_revoked(&self.world.app) {
+                continue;
+            }
+            let scopes = self
+                .world
+                .app
+                .known()
+                .directory
+                .scopes_of(phone.person, self.world.clock.now());
+            for (id, held) in server.iter().filter(|(_, held)| !held.growing.is_empty()) {
+                let reading = held.growing.read();
+                let is_due = reading
+                    .case
+                    .scopes
+                    .iter()
+                    .any(|scope| scopes.contains(scope));
+                let view = phone.replica.case(*id);
+                match (is_due, view) {
+                    (true, Err(error)) => {
+                        return Err(format!("phone {number} lacks document {id}: {error}"));
+                    }
+                    (true, Ok(view)) if view.sync.entries.is_empty() && view.reading != reading => {
+                        return Err(format!("phone {number} reads document {id} otherwise"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Feeds have no gaps, follow each document's graph, and their digests are the sums over their members.
+fn feeds_are_sound(
+    snapshot: &dyn Snapshot,
+    server: &BTreeMap<DocumentId, OnServer>,
+) -> Result<(), String> {
+    let mut sums: BTreeMap<Scope, Digest> = BTreeMap::new();
+    let mut scopes: BTreeSet<Scope> = BTreeSet::new();
+    for (id, held) in server.iter().filter(|(_, held)| !held.growing.is_empty()) {
+        let reading = held.growing.read();
+        let digest = Digest::of(*id, &held.growing.ledger.head_hashes());
+        for scope in reading.case.scopes {
+            scopes.insert(scope);
+            let sum = sums.entry(scope).or_default();
+            *sum = sum.with(digest);
+        }
+    }
+    let text = |error: patrol_server::store::StoreError| error.to_string();
+    for scope in scopes {
+        let row = snapshot
+            .scope(scope)
+            .map_err(text)?
+            .ok_or_else(|| format!("{scope:?} has no row"))?;
+        if row.digest != sums.get(&scope).copied().unwrap_or_default() {
+            return Err(format!(
+                "{scope:?}: the digest is not the sum over its members"
+            ));
+        }
+        let rows = snapshot
+            .feed(row.number, 0, usize::MAX >> 8)
+            .map_err(text)?;
+        let mut next: BTreeMap<DocumentId, u64> = BTreeMap::new();
+        for (place, row) in rows.iter().enumerate() {
+            if row.seq != place as u64 + 1 {
+                return Err(format!(
+                    "{scope:?}: row {} stands at place {}",
+                    row.seq,
+                    place + 1
+                ));
+            }
+            let is_sound = match row.event {
+                FeedEvent::Join(ordinal) => next.insert(row.document, ordinal + 1).is_none(),
+                FeedEvent::Change(ordinal) => {
+                    next.insert(row.document, ordinal + 1) == Some(ordinal)
+                }
+                FeedEvent::Leave => next.remove(&row.document).is_some(),
+            };
+            if !is_sound {
+                return Err(format!("{scope:?}: row {} does not follow", row.seq));
+            }
+        }
+    }
+    Ok(())
+}

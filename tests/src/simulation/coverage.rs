@@ -1,0 +1,87 @@
+//! How often each fault and each fate occurred: a simulation in which one never did has not tested it.
+
+use std::collections::BTreeMap;
+
+use patrol_core::error::Error;
+
+/// Counts by name.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Coverage {
+    counts: BTreeMap<String, usize>,
+    disagreements: Vec<String>,
+}
+
+/// What must have occurred in a long run.
+pub const REQUIRED: &[&str] = &[
+    "link unreachable",
+    "link request cut",
+    "link response lost",
+    "link response cut",
+    "link duplicated",
+    "link portal",
+    "phone crash before commit",
+    "phone crash after commit",
+    "phone disk full",
+    "phone restored from an older copy",
+    "phone copied",
+    "phone clock jump",
+    "phone reboot",
+    "server crash before commit",
+    "server crash after commit",
+    "right ended",
+    "right returned",
+    "scope moved",
+    "device revoked",
+    "fate ok",
+    "fate dup",
+    "fate review",
+    "fate refused",
+    "fate forked",
+    "review released",
+    "review refused",
+    "conflict",
+    "anomaly",
+];
+
+impl Coverage {
+    /// Counts one.
+    pub fn add(&mut self, what: &str) {
+        self.add_many(what, 1);
+    }
+
+    /// Counts several.
+    pub fn add_many(&mut self, what: &str, count: usize) {
+        *self.counts.entry(what.to_owned()).or_default() += count;
+    }
+
+    /// Notes that the two ends disagreed, which nothing but a broken protocol explains.
+    pub fn disagreement(&mut self, error: &Error) {
+        self.disagreements.push(error.to_string());
+    }
+
+    /// All disagreements.
+    pub fn disagreements(&self) -> &[String] {
+        &self.disagreements
+    }
+
+    /// Adds another run's counts.
+    pub fn merge(&mut self, other: &Self) {
+        for (what, count) in &other.counts {
+            self.add_many(what, *count);
+        }
+    }
+
+    /// The counts.
+    pub fn counts(&self) -> &BTreeMap<String, usize> {
+        &self.counts
+    }
+
+    /// What should have occurred and did not.
+    pub fn missing(&self) -> Vec<&'static str> {
+        REQUIRED
+            .iter()
+            .copied()
+            .filter(|what| self.counts.get(*what).copied().unwrap_or(0) == 0)
+            .collect()
+    }
+}

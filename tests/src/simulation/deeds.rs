@@ -1,0 +1,320 @@
+//! What people do in a simulation: on phones what the phone offers, at the desk what the desk offers.
+
+use patrol_core::doc::compose::{Content, compose};
+use patrol_core::doc::document;
+use patrol_core::domain::action::Action;
+use patrol_core::domain::entry::{Body, Entry, Part, Verdict};
+use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
+use patrol_core::domain::offers::Offer;
+use patrol_core::domain::time::At;
+use patrol_core::replica::Deed;
+use patrol_core::store::{changes, documents, enrolment};
+use patrol_server::office::{self, Rejection};
+use patrol_server::review::{self, Verdict as Settling};
+use rand::Rng as _;
+use rand::seq::IndexedRandom as _;
+
+use super::{DESK, Logged, Simulation};
+use crate::world::matter;
+
+impl Simulation {
+    pub(super) fn log(&mut self, entry: EntryId, document: DocumentId, phone: Option<usize>) {
+        self.logged.insert(entry, Logged { document, phone });
+        if let Some((_, since)) = phone
+            .and_then(|phone| self.backups.get_mut(phone))
+            .and_then(Option::as_mut)
+        {
+            since.insert(entry);
+        }
+        if !self.documents.contains(&document) {
+            self.documents.push(document);
+        }
+    }
+
+    pub(super) fn report(&mut self) {
+        let villages = self
+            .world
+            .villages("巡查员01")
+            .into_iter()
+            .chain(self.world.villages("巡查员02"))
+            .collect::<Vec<_>>();
+        let Some(village) = villages.choose(&mut self.rng).copied() else {
+            return;
+        };
+        let phone = self.some_phone();
+        let words = format!("第{}号问题", self.documents.len() + 1);
+        let deed = Deed {
+            fields: matter(village, &words),
+            ..Deed::new(Action::Report, Body::default())
+        };
+        if let Ok((document, entry)) = self.phones[phone].replica.begin(&deed) {
+            self.log(entry, document, Some(phone));
+        }
+    }
+
+    /// A tally is opened by the first who counts in a village, and counted in by everybody there.
+    pub(super) fn count(&mut self) {
+        let phone = self.rng.random_range(0..4);
+        let body = Body {
+            count: Some((self.rng.random_range(1..3), 1)),
+            ..Body::default()
+        };
+        let tally = self.phones[phone]
+            .replica
+            .list("tally", 0, 1)
+            .ok()
+            .and_then(|rows| rows.first().map(|row| row.id));
+        let village = self.world.villages(&self.names[phone])[0];
+        let result = match tally {
+            Some(tally) => self.phones[phone]
+                .act(tally, Action::Count, body)
+                .map(|entry| (tally, entry)),
+            None => {
+                let fields = vec![matter(village, "x").swap_remove(0)];
+                self.phones[phone].replica.begin(&Deed {
+                    fields,
+                    ..Deed::new(Action::Count, body)
+                })
+            }
+        };
+        if let Ok((document, entry)) = result {
+            self.log(entry, document, Some(phone));
+        }
+    }
+
+    pub(super) fn act(&mut self) {
+        let phone = self.some_phone();
+        let Some(document) = self.some_document() else {
+            return;
+        };
+        let Ok(view) = self.phones[phone].replica.case(document) else {
+            return;
+        };
+        let Some(offer) = view.offers.choose(&mut self.rng).cloned() else {
+            return;
+        };
+        let body = self.body(&offer, &view.reading);
+        let mut deed = Deed {
+            right: Some(offer.right),
+            ..Deed::new(offer.action, body)
+        };
+        if offer.action == Action::Amend {
+            deed.fields = self.amended();
+        }
+        if let Ok(entry) = self.phones[phone].replica.act(document, &deed) {
+            self.log(entry, document, Some(phone));
+        }
+    }
+
+    /// New words, or another village: then the case moves to other scopes.
+    fn amended(&mut self) -> Vec<patrol_core::doc::register::FieldValue> {
+        let villages = self
+            .world
+            .villages("巡查员01")
+            .into_iter()
+            .chain(self.world.villages("巡查员02"))
+            .collect::<Vec<_>>();
+        let village = villages[self.rng.random_range(0..villages.len())];
+        let words = format!("改{}", self.rng.random_range(0..1_000));
+        let mut fields = matter(village, &words);
+        if self.rng.random_bool(0.5) {
+            self.coverage.add("scope moved");
+            fields.truncate(1);
+        } else {
+            fields.drain(..2);
+        }
+        fields
+    }
+
+    /// A body for an offer.
+    fn body(&mut self, offer: &Offer, reading: &document::Reading) -> Body {
+        let assignments = &reading.case.workflow.assignments;
+        let assignment = assignments
+            .iter()
+            .find(|assignment| Some(assignment.id) == offer.assignment);
+        let mut body = Body {
+            assignment: offer.assignment,
+            ..Body::default()
+        };
+        body.words = Some(format!("说明{}", self.rng.random_range(0..1_000)));
+        match offer.action {
+            Action::PostCheck => {
+                body.judged = assignment.and_then(|assignment| assignment.results.first().copied());
+                body.verdict = [
+                    Verdict::Passed,
+                    Verdict::Passed,
+                    Verdict::Failed,
+                    Verdict::Unchecked,
+                ]
+                .choose(&mut self.rng)
+                .copied();
+            }
+            Action::PreCheck => body.verdict = Some(Verdict::Passed),
+            Action::Reconcile => {
+                let conflicts = reading
+                    .case
+                    .workflow
+                    .conflicts
+                    .iter()
+                    .flat_map(|conflict| conflict.candidates.clone())
+                    .collect::<Vec<_>>();
+                body.chosen = conflicts.choose(&mut self.rng).copied();
+            }
+            Action::Dispatch => {
+                let villages = self.world.villages("巡查员01");
+                let units = [
+                    villages[0].unit(),
+                    villages[villages.len() - 1].unit(),
+                    UnitId(101),
+                ];
+                let mut chosen = vec![(units[self.rng.random_range(0..units.len())], Part::Main)];
+                if self.rng.random_bool(0.3) && chosen[0].0 != UnitId(101) {
+                    chosen.push((UnitId(101), Part::Assisting));
+                }
+                body.assign = chosen;
+                body.words = None;
+            }
+            Action::Count => body.count = Some((1, 1)),
+            Action::Withdraw => {
+                let own = reading
+                    .lines
+                    .iter()
+                    .find(|line| line.entry.action() == Some(Action::Count));
+                body.withdraws = own.map(|line| line.id);
+            }
+            Action::MarkDuplicate => body.target = self.some_document(),
+            _ => {}
+        }
+        body
+    }
+
+    /// Somebody at the desk does something that the desk offers.
+    pub(super) fn desk(&mut self) {
+        let Some(document) = self.some_document() else {
+            return;
+        };
+        let name = DESK[self.rng.random_range(0..DESK.len())];
+        let person = self.world.person(name);
+        let Ok(view) = office::view(&self.world.app, person, document) else {
+            return;
+        };
+        let Some(offer) = view.offers.choose(&mut self.rng).cloned() else {
+            return;
+        };
+        let body = self.body(&offer, &view.reading);
+        let fields = if offer.action == Action::Amend {
+            self.amended()
+        } else {
+            Vec::new()
+        };
+        let deed = office::Deed {
+            action: offer.action,
+            body,
+            fields,
+            on: view.reading.case.workflow.heads.clone(),
+            seen: view.heads,
+            key: self.world.key(),
+            acted_at: self.world.clock.now(),
+        };
+        match office::act(&self.world.app, person, document, &deed) {
+            Ok(entry) => self.log(entry, document, None),
+            // After a crash the desk asks again with the same key, as a browser does.
+            Err(Rejection::Store(_)) => {
+                if let Ok(entry) = office::act(&self.world.app, person, document, &deed) {
+                    self.log(entry, document, None);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    pub(super) fn settle_some(&mut self) {
+        let person = self.world.person(DESK[0]);
+        let held = review::held(&self.world.app, 50).unwrap_or_default();
+        let Some(change) = held.choose(&mut self.rng).cloned() else {
+            return;
+        };
+        let verdict = if self.rng.random_bool(0.5) {
+            Settling::Release
+        } else {
+            Settling::Refuse
+        };
+        if review::settle(
+            &self.world.app,
+            person,
+            change.document,
+            change.hash,
+            verdict,
+            "看过",
+        )
+        .is_ok()
+        {
+            self.coverage.add(if verdict == Settling::Release {
+                "review released"
+            } else {
+                "review refused"
+            });
+        }
+    }
+
+    pub(super) fn settle_all(&mut self) {
+        for _ in 0..60 {
+            self.settle_some();
+        }
+    }
+
+    /// A buggy app records past all self-checks: what nobody allowed (a closing, to be refused), or what does not fit (taking back
+    /// a report that was accepted, to be kept as an anomaly).
+    pub(super) fn inject(&mut self) {
+        let phone = self.some_phone();
+        let Some(document) = self.some_document() else {
+            return;
+        };
+        let replica = &self.phones[phone].replica;
+        let at = At::wall(self.world.clock.now());
+        let (action, capability) = if self.rng.random_bool(0.5) {
+            (Action::Close, 9)
+        } else {
+            (Action::Withdraw, 1)
+        };
+        let injected = replica.store().write(|transaction| {
+            let enrolment = enrolment::enrolled(transaction)?;
+            let Some(state) = documents::state(transaction, document)? else {
+                return Ok(None);
+            };
+            let rows = changes::of_document(transaction, state.number)?;
+            let part = rows
+                .iter()
+                .filter(|row| row.state != changes::ChangeState::Following);
+            let Ok(ledger) = document::load(document, part.map(|row| row.body.as_slice())) else {
+                return Ok(None);
+            };
+            if ledger.is_empty() {
+                return Ok(None);
+            }
+            let on = document::read(&ledger, |_| None).case.workflow.heads;
+            let entry = Entry {
+                kind: action.code(),
+                person: enrolment.person,
+                device: enrolment.device,
+                capability,
+                unit: UnitId::CITY,
+                n: enrolment::next_n(transaction)?,
+                on,
+                at,
+                key: None,
+                body: Body::default(),
+            };
+            let content = Content::person(&entry, Vec::new());
+            let actor = state.actor.unwrap_or(enrolment.actor);
+            let Ok(change) = compose(&ledger, actor, &ledger.head_hashes(), &content) else {
+                return Ok(None);
+            };
+            changes::put_local(transaction, state.number, change.hash, &change.bytes)?;
+            Ok(content.entry_id(document))
+        });
+        if let Ok(Some(entry)) = injected {
+            self.log(entry, document, Some(phone));
+        }
+    }
+}

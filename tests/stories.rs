@@ -1,0 +1,6 @@
+//! Stories: that the parts work together. Each rule is tested where it lives; these prove the wiring.
+
+mod hostile_over_http;
+mod late_work;
+mod one_case;
+mod tally;

@@ -1,0 +1,162 @@
+//! Late work: what a person did before losing the right goes to review; a refused deed takes nothing with it but what rests on it.
+
+use patrol_core::domain::action::Action;
+use patrol_core::domain::entry::{Body, Part};
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::error::Error;
+use patrol_core::replica::SyncState;
+use patrol_core::sync::wire::Notice;
+use patrol_server::review::{self, Verdict};
+use patrol_tests::world::World;
+
+const INSPECTOR: &str = "巡查员01";
+const DISPATCHER: &str = "受理派遣员01";
+
+/// Ends all posts of a person as of now.
+fn end_posts(world: &World, name: &str) {
+    let mut directory = world.app.known().directory.clone();
+    let now = world.clock.now();
+    let person = directory
+        .people
+        .iter_mut()
+        .find(|person| person.name == name)
+        .unwrap();
+    person
+        .posts
+        .iter_mut()
+        .for_each(|post| post.until = Some(now));
+    world.app.put_directory(&directory).unwrap();
+}
+
+#[test]
+fn a_fix_made_before_the_cadre_left_is_held_and_then_released() {
+    let mut world = World::new(5);
+    let village = world.villages(INSPECTOR)[0];
+    let cadre = world.cadre_of(village);
+    let (case, _) = world.phone(INSPECTOR).report(village, "井盖破损");
+    world.phone(INSPECTOR).sync().unwrap();
+    world.dispatch(DISPATCHER, case, &[(village.unit(), Part::Main)]);
+    world.phone(&cadre).sync().unwrap();
+    let (assignment, _) = world.phone(&cadre).assignment(case);
+    let body = Body {
+        assignment: Some(assignment),
+        words: Some("已更换".into()),
+        ..Body::default()
+    };
+    world
+        .phone(&cadre)
+        .act(case, Action::Resolve, body)
+        .unwrap();
+    world.clock.advance_ms(60_000);
+    end_posts(&world, &cadre);
+
+    world.phone(&cadre).sync().unwrap();
+    assert_eq!(world.stage(case), "dispatched");
+    assert_eq!(world.phone(&cadre).replica.status().unwrap().held, 1);
+    let held = review::held(&world.app, 10).unwrap();
+    let person = world.person(DISPATCHER);
+    review::settle(
+        &world.app,
+        person,
+        case,
+        held[0].hash,
+        Verdict::Release,
+        "离任前已修好",
+    )
+    .unwrap();
+    assert_eq!(world.stage(case), "resolved");
+    world.phone(INSPECTOR).sync().unwrap();
+    assert_eq!(world.phone(INSPECTOR).stage(case), "resolved");
+    world.phone(&cadre).sync().unwrap();
+    let notices = world.phone(&cadre).replica.notices().unwrap();
+    assert!(
+        matches!(notices[0].1, Notice::Outcome { refusal: None, .. }),
+        "{notices:?}"
+    );
+}
+
+#[test]
+fn a_report_refused_on_the_spot_records_nothing() {
+    let mut world = World::new(6);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "占道堆物");
+    let refused = world
+        .phone(INSPECTOR)
+        .act(case, Action::Close, Body::default());
+    assert!(
+        matches!(refused, Err(Error::Refused(Refusal::NotPermitted))),
+        "{refused:?}"
+    );
+    let status = world.phone(INSPECTOR).replica.status().unwrap();
+    assert_eq!((status.outbox, status.n), (1, 1));
+    let elsewhere = world.phone(INSPECTOR).replica.case(case).unwrap();
+    assert_eq!(elsewhere.sync.state, SyncState::SavedHere);
+}
+
+#[test]
+fn a_phone_reported_lost_gets_nothing_more_and_its_work_is_collected_for_review() {
+    let mut world = World::new(7);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "路灯不亮");
+    world.phone(INSPECTOR).sync().unwrap();
+    world.phone(INSPECTOR).note(case, "夜间巡查时发现").unwrap();
+    let device = world.phone(INSPECTOR).device();
+    world.app.store.revoke(device, world.clock.now()).unwrap();
+    world.dispatch(DISPATCHER, case, &[(village.unit(), Part::Main)]);
+
+    world.phone(INSPECTOR).sync().unwrap();
+    assert_eq!(world.phone(INSPECTOR).stage(case), "reported");
+    assert_eq!(review::held(&world.app, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn two_values_written_at_once_are_both_kept_and_named() {
+    let mut world = World::new(8);
+    let village = world.villages(INSPECTOR)[0];
+    let cadre = world.cadre_of(village);
+    let (case, _) = world.phone(INSPECTOR).report(village, "桥边垃圾");
+    world.phone(INSPECTOR).sync().unwrap();
+    let words = |text: &str| patrol_core::replica::Deed {
+        fields: vec![patrol_core::doc::register::FieldValue::Words(
+            text.to_owned(),
+        )],
+        ..patrol_core::replica::Deed::new(Action::Amend, Body::default())
+    };
+    world
+        .phone(INSPECTOR)
+        .replica
+        .act(case, &words("桥东垃圾"))
+        .unwrap();
+    let view = patrol_server::office::view(&world.app, world.person(DISPATCHER), case).unwrap();
+    let deed = patrol_server::office::Deed {
+        action: Action::Amend,
+        body: Body::default(),
+        fields: words("桥西垃圾").fields,
+        on: view.reading.case.workflow.heads.clone(),
+        seen: view.heads,
+        key: vec![1],
+        acted_at: world.clock.now(),
+    };
+    patrol_server::office::act(&world.app, world.person(DISPATCHER), case, &deed).unwrap();
+    world.phone(INSPECTOR).sync().unwrap();
+    world.phone(&cadre).sync().unwrap();
+    for name in [INSPECTOR, &cadre] {
+        let view = world.phone(name).replica.case(case).unwrap();
+        let mut texts: Vec<String> = view
+            .reading
+            .case
+            .words
+            .iter()
+            .map(|words| words.value.clone())
+            .collect();
+        texts.sort();
+        assert_eq!(texts, ["桥东垃圾", "桥西垃圾"], "{name}");
+        assert!(
+            view.reading
+                .case
+                .words
+                .iter()
+                .all(|words| words.person.is_some())
+        );
+    }
+}
