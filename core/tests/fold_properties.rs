@@ -1,5 +1,7 @@
 //! Random sets of entries, fitting and not, by people who had seen this or that: what the fold promises for all of them.
 
+#![expect(clippy::indexing_slicing, reason = "tests panic to fail")]
+
 #[path = "people/people.rs"]
 mod people;
 
