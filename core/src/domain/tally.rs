@@ -41,3 +41,6 @@ pub fn sums(lines: &[Line]) -> BTreeMap<u64, i64> {
     }
     sums
 }
+
+#[cfg(test)]
+mod tests;

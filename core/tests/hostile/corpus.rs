@@ -168,6 +168,11 @@ fn of_bombs_and_foreign_encoders(valid: &Parsed) -> Vec<Hostile> {
             Refusal::NotCanonical,
         ),
         (
+            "the same dependency twice, in order",
+            by_hand(valid, |parts| parts.deps.insert(0, parts.deps[0])),
+            Refusal::NotCanonical,
+        ),
+        (
             "dependencies in another order",
             by_hand(valid, |parts| parts.deps.reverse()),
             Refusal::NotCanonical,
@@ -280,6 +285,10 @@ fn outside_the_grammar(valid: &Parsed) -> Vec<Hostile> {
         (
             "a register of the server's",
             key(&Key::Server(ServerName::Fold).text()),
+        ),
+        (
+            "a register that the server has written",
+            key(&Key::Server(ServerName::Scopes).text()),
         ),
         ("no operation", ops_of(valid, Vec::clear)),
         (
