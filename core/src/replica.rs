@@ -4,6 +4,8 @@
 //! `domain` decides, `doc` composes, `store` keeps. Blocking calls belong off an app's main thread.
 
 mod load;
+mod page;
+mod push;
 mod record;
 mod remake;
 mod round;

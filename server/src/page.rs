@@ -9,7 +9,7 @@ use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
 use patrol_core::domain::place::Scope;
 use patrol_core::sync::seal::{Digest, PageList};
-use patrol_core::sync::strip::Stripper;
+use patrol_core::sync::strip::{Stripper, Way};
 use patrol_core::sync::wire::{Cursor, Form, PageTail, ScopeNumber, write_raw_of_page};
 
 use crate::grow::Growing;
@@ -64,7 +64,7 @@ pub fn build(snapshot: &dyn Snapshot, standings: &[Standing], terms: Terms<'_>) 
         before: standings.to_vec(),
         after: standings.to_vec(),
         documents: BTreeMap::new(),
-        stripper: Stripper::default(),
+        stripper: Stripper::new(Way::Down),
         items: Writer::default(),
         count: 0,
         list: PageList::default(),

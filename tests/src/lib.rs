@@ -2,6 +2,7 @@
 //!
 //! Used by the stories, the simulation, the demo and the benchmarks. Nothing here ships.
 
+pub mod bench;
 pub mod clock;
 pub mod link;
 pub mod served;

@@ -106,6 +106,13 @@ impl Actor {
         device.copy_from_slice(self.0.split_at(8).0);
         DeviceId(device)
     }
+
+    /// What is kept per install.
+    pub fn suffix(&self) -> [u8; 8] {
+        let mut suffix = [0; 8];
+        suffix.copy_from_slice(self.0.split_at(8).1);
+        suffix
+    }
 }
 
 impl DeviceId {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Replica;
-use super::round::{Prepared, PushPlan};
+use super::push::{Prepared, PushPlan};
 use crate::domain::id::{Actor, DeviceId, Epoch, PersonId, ServerId};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;

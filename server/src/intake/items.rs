@@ -7,12 +7,12 @@ use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::seal;
-use patrol_core::sync::strip::{HasReceipt, Rebuilder, Rebuilt};
-use patrol_core::sync::wire::{Form, Unread, read_raw};
+use patrol_core::sync::strip::{Rebuilder, Rebuilt, Way};
+use patrol_core::sync::wire::{Form, PushHead, Unread, read_raw};
 use sha2::{Digest as _, Sha256};
 
 use crate::grow::Growing;
-use crate::store::{Snapshot, StoreError};
+use crate::store::{Device, Snapshot, StoreError};
 
 /// One change of a frame, as it came.
 #[derive(Debug)]
@@ -42,13 +42,21 @@ impl Item {
 /// Reads the items of a frame. An error of the store is reported as `Rebuild`: the frame comes again.
 pub(super) fn read(
     snapshot: &dyn Snapshot,
-    form: Form,
+    device: &Device,
+    head: &PushHead,
     count: usize,
     reader: Reader<'_>,
 ) -> Result<Vec<Item>, Unread> {
-    match form {
+    match head.form {
         Form::Raw => read_raw_items(count, reader).ok_or(Unread::Malformed),
-        Form::Stripped => rebuild(snapshot, count, reader).ok_or(Unread::Rebuild),
+        Form::Stripped => {
+            let way = Way::Up {
+                signer: device.id,
+                person: device.person,
+                first_n: head.n.0,
+            };
+            rebuild(snapshot, way, count, reader).ok_or(Unread::Rebuild)
+        }
     }
 }
 
@@ -66,17 +74,22 @@ fn read_raw_items(count: usize, mut reader: Reader<'_>) -> Option<Vec<Item>> {
     Some(items)
 }
 
-fn rebuild(snapshot: &dyn Snapshot, count: usize, mut reader: Reader<'_>) -> Option<Vec<Item>> {
+fn rebuild(
+    snapshot: &dyn Snapshot,
+    way: Way,
+    count: usize,
+    mut reader: Reader<'_>,
+) -> Option<Vec<Item>> {
     let ledger_of = |id: DocumentId| -> Ledger {
         let loaded: Result<Growing, StoreError> = Growing::load(snapshot, id);
         loaded.map_or_else(|_| Ledger::new(id), |growing| growing.ledger)
     };
-    let mut rebuilder = Rebuilder::new(ledger_of);
+    let mut rebuilder = Rebuilder::new(way, &[], ledger_of);
     let mut items = Vec::new();
     for _ in 0..count {
         let Rebuilt::Change {
             document, change, ..
-        } = rebuilder.item(&mut reader, HasReceipt::No).ok()?
+        } = rebuilder.item(&mut reader).ok()?
         else {
             return None;
         };

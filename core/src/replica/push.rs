@@ -1,0 +1,240 @@
+//! What a round sends: the hello, and the outbox cut into signed frames.
+//!
+//! It changes nothing in the store; what the server makes of it is `round`'s.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use rusqlite::Connection;
+
+use super::Replica;
+use crate::cbor::Writer;
+use crate::doc::ledger::Ledger;
+use crate::doc::parse::{self, Parsed};
+use crate::domain::id::{ChangeHash, DocumentId};
+use crate::domain::limits;
+use crate::error::{Error, Result};
+use crate::store::changes::{self, ChangeState, Unsent};
+use crate::store::enrolment::{self, Enrolment, RoundState};
+use crate::store::{boxes, documents, feed};
+use crate::sync::seal::{Batch, leaf};
+use crate::sync::strip::{Stripper, Way};
+use crate::sync::wire::{self, Form, Hello, PushHead, Status};
+
+/// What a push frame holds.
+pub(super) type Pushed = Vec<(DocumentId, ChangeHash)>;
+
+/// A request ready to be sent.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) hello: Hello,
+    pub(super) frames: Vec<Vec<u8>>,
+    pub(super) pushed: Vec<Pushed>,
+    /// The outbox holds more than these frames.
+    pub(super) has_more: bool,
+    pub(super) enrolment: Enrolment,
+}
+
+/// How a round pushes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct PushPlan {
+    /// Stripped as a rule; raw after the server could not rebuild a frame.
+    pub(super) form: Form,
+    /// Only changes after this place of the outbox: the ones before have no fate yet but have been sent in this call.
+    pub(super) after: i64,
+}
+
+impl Replica {
+    /// Prepares a request: hello, and as much of the outbox as one request carries.
+    pub(super) fn prepare(&self, plan: PushPlan) -> Result<(Prepared, i64)> {
+        let status = Status {
+            free_bytes: self.environment.free_bytes(),
+            ..Status::default()
+        };
+        self.store.read(|connection| {
+            let enrolment = enrolment::enrolled(connection)?;
+            let state = enrolment::round_state(connection)?;
+            let (frames, pushed, last, has_more) =
+                push_frames(connection, &enrolment, state.frame_bytes, plan)?;
+            let hello = Hello {
+                protocol: wire::PROTOCOL,
+                epoch: enrolment.epoch,
+                scopes_tag: state.scopes_tag,
+                cursors: feed::cursors(connection)?,
+                directory_tag: feed::directory_tag(connection)?.unwrap_or_default(),
+                raw_pages: state.raw_pages,
+                outbox_empty: changes::outbox_len(connection)? == 0,
+                notice: state.notice_last,
+                status: status_to_tell(connection, &state, status)?,
+            };
+            Ok((
+                Prepared {
+                    hello,
+                    frames,
+                    pushed,
+                    has_more,
+                    enrolment,
+                },
+                last,
+            ))
+        })
+    }
+}
+
+fn status_to_tell(
+    connection: &Connection,
+    state: &RoundState,
+    mut status: Status,
+) -> Result<Status> {
+    // Only what says that something is wrong travels in every round; the rest when it is not as usual.
+    status.free_bytes = status.free_bytes.filter(|free| *free < 256 * 1024 * 1024);
+    let outbox = changes::outbox_len(connection)?;
+    status.outbox = (outbox > 0).then_some(outbox);
+    let kept_back = boxes::kept_back(connection)?;
+    status.kept_back = (!kept_back.is_empty()).then_some(kept_back);
+    status.last_error = state.last_error.clone();
+    Ok(status)
+}
+
+type Frames = (Vec<Vec<u8>>, Vec<Pushed>, i64, bool);
+
+/// Cuts the outbox into signed frames, at most one request's worth.
+fn push_frames(
+    connection: &Connection,
+    enrolment: &Enrolment,
+    frame_bytes: usize,
+    plan: PushPlan,
+) -> Result<Frames> {
+    let unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
+    let mut ledgers: BTreeMap<DocumentId, (Ledger, usize)> = BTreeMap::new();
+    let (mut frames, mut pushed, mut last, mut total, mut size) =
+        (Vec::new(), Vec::new(), plan.after, 0, frame_bytes);
+    let mut rest = unsent.as_slice();
+    while !rest.is_empty() && total < limits::REQUEST_BYTES_AIM {
+        let (now, later) = rest.split_at(fitting(rest, size));
+        let form = if now
+            .iter()
+            .any(|change| change.state == ChangeState::Following)
+        {
+            Form::Raw
+        } else {
+            plan.form
+        };
+        let (frame, list) = push_frame(connection, enrolment, now, form, &mut ledgers)?;
+        total += frame.len();
+        last = now.last().map_or(last, |change| change.place);
+        frames.push(frame);
+        pushed.push(list);
+        rest = later;
+        size = (size * 2).min(limits::PUSH_FRAME_BYTES_MAX);
+    }
+    Ok((
+        frames,
+        pushed,
+        last,
+        !rest.is_empty() || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX,
+    ))
+}
+
+/// How many changes fit a frame of that size; at least one.
+fn fitting(changes: &[Unsent], size: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |change: &&Unsent| {
+        bytes += change.bytes;
+        bytes <= size
+    };
+    changes.iter().take_while(fits).count().max(1)
+}
+
+fn push_frame(
+    connection: &Connection,
+    enrolment: &Enrolment,
+    changes: &[Unsent],
+    form: Form,
+    ledgers: &mut BTreeMap<DocumentId, (Ledger, usize)>,
+) -> Result<(Vec<u8>, Pushed)> {
+    let mut list = Pushed::new();
+    let mut places = Vec::with_capacity(changes.len());
+    let mut n: Option<(u64, u64)> = None;
+    for change in changes {
+        let (ledger, _) = match ledgers.entry(change.document) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(whole_ledger(connection, change.document)?),
+        };
+        let place = ledger
+            .place(&change.hash)
+            .ok_or(Error::Disagreement("outbox"))?;
+        let entry = ledger.link(place).and_then(|link| link.entry.as_ref());
+        if let Some((_, entry)) = entry {
+            let (first, last) = n.unwrap_or((entry.n, entry.n));
+            n = Some((first.min(entry.n), last.max(entry.n)));
+        }
+        places.push(place);
+        list.push((change.document, change.hash));
+    }
+    let n = n.unwrap_or_default();
+    let mut items = Writer::default();
+    let mut stripper = Stripper::new(Way::Up {
+        signer: enrolment.device,
+        person: enrolment.person,
+        first_n: n.0,
+    });
+    for ((document, _), place) in list.iter().zip(places) {
+        let Some((ledger, placed)) = ledgers.get(document) else {
+            continue;
+        };
+        match (form, ledger.link(place)) {
+            (Form::Raw, Some(link)) => wire::write_raw(&mut items, *document, &link.change.bytes),
+            _ => stripper.change(&mut items, ledger, place, *placed, None),
+        }
+    }
+    let leaves = list
+        .iter()
+        .map(|(document, hash)| leaf(*document, *hash))
+        .collect();
+    let batch = Batch {
+        server: enrolment.server,
+        device: enrolment.device,
+        n,
+        leaves,
+    };
+    let head = PushHead {
+        signer: enrolment.device,
+        n,
+        signature: batch.sign(&enrolment.seed),
+        form,
+    };
+    Ok((head.encode(list.len(), &items.finish()), list))
+}
+
+/// A document's ledger for pushing: placed changes first, then all local ones, those that follow held ones too.
+fn whole_ledger(connection: &Connection, id: DocumentId) -> Result<(Ledger, usize)> {
+    let Some(state) = documents::state(connection, id)? else {
+        return Err(Error::Disagreement("outbox"));
+    };
+    let rows = changes::of_document(connection, state.number)?;
+    let held = boxes::of_document(connection, id)?;
+    let mut ledger = Ledger::new(id);
+    let mut waiting: Vec<Parsed> = Vec::new();
+    let bodies = rows
+        .iter()
+        .map(|row| &row.body)
+        .chain(held.iter().map(|change| &change.body));
+    for body in bodies {
+        waiting.push(parse::parse_admitted(body).map_err(|_| Error::Disagreement("unloadable"))?);
+    }
+    // Held changes have no place among the others: put each where its dependencies allow.
+    while let Some(ready) = waiting
+        .iter()
+        .position(|change| ledger.places_of(&change.deps).is_ok())
+    {
+        ledger
+            .push(waiting.remove(ready))
+            .map_err(|_| Error::Disagreement("unloadable"))?;
+    }
+    let placed = rows
+        .iter()
+        .filter(|row| row.state == ChangeState::Placed)
+        .count();
+    Ok((ledger, placed))
+}

@@ -1,0 +1,66 @@
+//! The frame that begins a request.
+
+use super::{Cursors, Status, positions, read_cursors, write_cursors};
+use crate::cbor::{Result, Writer};
+use crate::domain::id::Epoch;
+
+/// Begins a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hello {
+    /// The protocol spoken.
+    pub protocol: u64,
+    /// The epoch of the cursors.
+    pub epoch: Epoch,
+    /// Tag of the set of scopes that the device knows.
+    pub scopes_tag: [u8; 4],
+    /// How far the device has caught up.
+    pub cursors: Cursors,
+    /// Tag of the directory that the device has.
+    pub directory_tag: [u8; 8],
+    /// The device asks for pages of raw changes, after a check had failed.
+    pub raw_pages: bool,
+    /// Nothing is left to push.
+    pub outbox_empty: bool,
+    /// The last notice received.
+    pub notice: u64,
+    /// What changed.
+    pub status: Status,
+}
+
+impl Hello {
+    /// As a payload.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.array(8)
+            .uint(self.protocol)
+            .bytes(&self.epoch.0)
+            .bytes(&self.scopes_tag);
+        write_cursors(&mut w, &self.cursors);
+        w.bytes(&self.directory_tag);
+        w.uint(u64::from(self.raw_pages) | u64::from(self.outbox_empty) << 1)
+            .uint(self.notice);
+        self.status.write(&mut w);
+        w.finish()
+    }
+
+    /// From a payload.
+    pub fn decode(payload: &[u8]) -> Result<Self> {
+        positions(payload, 8, |r| {
+            let (protocol, epoch, scopes_tag) = (r.uint()?, Epoch(r.array_of()?), r.array_of()?);
+            let (cursors, directory_tag, flags, notice) =
+                (read_cursors(r)?, r.array_of()?, r.uint()?, r.uint()?);
+            let status = Status::read(r)?;
+            Ok(Self {
+                protocol,
+                epoch,
+                scopes_tag,
+                cursors,
+                directory_tag,
+                raw_pages: flags & 1 != 0,
+                outbox_empty: flags & 2 != 0,
+                notice,
+                status,
+            })
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! Benchmarks: what is measured, on which content, against which budget. `make bench` runs them all in one go.
+//!
+//! It measures and prints; it never decides what a good figure is beyond the budget written beside it.
+
+pub mod bytes;
+pub mod city;
+pub mod content;
+// pub mod device;
+pub mod floor;
+// pub mod growth;
+// pub mod server;
+pub mod tap;
+
+use std::time::Duration;
+
+/// One figure.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Figure {
+    /// What was measured.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// Of what.
+    pub unit: &'static str,
+    /// What it must not exceed, or must reach.
+    pub budget: Budget,
+}
+
+/// What a figure is held against.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Budget {
+    /// Nothing: told for understanding the others.
+    None,
+    /// At most this.
+    AtMost(f64),
+    /// At least this.
+    AtLeast(f64),
+}
+
+impl Figure {
+    /// A figure told for understanding others.
+    pub fn told(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            unit,
+            budget: Budget::None,
+        }
+    }
+
+    /// A figure that must not exceed its budget.
+    pub fn at_most(name: impl Into<String>, value: f64, unit: &'static str, most: f64) -> Self {
+        Self {
+            budget: Budget::AtMost(most),
+            ..Self::told(name, value, unit)
+        }
+    }
+
+    /// A figure that must reach its budget.
+    pub fn at_least(name: impl Into<String>, value: f64, unit: &'static str, least: f64) -> Self {
+        Self {
+            budget: Budget::AtLeast(least),
+            ..Self::told(name, value, unit)
+        }
+    }
+
+    /// Whether the budget is kept; none without one.
+    pub fn is_ok(&self) -> Option<bool> {
+        match self.budget {
+            Budget::None => None,
+            Budget::AtMost(most) => Some(self.value <= most),
+            Budget::AtLeast(least) => Some(self.value >= least),
+        }
+    }
+
+    /// As a row of a table.
+    pub fn row(&self) -> String {
+        let budget = match self.budget {
+            Budget::None => String::new(),
+            Budget::AtMost(most) => format!("≤ {most}"),
+            Budget::AtLeast(least) => format!("≥ {least}"),
+        };
+        let mark = match self.is_ok() {
+            None => "",
+            Some(true) => "ok",
+            Some(false) => "MISSED",
+        };
+        let digits = if self.value.abs() >= 100.0 { 0 } else { 3 };
+        format!(
+            "{:<66} {:>12.digits$} {:<9} {:>10}  {mark}",
+            self.name, self.value, self.unit, budget
+        )
+    }
+
+    /// As a row of `target/bench.json`.
+    pub fn json(&self) -> serde_json::Value {
+        let budget = match self.budget {
+            Budget::None => serde_json::Value::Null,
+            Budget::AtMost(bound) | Budget::AtLeast(bound) => bound.into(),
+        };
+        serde_json::json!({
+            "name": self.name, "value": self.value, "unit": self.unit, "budget": budget, "ok": self.is_ok(),
+        })
+    }
+}
+
+/// Microseconds of a duration.
+pub fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+/// The value below which so many of a hundred lie.
+pub fn percentile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let place = (values.len() * percent / 100).min(values.len().saturating_sub(1));
+    values.get(place).copied().unwrap_or(f64::NAN)
+}
+
+/// A figure of a process out of `/proc`, in bytes: `VmRSS`, `VmHWM`.
+pub fn memory_of(process: u32, what: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with(what))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_beyond_its_budget_is_missed() {
+        assert_eq!(Figure::at_most("a", 2.0, "B", 1.0).is_ok(), Some(false));
+        assert_eq!(Figure::at_least("a", 2.0, "B", 1.0).is_ok(), Some(true));
+        assert_eq!(Figure::told("a", 2.0, "B").is_ok(), None);
+    }
+
+    #[test]
+    fn a_percentile_is_a_value_that_occurred() {
+        let mut values = [5.0, 1.0, 4.0, 2.0, 3.0];
+        assert_eq!(percentile(&mut values, 50), 3.0);
+        assert_eq!(percentile(&mut values, 99), 5.0);
+    }
+}

@@ -1,0 +1,382 @@
+//! A server's store filled with cases that were really composed, admitted and numbered, by devices that are keys and
+//! counters only, so that many thousands are made in seconds.
+//!
+//! Rights are waived while filling (24 devices write everywhere); they are judged when something is measured.
+
+use std::sync::Arc;
+
+use patrol_core::doc::admit::{RightCheck, Signer};
+use patrol_core::doc::compose::{Content, compose};
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::Parsed;
+use patrol_core::doc::register::FieldValue;
+use patrol_core::domain::action::{Action, DocumentKind, Where};
+use patrol_core::domain::capability::Right;
+use patrol_core::domain::case::Case;
+use patrol_core::domain::entry::{Body, Entry, Part, Verdict};
+use patrol_core::domain::id::{Actor, DeviceId, DocumentId, PersonId, UnitId};
+use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::rules;
+use patrol_core::domain::time::{At, Timestamp};
+use patrol_core::sync::seal;
+use patrol_server::app::App;
+use patrol_server::auth;
+use patrol_server::grow::Growing;
+use patrol_server::store::{Commit, StoredDocument};
+use rand::{Rng as _, RngCore as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::content;
+use crate::clock::START;
+
+/// Devices that write the cases of a filled store.
+pub const HANDS: usize = 24;
+/// Documents of one commit while filling.
+const COMMIT_DOCUMENTS: usize = 250;
+/// The end of the span in which cases were made: the day before the tests' time.
+const SPAN_MS: i64 = 20 * 24 * 60 * 60 * 1000;
+
+/// A device without a store: keys and counters.
+#[derive(Clone, Debug)]
+pub struct Hand {
+    /// Its person.
+    pub person: PersonId,
+    /// Its id.
+    pub device: DeviceId,
+    /// Its bearer token.
+    pub token: String,
+    /// The seed of its key.
+    pub seed: [u8; 32],
+    /// Its actor.
+    pub actor: Actor,
+    /// Its counter.
+    pub n: u64,
+    boot: u64,
+    offset_ms: i64,
+}
+
+/// An app with a store to be filled, and the hands that fill it.
+#[derive(Debug)]
+pub struct City {
+    /// The server.
+    pub app: Arc<App>,
+    /// The 24 authors.
+    pub hands: Vec<Hand>,
+    rng: ChaCha8Rng,
+    office_n: u64,
+}
+
+impl City {
+    /// A city on a server that has its directory, made from a seed.
+    pub fn new(app: Arc<App>, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let people: Vec<PersonId> = inspectors(&app);
+        let hands = people
+            .iter()
+            .rev()
+            .take(HANDS)
+            .map(|person| enrol(&app, *person, &mut rng))
+            .collect();
+        Self {
+            app,
+            hands,
+            rng,
+            office_n: 1 << 20,
+        }
+    }
+
+    /// Enrols another hand.
+    pub fn enrol(&mut self, person: PersonId) -> Hand {
+        enrol(&self.app, person, &mut self.rng)
+    }
+
+    /// Fills the store with so many cases, in these villages by turns. Returns their ids.
+    pub fn fill(&mut self, villages: &[VillageCode], cases: usize) -> Vec<DocumentId> {
+        let mut ids = Vec::with_capacity(cases);
+        let mut commit = Commit::default();
+        for (number, village) in villages.iter().cycle().take(cases).enumerate() {
+            let begun_at = START.plus_ms(-SPAN_MS + SPAN_MS * number as i64 / cases as i64);
+            let (growing, case) = self.case(*village, begun_at);
+            ids.push(growing.ledger.document());
+            commit.documents.push(growing.into_commit(&case));
+            if commit.documents.len() == COMMIT_DOCUMENTS || number + 1 == cases {
+                let whole = std::mem::take(&mut commit);
+                self.app.store.commit(&whole).expect("the store takes it");
+            }
+        }
+        ids
+    }
+
+    /// One case: a report, and on average seven further deeds.
+    fn case(
+        &mut self,
+        village: VillageCode,
+        begun_at: Timestamp,
+    ) -> (Growing, patrol_core::doc::document::Reading) {
+        let mut random = [0; 10];
+        self.rng.fill_bytes(&mut random);
+        let id = DocumentId::new(begun_at, random);
+        let mut growing = Growing::of(&StoredDocument {
+            id,
+            changes: Vec::new(),
+        })
+        .expect("an empty document");
+        let mut now = begun_at;
+        let mut received = now;
+        let deeds = 1 + self.rng.random_range(3..=11);
+        let mut reading = growing.read();
+        for number in 0..deeds {
+            let (action, body, fields) = if number == 0 {
+                report(&mut self.rng, village)
+            } else {
+                self.further(&reading.case, village)
+            };
+            received = received.max(now.plus_ms(self.rng.random_range(1_000..4 * 3_600_000)));
+            let (change, signer) =
+                self.change(&growing.ledger, &reading.case, action, (body, fields), now);
+            growing
+                .add(&change, &signer, received)
+                .expect("what is composed is admitted");
+            reading = growing.add_own(&self.app, received);
+            now = now.plus_ms(self.rng.random_range(60_000..2 * 3_600_000));
+        }
+        (growing, reading)
+    }
+
+    /// What happens next to a case: the next step of its way, or a note or a correction beside it.
+    fn further(&mut self, case: &Case, village: VillageCode) -> (Action, Body, Vec<FieldValue>) {
+        let length = self.rng.random_range(0..=14);
+        let words = (length > 0).then(|| content::words(&mut self.rng, length));
+        let plain = Body {
+            words,
+            ..Body::default()
+        };
+        if self.rng.random_bool(0.3) {
+            return match self.rng.random_range(0..10) {
+                0..7 => (Action::Note, plain, Vec::new()),
+                7..9 => {
+                    let place = content::place(&mut self.rng, village);
+                    (Action::Amend, plain, vec![FieldValue::Place(place)])
+                }
+                _ => {
+                    let category = content::category(&mut self.rng);
+                    (Action::Amend, plain, vec![FieldValue::Category(category)])
+                }
+            };
+        }
+        let stage = case.workflow.standing.map(|standing| standing.stage.word());
+        let assignment = case.workflow.assignments.first();
+        match (stage, assignment) {
+            (Some("reported"), _) => (Action::Accept, plain, Vec::new()),
+            (Some("accepted"), _) => (Action::Register, plain, Vec::new()),
+            (Some("registered"), _) => {
+                let assign = vec![(village.unit(), Part::Main)];
+                (Action::Dispatch, Body { assign, ..plain }, Vec::new())
+            }
+            (Some("dispatched"), Some(at)) => {
+                let body = Body {
+                    assignment: Some(at.id),
+                    mode: Some(self.rng.random_range(1..=3)),
+                    ..plain
+                };
+                (Action::Resolve, body, Vec::new())
+            }
+            (Some("resolved"), Some(at)) => {
+                let body = Body {
+                    assignment: Some(at.id),
+                    judged: at.results.first().copied(),
+                    verdict: Some(Verdict::Passed),
+                    ..plain
+                };
+                (Action::PostCheck, body, Vec::new())
+            }
+            (Some("awaiting_close"), _) => (Action::Close, plain, Vec::new()),
+            _ => (Action::Note, plain, Vec::new()),
+        }
+    }
+
+    fn change(
+        &mut self,
+        ledger: &Ledger,
+        case: &Case,
+        action: Action,
+        (body, fields): (Body, Vec<FieldValue>),
+        now: Timestamp,
+    ) -> (Parsed, Signer<'static>) {
+        let row = action.row(DocumentKind::Case).expect("an action of cases");
+        let number = self.rng.random_range(0..self.hands.len());
+        let right = Right {
+            capability: row.by.first().expect("a way to do it").0,
+            unit: UnitId::CITY,
+        };
+        if row.place == Where::Office {
+            return self.office(ledger, case, (action, right), body, now);
+        }
+        let hand = &mut self.hands[number];
+        let entry = hand.entry(case, (action, right), body, now);
+        let change = hand.change(ledger, &entry, fields);
+        (change, signer(hand.device, hand.person, Where::Anywhere))
+    }
+
+    fn office(
+        &mut self,
+        ledger: &Ledger,
+        case: &Case,
+        (action, right): (Action, Right),
+        body: Body,
+        now: Timestamp,
+    ) -> (Parsed, Signer<'static>) {
+        self.office_n += 1;
+        let identity = &self.app.identity;
+        let desk = self.hands[self.office_n as usize % 4].person;
+        let entry = Entry {
+            device: identity.device,
+            person: desk,
+            n: self.office_n,
+            at: At::wall(now),
+            ..entry(case, (action, right), body)
+        };
+        let change = compose(
+            ledger,
+            identity.actor,
+            &ledger.head_hashes(),
+            &Content::person(&entry, Vec::new()),
+        );
+        (
+            change.expect("at the heads"),
+            signer(identity.device, desk, Where::Office),
+        )
+    }
+}
+
+/// The persons who walk a beat, in the directory's order of beats.
+pub fn inspectors(app: &App) -> Vec<PersonId> {
+    let known = app.known();
+    let mut people: Vec<_> = known
+        .directory
+        .people
+        .iter()
+        .filter(|person| person.name.starts_with("巡查员"))
+        .collect();
+    people.sort_by(|a, b| a.name.cmp(&b.name));
+    people.into_iter().map(|person| person.id).collect()
+}
+
+fn signer(device: DeviceId, person: PersonId, place: Where) -> Signer<'static> {
+    Signer {
+        device,
+        person: Some(person),
+        place,
+        right: RightCheck::Waive,
+        holdings: &[],
+        now: START,
+    }
+}
+
+fn report(rng: &mut ChaCha8Rng, village: VillageCode) -> (Action, Body, Vec<FieldValue>) {
+    let body = Body {
+        photos: content::photos(rng),
+        ..Body::default()
+    };
+    let length = rng.random_range(50..=70);
+    let fields = vec![
+        FieldValue::Place(content::place(rng, village)),
+        FieldValue::Category(content::category(rng)),
+        FieldValue::Words(content::words(rng, length)),
+    ];
+    (Action::Report, body, fields)
+}
+
+fn entry(case: &Case, (action, right): (Action, Right), body: Body) -> Entry {
+    Entry {
+        kind: action.code(),
+        person: PersonId([0; 8]),
+        device: DeviceId([0; 8]),
+        capability: right.capability.code(),
+        unit: right.unit,
+        n: 1,
+        on: case.workflow.heads.clone(),
+        at: At::default(),
+        key: None,
+        body,
+    }
+}
+
+fn enrol(app: &App, person: PersonId, rng: &mut ChaCha8Rng) -> Hand {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    let token = auth::draw_secret(app);
+    let code = auth::hash_of(&auth::draw_code(app));
+    let now = app.environment.now();
+    app.store
+        .put_enrol_code(code, person, now.plus_ms(60_000))
+        .expect("the code is kept");
+    let device = app
+        .store
+        .enrol(code, seal::public_key(&seed), auth::hash_of(&token), now)
+        .expect("the store answers")
+        .expect("the code is good");
+    Hand {
+        person,
+        device: device.id,
+        token,
+        seed,
+        actor: Actor::new(device.id, rng.random::<[u8; 8]>()),
+        n: 0,
+        boot: rng.random_range(1..1 << 32),
+        offset_ms: rng.random_range(-4_000..4_000),
+    }
+}
+
+impl Hand {
+    /// An entry of this device, with its next `n`.
+    pub fn entry(
+        &mut self,
+        case: &Case,
+        what: (Action, Right),
+        body: Body,
+        now: Timestamp,
+    ) -> Entry {
+        self.n += 1;
+        Entry {
+            person: self.person,
+            device: self.device,
+            n: self.n,
+            at: At {
+                wall: now,
+                anchored: Some(now.plus_ms(self.offset_ms)),
+                error_ms: Some(80 + self.n * 7 % 900),
+                boot: Some(self.boot),
+            },
+            ..entry(case, what, body)
+        }
+    }
+
+    /// The change of an entry at the heads of a document.
+    pub fn change(&self, ledger: &Ledger, entry: &Entry, fields: Vec<FieldValue>) -> Parsed {
+        compose(
+            ledger,
+            self.actor,
+            &ledger.head_hashes(),
+            &Content::person(entry, fields),
+        )
+        .expect("at the heads")
+    }
+
+    /// A right by which this device's person may do it to a case today.
+    pub fn right(&self, app: &App, case: &Case, action: Action) -> Right {
+        let known = app.known();
+        let now = app.environment.now();
+        rules::rights_for(
+            &known.holdings,
+            now,
+            self.person,
+            action,
+            DocumentKind::Case,
+            &case.scopes,
+        )
+        .first()
+        .copied()
+        .expect("a case of his own beat")
+    }
+}

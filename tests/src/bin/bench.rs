@@ -1,0 +1,30 @@
+//! Runs the benchmarks: `bench`, or `bench bytes` for a part. Prints a table and writes `target/bench.json`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use patrol_tests::bench::{Figure, bytes};
+
+#[derive(Parser)]
+struct Options {
+    /// Only this part: bytes, server, device, growth.
+    part: Option<String>,
+    /// All content follows from it.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let figures = bytes::measure(options.seed).await;
+    print(&figures);
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stdout, reason = "a command's output")]
+fn print(figures: &[Figure]) {
+    for figure in figures {
+        println!("{}", figure.row());
+    }
+}
