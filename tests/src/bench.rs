@@ -8,7 +8,7 @@ pub mod content;
 // pub mod device;
 pub mod floor;
 // pub mod growth;
-// pub mod server;
+pub mod server;
 pub mod tap;
 
 use std::time::Duration;

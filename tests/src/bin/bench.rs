@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use patrol_tests::bench::{Figure, bytes};
+use patrol_tests::bench::{Figure, bytes, server};
 
 #[derive(Parser)]
 struct Options {
@@ -17,8 +17,13 @@ struct Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let figures = bytes::measure(options.seed).await;
-    print(&figures);
+    let is_due = |part: &str| options.part.as_deref().is_none_or(|only| only == part);
+    if is_due("bytes") {
+        print(&bytes::measure(options.seed).await);
+    }
+    if is_due("server") {
+        print(&server::measure(options.seed).await);
+    }
     ExitCode::SUCCESS
 }
 

@@ -215,8 +215,10 @@ pub(super) fn last_row(
     document: DocumentId,
     seq: u64,
 ) -> Result<Option<FeedRow>> {
+    // Left to itself the planner walks the whole feed backwards for the sake of the order.
     let mut select = connection.prepare_cached(
-        "SELECT f.seq, f.commit_no, d.id, f.event, f.ordinal FROM documents d JOIN feed f ON f.document = d.no
+        "SELECT f.seq, f.commit_no, d.id, f.event, f.ordinal
+         FROM documents d JOIN feed f INDEXED BY feed_document ON f.document = d.no
          WHERE d.id = ?2 AND f.scope = ?1 AND f.seq <= ?3 ORDER BY f.seq DESC LIMIT 1",
     )?;
     Ok(select
