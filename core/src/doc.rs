@@ -7,6 +7,7 @@
 pub mod admit;
 mod chunk;
 pub mod compose;
+mod decode;
 pub mod document;
 pub mod entry;
 pub mod key;

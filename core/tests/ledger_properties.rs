@@ -19,7 +19,7 @@ use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::document;
 use patrol_core::doc::key::ServerName;
 use patrol_core::doc::ledger::Ledger;
-use patrol_core::doc::parse::{Parsed, parse, parse_admitted};
+use patrol_core::doc::parse::{Parsed, parse, parse_admitted, parse_by_automerge};
 use patrol_core::doc::register::{FieldValue, encode_scopes, encode_text, encode_uint};
 use patrol_core::domain::action::Where;
 use patrol_core::domain::id::{Actor, ChangeHash, PersonId, UnitId};
@@ -291,6 +291,7 @@ proptest! {
         for link in ledger.links() {
             prop_assert_eq!(parse(&link.change.bytes), Ok(link.change.clone()));
             prop_assert_eq!(parse_admitted(&link.change.bytes), Ok(link.change.clone()));
+            prop_assert_eq!(parse_by_automerge(&link.change.bytes), Ok(link.change.clone()));
         }
         let chunks = ledger.links().iter().map(|link| link.change.bytes.as_slice());
         let loaded = document::load(DOCUMENT, chunks).expect("admitted before");
@@ -352,6 +353,7 @@ proptest! {
                 let bytes = mutated(&link.change.bytes, &mut dice);
                 if let Ok(change) = parse(&bytes) {
                     prop_assert_eq!(&change.bytes, &bytes);
+                    prop_assert_eq!(parse_admitted(&bytes), Ok(change.clone()));
                     if ledger.place(&change.hash).is_none() {
                         admitted_means_loadable(&ledger, change)?;
                     }

@@ -3,8 +3,6 @@
 //!
 //! Shared by everything that writes: push frames, the office, reviews. It stores nothing itself.
 
-use std::collections::BTreeMap;
-
 use patrol_core::doc::admit::{Admitted, Objection, Signer, admit};
 use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::document::{self, Reading, Unloadable};
@@ -28,7 +26,15 @@ pub struct Growing {
     /// The changes so far, stored ones first.
     pub ledger: Ledger,
     stored: usize,
-    received: BTreeMap<ChangeHash, Timestamp>,
+    /// When each change was received, by its place.
+    received: Vec<Timestamp>,
+}
+
+/// A stored document without its ledger, while that is lent to somebody who builds on it.
+#[derive(Debug)]
+pub struct Lent {
+    stored: usize,
+    received: Vec<Timestamp>,
 }
 
 impl Growing {
@@ -49,15 +55,33 @@ impl Growing {
         let loaded = document::load(*id, changes.iter().map(|change| change.body.as_slice()));
         let ledger = loaded
             .map_err(|Unloadable| StoreError::Broken(format!("document {id} does not load")))?;
-        let received = changes
-            .iter()
-            .map(|change| (change.hash, change.received_at))
-            .collect();
+        let received = changes.iter().map(|change| change.received_at).collect();
         Ok(Self {
             stored: ledger.len(),
             ledger,
             received,
         })
+    }
+
+    /// Lends the ledger of a document to which nothing has been added.
+    pub fn lend(self) -> (Ledger, Lent) {
+        let Self {
+            ledger,
+            stored,
+            received,
+        } = self;
+        (ledger, Lent { stored, received })
+    }
+
+    /// Takes a lent ledger back, without what was built on it.
+    pub fn give_back(mut ledger: Ledger, lent: Lent) -> Self {
+        let Lent { stored, received } = lent;
+        ledger.truncate(stored);
+        Self {
+            ledger,
+            stored,
+            received,
+        }
     }
 
     /// Whether the document is stored.
@@ -83,6 +107,7 @@ impl Growing {
     /// Takes away what was added beyond that many changes.
     pub fn truncate(&mut self, len: usize) {
         self.ledger.truncate(len.max(self.stored));
+        self.received.truncate(self.ledger.len());
     }
 
     /// Admits a change and adds it.
@@ -98,9 +123,10 @@ impl Growing {
     }
 
     fn push(&mut self, change: Parsed, now: Timestamp) {
-        self.received.insert(change.hash, now);
         // `admit` and `compose` have found all its dependencies here.
-        drop(self.ledger.push(change));
+        if self.ledger.push(change).is_ok() {
+            self.received.push(now);
+        }
     }
 
     /// The last check: with what was added, the document loads, saves and loads again.
@@ -110,11 +136,7 @@ impl Growing {
 
     /// What the document says.
     pub fn read(&self) -> Reading {
-        document::read(&self.ledger, |place| {
-            self.ledger
-                .hash(place)
-                .and_then(|hash| self.received.get(&hash).copied())
-        })
+        document::read(&self.ledger, |place| self.received.get(place).copied())
     }
 
     /// Adds what is the server's own, after persons' commits have been added. Returns what the document says then.
@@ -190,13 +212,14 @@ impl Growing {
     /// This document's part of a commit.
     pub fn into_commit(self, reading: &Reading) -> DocumentCommit {
         let id = self.ledger.document();
-        let added = self.ledger.links().get(self.stored..).unwrap_or_default();
-        let received = |hash: &ChangeHash| self.received.get(hash).copied().unwrap_or_default();
-        let changes = added.iter().map(|link| StoredChange {
-            hash: link.change.hash,
-            body: link.change.bytes.clone(),
-            received_at: received(&link.change.hash),
-        });
+        let added = self.ledger.links().iter().zip(&self.received);
+        let changes = added
+            .skip(self.stored)
+            .map(|(link, received_at)| StoredChange {
+                hash: link.change.hash,
+                body: link.change.bytes.clone(),
+                received_at: *received_at,
+            });
         let first = self.ledger.links().first();
         let opened_by = first
             .filter(|_| self.stored == 0)
@@ -214,15 +237,9 @@ impl Growing {
 
     fn summary(&self, reading: &Reading) -> Summary {
         let case = &reading.case;
-        let times = || {
-            self.ledger
-                .links()
-                .iter()
-                .filter_map(|link| self.received.get(&link.change.hash))
-                .copied()
-        };
         let standing = case.workflow.standing;
-        let changed_at = times().max().unwrap_or_default();
+        let changed_at = self.received.iter().max().copied().unwrap_or_default();
+        let opened_at = self.received.iter().min().copied().unwrap_or_default();
         let mut units: Vec<u64> = case
             .workflow
             .assignments
@@ -264,7 +281,7 @@ impl Growing {
             reporter: case.workflow.reporter,
             conflicts: count(case.workflow.conflicts.len() + case.contested_fields().len()),
             anomalies: count(reading.anomalies.len()),
-            opened_at: times().min().unwrap_or_default(),
+            opened_at,
             changed_at,
             ended_at: standing
                 .filter(|standing| !standing.stage.is_open())

@@ -66,8 +66,11 @@ fn try_take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, St
     let mut judged = Ok((Vec::new(), Pushed::new(), Commit::default()));
     app.store.read(&mut |snapshot| {
         judged = match items::read(snapshot, device, &head, count, reader.clone()) {
-            Ok(items) => match verified(app, device, &head, &items) {
-                Ok(batch) => Ok(Judge::new(app, device, snapshot).frame(&items, batch)?),
+            Ok((items, loaded)) => match verified(app, device, &head, &items) {
+                Ok(batch) => {
+                    let judge = Judge::new(app, device, snapshot, loaded);
+                    Ok(judge.frame(&items, batch)?)
+                }
                 Err(code) => Err(code),
             },
             Err(code) => Err(code),

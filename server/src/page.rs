@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::cbor::Writer;
+use patrol_core::doc::ledger::Ledger;
 use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
 use patrol_core::domain::place::Scope;
@@ -78,7 +79,8 @@ pub fn build(snapshot: &dyn Snapshot, standings: &[Standing], terms: Terms<'_>) 
 
 /// A document that a page touches.
 struct Touched {
-    growing: Growing,
+    /// Parsed only when a change is sent that is no echo.
+    ledger: Option<Ledger>,
     stored: StoredDocument,
     /// Changes that the device has, with those of this page.
     held: usize,
@@ -248,12 +250,11 @@ impl Builder<'_> {
             let Some(stored) = self.snapshot.document(id)? else {
                 return Ok(());
             };
-            let growing = Growing::of(&stored)?;
             let held = self.held(id)?.min(stored.changes.len());
             self.documents.insert(
                 id,
                 Touched {
-                    growing,
+                    ledger: None,
                     stored,
                     held,
                 },
@@ -267,7 +268,6 @@ impl Builder<'_> {
             let Some(change) = touched.stored.changes.get(place) else {
                 break;
             };
-            let ledger = &touched.growing.ledger;
             match (self.terms.form, self.terms.echoes.get(&change.hash)) {
                 (Form::Raw, _) => write_raw_of_page(
                     &mut self.items,
@@ -278,19 +278,20 @@ impl Builder<'_> {
                 ),
                 (Form::Stripped, Some(origin)) => self.stripper.echo(
                     &mut self.items,
-                    ledger,
-                    place,
+                    (id, change.hash),
                     place,
                     *origin,
                     change.received_at,
                 ),
-                (Form::Stripped, None) => self.stripper.change(
-                    &mut self.items,
-                    ledger,
-                    place,
-                    place,
-                    Some(change.received_at),
-                ),
+                (Form::Stripped, None) => {
+                    let ledger = match &mut touched.ledger {
+                        Some(ledger) => ledger,
+                        none => none.insert(Growing::of(&touched.stored)?.ledger),
+                    };
+                    let received_at = Some(change.received_at);
+                    self.stripper
+                        .change(&mut self.items, ledger, place, place, received_at);
+                }
             }
             self.list.add(id, change.hash, change.received_at);
             self.count += 1;

@@ -124,6 +124,14 @@ pub fn memory_of(process: u32, what: &str) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
+/// Processor time that this process has used, in seconds; by the kernel's ticks of a hundredth.
+pub fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks = |place: usize| fields.get(place)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

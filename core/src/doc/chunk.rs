@@ -8,10 +8,10 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::limits;
 use crate::domain::refusal::Refusal;
 
-const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
-const CHANGE: u8 = 1;
+pub(super) const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+pub(super) const CHANGE: u8 = 1;
 /// Predecessors of all operations of a change.
-const PREDS_MAX: u64 = 1_024;
+pub(super) const PREDS_MAX: u64 = 1_024;
 /// The column of the actors of predecessors: 0 the author, from 1 the other actors of the chunk. Automerge's decoder
 /// panics on a number beyond them.
 const PRED_ACTORS: u64 = 0x71;
@@ -139,10 +139,11 @@ fn scan_run(column: Column, rows_max: u64, value_max: u64, at: &mut Cursor<'_>) 
     Some(count.unsigned_abs())
 }
 
-struct Cursor<'b>(&'b [u8]);
+/// Reads what Automerge writes: fixed bytes, and LEB128 numbers.
+pub(super) struct Cursor<'b>(pub(super) &'b [u8]);
 
 impl<'b> Cursor<'b> {
-    fn take(&mut self, len: usize) -> Option<&'b [u8]> {
+    pub(super) fn take(&mut self, len: usize) -> Option<&'b [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(taken)
@@ -154,18 +155,18 @@ impl<'b> Cursor<'b> {
         self.take(last + 1)
     }
 
-    fn skip_number(&mut self) -> Option<()> {
+    pub(super) fn skip_number(&mut self) -> Option<()> {
         self.digits().map(drop)
     }
 
-    fn uint(&mut self) -> Option<u64> {
+    pub(super) fn uint(&mut self) -> Option<u64> {
         let digits = self.digits()?;
         digits.iter().rev().try_fold(0u64, |value, byte| {
             value.checked_mul(128)?.checked_add(u64::from(byte & 0x7f))
         })
     }
 
-    fn int(&mut self) -> Option<i64> {
+    pub(super) fn int(&mut self) -> Option<i64> {
         let digits = self.digits()?;
         let last = digits.last()?;
         let start: i128 = if last & 0x40 == 0 { 0 } else { -1 };
@@ -176,7 +177,7 @@ impl<'b> Cursor<'b> {
         i64::try_from(value).ok()
     }
 
-    fn bounded(&mut self, max: usize) -> Option<usize> {
+    pub(super) fn bounded(&mut self, max: usize) -> Option<usize> {
         usize::try_from(self.uint()?)
             .ok()
             .filter(|value| *value <= max)

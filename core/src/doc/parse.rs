@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use automerge::{ActorId, Change, ExpandedChange, ScalarValue};
 
 use super::chunk;
+use super::decode;
 use super::key::Key;
 use crate::domain::id::{Actor, ChangeHash};
 use crate::domain::refusal::Refusal;
@@ -80,6 +81,14 @@ pub fn chunk_hash(bytes: &[u8]) -> ChangeHash {
 
 /// Reads a change that was admitted before, skipping what admission checked.
 pub fn parse_admitted(bytes: &[u8]) -> Result<Parsed, Refusal> {
+    match decode::decode(bytes) {
+        Some(parsed) => Ok(parsed),
+        None => parse_by_automerge(bytes),
+    }
+}
+
+/// The same by Automerge: what the direct way is held against, and what reads changes of other forms.
+pub fn parse_by_automerge(bytes: &[u8]) -> Result<Parsed, Refusal> {
     let change = Change::from_bytes(bytes.to_vec()).map_err(|_| Refusal::Malformed)?;
     plain(&change, change.decode())
 }

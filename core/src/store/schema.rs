@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::domain::time::Timestamp;
@@ -75,8 +76,15 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     )?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    keep_plans(&connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Plans that depend on bound values are made anew at each binding, which costs more than most statements here.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 pub(super) fn open_in_memory() -> Result<Connection> {
@@ -126,6 +134,7 @@ fn prepare(mut connection: Connection, check: Check) -> std::result::Result<Conn
 
 pub(super) fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    keep_plans(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A dead battery must not take back what was shown as saved.
     connection.pragma_update(None, "synchronous", "FULL")?;

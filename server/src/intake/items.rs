@@ -1,5 +1,7 @@
 //! The changes of a push frame, read or rebuilt. Nothing is judged here.
 
+use std::collections::BTreeMap;
+
 use patrol_core::cbor::Reader;
 use patrol_core::doc::ledger::Ledger;
 use patrol_core::doc::parse::{self, Parsed};
@@ -12,7 +14,7 @@ use patrol_core::sync::wire::{Form, PushHead, Unread, read_raw};
 use sha2::{Digest as _, Sha256};
 
 use crate::grow::Growing;
-use crate::store::{Device, Snapshot, StoreError};
+use crate::store::{Device, Snapshot};
 
 /// One change of a frame, as it came.
 #[derive(Debug)]
@@ -39,6 +41,9 @@ impl Item {
     }
 }
 
+/// The documents that were loaded to rebuild a frame, as they are stored.
+pub(super) type Loaded = BTreeMap<DocumentId, Growing>;
+
 /// Reads the items of a frame. An error of the store is reported as `Rebuild`: the frame comes again.
 pub(super) fn read(
     snapshot: &dyn Snapshot,
@@ -46,9 +51,12 @@ pub(super) fn read(
     head: &PushHead,
     count: usize,
     reader: Reader<'_>,
-) -> Result<Vec<Item>, Unread> {
+) -> Result<(Vec<Item>, Loaded), Unread> {
     match head.form {
-        Form::Raw => read_raw_items(count, reader).ok_or(Unread::Malformed),
+        Form::Raw => {
+            let items = read_raw_items(count, reader).ok_or(Unread::Malformed)?;
+            Ok((items, Loaded::new()))
+        }
         Form::Stripped => {
             let way = Way::Up {
                 signer: device.id,
@@ -79,10 +87,18 @@ fn rebuild(
     way: Way,
     count: usize,
     mut reader: Reader<'_>,
-) -> Option<Vec<Item>> {
+) -> Option<(Vec<Item>, Loaded)> {
+    let mut lent = Vec::new();
     let ledger_of = |id: DocumentId| -> Ledger {
-        let loaded: Result<Growing, StoreError> = Growing::load(snapshot, id);
-        loaded.map_or_else(|_| Ledger::new(id), |growing| growing.ledger)
+        let (ledger, rest) = match Growing::load(snapshot, id) {
+            Ok(growing) => {
+                let (ledger, rest) = growing.lend();
+                (ledger, Some(rest))
+            }
+            Err(_) => (Ledger::new(id), None),
+        };
+        lent.push(rest);
+        ledger
     };
     let mut rebuilder = Rebuilder::new(way, &[], ledger_of);
     let mut items = Vec::new();
@@ -107,5 +123,10 @@ fn rebuild(
             },
         });
     }
-    Some(items)
+    let ledgers = rebuilder.into_ledgers();
+    let loaded = ledgers
+        .into_iter()
+        .zip(lent)
+        .filter_map(|(ledger, lent)| Some((ledger.document(), Growing::give_back(ledger, lent?))));
+    Some((items, loaded.collect()))
 }

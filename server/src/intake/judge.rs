@@ -18,7 +18,7 @@ use patrol_core::domain::time::{DAY_MS, Timestamp};
 use patrol_core::sync::wire::{Fate, Later, Notice};
 
 use super::Pushed;
-use super::items::Item;
+use super::items::{Item, Loaded};
 use crate::app::{App, Known};
 use crate::grow::Growing;
 use crate::store::{BatchRow, BoxedAs, BoxedChange, Commit, Device, FateRow, Result, Snapshot};
@@ -41,7 +41,12 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(app: &'a App, device: &'a Device, snapshot: &'a dyn Snapshot) -> Self {
+    pub(super) fn new(
+        app: &'a App,
+        device: &'a Device,
+        snapshot: &'a dyn Snapshot,
+        loaded: Loaded,
+    ) -> Self {
         let (known, now) = (app.known(), app.environment.now());
         let scopes = known.directory.scopes_of(device.person, now);
         Self {
@@ -51,7 +56,7 @@ impl<'a> Judge<'a> {
             snapshot,
             now,
             scopes,
-            documents: BTreeMap::new(),
+            documents: loaded,
             held: BTreeMap::new(),
             waiting: BTreeMap::new(),
             opened: 0,
@@ -133,6 +138,8 @@ impl<'a> Judge<'a> {
     fn open(&mut self, id: DocumentId) -> Result<()> {
         if !self.documents.contains_key(&id) {
             self.documents.insert(id, Growing::load(self.snapshot, id)?);
+        }
+        if !self.held.contains_key(&id) {
             let held = self
                 .snapshot
                 .held_of(id)?

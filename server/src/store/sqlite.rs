@@ -107,7 +107,7 @@ fn in_snapshot<T>(
         connection.ok_or_else(|| super::StoreError::Broken("no connection".to_owned()))?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
     let value = ask(&tx)?;
-    tx.finish()?;
+    tx.commit()?;
     Ok(value)
 }
 

@@ -34,7 +34,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::city::{City, Hand, inspectors};
-use super::{Figure, content, micros, percentile};
+use super::{Figure, content, cpu_seconds, micros, percentile};
 use crate::clock::{Clock, Machine, START};
 use crate::served::{Folder, Served};
 use crate::world::city;
@@ -397,7 +397,7 @@ impl Bench {
                     .collect(),
             );
         }
-        let started = Instant::now();
+        let (started, cpu) = (Instant::now(), cpu_seconds().unwrap_or_default());
         let outcomes: Vec<(usize, Vec<f64>)> = std::thread::scope(|scope| {
             let running: Vec<_> = prepared
                 .iter()
@@ -409,6 +409,7 @@ impl Bench {
                 .collect()
         });
         let seconds = started.elapsed().as_secs_f64();
+        let cpu = cpu_seconds().unwrap_or_default() - cpu;
         let changes: usize = outcomes.iter().map(|(changes, _)| changes).sum();
         let mut times: Vec<f64> = outcomes.into_iter().flat_map(|(_, times)| times).collect();
         vec![
@@ -417,6 +418,11 @@ impl Bench {
                 changes as f64 / seconds,
                 "changes/s",
                 8_000.0,
+            ),
+            Figure::told(
+                "the same: processor time of server and clients",
+                cpu * 1e6 / changes as f64,
+                "µs/change",
             ),
             Figure::told("the same: p50 of a push", percentile(&mut times, 50), "ms"),
             Figure::told("the same: p99 of a push", percentile(&mut times, 99), "ms"),

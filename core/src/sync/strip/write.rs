@@ -70,29 +70,25 @@ impl Stripper {
     pub fn echo(
         &mut self,
         w: &mut Writer,
-        ledger: &Ledger,
-        place: usize,
+        (id, hash): (DocumentId, ChangeHash),
         base: usize,
         origin: (u64, u64),
         received_at: Timestamp,
     ) {
-        let Some(link) = ledger.link(place) else {
-            return;
-        };
         w.array(3);
         // The origin names the document, so at its first mention only the length of its list is said.
-        let document = match self.known.get(&ledger.document()) {
+        let document = match self.known.get(&id) {
             Some(number) => {
                 w.uint(*number as u64);
                 *number
             }
             None => {
                 w.array(1).uint(base as u64);
-                self.mention(ledger.document(), base)
+                self.mention(id, base)
             }
         };
         w.uint(origin.0 << 16 | origin.1);
-        self.end(w, document, link.change.hash, Some(received_at));
+        self.end(w, document, hash, Some(received_at));
     }
 
     /// Names a document: by its number in the frame, or in full where it has not been mentioned.
