@@ -60,6 +60,7 @@ CREATE TABLE changes (
   hash          BLOB    NOT NULL,
   body          BLOB    NOT NULL, -- the uncompressed chunk
   received_at   INTEGER NOT NULL,
+  commit_no     INTEGER NOT NULL, -- the write in which it came; 0: one that told no feed
   PRIMARY KEY (document, ordinal)
 ) STRICT, WITHOUT ROWID;
 
@@ -81,9 +82,6 @@ CREATE TABLE feed (
   ordinal       INTEGER NOT NULL, -- of the change, or of the last one when joining; 0 when leaving
   PRIMARY KEY (scope, seq)
 ) STRICT, WITHOUT ROWID;
-
--- The last row of a document in a feed (the index ends with seq, as part of the key).
-CREATE INDEX feed_document ON feed (document, scope);
 
 -- The scopes of each document.
 CREATE TABLE members (

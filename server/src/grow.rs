@@ -219,6 +219,7 @@ impl Growing {
                 hash: link.change.hash,
                 body: link.change.bytes.clone(),
                 received_at: *received_at,
+                commit: 0,
             });
         let first = self.ledger.links().first();
         let opened_by = first

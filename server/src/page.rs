@@ -14,7 +14,7 @@ use patrol_core::sync::strip::{Stripper, Way};
 use patrol_core::sync::wire::{Cursor, Form, PageTail, ScopeNumber, write_raw_of_page};
 
 use crate::grow::Growing;
-use crate::store::{FeedEvent, FeedRow, Identity, Result, Snapshot, StoredDocument};
+use crate::store::{FeedEvent, FeedRow, Identity, Result, Snapshot, StoredChange, StoredDocument};
 
 /// Rows of one feed, or members of one scope, looked at for one page.
 const ROWS_MAX: usize = 1_024;
@@ -60,9 +60,14 @@ pub struct Terms<'a> {
 
 /// Builds the next page.
 pub fn build(snapshot: &dyn Snapshot, standings: &[Standing], terms: Terms<'_>) -> Result<Page> {
+    let through = standings
+        .iter()
+        .map(|standing| snapshot.commit_through(standing.number, position(standing.cursor)))
+        .collect::<Result<_>>()?;
     let mut builder = Builder {
         snapshot,
         before: standings.to_vec(),
+        through,
         after: standings.to_vec(),
         documents: BTreeMap::new(),
         stripper: Stripper::new(Way::Down),
@@ -90,6 +95,8 @@ struct Builder<'a> {
     snapshot: &'a dyn Snapshot,
     /// As the request gave them: what the device holds follows from these.
     before: Vec<Standing>,
+    /// For each of them the last write that its scope's feed has told whole.
+    through: Vec<Option<u64>>,
     after: Vec<Standing>,
     documents: BTreeMap<DocumentId, Touched>,
     stripper: Stripper,
@@ -250,7 +257,7 @@ impl Builder<'_> {
             let Some(stored) = self.snapshot.document(id)? else {
                 return Ok(());
             };
-            let held = self.held(id)?.min(stored.changes.len());
+            let held = self.held(&stored)?;
             self.documents.insert(
                 id,
                 Touched {
@@ -300,30 +307,23 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// How many changes of a document the device holds, as its cursors say.
-    fn held(&self, id: DocumentId) -> Result<usize> {
-        let memberships = self.snapshot.memberships(id)?;
+    /// How many changes of a document the device holds, as its cursors say: those that came in writes of which a scope that it
+    /// has been in since has told everything.
+    fn held(&self, stored: &StoredDocument) -> Result<usize> {
+        let memberships = self.snapshot.memberships(stored.id)?;
         let mut held = 0;
-        for standing in &self.before {
-            let seq = position(standing.cursor);
-            let Some(row) = self.snapshot.last_row(standing.number, id, seq)? else {
-                // It joined below the rows that are kept, or not at all: only a listing has brought it.
-                continue;
-            };
-            if let Cursor::Boot { before, .. } = standing.cursor {
-                let is_listed = memberships
-                    .iter()
-                    .any(|(number, joined)| *number == standing.number && *joined >= before);
-                if !is_listed {
-                    continue;
-                }
-            }
-            held = held.max(match row.event {
-                FeedEvent::Change(ordinal) | FeedEvent::Join(ordinal) => {
-                    usize::try_from(ordinal + 1).unwrap_or(usize::MAX)
-                }
-                FeedEvent::Leave => 0,
+        for (standing, through) in self.before.iter().zip(&self.through) {
+            let has_come = memberships.iter().any(|(number, joined)| {
+                *number == standing.number
+                    && match standing.cursor {
+                        Cursor::Tail(seq) => *joined <= seq,
+                        Cursor::Boot { as_of, before } => *joined <= as_of && *joined >= before,
+                    }
             });
+            if let (true, Some(through)) = (has_come, through) {
+                let came = |change: &&StoredChange| change.commit <= *through;
+                held = held.max(stored.changes.iter().take_while(came).count());
+            }
         }
         Ok(held)
     }

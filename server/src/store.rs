@@ -126,6 +126,8 @@ pub struct StoredChange {
     pub body: Vec<u8>,
     /// When it was received.
     pub received_at: Timestamp,
+    /// The write in which it came, as the rows of that write say; a commit's own value is passed over.
+    pub commit: u64,
 }
 
 /// A document as it is kept: its changes by ordinal.
@@ -350,8 +352,8 @@ pub trait Snapshot {
     ) -> Result<Vec<(u64, DocumentId)>>;
     /// The feeds in which a document is: scope's handle, row of joining.
     fn memberships(&self, document: DocumentId) -> Result<Vec<(u64, u64)>>;
-    /// The last row of a document in a scope's feed at or below `seq`.
-    fn last_row(&self, number: u64, document: DocumentId, seq: u64) -> Result<Option<FeedRow>>;
+    /// The last write of which a scope's feed holds no row beyond `seq`; none without a row there.
+    fn commit_through(&self, number: u64, seq: u64) -> Result<Option<u64>>;
     /// A document with all its changes.
     fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>>;
     /// What lists show of a document.

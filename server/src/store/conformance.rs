@@ -40,6 +40,7 @@ fn change(number: u8) -> StoredChange {
         hash: ChangeHash([number; 32]),
         body: vec![number; 5],
         received_at: Timestamp(i64::from(number)),
+        commit: 0,
     }
 }
 

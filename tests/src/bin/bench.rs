@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use patrol_tests::bench::{Figure, bytes, server};
 
+/// The server's own choice, so that what is measured is what runs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 struct Options {
     /// Only this part: bytes, server, device, growth.

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Commit, Digest, Document, DocumentId, Feed, FeedRow, Result, Scope, ScopeRow, State, StoreError,
+    Commit, Digest, Document, DocumentId, Feed, FeedRow, Result, Scope, ScopeRow, State,
+    StoreError, StoredChange,
 };
 use crate::store::{DocumentCommit, FeedEvent};
 
@@ -65,7 +66,14 @@ impl State {
         if first == 0 {
             document.opened_by = part.opened_by;
         }
-        document.changes.extend(part.changes.iter().cloned());
+        let is_told = !document.joined.is_empty() || !part.scopes.is_empty();
+        let commit_of_change = if is_told { commit } else { 0 };
+        document
+            .changes
+            .extend(part.changes.iter().map(|change| StoredChange {
+                commit: commit_of_change,
+                ..change.clone()
+            }));
         let old = std::mem::replace(&mut document.digest, part.digest);
         document.scopes = part.scopes.iter().copied().collect();
         document.summary = part.summary.clone();

@@ -55,10 +55,10 @@ impl Snapshot for State {
         Ok(memberships)
     }
 
-    fn last_row(&self, number: u64, document: DocumentId, seq: u64) -> Result<Option<FeedRow>> {
+    fn commit_through(&self, number: u64, seq: u64) -> Result<Option<u64>> {
         let rows = self.feeds.get(&number).map_or(&[][..], |feed| &feed.rows);
-        let mut known = rows.iter().rev().skip_while(|row| row.seq > seq);
-        Ok(known.find(|row| row.document == document).copied())
+        let at = |seq: u64| rows.iter().find(|row| row.seq == seq).map(|row| row.commit);
+        Ok(at(seq).map(|commit| commit - u64::from(at(seq + 1) == Some(commit))))
     }
 
     fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>> {

@@ -68,11 +68,11 @@ pub(super) fn retire(tx: &Transaction<'_>, documents: &[DocumentId]) -> Result<(
 }
 
 /// Adds a document's changes and gathers its rows. Returns the ordinal of the first change added.
-fn grow(
+fn grow<'c>(
     tx: &Transaction<'_>,
-    additions: &mut Additions,
+    additions: &mut Additions<'c>,
     numbers: &BTreeMap<Scope, ScopeNo>,
-    part: &DocumentCommit,
+    part: &'c DocumentCommit,
 ) -> Result<u64> {
     let known = documents::known(tx, part.id)?;
     if known.as_ref().map_or(0, |known| known.len) != part.expected_len as u64 {
@@ -93,7 +93,7 @@ fn grow(
         None => (documents::insert(tx, part, end)?, Digest::default()),
     };
     for (ordinal, change) in (first..end).zip(&part.changes) {
-        documents::put_change(tx, no, ordinal, change)?;
+        additions.change(no, ordinal, change);
     }
     let scopes: BTreeSet<ScopeNo> = part
         .scopes
@@ -121,7 +121,7 @@ fn grow(
 /// Takes a document out of the scopes that it is no longer in.
 fn leave_others(
     tx: &Transaction<'_>,
-    additions: &mut Additions,
+    additions: &mut Additions<'_>,
     document: DocumentNo,
     scopes: &BTreeSet<ScopeNo>,
     members: &BTreeMap<ScopeNo, i64>,

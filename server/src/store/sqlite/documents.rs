@@ -153,15 +153,25 @@ pub(super) fn put_change(
     no: DocumentNo,
     ordinal: u64,
     change: &StoredChange,
+    commit: i64,
 ) -> Result<()> {
-    tx.prepare_cached("INSERT INTO changes (document, ordinal, hash, body, received_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![no, ordinal.cast_signed(), change.hash.0, change.body, change.received_at.0])?;
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO changes (document, ordinal, hash, body, received_at, commit_no) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    insert.execute(params![
+        no,
+        ordinal.cast_signed(),
+        change.hash.0,
+        change.body,
+        change.received_at.0,
+        commit
+    ])?;
     Ok(())
 }
 
 pub(super) fn document(connection: &Connection, id: DocumentId) -> Result<Option<StoredDocument>> {
     let mut select = connection.prepare_cached(
-        "SELECT c.hash, c.body, c.received_at FROM documents d JOIN changes c ON c.document = d.no
+        "SELECT c.hash, c.body, c.received_at, c.commit_no FROM documents d JOIN changes c ON c.document = d.no
          WHERE d.id = ?1 ORDER BY c.ordinal",
     )?;
     let rows = select.query_map([id.0], |row| {
@@ -169,6 +179,7 @@ pub(super) fn document(connection: &Connection, id: DocumentId) -> Result<Option
             hash: ChangeHash(row.get(0)?),
             body: row.get(1)?,
             received_at: Timestamp(row.get(2)?),
+            commit: uint(row, 3)?,
         })
     })?;
     let changes: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;

@@ -10,7 +10,8 @@ use patrol_core::sync::seal::Digest;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::columns::{bound, strange, uint};
-use crate::store::{FeedEvent, FeedRow, Result, ScopeRow};
+use super::documents;
+use crate::store::{FeedEvent, FeedRow, Result, ScopeRow, StoredChange};
 
 /// A scope's handle, as it stands in columns.
 pub(super) type ScopeNo = i64;
@@ -19,7 +20,10 @@ pub(super) type DocumentNo = i64;
 
 /// What a transaction is going to add to feeds.
 #[derive(Default)]
-pub(super) struct Additions(BTreeMap<ScopeNo, Addition>);
+pub(super) struct Additions<'c> {
+    scopes: BTreeMap<ScopeNo, Addition>,
+    changes: Vec<(DocumentNo, u64, &'c StoredChange)>,
+}
 
 #[derive(Default)]
 struct Addition {
@@ -27,10 +31,15 @@ struct Addition {
     gained: Digest,
 }
 
-impl Additions {
+impl<'c> Additions<'c> {
+    /// Adds a change at an ordinal of a document.
+    pub(super) fn change(&mut self, document: DocumentNo, ordinal: u64, change: &'c StoredChange) {
+        self.changes.push((document, ordinal, change));
+    }
+
     /// Adds a row.
     pub(super) fn row(&mut self, scope: ScopeNo, document: DocumentNo, event: FeedEvent) {
-        self.0
+        self.scopes
             .entry(scope)
             .or_default()
             .rows
@@ -39,26 +48,26 @@ impl Additions {
 
     /// Replaces what a document adds to a scope's digest.
     pub(super) fn digest(&mut self, scope: ScopeNo, old: Digest, new: Digest) {
-        let addition = self.0.entry(scope).or_default();
+        let addition = self.scopes.entry(scope).or_default();
         addition.gained = addition.gained.without(old).with(new);
     }
 
     /// Draws the numbers, scope by scope in ascending order, and writes everything.
     pub(super) fn write(self, tx: &Transaction<'_>) -> Result<()> {
-        if self
-            .0
+        let has_rows = self
+            .scopes
             .values()
-            .all(|addition| addition.rows.is_empty() && addition.gained == Digest::default())
-        {
-            return Ok(());
-        }
-        let commit = if self.0.values().any(|addition| !addition.rows.is_empty()) {
+            .any(|addition| !addition.rows.is_empty());
+        let commit = if has_rows {
             tx.prepare_cached("UPDATE counters SET commit_no = commit_no + 1 RETURNING commit_no")?
                 .query_row([], |row| row.get::<_, i64>(0))?
         } else {
             0
         };
-        for (scope, addition) in self.0 {
+        for (document, ordinal, change) in self.changes {
+            documents::put_change(tx, document, ordinal, change, commit)?;
+        }
+        for (scope, addition) in self.scopes {
             addition.write(tx, scope, commit)?;
         }
         Ok(())
@@ -67,6 +76,9 @@ impl Additions {
 
 impl Addition {
     fn write(self, tx: &Transaction<'_>, scope: ScopeNo, commit: i64) -> Result<()> {
+        if self.rows.is_empty() && self.gained == Digest::default() {
+            return Ok(());
+        }
         let (mut seq, digest) = tx
             .prepare_cached("SELECT head, digest FROM scopes WHERE number = ?1")?
             .query_row([scope], |row| Ok((row.get::<_, i64>(0)?, digest(row, 1)?)))?;
@@ -209,20 +221,18 @@ pub(super) fn feed(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn last_row(
+pub(super) fn commit_through(
     connection: &Connection,
     number: u64,
-    document: DocumentId,
     seq: u64,
-) -> Result<Option<FeedRow>> {
-    // Left to itself the planner walks the whole feed backwards for the sake of the order.
+) -> Result<Option<u64>> {
     let mut select = connection.prepare_cached(
-        "SELECT f.seq, f.commit_no, d.id, f.event, f.ordinal
-         FROM documents d JOIN feed f INDEXED BY feed_document ON f.document = d.no
-         WHERE d.id = ?2 AND f.scope = ?1 AND f.seq <= ?3 ORDER BY f.seq DESC LIMIT 1",
+        "SELECT f.commit_no - (SELECT count(*) FROM feed n
+           WHERE n.scope = f.scope AND n.seq = f.seq + 1 AND n.commit_no = f.commit_no)
+         FROM feed f WHERE f.scope = ?1 AND f.seq = ?2",
     )?;
     Ok(select
-        .query_row(params![bound(number), document.0, bound(seq)], feed_row)
+        .query_row([bound(number), bound(seq)], |row| uint(row, 0))
         .optional()?)
 }
 

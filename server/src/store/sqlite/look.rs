@@ -40,8 +40,8 @@ impl Snapshot for Look<'_> {
         feeds::memberships(self.connection, document)
     }
 
-    fn last_row(&self, number: u64, document: DocumentId, seq: u64) -> Result<Option<FeedRow>> {
-        feeds::last_row(self.connection, number, document, seq)
+    fn commit_through(&self, number: u64, seq: u64) -> Result<Option<u64>> {
+        feeds::commit_through(self.connection, number, seq)
     }
 
     fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>> {
