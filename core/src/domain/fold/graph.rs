@@ -22,7 +22,7 @@ pub(super) struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     pub(super) fn of(kind: DocumentKind, lines: &'a [Line]) -> Self {
-        let ordered = sort(lines, |line| line.id);
+        let ordered = sort(lines.iter(), |line| line.id);
         let places: BTreeMap<EntryId, usize> = ordered
             .iter()
             .enumerate()
@@ -129,8 +129,7 @@ impl<'a> Graph<'a> {
                 line.id,
             )
         };
-        let lines: Vec<Line> = self.lines.iter().map(|line| (*line).clone()).collect();
-        sort(&lines, received)
+        sort(self.lines.iter().copied(), received)
             .into_iter()
             .map(|line| line.id)
             .collect()
@@ -139,46 +138,50 @@ impl<'a> Graph<'a> {
 
 /// Sorts topologically by `on`; among those that are free, the smallest key first. Entries in a cycle, which hashes
 /// make impossible, come last.
-fn sort<K: Ord>(lines: &[Line], key: impl Fn(&Line) -> K) -> Vec<&Line> {
-    let mut by_id: BTreeMap<EntryId, &Line> = BTreeMap::new();
-    for line in lines {
-        by_id.entry(line.id).or_insert(line);
-    }
-    let mut waits: BTreeMap<EntryId, usize> = BTreeMap::new();
-    let mut followers: BTreeMap<EntryId, Vec<&Line>> = BTreeMap::new();
-    let mut free: BTreeMap<(K, EntryId), &Line> = BTreeMap::new();
-    for line in by_id.values().copied() {
-        let names: BTreeSet<EntryId> = line
-            .entry
-            .on
-            .iter()
-            .copied()
-            .filter(|id| by_id.contains_key(id))
-            .collect();
-        if names.is_empty() {
-            free.insert((key(line), line.id), line);
+fn sort<'a, K: Ord>(
+    lines: impl Iterator<Item = &'a Line>,
+    key: impl Fn(&Line) -> K,
+) -> Vec<&'a Line> {
+    let mut lines: Vec<&Line> = lines.collect();
+    lines.sort_by_key(|line| line.id);
+    lines.dedup_by_key(|line| line.id);
+    let place = |id: &EntryId| lines.binary_search_by_key(id, |line| line.id).ok();
+    let mut waits = vec![0usize; lines.len()];
+    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); lines.len()];
+    for (at, line) in lines.iter().enumerate() {
+        let names: BTreeSet<usize> = line.entry.on.iter().filter_map(place).collect();
+        if let Some(wait) = waits.get_mut(at) {
+            *wait = names.len();
         }
-        waits.insert(line.id, names.len());
-        for id in names {
-            followers.entry(id).or_default().push(line);
-        }
-    }
-    let mut sorted: Vec<&Line> = Vec::with_capacity(by_id.len());
-    while let Some((_, line)) = free.pop_first() {
-        sorted.push(line);
-        for follower in followers.remove(&line.id).unwrap_or_default() {
-            let Some(left) = waits.get_mut(&follower.id) else {
-                continue;
-            };
-            *left -= 1;
-            if *left == 0 {
-                free.insert((key(follower), follower.id), follower);
+        for name in names {
+            if let Some(followers) = followers.get_mut(name) {
+                followers.push(at);
             }
         }
     }
-    if sorted.len() < by_id.len() {
-        let done: BTreeSet<EntryId> = sorted.iter().map(|line| line.id).collect();
-        sorted.extend(by_id.into_values().filter(|line| !done.contains(&line.id)));
+    let mut free: BTreeSet<(K, usize)> = BTreeSet::new();
+    for (at, line) in lines.iter().enumerate() {
+        if waits.get(at) == Some(&0) {
+            free.insert((key(line), at));
+        }
     }
+    let mut sorted: Vec<&Line> = Vec::with_capacity(lines.len());
+    let mut is_done = vec![false; lines.len()];
+    while let Some((_, at)) = free.pop_first() {
+        if let (Some(line), Some(done)) = (lines.get(at), is_done.get_mut(at)) {
+            sorted.push(line);
+            *done = true;
+        }
+        for follower in followers.get(at).into_iter().flatten() {
+            if let (Some(left), Some(line)) = (waits.get_mut(*follower), lines.get(*follower)) {
+                *left -= 1;
+                if *left == 0 {
+                    free.insert((key(line), *follower));
+                }
+            }
+        }
+    }
+    let left_over = lines.iter().zip(is_done).filter(|(_, done)| !done);
+    sorted.extend(left_over.map(|(line, _)| *line));
     sorted
 }
