@@ -33,9 +33,6 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Pages of the log after which it is copied into the database: 32 MB.
 const CHECKPOINT_PAGES: u32 = 8_192;
 
-/// Bytes of the file that connections which read map into memory at most.
-const READ_MAP_BYTES: i64 = 1 << 32;
-
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 128;
 
@@ -62,8 +59,6 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     let connection = Connection::open(path)?;
     configure(&connection)?;
     connection.pragma_update(None, "query_only", true)?;
-    // Each write empties the caches of those who read; mapped, they find the pages again without copying them.
-    connection.pragma_update(None, "mmap_size", READ_MAP_BYTES)?;
     Ok(connection)
 }
 
