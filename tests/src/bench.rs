@@ -5,9 +5,9 @@
 pub mod bytes;
 pub mod city;
 pub mod content;
-// pub mod device;
+pub mod device;
 pub mod floor;
-// pub mod growth;
+pub mod growth;
 pub mod server;
 pub mod tap;
 

@@ -17,6 +17,7 @@ use super::{
 /// Examines a backend. `make` gives an empty store each time.
 pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     a_scope_feed_has_no_gap_and_says_what_happened(make().as_ref());
+    a_feed_says_which_write_it_has_told_whole(make().as_ref());
     digests_are_sums_over_members(make().as_ref());
     a_commit_is_all_or_nothing(make().as_ref());
     a_retired_document_joins_again(make().as_ref());
@@ -123,7 +124,31 @@ fn a_scope_feed_has_no_gap_and_says_what_happened(store: &dyn Store) {
         [(1, one, FeedEvent::Join(2)), (2, one, FeedEvent::Change(3))]
     );
     let stored = look(store, |snapshot| snapshot.document(one)).expect("the document is there");
-    assert_eq!(stored.changes, [change(1), change(2), change(3), change(4)]);
+    let came = |number, commit| StoredChange {
+        commit,
+        ..change(number)
+    };
+    assert_eq!(
+        stored.changes,
+        [came(1, 1), came(2, 1), came(3, 2), came(4, 3)]
+    );
+}
+
+fn a_feed_says_which_write_it_has_told_whole(store: &dyn Store) {
+    let a = village(0);
+    commit(store, vec![part(1, 0, &[1], &[a], 5)]).expect("a first commit");
+    commit(
+        store,
+        vec![part(1, 1, &[2, 3], &[a], 6), part(2, 0, &[4], &[a], 1)],
+    )
+    .expect("three rows in one write");
+    let number = look(store, |snapshot| snapshot.scope(a)).map_or(0, |row| row.number);
+    let through = |seq| look(store, |snapshot| snapshot.commit_through(number, seq));
+    assert_eq!(
+        [0, 1, 2, 3, 4, 5].map(through),
+        [None, Some(1), Some(1), Some(1), Some(2), None]
+    );
+    assert_eq!(look(store, |snapshot| snapshot.commit_through(99, 1)), None);
 }
 
 fn digests_are_sums_over_members(store: &dyn Store) {

@@ -9,6 +9,7 @@ mod commit;
 mod devices;
 mod documents;
 mod feeds;
+mod group;
 mod logs;
 mod look;
 mod schema;
@@ -30,6 +31,7 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     identity: Identity,
     writer: Mutex<Connection>,
+    group: group::Group,
     /// None for a database in memory, which has a single connection.
     readers: Option<Readers>,
 }
@@ -63,6 +65,7 @@ impl SqliteStore {
         Ok(Self {
             identity,
             writer: Mutex::new(writer),
+            group: group::Group::default(),
             readers: Some(readers),
         })
     }
@@ -73,6 +76,7 @@ impl SqliteStore {
         Ok(Self {
             identity,
             writer: Mutex::new(writer),
+            group: group::Group::default(),
             readers: None,
         })
     }
@@ -156,7 +160,9 @@ impl Store for SqliteStore {
     }
 
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>> {
-        self.write(|tx| commit::commit(tx, commit))
+        self.group.commit(commit, |commits| {
+            self.write(|tx| commit::commit_all(tx, commits))
+        })
     }
 
     fn retire(&self, documents: &[DocumentId]) -> Result<()> {

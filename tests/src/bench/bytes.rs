@@ -1,22 +1,24 @@
 //! Bytes and requests of a phone's rounds, counted on the wire of a real server, beside the floor of the same content.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use patrol_core::doc::parse::parse_admitted;
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::Body;
-use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::id::{DocumentId, EntryId, PersonId};
 use patrol_core::domain::place::{Place, Scope, VillageCode};
 use patrol_core::replica::{Cancel, Deed, Replica, Summary};
 use patrol_core::sync::http::Http;
+use patrol_server::app::App;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::Figure;
-use super::city::City;
+use super::city::{City, inspectors};
 use super::content;
 use super::floor::Floor;
 use super::tap::Tap;
@@ -24,31 +26,30 @@ use crate::clock::{Clock, Machine};
 use crate::served::{Folder, Served};
 use crate::world::city;
 
-const INSPECTOR: &str = "巡查员01";
 /// Cases of the bootstrap.
 const CASES: usize = 2_000;
 /// Rounds of each small kind, of which the largest counts.
 const TIMES: usize = 20;
 
 /// A phone on a counted wire.
-struct Phone {
+pub(super) struct Phone {
     replica: Replica,
     http: Http,
     tap: Tap,
     clock: Clock,
-    _folder: Folder,
 }
 
 /// What one call of `sync` cost.
 #[derive(Clone, Copy, Debug)]
-struct Cost {
+pub(super) struct Cost {
     summary: Summary,
     wire_up: u64,
     wire_down: u64,
 }
 
 impl Phone {
-    async fn sync(&self) -> Cost {
+    /// One call of `sync` on a good line.
+    pub(super) async fn sync(&self) -> Cost {
         let before = self.tap.bytes();
         let summary = self
             .replica
@@ -75,7 +76,8 @@ pub async fn measure(seed: u64) -> Vec<Figure> {
     let mut filled = City::new(Arc::clone(&served.app), seed);
     filled.fill(&villages, CASES);
     let mut figures = Vec::new();
-    let phone = enrolled(&served, &clock, seed).await;
+    let folder = Folder::new("bench").expect("a folder for temporary files");
+    let phone = enrolled(&served, &clock, seed, &folder.file("phone.db")).await;
     bootstrap(&served, &phone, &mut figures).await;
     let cases: Vec<DocumentId> = phone
         .replica
@@ -91,17 +93,17 @@ pub async fn measure(seed: u64) -> Vec<Figure> {
     figures
 }
 
-fn villages(served: &Served) -> Vec<VillageCode> {
-    let known = served.app.known();
-    let person = known
+/// The villages of the inspector whose phone is measured.
+pub(super) fn villages(served: &Served) -> Vec<VillageCode> {
+    villages_of(&served.app, inspectors(&served.app)[0])
+}
+
+/// The villages of a person's scopes.
+pub(super) fn villages_of(app: &App, person: PersonId) -> Vec<VillageCode> {
+    let scopes = app
+        .known()
         .directory
-        .people
-        .iter()
-        .find(|person| person.name == INSPECTOR)
-        .expect("an inspector");
-    let scopes = known
-        .directory
-        .scopes_of(person.id, served.app.environment.now());
+        .scopes_of(person, app.environment.now());
     scopes
         .into_iter()
         .filter_map(|scope| match scope {
@@ -111,21 +113,15 @@ fn villages(served: &Served) -> Vec<VillageCode> {
         .collect()
 }
 
-async fn enrolled(served: &Served, clock: &Clock, seed: u64) -> Phone {
-    let folder = Folder::new("bench").expect("a folder for temporary files");
+/// The first inspector's phone on a counted wire.
+pub(super) async fn enrolled(served: &Served, clock: &Clock, seed: u64, file: &Path) -> Phone {
     let tap = Tap::before(served.address).await.expect("a free port");
     let machine = Arc::new(Machine::new(clock, seed + 1));
-    let (replica, _) = Replica::open(&folder.file("phone.db"), machine).expect("a new file");
-    let known = served.app.known();
-    let person = known
-        .directory
-        .people
-        .iter()
-        .find(|person| person.name == INSPECTOR)
-        .expect("an inspector");
+    let (replica, _) = Replica::open(file, machine).expect("a new file");
     let http = Http::new().expect("a client");
+    let code = served.enrol_code(inspectors(&served.app)[0]);
     replica
-        .enrol(&http, &tap.url, &served.enrol_code(person.id))
+        .enrol(&http, &tap.url, &code)
         .await
         .expect("the code is good");
     Phone {
@@ -133,7 +129,6 @@ async fn enrolled(served: &Served, clock: &Clock, seed: u64) -> Phone {
         http,
         tap,
         clock: clock.clone(),
-        _folder: folder,
     }
 }
 

@@ -1,0 +1,125 @@
+//! What a phone with 10,000 cases costs: the list, one case, memory. Measured in a process that does nothing else.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use patrol_core::replica::Replica;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::bytes::{Phone, enrolled, villages};
+use super::city::City;
+use super::{Figure, memory_of, micros, percentile};
+use crate::clock::{Clock, Machine};
+use crate::served::{Folder, Served};
+use crate::world::city;
+
+/// Cases on the phone.
+const CASES: usize = 10_000;
+/// Rows of a screen.
+const SCREEN: usize = 30;
+
+/// Runs the measurements of this file.
+pub async fn measure(seed: u64) -> Vec<Figure> {
+    let clock = Clock::default();
+    let folder = Folder::new("bench-device").expect("a folder for temporary files");
+    let mut figures = Vec::new();
+    {
+        let machine = Arc::new(Machine::new(&clock, seed));
+        let served = Served::start(city(), machine).await.expect("a free port");
+        let mut filled = City::new(Arc::clone(&served.app), seed);
+        filled.fill(&villages(&served), CASES);
+        let phone = enrolled(&served, &clock, seed, &folder.file("phone.db")).await;
+        let started = Instant::now();
+        phone.sync().await;
+        figures.push(Figure::told(
+            "phone: first sync of 10,000 cases, server on the same cores",
+            started.elapsed().as_secs_f64(),
+            "s",
+        ));
+        drop::<Phone>(phone);
+    }
+    figures.extend(by_child(&folder.file("phone.db")));
+    figures
+}
+
+fn by_child(file: &Path) -> Vec<Figure> {
+    let program = std::env::current_exe().expect("this program has a file");
+    let output = Command::new(program)
+        .arg("phone")
+        .arg("--file")
+        .arg(file)
+        .output()
+        .expect("this program starts");
+    let told: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("the phone tells its figures");
+    let figure = |name: &str| {
+        told.get(name)
+            .and_then(serde_json::Value::as_f64)
+            .unwrap_or(f64::NAN)
+    };
+    vec![
+        Figure::at_most(
+            "phone with 10,000 cases: first screen of the list",
+            figure("list_ms"),
+            "ms",
+            5.0,
+        ),
+        Figure::at_most(
+            "phone with 10,000 cases: opening a case, median",
+            figure("open_ms"),
+            "ms",
+            5.0,
+        ),
+        Figure::told(
+            "phone with 10,000 cases: opening a case, slowest of 200",
+            figure("open_max_ms"),
+            "ms",
+        ),
+        Figure::told(
+            "phone with 10,000 cases: opening the file",
+            figure("file_ms"),
+            "ms",
+        ),
+        Figure::at_most(
+            "phone with 10,000 cases: resident memory",
+            figure("resident_mb"),
+            "MB",
+            40.0,
+        ),
+    ]
+}
+
+/// The process that is measured: opens the file, shows a list and 200 cases, and returns its figures as JSON.
+pub fn phone(file: &Path, seed: u64) -> serde_json::Value {
+    let clock = Clock::default();
+    let machine = Arc::new(Machine::new(&clock, seed));
+    let started = Instant::now();
+    let (replica, _) = Replica::open(file, machine).expect("the phone's file");
+    let file_ms = micros(started.elapsed()) / 1e3;
+    let started = Instant::now();
+    let rows = replica.list("case", 0, SCREEN).expect("a list");
+    let list_ms = micros(started.elapsed()) / 1e3;
+    assert_eq!(rows.len(), SCREEN, "a full screen");
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        let row = replica
+            .list("case", rng.random_range(0..CASES), 1)
+            .expect("a list");
+        let started = Instant::now();
+        let view = replica.case(row[0].id).expect("a case of the list");
+        times.push(micros(started.elapsed()) / 1e3);
+        assert!(!view.reading.lines.is_empty(), "a case with its log");
+    }
+    let resident = memory_of(std::process::id(), "VmRSS").unwrap_or_default();
+    serde_json::json!({
+        "file_ms": file_ms,
+        "list_ms": list_ms,
+        "open_ms": percentile(&mut times, 50),
+        "open_max_ms": percentile(&mut times, 100),
+        "resident_mb": resident as f64 / 1e6,
+    })
+}

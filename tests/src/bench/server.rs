@@ -33,6 +33,7 @@ use rand::seq::index::sample;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use super::bytes::villages_of;
 use super::city::{City, Hand, inspectors};
 use super::{Figure, content, cpu_seconds, micros, percentile};
 use crate::clock::{Clock, Machine, START};
@@ -85,17 +86,7 @@ impl Bench {
         let people: Vec<_> = inspectors(&city.app).into_iter().take(CLIENTS).collect();
         let mut clients = Vec::new();
         for person in people {
-            let known = city.app.known();
-            let scopes = known
-                .directory
-                .scopes_of(person, city.app.environment.now());
-            let villages: Vec<VillageCode> = scopes
-                .into_iter()
-                .filter_map(|scope| match scope {
-                    Scope::Village(village) => Some(village),
-                    _ => None,
-                })
-                .collect();
+            let villages = villages_of(&city.app, person);
             let cases = city.fill(&villages, CASES / CLIENTS);
             let hand = city.enrol(person);
             clients.push(Client {

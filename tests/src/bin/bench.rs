@@ -1,9 +1,12 @@
 //! Runs the benchmarks: `bench`, or `bench bytes` for a part. Prints a table and writes `target/bench.json`.
+//!
+//! Ends with code 0 whatever the figures are: machines differ, budgets are read by people.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use patrol_tests::bench::{Figure, bytes, server};
+use patrol_tests::bench::{Figure, bytes, device, growth, server};
 
 /// The server's own choice, so that what is measured is what runs.
 #[global_allocator]
@@ -11,29 +14,84 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 struct Options {
-    /// Only this part: bytes, server, device, growth.
+    /// Only this part: bytes, server, device, growth. (`phone` and `serve` are the processes that those start.)
     part: Option<String>,
     /// All content follows from it.
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    /// Where the figures go as JSON.
+    #[arg(long, default_value = "target/bench.json")]
+    json: PathBuf,
+    /// The file of a started process.
+    #[arg(long)]
+    file: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let is_due = |part: &str| options.part.as_deref().is_none_or(|only| only == part);
-    if is_due("bytes") {
-        print(&bytes::measure(options.seed).await);
-    }
-    if is_due("server") {
-        print(&server::measure(options.seed).await);
+    match (options.part.as_deref(), &options.file) {
+        (Some("phone"), Some(file)) => tell(&device::phone(file, options.seed).to_string()),
+        (Some("serve"), Some(file)) => growth::serve(file, options.seed).await,
+        _ => return all(&options).await,
     }
     ExitCode::SUCCESS
 }
 
-#[expect(clippy::print_stdout, reason = "a command's output")]
-fn print(figures: &[Figure]) {
-    for figure in figures {
-        println!("{}", figure.row());
+async fn all(options: &Options) -> ExitCode {
+    let is_due = |part: &str| options.part.as_deref().is_none_or(|only| only == part);
+    tell(&format!("{} · seed {}", machine(), options.seed));
+    let mut figures: Vec<Figure> = Vec::new();
+    if is_due("bytes") {
+        show(&mut figures, bytes::measure(options.seed).await);
     }
+    if is_due("server") {
+        show(&mut figures, server::measure(options.seed).await);
+    }
+    if is_due("device") {
+        show(&mut figures, device::measure(options.seed).await);
+    }
+    if is_due("growth") {
+        show(&mut figures, growth::measure(options.seed).await);
+    }
+    let missed = figures
+        .iter()
+        .filter(|figure| figure.is_ok() == Some(false));
+    tell(&format!(
+        "{} of {} budgets missed",
+        missed.count(),
+        figures.iter().filter_map(Figure::is_ok).count()
+    ));
+    let json: Vec<_> = figures.iter().map(Figure::json).collect();
+    match std::fs::write(&options.json, serde_json::Value::from(json).to_string()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&format!(
+                "{} was not written: {error}",
+                options.json.display()
+            ));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show(all: &mut Vec<Figure>, figures: Vec<Figure>) {
+    figures.iter().for_each(|figure| tell(&figure.row()));
+    all.extend(figures);
+}
+
+/// What machine this is: absolute times mean nothing without it.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("unknown processor", |(_, name)| name.trim());
+    format!("{cores} cores of {model}")
+}
+
+#[expect(clippy::print_stdout, reason = "a command's output")]
+fn tell(line: &str) {
+    println!("{line}");
 }
