@@ -109,9 +109,12 @@ impl App {
         )
     }
 
-    /// Puts a directory in force. It has been checked.
+    /// Puts a directory in force. It has been checked. One that is in force already is not kept twice.
     pub fn put_directory(&self, directory: &Directory) -> Result<()> {
         let bytes = codec::encode(directory);
+        if bytes == self.known().bytes {
+            return Ok(());
+        }
         self.store.put_directory(&bytes, self.environment.now())?;
         self.keep(&bytes)
     }

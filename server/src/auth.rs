@@ -10,6 +10,7 @@ use axum::http::{Method, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use patrol_core::domain::id::PersonId;
+use patrol_core::domain::limits;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::Host;
@@ -39,6 +40,20 @@ pub fn draw_code(app: &App) -> String {
     let text: String = letters.iter().collect();
     let (head, tail) = text.split_at(5);
     format!("{head}-{tail}")
+}
+
+/// Whether a person may sign in under that name.
+pub fn is_login(login: &str) -> bool {
+    (1..=limits::LOGIN_CHARS_MAX).contains(&login.chars().count())
+        && !login
+            .chars()
+            .any(|char| char.is_whitespace() || char.is_control())
+}
+
+/// Whether a password is long enough, and short enough to be hashed.
+pub fn is_password(password: &str) -> bool {
+    password.chars().count() >= limits::PASSWORD_CHARS_MIN
+        && password.len() <= limits::PASSWORD_BYTES_MAX
 }
 
 /// Makes or replaces a person's account. Takes a tenth of a second on purpose.

@@ -22,7 +22,7 @@ use patrol_core::domain::time::Timestamp;
 
 use csv::{Line, Sheet};
 use fields::{category_kind, code, day, number, point};
-pub use synthetic::synthetic_people;
+pub use synthetic::{SYNTHETIC_SINCE, synthetic_people};
 
 /// The text of each file of a folder.
 #[derive(Clone, Debug, Default)]

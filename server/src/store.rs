@@ -456,6 +456,8 @@ pub trait Store: Send + Sync {
     fn put_account(&self, account: &Account) -> Result<()>;
     /// The account of a login.
     fn account(&self, login: &str) -> Result<Option<Account>>;
+    /// Whether anybody has an account.
+    fn has_account(&self) -> Result<bool>;
     /// Keeps a browser's session under its token's hash.
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()>;
     /// The session of a token's hash, ended by time or not.

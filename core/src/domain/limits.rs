@@ -87,6 +87,12 @@ pub const CLOSED_FEED_DAYS: i64 = 90;
 pub const ENROL_CODE_MS: i64 = 24 * 60 * 60 * 1000;
 /// Milliseconds that a browser session lasts.
 pub const SIGN_IN_MS: i64 = 12 * 60 * 60 * 1000;
+/// Characters of a password at least.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Bytes of a password at most.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+/// Characters of the name under which a person signs in.
+pub const LOGIN_CHARS_MAX: usize = 64;
 /// Rows of one page of a list in the API.
 pub const LIST_ROWS_MAX: usize = 200;
 /// Bytes of a JSON request.

@@ -8,6 +8,10 @@ use patrol_core::domain::id::{PersonId, UnitId};
 use patrol_core::domain::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+/// 2020-01-01 in +08:00: since when made-up people are in office where nothing else is said, so that the same directory
+/// has the same bytes at every start.
+pub const SYNTHETIC_SINCE: Timestamp = Timestamp(1_577_808_000_000);
+
 /// An inspector per beat, a cadre per village, an operator per department and enterprise, three dispatchers, a leader,
 /// an evaluator and an administrator, all in office since `from` and without end; ascending by id, which is made of the
 /// label.

@@ -367,7 +367,9 @@ fn accounts_sessions_and_directories_are_kept(store: &dyn Store) {
         login: "zhang".to_owned(),
         password_hash: "$argon2id$".to_owned(),
     };
+    assert!(!store.has_account().expect("the store answers"));
     store.put_account(&account).expect("an account is kept");
+    assert!(store.has_account().expect("the store answers"));
     assert_eq!(
         store.account("zhang").expect("the store answers"),
         Some(account)

@@ -131,6 +131,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.account(login)
     }
 
+    fn has_account(&self) -> Result<bool> {
+        self.inner.has_account()
+    }
+
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
         self.inner.put_session(token, session)
     }

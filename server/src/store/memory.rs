@@ -303,6 +303,10 @@ impl Store for MemoryStore {
             .cloned())
     }
 
+    fn has_account(&self) -> Result<bool> {
+        Ok(!self.present().accounts.is_empty())
+    }
+
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
         self.write(|state| {
             state.sessions.insert(token, session.clone());

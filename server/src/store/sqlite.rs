@@ -215,6 +215,10 @@ impl Store for SqliteStore {
         self.ask(|connection| accounts::account(connection, login))
     }
 
+    fn has_account(&self) -> Result<bool> {
+        self.ask(accounts::has_account)
+    }
+
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
         self.write(|tx| accounts::put_session(tx, token, session))
     }

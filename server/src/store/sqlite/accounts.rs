@@ -46,6 +46,11 @@ pub(super) fn account(connection: &Connection, login: &str) -> Result<Option<Acc
     Ok(account.optional()?)
 }
 
+pub(super) fn has_account(connection: &Connection) -> Result<bool> {
+    let mut select = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM accounts)")?;
+    Ok(select.query_row([], |row| row.get(0))?)
+}
+
 pub(super) fn put_session(
     tx: &Transaction<'_>,
     token: [u8; 32],

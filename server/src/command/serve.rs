@@ -1,0 +1,74 @@
+//! Serving: opens the store, puts a directory in force, listens, stops cleanly.
+//!
+//! What is served is `api`'s; nothing is decided here.
+
+use std::sync::Arc;
+
+use super::Faults;
+use crate::api::{self, CookieKind};
+use crate::app::App;
+use crate::config::Config;
+use crate::directory;
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// What is wrong, in words.
+pub async fn serve(config: &Config) -> Result<(), Faults> {
+    let faults = config.faults();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let app = Arc::new(super::open(&config.database).map_err(one)?);
+    put_directory(&app, config)?;
+    if !app.store.has_account().map_err(one)? {
+        let database = config.database.display();
+        tracing::info!(
+            "nobody can sign in yet; the first administrator: patrol-server person list --database {database}, then \
+             patrol-server person password --database {database} --person HEX --login NAME, with the password as input"
+        );
+    }
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .map_err(one)?;
+    let address = listener.local_addr().map_err(one)?;
+    // Scripts and tests wait for this line, and read the port from it.
+    tracing::info!(listen = %address, "listening on {address}");
+    let cookies = if config.plain_cookies {
+        CookieKind::Plain
+    } else {
+        CookieKind::Secure
+    };
+    let stop = async { drop(tokio::signal::ctrl_c().await) };
+    axum::serve(listener, api::router(app, cookies))
+        .with_graceful_shutdown(stop)
+        .await
+        .map_err(one)
+}
+
+fn one(fault: impl std::fmt::Display) -> Faults {
+    vec![fault.to_string()]
+}
+
+/// Puts the directory of the settings in force, if they name one.
+fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
+    let Some(folder) = &config.directory else {
+        return Ok(());
+    };
+    let now = app.environment.now();
+    let words = |fault: &dyn std::fmt::Debug| format!("{}: {fault:?}", folder.display());
+    let mut loaded = directory::load(folder, now)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Faults>())?;
+    loaded.people = if config.synthetic_people {
+        tracing::warn!("made-up people are in the directory: for trials, never for work");
+        directory::synthetic_people(&loaded, directory::SYNTHETIC_SINCE)
+    } else {
+        // The folder has no file of people: those in force stay, as far as their places do.
+        app.known().directory.people.clone()
+    };
+    let unsound = loaded.check(now);
+    if !unsound.is_empty() {
+        return Err(unsound.iter().map(|fault| words(fault)).collect());
+    }
+    app.put_directory(&loaded).map_err(one)
+}
