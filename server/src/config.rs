@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use patrol_core::domain::limits;
 
 /// How to serve.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
@@ -23,6 +24,9 @@ pub struct Config {
     /// Browsers reach this server in the clear: for tests and closed networks only.
     #[arg(long, env = "XUNCUN_PLAIN_COOKIES")]
     pub plain_cookies: bool,
+    /// How long open requests may go on when the server is told to stop, in milliseconds.
+    #[arg(long, env = "XUNCUN_STOP_MS", default_value_t = limits::STOP_MS)]
+    pub stop_ms: u64,
 }
 
 impl Config {

@@ -15,7 +15,12 @@ fn main() -> ExitCode {
         .init();
     let line = CommandLine::parse();
     let done = match line.command.unwrap_or(Command::Serve(line.config)) {
-        Command::Serve(config) => serve(&config),
+        Command::Serve(config) => {
+            let served = serve(&config);
+            // The runtime is gone by now, and with it every hold on the database.
+            tracing::info!("the database is closed");
+            served
+        }
         errand => command::run(&errand, &mut std::io::stdin().lock()).and_then(|found| {
             let mut output = std::io::stdout().lock();
             found

@@ -5,3 +5,4 @@ mod commands;
 mod http;
 #[path = "support/program.rs"]
 mod program;
+mod stop;

@@ -2,7 +2,11 @@
 //!
 //! What is served is `api`'s; nothing is decided here.
 
+use std::future::IntoFuture as _;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::Faults;
 use crate::api::{self, CookieKind};
@@ -28,6 +32,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
              patrol-server person password --database {database} --person HEX --login NAME, with the password as input"
         );
     }
+    let signals = StopSignals::listen().map_err(one)?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(one)?;
@@ -39,11 +44,62 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     } else {
         CookieKind::Secure
     };
-    let stop = async { drop(tokio::signal::ctrl_c().await) };
-    axum::serve(listener, api::router(app, cookies))
-        .with_graceful_shutdown(stop)
-        .await
-        .map_err(one)
+    let stopping = Arc::new(Notify::new());
+    let stop = Arc::clone(&stopping);
+    let served = axum::serve(listener, api::router(app, cookies))
+        .with_graceful_shutdown(async move { stop.notified().await });
+    let mut served = std::pin::pin!(served.into_future());
+    tokio::select! {
+        ended = &mut served => return ended.map_err(one),
+        () = signals.heard() => {}
+    }
+    tracing::info!("stopping: open requests may finish");
+    stopping.notify_one();
+    match tokio::time::timeout(Duration::from_millis(config.stop_ms), served).await {
+        Ok(ended) => ended.map_err(one),
+        Err(_) => {
+            // Whatever they had not committed, their senders will send again.
+            tracing::warn!("open requests were cut after {} ms", config.stop_ms);
+            Ok(())
+        }
+    }
+}
+
+/// What tells a server to stop: Ctrl-C, or what a supervisor sends. Heard from the moment it is made.
+struct StopSignals {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 2],
+}
+
+impl StopSignals {
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals = [
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        ];
+        Ok(Self { signals })
+    }
+
+    #[cfg(unix)]
+    async fn heard(mut self) {
+        let [interrupt, terminate] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn heard(self) {
+        drop(tokio::signal::ctrl_c().await);
+    }
 }
 
 fn one(fault: impl std::fmt::Display) -> Faults {

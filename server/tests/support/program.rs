@@ -1,9 +1,9 @@
 //! Runs the server's binary for tests, each in a folder of its own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
@@ -77,8 +77,7 @@ pub(crate) fn errand(args: &[&str], input: &str) -> Said {
 /// A server that runs.
 pub(crate) struct Running {
     child: Child,
-    /// Kept open, so that the server may go on logging.
-    _log: BufReader<ChildStderr>,
+    log: BufReader<ChildStderr>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// What it logged until it listened.
@@ -104,10 +103,36 @@ impl Running {
         };
         Self {
             child,
-            _log: log,
+            log,
             address,
             started,
         }
+    }
+
+    /// Sends it a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status();
+        assert!(sent.expect("a shell runs").success(), "{kill}");
+    }
+
+    /// Waits until it logs these words.
+    pub(crate) fn wait_for(&mut self, words: &str) {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            let read = self.log.read_line(&mut line).expect("a log can be read");
+            assert!(read > 0, "it ended and never logged {words}");
+        }
+    }
+
+    /// Waits for its end: how it ended, and what it logged since it was last asked.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+        let mut rest = String::new();
+        self.log
+            .read_to_string(&mut rest)
+            .expect("a log can be read");
+        (self.child.wait().expect("the program ends"), rest)
     }
 }
 
