@@ -158,6 +158,7 @@ CREATE TABLE devices (
   revoked_bytes INTEGER NOT NULL DEFAULT 0,
   revoked_empty INTEGER NOT NULL DEFAULT 0,
   seen_at       INTEGER,
+  n_told        INTEGER NOT NULL DEFAULT 0, -- up to here it has been told which n are missing
   -- What it last told; absent: never told.
   free_bytes      INTEGER,
   version         TEXT,

@@ -13,6 +13,7 @@ pub mod devices;
 pub mod directory;
 pub mod error;
 pub mod grow;
+pub mod holes;
 pub mod host;
 pub mod intake;
 pub mod office;

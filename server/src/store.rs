@@ -13,7 +13,7 @@
 //! * for each document of a commit: a scope that it keeps gets one `Change` row for each added change; a scope that it
 //!   leaves one `Leave` row; a scope that it enters (every scope, if the document is new or had been retired) one
 //!   `Join` row; the digest of a scope is always the sum over the documents in its feed;
-//! * what names an unknown device (contact, revocation, pushed bytes) is passed over;
+//! * what names an unknown device (contact, revocation, pushed bytes, what it was told) is passed over;
 //! * counters (`n`, bytes, notices) stay below 2⁶³; admission bounds them far lower.
 
 pub mod conformance;
@@ -115,6 +115,8 @@ pub struct Device {
     pub status: Status,
     /// The highest `n` logged.
     pub n_max: u64,
+    /// Up to here it has been told which `n` are missing.
+    pub n_told: u64,
 }
 
 /// An admitted change as it is kept.
@@ -281,6 +283,8 @@ pub struct Commit {
     pub notices: Vec<(DeviceId, Notice)>,
     /// Bytes that a revoked device has pushed.
     pub revoked_bytes: Option<(DeviceId, u64)>,
+    /// Up to which `n` a device is told, by one of the notices, what is missing.
+    pub told: Option<(DeviceId, u64)>,
 }
 
 /// A row of a feed.

@@ -78,6 +78,10 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 21;
 pub const STALL_MS: u64 = 30_000;
 /// Milliseconds within which contacts of a device are noted as one.
 pub const CONTACT_NOTE_MS: i64 = 60_000;
+/// Rows of a device's log that one round reads when it looks for losses.
+pub const LOG_ROWS: usize = 1_000;
+/// Ranges of missing entries that one notice tells.
+pub const RESEND_RANGES_MAX: usize = 64;
 /// Rounds in a row that one call of `sync` makes at most.
 pub const ROUNDS_MAX: usize = 64;
 

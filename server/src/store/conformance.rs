@@ -228,7 +228,13 @@ fn codes_enrol_once(store: &dyn Store) {
     store
         .note_contact(device.id, Timestamp(160), &status, true)
         .expect("a contact is noted");
+    let told = Commit {
+        told: Some((device.id, 4)),
+        ..Commit::default()
+    };
+    store.commit(&told).expect("what it was told is kept");
     let device = look(store, |snapshot| snapshot.device(device.id)).expect("the device is there");
+    assert_eq!((device.n_max, device.n_told), (0, 4));
     assert_eq!(
         (device.revoked_at, device.seen_at),
         (Some(Timestamp(150)), Some(Timestamp(160)))

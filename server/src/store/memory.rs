@@ -167,6 +167,7 @@ impl State {
             seen_at: None,
             status: Status::default(),
             n_max: 0,
+            n_told: 0,
         };
         self.codes.remove(&code);
         self.tokens.insert(token, id);

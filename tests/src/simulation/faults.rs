@@ -80,8 +80,12 @@ impl Simulation {
             return;
         };
         let unsent = unsent(self.phones[phone].replica.store());
+        let before = self.gone.len();
         self.gone
             .extend(since.into_iter().filter(|entry| unsent.contains(entry)));
+        if self.gone.len() > before {
+            self.forgetful.insert(phone);
+        }
         let machine = Arc::clone(&self.phones[phone].machine);
         self.phones[phone].replica = Replica::on(copy, machine);
         self.coverage.add("phone restored from an older copy");

@@ -129,6 +129,11 @@ impl State {
                 device.revoked_bytes = device.revoked_bytes.saturating_add(bytes);
             });
         }
+        if let Some((device, n)) = commit.told {
+            self.devices
+                .entry(device)
+                .and_modify(|device| device.n_told = n);
+        }
     }
 
     pub(super) fn retire(&mut self, documents: &[DocumentId]) {

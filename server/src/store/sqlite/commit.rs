@@ -44,6 +44,9 @@ pub(super) fn commit(tx: &Transaction<'_>, commit: &Commit) -> Result<Vec<u64>> 
     if let Some((device, bytes)) = commit.revoked_bytes {
         devices::add_revoked_bytes(tx, device, bytes)?;
     }
+    if let Some((device, n)) = commit.told {
+        devices::put_told(tx, device, n)?;
+    }
     additions.write(tx)?;
     Ok(ordinals)
 }
