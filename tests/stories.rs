@@ -4,4 +4,5 @@ mod hostile_over_http;
 mod late_work;
 mod lost_on_the_way;
 mod one_case;
+mod retired;
 mod tally;

@@ -18,6 +18,7 @@ pub mod host;
 pub mod intake;
 pub mod office;
 pub mod page;
+pub mod retire;
 pub mod review;
 pub mod round;
 pub mod store;

@@ -425,8 +425,9 @@ pub trait Store: Send + Sync {
     fn read(&self, look: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()>;
     /// Writes everything or nothing. Returns the ordinal of each document's first added change.
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>>;
-    /// Takes a document out of the feeds of its scopes; it joins again with its next commit. Documents that are not in a feed are passed over.
-    fn retire(&self, documents: &[DocumentId]) -> Result<()>;
+    /// Takes documents that ended before a time out of the feeds of their scopes, the longest ended first and at most `limit`; each joins
+    /// again with its next commit, and its scopes stay. Returns how many, those that are in no feed not counted.
+    fn retire(&self, ended_before: Timestamp, limit: usize) -> Result<usize>;
     /// Keeps a one-time code for enrolling a person's device (its hash, SHA-256), replacing the same one.
     fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()>;
     /// Uses a code: once, and not after its time. Allots the device id. None: no such code. A token in use is `Broken`.

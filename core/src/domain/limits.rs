@@ -87,6 +87,8 @@ pub const ROUNDS_MAX: usize = 64;
 
 /// Days after which a closed case leaves the feeds of its scopes.
 pub const CLOSED_FEED_DAYS: i64 = 90;
+/// Closed cases that leave their feeds in one transaction.
+pub const RETIRE_ROWS: usize = 200;
 /// Milliseconds that an enrolment code is good for.
 pub const ENROL_CODE_MS: i64 = 24 * 60 * 60 * 1000;
 /// Milliseconds that a browser session lasts.

@@ -13,6 +13,7 @@ use crate::api::{self, CookieKind};
 use crate::app::App;
 use crate::config::Config;
 use crate::directory;
+use crate::retire;
 
 /// Serves until it is told to stop.
 ///
@@ -44,6 +45,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     } else {
         CookieKind::Secure
     };
+    let daily = tokio::spawn(daily(Arc::clone(&app)));
     let stopping = Arc::new(Notify::new());
     let stop = Arc::clone(&stopping);
     let served = axum::serve(listener, api::router(app, cookies))
@@ -54,6 +56,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
         () = signals.heard() => {}
     }
     tracing::info!("stopping: open requests may finish");
+    daily.abort();
     stopping.notify_one();
     match tokio::time::timeout(Duration::from_millis(config.stop_ms), served).await {
         Ok(ended) => ended.map_err(one),
@@ -61,6 +64,27 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
             // Whatever they had not committed, their senders will send again.
             tracing::warn!("open requests were cut after {} ms", config.stop_ms);
             Ok(())
+        }
+    }
+}
+
+/// Does at the start, and then once a day, what time brings.
+async fn daily(app: Arc<App>) {
+    let mut days = tokio::time::interval(Duration::from_hours(24));
+    loop {
+        days.tick().await;
+        let app = Arc::clone(&app);
+        let work = move || retire::retire_ended(&app, app.environment.now());
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(retired)) => {
+                tracing::info!(
+                    retired,
+                    "{retired} cases that ended long ago left their feeds"
+                );
+            }
+            Ok(Err(error)) => tracing::error!(%error, "the daily work failed: {error}"),
+            Err(error) => tracing::error!(%error, "the daily work panicked: {error}"),
         }
     }
 }

@@ -220,11 +220,8 @@ impl Store for MemoryStore {
         self.write(|state| state.commit(commit))
     }
 
-    fn retire(&self, documents: &[DocumentId]) -> Result<()> {
-        self.write(|state| {
-            state.retire(documents);
-            Ok(())
-        })
+    fn retire(&self, ended_before: Timestamp, limit: usize) -> Result<usize> {
+        self.write(|state| Ok(state.retire(ended_before, limit)))
     }
 
     fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()> {

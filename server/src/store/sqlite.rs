@@ -16,7 +16,7 @@ mod schema;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use patrol_core::domain::id::{DeviceId, DocumentId, PersonId};
+use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -159,8 +159,8 @@ impl Store for SqliteStore {
         self.write(|tx| commit::commit(tx, commit))
     }
 
-    fn retire(&self, documents: &[DocumentId]) -> Result<()> {
-        self.write(|tx| commit::retire(tx, documents))
+    fn retire(&self, ended_before: Timestamp, limit: usize) -> Result<usize> {
+        self.write(|tx| commit::retire(tx, ended_before, limit))
     }
 
     fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()> {

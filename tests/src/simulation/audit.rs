@@ -29,6 +29,8 @@ pub fn entry_of(document: DocumentId, body: &[u8]) -> Option<EntryId> {
 /// What the server holds of a document.
 struct OnServer {
     growing: Growing,
+    /// It has not left its feeds by age.
+    is_in_feeds: bool,
     held: BTreeSet<EntryId>,
 }
 
@@ -81,6 +83,7 @@ impl Simulation {
                     id,
                     OnServer {
                         growing: Growing::load(snapshot, id)?,
+                        is_in_feeds: !snapshot.memberships(id)?.is_empty(),
                         held,
                     },
                 );
@@ -94,6 +97,7 @@ impl Simulation {
                         .collect();
                     e.insert(OnServer {
                         growing: Growing::load(snapshot, id)?,
+                        is_in_feeds: false,
                         held,
                     });
                 }
@@ -187,7 +191,7 @@ impl Simulation {
                 .known()
                 .directory
                 .scopes_of(phone.person, self.world.clock.now());
-            for (id, held) in server.iter().filter(|(_, held)| !held.growing.is_empty()) {
+            for (id, held) in server.iter().filter(|(_, held)| held.is_in_feeds) {
                 let reading = held.growing.read();
                 let is_due = reading
                     .case
@@ -237,6 +241,9 @@ fn feeds_are_sound(
         let digest = Digest::of(*id, &held.growing.ledger.head_hashes());
         for scope in reading.case.scopes {
             scopes.insert(scope);
+            if !held.is_in_feeds {
+                continue;
+            }
             let sum = sums.entry(scope).or_default();
             *sum = sum.with(digest);
         }
