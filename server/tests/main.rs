@@ -1,8 +1,13 @@
 //! The server from outside: its binary and its URLs. One test binary; this is the list of everything in it.
 
+#![expect(clippy::indexing_slicing, reason = "tests panic to fail")]
+
+mod cancel;
 mod commands;
 #[path = "support/http.rs"]
 mod http;
+#[path = "support/office.rs"]
+mod office;
 #[path = "support/program.rs"]
 mod program;
 mod stop;

@@ -131,8 +131,10 @@ fn made_up_people_fill_every_place_and_are_always_the_same() {
     assert_eq!(posts(|post| post.role == Role::Cadre), 122);
     assert_eq!(posts(|post| post.role == Role::UnitOperator), 30);
     assert_eq!(posts(|post| post.role == Role::Dispatcher), 3);
-    assert_eq!(posts(|post| post.at == PostAt::City), 6);
-    assert_eq!(zhuhai.people.len(), 219);
+    assert_eq!(posts(|post| post.role == Role::Canceller), 1);
+    assert_eq!(posts(|post| post.role == Role::Granter), 1);
+    assert_eq!(posts(|post| post.at == PostAt::City), 9);
+    assert_eq!(zhuhai.people.len(), 220);
     let walker = zhuhai
         .people
         .iter()
