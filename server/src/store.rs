@@ -457,7 +457,7 @@ pub trait Store: Send + Sync {
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()>;
     /// The directory kept last.
     fn directory(&self) -> Result<Option<Vec<u8>>>;
-    /// Keeps an account, replacing one of the same person. A login that is another person's is `Broken`.
+    /// Keeps an account, replacing one of the same person, whose sessions end. A login that is another person's is `Broken`.
     fn put_account(&self, account: &Account) -> Result<()>;
     /// The account of a login.
     fn account(&self, login: &str) -> Result<Option<Account>>;
@@ -469,6 +469,8 @@ pub trait Store: Send + Sync {
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>>;
     /// Ends a session.
     fn end_session(&self, token: [u8; 32]) -> Result<()>;
+    /// Forgets sessions and one-time codes whose time is over.
+    fn tidy(&self, now: Timestamp) -> Result<()>;
 }
 
 /// The serial of a case number with this block: `2026-000042` without one, `2026-K7Q-000042` with block `K7Q`.

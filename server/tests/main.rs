@@ -10,4 +10,5 @@ mod http;
 mod office;
 #[path = "support/program.rs"]
 mod program;
+mod sign_in;
 mod stop;

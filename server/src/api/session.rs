@@ -61,16 +61,17 @@ pub(super) async fn sign_in(
         ))
     });
     let (token, person) = signed_in.await??;
-    let secure = if cookies == CookieKind::Secure {
-        "; Secure"
-    } else {
-        ""
-    };
-    let cookie = format!(
-        "{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}",
-        limits::SIGN_IN_MS / 1_000
-    );
+    let cookie = cookie(&token, limits::SIGN_IN_MS / 1_000, cookies);
     Ok(([(header::SET_COOKIE, cookie)], Json(person)).into_response())
+}
+
+/// The cookie that holds a session's token for so many seconds: no script reads it, no other page sends it.
+fn cookie(token: &str, seconds: i64, kind: CookieKind) -> String {
+    let secure = match kind {
+        CookieKind::Secure => "; Secure",
+        CookieKind::Plain => "",
+    };
+    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
 }
 
 /// `GET /v1/session`: who is signed in.
@@ -92,16 +93,17 @@ pub(super) async fn show(
     }))
 }
 
-/// `DELETE /v1/session`: signs out.
+/// `DELETE /v1/session`: signs out, and takes the cookie back.
 pub(super) async fn sign_out(
     State(host): State<Host>,
     Caller(_): Caller,
     request: Request,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
+    let gone = cookie("", 0, host.cookies);
     if let Some(token) = auth::session_token(&parts) {
         host.blocking(move |app| app.store.end_session(auth::hash_of(&token)))
             .await??;
     }
-    Ok(Json(()))
+    Ok(([(header::SET_COOKIE, gone)], Json(())).into_response())
 }

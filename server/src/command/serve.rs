@@ -74,7 +74,11 @@ async fn daily(app: Arc<App>) {
     loop {
         days.tick().await;
         let app = Arc::clone(&app);
-        let work = move || retire::retire_ended(&app, app.environment.now());
+        let work = move || {
+            let now = app.environment.now();
+            app.store.tidy(now)?;
+            retire::retire_ended(&app, now)
+        };
         match tokio::task::spawn_blocking(work).await {
             Ok(Ok(0)) => {}
             Ok(Ok(retired)) => {

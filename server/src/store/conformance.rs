@@ -123,7 +123,12 @@ fn a_scope_feed_has_no_gap_and_says_what_happened(store: &dyn Store) {
         [(1, one, FeedEvent::Join(2)), (2, one, FeedEvent::Change(3))]
     );
     let stored = look(store, |snapshot| snapshot.document(one)).expect("the document is there");
-    assert_eq!(stored.changes, [change(1), change(2), change(3), change(4)]);
+    let written = |number, commit| StoredChange {
+        commit,
+        ..change(number)
+    };
+    let expected = [written(1, 1), written(2, 1), written(3, 2), written(4, 3)];
+    assert_eq!(stored.changes, expected);
 }
 
 fn digests_are_sums_over_members(store: &dyn Store) {
@@ -389,6 +394,34 @@ fn lists_are_filtered_and_paged(store: &dyn Store) {
     assert_eq!(list(second_page), [3, 2].map(document));
 }
 
+fn sessions_end_with_a_new_password_and_by_time(store: &dyn Store, account: &Account) {
+    let put = |token: u8, person: u8, until| {
+        let session = BrowserSession {
+            person: PersonId([person; 8]),
+            until: Timestamp(until),
+        };
+        store
+            .put_session([token; 32], &session)
+            .expect("a session is kept");
+    };
+    let is_there = |token: u8| {
+        let session = store.session([token; 32]);
+        session.expect("the store answers").is_some()
+    };
+    for (token, person, until) in [(1, 1, 9), (2, 2, 9), (3, 2, 10)] {
+        put(token, person, until);
+    }
+    store.put_account(account).expect("an account is replaced");
+    assert_eq!([1, 2, 3].map(is_there), [false, true, true]);
+    store
+        .put_enrol_code([5; 32], account.person, Timestamp(9))
+        .expect("a code is kept");
+    store.tidy(Timestamp(9)).expect("tidying succeeds");
+    assert_eq!([1, 2, 3].map(is_there), [false, false, true]);
+    let enrolled = store.enrol([5; 32], [7; 32], [8; 32], Timestamp(9));
+    assert!(enrolled.expect("the store answers").is_some());
+}
+
 fn accounts_sessions_and_directories_are_kept(store: &dyn Store) {
     let account = Account {
         person: PersonId([1; 8]),
@@ -400,7 +433,7 @@ fn accounts_sessions_and_directories_are_kept(store: &dyn Store) {
     assert!(store.has_account().expect("the store answers"));
     assert_eq!(
         store.account("zhang").expect("the store answers"),
-        Some(account)
+        Some(account.clone())
     );
     assert_eq!(store.account("li").expect("the store answers"), None);
     let session = BrowserSession {
@@ -416,6 +449,7 @@ fn accounts_sessions_and_directories_are_kept(store: &dyn Store) {
     );
     store.end_session([1; 32]).expect("ending succeeds");
     assert_eq!(store.session([1; 32]).expect("the store answers"), None);
+    sessions_end_with_a_new_password_and_by_time(store, &account);
     assert_eq!(store.directory().expect("the store answers"), None);
     store
         .put_directory(b"old", Timestamp(1))

@@ -143,6 +143,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.session(token)
     }
 
+    fn tidy(&self, now: Timestamp) -> Result<()> {
+        self.inner.tidy(now)
+    }
+
     fn end_session(&self, token: [u8; 32]) -> Result<()> {
         self.inner.end_session(token)
     }

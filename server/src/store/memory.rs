@@ -203,6 +203,8 @@ impl State {
             ));
         }
         self.accounts.insert(account.person, account.clone());
+        self.sessions
+            .retain(|_, session| session.person != account.person);
         Ok(())
     }
 }
@@ -314,6 +316,14 @@ impl Store for MemoryStore {
 
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>> {
         Ok(self.present().sessions.get(&token).cloned())
+    }
+
+    fn tidy(&self, now: Timestamp) -> Result<()> {
+        self.write(|state| {
+            state.sessions.retain(|_, session| now < session.until);
+            state.codes.retain(|_, (_, until)| now <= *until);
+            Ok(())
+        })
     }
 
     fn end_session(&self, token: [u8; 32]) -> Result<()> {

@@ -230,6 +230,13 @@ impl Store for SqliteStore {
     fn end_session(&self, token: [u8; 32]) -> Result<()> {
         self.write(|tx| accounts::end_session(tx, token))
     }
+
+    fn tidy(&self, now: Timestamp) -> Result<()> {
+        self.write(|tx| {
+            accounts::forget_sessions(tx, now)?;
+            devices::forget_codes(tx, now)
+        })
+    }
 }
 
 #[cfg(test)]

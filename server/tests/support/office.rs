@@ -1,9 +1,10 @@
-//! A server in this process, on a port of its own, with a clock of its own and people who are signed in.
+//! A server in this process, on a port of its own, with a clock that tests set and people who are signed in.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use patrol_core::domain::directory::Post;
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
@@ -21,11 +22,18 @@ use crate::http::{self, Reply};
 /// 2026-11-23 08:00 in Zhuhai.
 const START: i64 = 1_795_392_000_000;
 
-/// A clock that stands still, and bytes that only look random.
+/// A clock that stands still until it is set, and bytes that only look random.
 #[derive(Debug)]
 pub(crate) struct Machine {
     now: AtomicI64,
     drawn: AtomicU64,
+}
+
+impl Machine {
+    /// Lets time pass.
+    pub(crate) fn advance_ms(&self, ms: i64) {
+        self.now.fetch_add(ms, Ordering::Relaxed);
+    }
 }
 
 impl Environment for Machine {
@@ -45,6 +53,7 @@ impl Environment for Machine {
 /// A server with Zhuhai's directory and made-up people.
 pub(crate) struct Office {
     pub(crate) app: Arc<App>,
+    pub(crate) machine: Arc<Machine>,
     pub(crate) address: SocketAddr,
     keys: AtomicU64,
     // Dropped last: it serves.
@@ -74,6 +83,7 @@ impl Office {
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self {
             app,
+            machine,
             address,
             keys: AtomicU64::new(0),
             _runtime: runtime,
@@ -86,6 +96,30 @@ impl Office {
         let mut people = known.directory.people.iter();
         let found = people.find(|person| person.name == name);
         found.expect("a person of the directory").id
+    }
+
+    /// Gives a person an account.
+    pub(crate) fn account(&self, name: &str, login: &str, password: &str) {
+        auth::put_account(&self.app, self.person(name), login, password)
+            .expect("an account is kept");
+    }
+
+    /// Signs in from a page of this office.
+    pub(crate) fn sign_in(&self, login: &str, password: &str) -> Reply {
+        let origin = self.origin();
+        let body = json!({ "login": login, "password": password });
+        http::post(self.address, "/v1/session", &[("origin", &origin)], &body)
+    }
+
+    /// Changes a person's posts.
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut Vec<Post>)) {
+        let mut directory = self.app.known().directory.clone();
+        let mut people = directory.people.iter_mut();
+        let found = people.find(|person| person.name == name);
+        change(&mut found.expect("a person of the directory").posts);
+        self.app
+            .put_directory(&directory)
+            .expect("the directory is kept");
     }
 
     /// The address that pages of this office have.

@@ -30,6 +30,8 @@ pub(super) fn put_account(tx: &Transaction<'_>, account: &Account) -> Result<()>
         account.login,
         account.password_hash
     ])?;
+    tx.prepare_cached("DELETE FROM sessions WHERE person = ?1")?
+        .execute([account.person.0])?;
     Ok(())
 }
 
@@ -74,6 +76,12 @@ pub(super) fn session(connection: &Connection, token: [u8; 32]) -> Result<Option
         })
     });
     Ok(session.optional()?)
+}
+
+pub(super) fn forget_sessions(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("DELETE FROM sessions WHERE until <= ?1")?
+        .execute([now.0])?;
+    Ok(())
 }
 
 pub(super) fn end_session(tx: &Transaction<'_>, token: [u8; 32]) -> Result<()> {

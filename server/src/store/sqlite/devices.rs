@@ -64,6 +64,12 @@ pub(super) fn enrol(
     device(tx, id)
 }
 
+pub(super) fn forget_codes(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("DELETE FROM enrol_codes WHERE until < ?1")?
+        .execute([now.0])?;
+    Ok(())
+}
+
 pub(super) fn revoke(tx: &Transaction<'_>, device: DeviceId, now: Timestamp) -> Result<()> {
     tx.prepare_cached("UPDATE devices SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
         .execute(params![device.0, now.0])?;
