@@ -19,7 +19,11 @@ fn a_server_that_is_told_to_stop_finishes_open_requests_and_closes_its_database(
         let origin = format!("http://{}", server.address);
         let body = json!({ "login": "nobody", "password": "eight signs" }).to_string();
         let (now, later) = body.as_bytes().split_at(10);
-        let headers = [("origin", origin.as_str()), ("expect", "100-continue")];
+        let headers = [
+            ("origin", origin.as_str()),
+            ("expect", "100-continue"),
+            ("content-type", "application/json"),
+        ];
         let mut open = http::open(server.address, "POST", "/v1/session", &headers, body.len());
         open.wait_until_asked();
         open.send(now);
@@ -41,7 +45,11 @@ fn a_request_that_never_ends_is_cut_after_its_time() {
     let database = Folder::new("stop_cut").database();
     let mut server = Running::start(&["--database", &database, "--stop-ms", "50"]);
     let origin = format!("http://{}", server.address);
-    let headers = [("origin", origin.as_str()), ("expect", "100-continue")];
+    let headers = [
+        ("origin", origin.as_str()),
+        ("expect", "100-continue"),
+        ("content-type", "application/json"),
+    ];
     let mut open = http::open(server.address, "POST", "/v1/session", &headers, 1_000);
     open.wait_until_asked();
     server.signal("TERM");

@@ -1,7 +1,7 @@
 //! Enrolling, listing and revoking phones; the directory; health.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::capability::Capability;
@@ -9,6 +9,7 @@ use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::sync::seal;
 use serde::{Deserialize, Serialize};
 
+use super::extract::{Body, Named};
 use super::{Host, json};
 use crate::app::App;
 use crate::auth::{self, Caller, CallingDevice};
@@ -48,6 +49,7 @@ fn need(app: &App, person: PersonId, capability: Capability) -> Result<(), ApiEr
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CodeRequest {
     person: String,
 }
@@ -57,7 +59,7 @@ pub(super) async fn issue_code(
     State(host): State<Host>,
     Caller(caller): Caller,
     headers: HeaderMap,
-    Json(request): Json<CodeRequest>,
+    Body(request): Body<CodeRequest>,
 ) -> Result<Json<Code>, ApiError> {
     let person = PersonId::from_hex(&request.person).ok_or(ApiError::BadRequest("person"))?;
     let address = headers
@@ -75,6 +77,7 @@ pub(super) async fn issue_code(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct EnrolRequest {
     code: String,
     public_key: String,
@@ -95,7 +98,7 @@ pub(super) struct EnrolAnswer {
 /// `POST /v1/devices/enrol`: uses a code; the phone has made its own key.
 pub(super) async fn enrol(
     State(host): State<Host>,
-    Json(request): Json<EnrolRequest>,
+    Body(request): Body<EnrolRequest>,
 ) -> Result<Json<EnrolAnswer>, ApiError> {
     let public_key: [u8; 32] =
         json::unhex(&request.public_key).ok_or(ApiError::BadRequest("public_key"))?;
@@ -152,7 +155,7 @@ pub(super) async fn list(
 pub(super) async fn revoke(
     State(host): State<Host>,
     Caller(caller): Caller,
-    Path(device): Path<String>,
+    Named(device): Named<String>,
 ) -> Result<Json<()>, ApiError> {
     let device = DeviceId::from_hex(&device).ok_or(ApiError::NotFound)?;
     let done = host.blocking(move |app| {

@@ -28,18 +28,24 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// Hexadecimal digits as so many bytes.
 pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+    unhex_all(text)?.try_into().ok()
+}
+
+/// Hexadecimal digits as bytes.
+pub(super) fn unhex_all(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => {
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()
+        }
+        _ => None,
+    });
+    digits.collect()
 }
 
 /// A position.
 #[derive(Serialize, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PointJson {
     lon_e7: i64,
     lat_e7: i64,
@@ -49,6 +55,7 @@ pub(super) struct PointJson {
 
 /// Where a matter is.
 #[derive(Serialize, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PlaceJson {
     village: u64,
     point: Option<PointJson>,
@@ -57,6 +64,7 @@ pub(super) struct PlaceJson {
 
 /// What a matter is.
 #[derive(Serialize, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CategoryJson {
     scheme: u64,
     kind: String,
@@ -66,6 +74,7 @@ pub(super) struct CategoryJson {
 
 /// An assignment's name.
 #[derive(Serialize, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AssignmentJson {
     dispatch: String,
     unit: u64,
@@ -73,6 +82,7 @@ pub(super) struct AssignmentJson {
 
 /// A unit of a dispatch.
 #[derive(Serialize, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AssignJson {
     unit: u64,
     part: String,
@@ -80,6 +90,7 @@ pub(super) struct AssignJson {
 
 /// A photo named by its content.
 #[derive(Serialize, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PhotoJson {
     sha256: String,
     bytes: u64,
