@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use patrol_core::domain::capability::Role;
-use patrol_core::domain::directory::{Post, PostAt};
-use patrol_core::domain::place::Scope;
+use patrol_core::domain::directory::{Post, PostAt, UnitKind};
+use patrol_core::domain::place::{Scope, VillageCode};
 
+use super::tables::place_name;
 use super::*;
 
 /// 2026-01-01 in +08:00.
