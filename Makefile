@@ -25,9 +25,9 @@ purity:
 sim:
 	$(CARGO) run --release -p patrol-tests --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-# The server with Zhuhai's directory, on http://127.0.0.1:8080.
+# The server with Zhuhai's directory and made-up people, on http://127.0.0.1:8080.
 serve:
-	$(CARGO) run --release -p patrol-server -- --plain-cookies --directory server/data/zhuhai
+	$(CARGO) run --release -p patrol-server -- --plain-cookies --directory server/data/zhuhai --synthetic-people
 
 fmt:
 	$(CARGO) fmt --all

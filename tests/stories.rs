@@ -2,5 +2,7 @@
 
 mod hostile_over_http;
 mod late_work;
+mod lost_on_the_way;
 mod one_case;
+mod retired;
 mod tally;

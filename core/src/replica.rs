@@ -8,6 +8,7 @@ mod page;
 mod push;
 mod record;
 mod remake;
+mod resend;
 mod round;
 mod sync;
 mod views;

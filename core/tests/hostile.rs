@@ -229,7 +229,13 @@ fn what_a_newer_program_made_waits() {
         change.operations[3].key = automerge::legacy::Key::Map("f/xyz".into());
         change.operations[3].pred = Vec::new().into();
     });
-    for bytes in [unknown_kind, unknown_right, unknown_field] {
+    // The category is of a kind that this program does not know.
+    let unknown_value = surgery::altered(&valid, |change| {
+        let value = [0xa3, 0, 1, 1, 3, 2, 1].to_vec();
+        change.operations[2].action =
+            automerge::legacy::OpType::Put(automerge::ScalarValue::Bytes(value));
+    });
+    for bytes in [unknown_kind, unknown_right, unknown_field, unknown_value] {
         assert_eq!(answer(&ledger, WANG, &bytes), Err(Objection::Newer));
     }
 }

@@ -40,13 +40,17 @@ CREATE TABLE documents (
   anomalies     INTEGER NOT NULL,
   opened_at     INTEGER NOT NULL,
   changed_at    INTEGER NOT NULL,
-  ended_at      INTEGER
+  ended_at      INTEGER,
+  retired       INTEGER NOT NULL DEFAULT 0 -- it has left its feeds by age, and has not joined again
 ) STRICT;
 
 -- Lists: in the order shown; what they filter by stands in the index, so rows that do not match are not read.
 CREATE INDEX documents_changed ON documents (kind, changed_at, id, stage, conflicts);
 -- How many documents a device has opened of late. Written once per document.
 CREATE INDEX documents_opened ON documents (opened_by, opened_at) WHERE opened_by IS NOT NULL;
+
+-- What may leave its feeds by age.
+CREATE INDEX documents_ended ON documents (ended_at) WHERE ended_at IS NOT NULL AND retired = 0;
 
 CREATE TABLE numbers (
   number        TEXT    NOT NULL,
@@ -158,6 +162,7 @@ CREATE TABLE devices (
   revoked_bytes INTEGER NOT NULL DEFAULT 0,
   revoked_empty INTEGER NOT NULL DEFAULT 0,
   seen_at       INTEGER,
+  n_told        INTEGER NOT NULL DEFAULT 0, -- up to here it has been told which n are missing
   -- What it last told; absent: never told.
   free_bytes      INTEGER,
   version         TEXT,

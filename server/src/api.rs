@@ -4,6 +4,7 @@
 
 mod cases;
 mod devices;
+mod extract;
 mod json;
 mod reviews;
 mod session;
@@ -75,5 +76,8 @@ pub fn router(app: Arc<App>, cookies: CookieKind) -> Router {
         .route("/v1/reviews", get(reviews::list))
         .route("/v1/reviews/{document}/{change}", post(reviews::settle))
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX));
-    sync.merge(json).with_state(Host { app, cookies })
+    sync.merge(json)
+        .fallback(async || ApiError::NotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .with_state(Host { app, cookies })
 }

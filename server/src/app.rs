@@ -11,6 +11,7 @@ use patrol_core::domain::id::{Actor, DeviceId, Epoch, ServerId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::directory as codec;
 
+use crate::holes::ReadUpTo;
 use crate::store::{Identity, Result, Store, StoreError};
 
 /// What the host of a server provides: a clock and randomness.
@@ -42,6 +43,8 @@ pub struct App {
     pub identity: Identity,
     /// Clock and randomness.
     pub environment: Arc<dyn Environment>,
+    /// How far each device's log has been read for losses.
+    pub(crate) read_up_to: ReadUpTo,
     directory: RwLock<Arc<Known>>,
     number: AtomicU64,
     n: AtomicU64,
@@ -89,6 +92,7 @@ impl App {
             store,
             identity,
             environment,
+            read_up_to: ReadUpTo::default(),
             directory: RwLock::new(Arc::new(Known::default())),
             number: AtomicU64::new(marks.number),
             n: AtomicU64::new(marks.n),
@@ -109,9 +113,12 @@ impl App {
         )
     }
 
-    /// Puts a directory in force. It has been checked.
+    /// Puts a directory in force. It has been checked. One that is in force already is not kept twice.
     pub fn put_directory(&self, directory: &Directory) -> Result<()> {
         let bytes = codec::encode(directory);
+        if bytes == self.known().bytes {
+            return Ok(());
+        }
         self.store.put_directory(&bytes, self.environment.now())?;
         self.keep(&bytes)
     }

@@ -10,6 +10,7 @@ use axum::http::{Method, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use patrol_core::domain::id::PersonId;
+use patrol_core::domain::limits;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::Host;
@@ -19,6 +20,9 @@ use crate::store::{Account, Device, StoreError};
 
 /// The cookie that names a browser's session.
 pub const COOKIE: &str = "xuncun_session";
+
+/// Bytes of a login at most.
+const LOGIN_BYTES_MAX: usize = 4 * limits::LOGIN_CHARS_MAX;
 
 /// The hash under which a secret is stored.
 pub fn hash_of(secret: &str) -> [u8; 32] {
@@ -41,7 +45,21 @@ pub fn draw_code(app: &App) -> String {
     format!("{head}-{tail}")
 }
 
-/// Makes or replaces a person's account. Takes a tenth of a second on purpose.
+/// Whether a person may sign in under that name.
+pub fn is_login(login: &str) -> bool {
+    (1..=limits::LOGIN_CHARS_MAX).contains(&login.chars().count())
+        && !login
+            .chars()
+            .any(|char| char.is_whitespace() || char.is_control())
+}
+
+/// Whether a password is long enough, and short enough to be hashed.
+pub fn is_password(password: &str) -> bool {
+    password.chars().count() >= limits::PASSWORD_CHARS_MIN
+        && password.len() <= limits::PASSWORD_BYTES_MAX
+}
+
+/// Makes or replaces a person's account, and signs him out everywhere. Takes a tenth of a second on purpose.
 pub fn put_account(
     app: &App,
     person: PersonId,
@@ -62,13 +80,25 @@ pub fn put_account(
     })
 }
 
-/// The person of a login and a password. Takes as long for an unknown login.
+/// Stands in for the hash of an unknown login, so that it takes as long.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Whether the directory knows a person who holds a post today: only such a one signs in, and stays so.
+pub fn has_post(app: &App, person: PersonId) -> bool {
+    let (known, now) = (app.known(), app.environment.now());
+    let found = known.directory.person(person);
+    found.is_some_and(|person| person.posts.iter().any(|post| post.is_in_force_at(now)))
+}
+
+/// The person of a login and a password, if he holds a post. Takes as long for an unknown login.
 pub fn check_password(
     app: &App,
     login: &str,
     password: &str,
 ) -> Result<Option<PersonId>, StoreError> {
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    if login.len() > LOGIN_BYTES_MAX || password.len() > limits::PASSWORD_BYTES_MAX {
+        return Ok(None);
+    }
     let account = app.store.account(login)?;
     let stored = account
         .as_ref()
@@ -78,7 +108,8 @@ pub fn check_password(
             .verify_password(password.as_bytes(), &hash)
             .is_ok()
     });
-    Ok(account.filter(|_| is_right).map(|account| account.person))
+    let person = account.filter(|_| is_right).map(|account| account.person);
+    Ok(person.filter(|person| has_post(app, *person)))
 }
 
 /// The device that calls. Revoked ones too: they may hand in what they have.
@@ -119,15 +150,15 @@ impl FromRequestParts<Host> for Caller {
         let hash = hash_of(&token);
         let found = host
             .blocking(move |app| {
-                app.store
-                    .session(hash)
-                    .map(|session| (session, app.environment.now()))
+                let now = app.environment.now();
+                let session = app.store.session(hash)?;
+                let person = session
+                    .filter(|session| now < session.until)
+                    .map(|session| session.person);
+                Ok::<_, StoreError>(person.filter(|person| has_post(app, *person)))
             })
             .await??;
-        match found {
-            (Some(session), now) if now < session.until => Ok(Self(session.person)),
-            _ => Err(ApiError::Unauthorized),
-        }
+        found.map(Self).ok_or(ApiError::Unauthorized)
     }
 }
 
@@ -160,4 +191,29 @@ pub fn is_same_origin(parts: &Parts) -> bool {
     origin
         .split_once("://")
         .is_some_and(|(_, origin_host)| origin_host == host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_login_costs_as_much_as_a_known_one() {
+        let nobody = PasswordHash::new(NOBODY).expect("a hash that can be checked");
+        let salt = SaltString::encode_b64(&[7; 16]).expect("a salt");
+        let made = Argon2::default().hash_password(b"eight signs", &salt);
+        let made = made.expect("a hash").to_string();
+        let made = PasswordHash::new(&made).expect("our own");
+        assert_eq!(nobody.algorithm, made.algorithm);
+        assert_eq!(nobody.algorithm.as_str(), "argon2id");
+        assert_eq!(
+            (nobody.version, &nobody.params),
+            (made.version, &made.params)
+        );
+        let lens = |hash: &PasswordHash<'_>| {
+            let (salt, output) = (hash.salt.expect("a salt"), hash.hash.expect("an output"));
+            (salt.len(), output.len())
+        };
+        assert_eq!(lens(&nobody), lens(&made));
+    }
 }

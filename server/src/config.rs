@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::Args;
+use patrol_core::domain::limits;
 
-/// 巡村 Xuncun's server.
-#[derive(Parser, Clone, PartialEq, Eq, Debug)]
-#[command(version, about = "巡村 Xuncun: the office's server")]
+/// How to serve.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     /// Where to listen.
     #[arg(long, env = "XUNCUN_LISTEN", default_value = "127.0.0.1:8080")]
@@ -15,12 +15,18 @@ pub struct Config {
     /// The database file.
     #[arg(long, env = "XUNCUN_DATABASE", default_value = "xuncun.db")]
     pub database: PathBuf,
-    /// Folder with the directory's CSV files; put in force at the start.
+    /// Folder with the directory's CSV files; put in force at the start. The people in force stay.
     #[arg(long, env = "XUNCUN_DIRECTORY")]
     pub directory: Option<PathBuf>,
+    /// Puts made-up people into that directory, one for each place: for trials.
+    #[arg(long, env = "XUNCUN_SYNTHETIC_PEOPLE")]
+    pub synthetic_people: bool,
     /// Browsers reach this server in the clear: for tests and closed networks only.
     #[arg(long, env = "XUNCUN_PLAIN_COOKIES")]
     pub plain_cookies: bool,
+    /// How long open requests may go on when the server is told to stop, in milliseconds.
+    #[arg(long, env = "XUNCUN_STOP_MS", default_value_t = limits::STOP_MS)]
+    pub stop_ms: u64,
 }
 
 impl Config {
@@ -36,24 +42,31 @@ impl Config {
         if let Some(folder) = self.directory.as_ref().filter(|folder| !folder.is_dir()) {
             faults.push(format!("--directory {} is not a folder", folder.display()));
         }
+        if self.synthetic_people && self.directory.is_none() {
+            faults.push("--synthetic-people needs --directory".to_owned());
+        }
         faults
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::Parser as _;
+
+    use crate::command::CommandLine;
 
     #[test]
     fn settings_are_checked_once_and_all_faults_named() {
-        let config = Config::parse_from([
-            "patrol-server",
-            "--database",
-            "/",
-            "--directory",
-            "/no/such/folder",
-        ]);
-        assert_eq!(config.faults().len(), 2);
-        assert_eq!(config.listen.port(), 8080);
+        let faults = |args: &[&str]| {
+            CommandLine::parse_from([&["patrol-server"], args].concat())
+                .config
+                .faults()
+        };
+        assert_eq!(
+            faults(&["--database", "/", "--directory", "/no/such/folder"]).len(),
+            2
+        );
+        assert_eq!(faults(&["--database", "/", "--synthetic-people"]).len(), 2);
+        assert_eq!(faults(&[]), [] as [String; 0]);
     }
 }

@@ -21,6 +21,10 @@ pub enum ApiError {
     NotFound,
     /// The rules say no: a code.
     Refused(&'static str),
+    /// The URL is known, but not with this method.
+    MethodNotAllowed,
+    /// The body is not of the type that this URL takes.
+    ContentType,
     /// Too large.
     TooLarge,
     /// Not now; logged.
@@ -35,6 +39,8 @@ impl IntoResponse for ApiError {
             Self::Forbidden(code) => (StatusCode::FORBIDDEN, code),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::Refused(code) => (StatusCode::CONFLICT, code),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };

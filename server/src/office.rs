@@ -71,10 +71,34 @@ pub type Result<T> = std::result::Result<T, Rejection>;
 /// Times that an action is tried again because its document grew in the meantime.
 const TRIES_MAX: usize = 16;
 
-/// Does something to a document, or opens one. Durable when it returns.
+/// Opens a document of that id. Durable when it returns.
+pub fn begin(app: &App, person: PersonId, id: DocumentId, deed: &Deed) -> Result<EntryId> {
+    record(app, person, id, Target::New, deed)
+}
+
+/// Does something to a document that is there. Durable when it returns.
 pub fn act(app: &App, person: PersonId, id: DocumentId, deed: &Deed) -> Result<EntryId> {
+    record(app, person, id, Target::Known, deed)
+}
+
+/// What a deed is done to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// A document that it opens.
+    New,
+    /// A document that is there.
+    Known,
+}
+
+fn record(
+    app: &App,
+    person: PersonId,
+    id: DocumentId,
+    target: Target,
+    deed: &Deed,
+) -> Result<EntryId> {
     for _ in 0..TRIES_MAX {
-        match try_act(app, person, id, deed) {
+        match try_record(app, person, id, target, deed) {
             Err(Rejection::Store(StoreError::Stale)) => {}
             result => return result,
         }
@@ -82,10 +106,16 @@ pub fn act(app: &App, person: PersonId, id: DocumentId, deed: &Deed) -> Result<E
     Err(Rejection::Store(StoreError::Stale))
 }
 
-fn try_act(app: &App, person: PersonId, id: DocumentId, deed: &Deed) -> Result<EntryId> {
+fn try_record(
+    app: &App,
+    person: PersonId,
+    id: DocumentId,
+    target: Target,
+    deed: &Deed,
+) -> Result<EntryId> {
     let mut prepared = Err(Rejection::NotFound);
     app.store.read(&mut |snapshot| {
-        prepared = prepare(app, snapshot, person, id, deed);
+        prepared = prepare(app, snapshot, person, id, target, deed);
         Ok(())
     })?;
     match prepared? {
@@ -108,6 +138,7 @@ fn prepare(
     snapshot: &dyn Snapshot,
     person: PersonId,
     id: DocumentId,
+    target: Target,
     deed: &Deed,
 ) -> Result<Prepared> {
     let (known, now) = (app.known(), app.environment.now());
@@ -120,25 +151,28 @@ fn prepare(
     if let Some(line) = repeated {
         return Ok(Prepared::Done(line.id));
     }
-    let kind = match growing.ledger.kind() {
-        Some(kind) => kind,
-        None if growing.exists() => return Err(Refusal::UpdateNeeded.into()),
-        None => DocumentKind::opened_by(deed.action).ok_or(Rejection::NotFound)?,
-    };
-    let (scopes, former) = if growing.exists() {
-        document::scopes(&growing.ledger)
-    } else {
-        (document::opening_scopes(&deed.fields, person), Vec::new())
+    let (scopes, former) = match target {
+        _ if growing.exists() => document::scopes(&growing.ledger),
+        Target::New => (document::opening_scopes(&deed.fields, person), Vec::new()),
+        Target::Known => return Err(Rejection::NotFound),
     };
     if growing.exists() && !may_see(app, person, scopes.iter().chain(&former)) {
         return Err(Rejection::NotFound);
     }
-    check_target(snapshot, id, deed)?;
+    let kind = match growing.ledger.kind() {
+        Some(kind) => kind,
+        None if growing.exists() => return Err(Refusal::UpdateNeeded.into()),
+        None => DocumentKind::opened_by(deed.action).ok_or(Refusal::NotFirst)?,
+    };
     let row = deed.action.row(kind).ok_or(Refusal::UnknownAction)?;
     if row.place == Where::Office && deed.on != reading.case.workflow.heads {
         return Err(Refusal::Stale.into());
     }
     let rights = rules::rights_for(&known.holdings, now, person, deed.action, kind, &scopes);
+    if rights.is_empty() {
+        return Err(Refusal::NotPermitted.into());
+    }
+    check_target(snapshot, id, deed)?;
     let entry = fitting(app, &reading, kind, person, deed, &rights)?;
     let seen = if deed.seen.is_empty() {
         growing.ledger.head_hashes()

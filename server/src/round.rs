@@ -9,11 +9,12 @@ use patrol_core::domain::id::ChangeHash;
 use patrol_core::domain::limits;
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::wire::{
-    self, Cursor, Done, Fates, Form, Hello, PROTOCOL, PROTOCOL_LOWEST, Scopes, Unread, Welcome,
-    kind,
+    self, Cursor, Done, Fates, Form, Hello, Notice, PROTOCOL, PROTOCOL_LOWEST, Scopes, Unread,
+    Welcome, kind,
 };
 
 use crate::app::App;
+use crate::holes;
 use crate::intake;
 use crate::page::{self, FRESH, Standing, Terms};
 use crate::store::{Device, Result, Snapshot, StoreError};
@@ -156,19 +157,16 @@ impl Round {
         let is_current = hello.epoch == app.identity.epoch;
         let gets_pages =
             is_current && device.revoked_at.is_none() && hello.protocol >= PROTOCOL_LOWEST;
-        let mut notices = Vec::new();
+        if gets_pages && hello.outbox_empty && self.fates.is_empty() {
+            holes::look(&app, &device, &hello)?;
+        }
+        let notices = notices(&app, &device, hello.notice)?;
         let mut scopes = Vec::new();
-        app.store.read(&mut |snapshot| {
-            notices = snapshot.notices(device.id, hello.notice)?;
-            scopes = if gets_pages {
-                scopes_of(&app, &device, snapshot)?
-            } else {
-                Vec::new()
-            };
-            Ok(())
-        })?;
-        if hello.notice > 0 {
-            app.store.forget_notices(device.id, hello.notice)?;
+        if gets_pages {
+            app.store.read(&mut |snapshot| {
+                scopes = scopes_of(&app, &device, snapshot)?;
+                Ok(())
+            })?;
         }
         let welcome = Welcome {
             server_time: app.environment.now(),
@@ -259,6 +257,24 @@ impl Round {
         }
         Ok(())
     }
+}
+
+/// What a device is to be told that it has not named yet; a revoked one only what became of its work. What it has named is forgotten,
+/// once: an idle round writes nothing.
+fn notices(app: &App, device: &Device, named: u64) -> Result<Vec<(u64, Notice)>> {
+    let mut notices = Vec::new();
+    app.store.read(&mut |snapshot| {
+        notices = snapshot.notices(device.id, 0)?;
+        Ok(())
+    })?;
+    if notices.iter().any(|(number, _)| *number <= named) {
+        app.store.forget_notices(device.id, named)?;
+    }
+    notices.retain(|(number, notice)| {
+        let is_of_its_work = matches!(notice, Notice::Outcome { .. });
+        *number > named && (device.revoked_at.is_none() || is_of_its_work)
+    });
+    Ok(notices)
 }
 
 /// The scopes of a device's person that exist, with their handles.

@@ -13,7 +13,7 @@
 //! * for each document of a commit: a scope that it keeps gets one `Change` row for each added change; a scope that it
 //!   leaves one `Leave` row; a scope that it enters (every scope, if the document is new or had been retired) one
 //!   `Join` row; the digest of a scope is always the sum over the documents in its feed;
-//! * what names an unknown device (contact, revocation, pushed bytes) is passed over;
+//! * what names an unknown device (contact, revocation, pushed bytes, what it was told) is passed over;
 //! * counters (`n`, bytes, notices) stay below 2⁶³; admission bounds them far lower.
 
 pub mod conformance;
@@ -127,6 +127,8 @@ pub struct Device {
     pub status: Status,
     /// The highest `n` logged.
     pub n_max: u64,
+    /// Up to here it has been told which `n` are missing.
+    pub n_told: u64,
 }
 
 /// An admitted change as it is kept.
@@ -293,6 +295,8 @@ pub struct Commit {
     pub notices: Vec<(DeviceId, Notice)>,
     /// Bytes that a revoked device has pushed.
     pub revoked_bytes: Option<(DeviceId, u64)>,
+    /// Up to which `n` a device is told, by one of the notices, what is missing.
+    pub told: Option<(DeviceId, u64)>,
 }
 
 /// A row of a feed.
@@ -433,8 +437,9 @@ pub trait Store: Send + Sync {
     fn read(&self, look: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()>;
     /// Writes everything or nothing. Returns the ordinal of each document's first added change.
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>>;
-    /// Takes a document out of the feeds of its scopes; it joins again with its next commit. Documents that are not in a feed are passed over.
-    fn retire(&self, documents: &[DocumentId]) -> Result<()>;
+    /// Takes documents that ended before a time out of the feeds of their scopes, the longest ended first and at most `limit`; each joins
+    /// again with its next commit, and its scopes stay. Returns how many, those that are in no feed not counted.
+    fn retire(&self, ended_before: Timestamp, limit: usize) -> Result<usize>;
     /// Keeps a one-time code for enrolling a person's device (its hash, SHA-256), replacing the same one.
     fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()>;
     /// Uses a code: once, and not after its time. Allots the device id. None: no such code. A token in use is `Broken`.
@@ -464,16 +469,20 @@ pub trait Store: Send + Sync {
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()>;
     /// The directory kept last.
     fn directory(&self) -> Result<Option<Vec<u8>>>;
-    /// Keeps an account, replacing one of the same person. A login that is another person's is `Broken`.
+    /// Keeps an account, replacing one of the same person, whose sessions end. A login that is another person's is `Broken`.
     fn put_account(&self, account: &Account) -> Result<()>;
     /// The account of a login.
     fn account(&self, login: &str) -> Result<Option<Account>>;
+    /// Whether anybody has an account.
+    fn has_account(&self) -> Result<bool>;
     /// Keeps a browser's session under its token's hash.
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()>;
     /// The session of a token's hash, ended by time or not.
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>>;
     /// Ends a session.
     fn end_session(&self, token: [u8; 32]) -> Result<()>;
+    /// Forgets sessions and one-time codes whose time is over.
+    fn tidy(&self, now: Timestamp) -> Result<()>;
 }
 
 /// The serial of a case number with this block: `2026-000042` without one, `2026-K7Q-000042` with block `K7Q`.

@@ -77,6 +77,8 @@ pub(crate) struct Simulation {
     pub(crate) logged: BTreeMap<EntryId, Logged>,
     /// Entries that went with a phone's newer state when it was restored from an older copy.
     pub(crate) gone: BTreeSet<EntryId>,
+    /// Phones that have lost work in that way.
+    pub(crate) forgetful: BTreeSet<usize>,
     /// Phones of which two copies live.
     pub(crate) copied: BTreeSet<usize>,
     pub(crate) documents: Vec<DocumentId>,
@@ -125,6 +127,7 @@ impl Simulation {
             backups: names.iter().map(|_| None).collect(),
             logged: BTreeMap::new(),
             gone: BTreeSet::new(),
+            forgetful: BTreeSet::new(),
             copied: BTreeSet::new(),
             documents: Vec::new(),
             coverage: Coverage::default(),

@@ -235,7 +235,10 @@ fn check_fields(puts: &[Put]) -> Result<Vec<Field>, Objection> {
         let Key::Field(field) = put.key else {
             return Err(Refusal::Grammar.into());
         };
-        FieldValue::decode(field, &put.value).map_err(|_| Refusal::WrongFields)?;
+        FieldValue::decode(field, &put.value).map_err(|fault| match fault {
+            EntryFault::Form => Objection::Refused(Refusal::WrongFields),
+            EntryFault::Newer => Objection::Newer,
+        })?;
         fields.push(field);
     }
     Ok(fields)

@@ -15,7 +15,7 @@ use crate::domain::time::{At, Timestamp};
 /// * 1: the first.
 pub const ENTRY_VERSION: u64 = 1;
 
-/// Why bytes are not an entry.
+/// Why bytes are not an entry, or not the value of a register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EntryFault {
     /// Not canonical, not complete, or a value is out of bounds.

@@ -365,6 +365,15 @@ fn what_a_newer_program_may_have_written_is_newer() {
 }
 
 #[test]
+fn a_code_that_only_describes_need_not_be_known() {
+    let mut entry = full();
+    (entry.body.mode, entry.body.reason, entry.body.source) = (Some(900), Some(901), Some(902));
+    (entry.body.photos[0].media, entry.body.photos[0].kind) = (903, 904);
+    entry.body.count = Some((905, 1));
+    assert_eq!(decode(&encode(&entry)), Ok(entry));
+}
+
+#[test]
 fn room_for_later_is_kept_and_passed_over() {
     let anything = item(|w| w.map(1).uint(0).array(2).text("later").null());
     for bytes in [

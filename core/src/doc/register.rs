@@ -2,6 +2,7 @@
 //!
 //! Whether an action may write a register is a row of the action table.
 
+use super::entry::EntryFault;
 use crate::cbor::{self, Fault, Reader, Result, Writer};
 use crate::domain::case::{Category, CategoryKind};
 use crate::domain::entry::Field;
@@ -54,13 +55,13 @@ impl FieldValue {
     }
 
     /// Reads a value of a register. Unknown keys are passed over.
-    pub fn decode(field: Field, bytes: &[u8]) -> Result<Self> {
+    pub fn decode(field: Field, bytes: &[u8]) -> std::result::Result<Self, EntryFault> {
         check(bytes)?;
         let mut r = Reader::new(bytes);
         match field {
             Field::Place => decode_place(&mut r).map(Self::Place),
             Field::Category => decode_category(&mut r).map(Self::Category),
-            Field::Words => bounded_text(r.text()?).map(Self::Words),
+            Field::Words => Ok(Self::Words(bounded_text(r.text()?)?)),
         }
     }
 }
@@ -86,7 +87,7 @@ fn encode_place(w: &mut Writer, place: &Place) {
     }
 }
 
-fn decode_place(r: &mut Reader<'_>) -> Result<Place> {
+fn decode_place(r: &mut Reader<'_>) -> std::result::Result<Place, EntryFault> {
     let (mut village, mut lon, mut lat, mut datum, mut accuracy_m, mut words) =
         (None, None, None, None, None, None);
     for _ in 0..r.map()? {
@@ -94,7 +95,7 @@ fn decode_place(r: &mut Reader<'_>) -> Result<Place> {
             0 => village = VillageCode::new(r.uint()?),
             1 => lon = Some(within(r.int()?, 1_800_000_000)?),
             2 => lat = Some(within(r.int()?, 900_000_000)?),
-            3 => datum = Some(Datum::from_code(r.uint()?).ok_or(Fault::Unexpected)?),
+            3 => datum = Some(Datum::from_code(r.uint()?).ok_or(EntryFault::Newer)?),
             4 => accuracy_m = Some(r.uint()?),
             5 => words = Some(bounded_text(r.text()?)?),
             _ => {
@@ -102,7 +103,7 @@ fn decode_place(r: &mut Reader<'_>) -> Result<Place> {
             }
         }
     }
-    let village = village.ok_or(Fault::Unexpected)?;
+    let village = village.ok_or(EntryFault::Form)?;
     let point = match (lon, lat, datum) {
         (Some(lon_e7), Some(lat_e7), Some(datum)) => Some(Point {
             lon_e7,
@@ -111,7 +112,7 @@ fn decode_place(r: &mut Reader<'_>) -> Result<Place> {
             accuracy_m,
         }),
         (None, None, None) if accuracy_m.is_none() => None,
-        _ => return Err(Fault::Unexpected),
+        _ => return Err(EntryFault::Form),
     };
     Ok(Place {
         village,
@@ -120,12 +121,12 @@ fn decode_place(r: &mut Reader<'_>) -> Result<Place> {
     })
 }
 
-fn decode_category(r: &mut Reader<'_>) -> Result<Category> {
+fn decode_category(r: &mut Reader<'_>) -> std::result::Result<Category, EntryFault> {
     let (mut scheme, mut kind, mut code, mut condition) = (None, None, None, None);
     for _ in 0..r.map()? {
         match r.uint()? {
             0 => scheme = Some(small(r.uint()?)?),
-            1 => kind = CategoryKind::from_code(r.uint()?),
+            1 => kind = Some(CategoryKind::from_code(r.uint()?).ok_or(EntryFault::Newer)?),
             2 => code = Some(small(r.uint()?)?),
             3 => condition = Some(small(r.uint()?)?),
             _ => {
@@ -140,7 +141,7 @@ fn decode_category(r: &mut Reader<'_>) -> Result<Category> {
             code,
             condition,
         }),
-        _ => Err(Fault::Unexpected),
+        _ => Err(EntryFault::Form),
     }
 }
 
@@ -271,6 +272,28 @@ mod tests {
     }
 
     #[test]
+    fn a_datum_or_kind_that_is_not_known_is_newer() {
+        let mut place = Writer::default();
+        place.map(4).uint(0).uint(440_403_100_200);
+        place.uint(1).int(5).uint(2).int(5).uint(3).uint(4);
+        let mut category = Writer::default();
+        category
+            .map(3)
+            .uint(0)
+            .uint(1)
+            .uint(1)
+            .uint(3)
+            .uint(2)
+            .uint(6_010);
+        for (field, bytes) in [
+            (Field::Place, place.finish()),
+            (Field::Category, category.finish()),
+        ] {
+            assert_eq!(FieldValue::decode(field, &bytes), Err(EntryFault::Newer));
+        }
+    }
+
+    #[test]
     fn a_position_without_a_datum_is_refused() {
         let mut w = Writer::default();
         w.map(3)
@@ -282,7 +305,7 @@ mod tests {
             .int(5);
         assert_eq!(
             FieldValue::decode(Field::Place, &w.finish()),
-            Err(Fault::Unexpected)
+            Err(EntryFault::Form)
         );
     }
 
@@ -291,7 +314,7 @@ mod tests {
         for words in [String::new(), "字".repeat(limits::CASE_WORDS_MAX + 1)] {
             assert_eq!(
                 FieldValue::decode(Field::Words, &encode_text(&words)),
-                Err(Fault::Unexpected)
+                Err(EntryFault::Form)
             );
         }
     }

@@ -133,6 +133,10 @@ pub enum Role {
     Evaluator,
     /// Manages people, devices and the directory.
     Administrator,
+    /// Cancels: a bundle of one, for whoever is trusted with it beside his other posts.
+    Canceller,
+    /// Grants and denies requests: likewise.
+    Granter,
 }
 
 impl Role {
@@ -145,6 +149,8 @@ impl Role {
         Self::Leader,
         Self::Evaluator,
         Self::Administrator,
+        Self::Canceller,
+        Self::Granter,
     ];
 
     /// The word in JSON, SQL and the translation layer.
@@ -157,6 +163,8 @@ impl Role {
             Self::Leader => "leader",
             Self::Evaluator => "evaluator",
             Self::Administrator => "administrator",
+            Self::Canceller => "canceller",
+            Self::Granter => "granter",
         }
     }
 
@@ -199,6 +207,8 @@ impl Role {
             Self::Leader => vec![city(C::Urge), city(C::Note)],
             Self::Evaluator => vec![city(C::Evaluate)],
             Self::Administrator => vec![city(C::Administer)],
+            Self::Canceller => vec![city(C::Cancel)],
+            Self::Granter => vec![city(C::Grant)],
         }
     }
 }
@@ -222,6 +232,17 @@ mod tests {
             [9, 10, 19, 20].map(|ms| holding.is_held_at(Timestamp(ms))),
             [false, true, true, false]
         );
+    }
+
+    #[test]
+    fn every_capability_is_held_through_some_role() {
+        for capability in Capability::ALL {
+            let gives = |role: &Role| {
+                let rights = role.rights(UnitId(5));
+                rights.iter().any(|right| right.capability == *capability)
+            };
+            assert!(Role::ALL.iter().any(gives), "{capability:?}");
+        }
     }
 
     #[test]

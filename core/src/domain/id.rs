@@ -36,8 +36,9 @@ macro_rules! byte_id {
                 }
                 let mut bytes = [0u8; $len];
                 for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-                    let pair = std::str::from_utf8(pair).ok()?;
-                    *byte = u8::from_str_radix(pair, 16).ok()?;
+                    *byte = pair.iter().try_fold(0, |byte, digit| {
+                        Some(byte << 4 | u8::try_from(char::from(*digit).to_digit(16)?).ok()?)
+                    })?;
                 }
                 Some(Self(bytes))
             }
@@ -170,7 +171,14 @@ mod tests {
         let id = EntryId([0xa5; 16]);
         assert_eq!(EntryId::from_hex(&id.hex()), Some(id));
         assert_eq!(EntryId::from_hex("a5"), None);
-        assert_eq!(PersonId::from_hex("zz00000000000000"), None);
+        for wrong in [
+            "zz00000000000000",
+            "+100000000000000",
+            " 100000000000000",
+            "é00000000000000",
+        ] {
+            assert_eq!(PersonId::from_hex(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

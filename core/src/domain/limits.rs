@@ -78,15 +78,29 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 21;
 pub const STALL_MS: u64 = 30_000;
 /// Milliseconds within which contacts of a device are noted as one.
 pub const CONTACT_NOTE_MS: i64 = 60_000;
+/// Rows of a device's log that one round reads when it looks for losses.
+pub const LOG_ROWS: usize = 1_000;
+/// Ranges of missing entries that one notice tells.
+pub const RESEND_RANGES_MAX: usize = 64;
 /// Rounds in a row that one call of `sync` makes at most.
 pub const ROUNDS_MAX: usize = 64;
 
 /// Days after which a closed case leaves the feeds of its scopes.
 pub const CLOSED_FEED_DAYS: i64 = 90;
+/// Closed cases that leave their feeds in one transaction.
+pub const RETIRE_ROWS: usize = 200;
 /// Milliseconds that an enrolment code is good for.
 pub const ENROL_CODE_MS: i64 = 24 * 60 * 60 * 1000;
 /// Milliseconds that a browser session lasts.
 pub const SIGN_IN_MS: i64 = 12 * 60 * 60 * 1000;
+/// Characters of a password at least.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Bytes of a password at most.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+/// Characters of the name under which a person signs in.
+pub const LOGIN_CHARS_MAX: usize = 64;
+/// Milliseconds that open requests have when the server is told to stop.
+pub const STOP_MS: u64 = 10_000;
 /// Rows of one page of a list in the API.
 pub const LIST_ROWS_MAX: usize = 200;
 /// Bytes of a JSON request.

@@ -8,7 +8,7 @@ use rusqlite::Transaction;
 
 use super::push::Pushed;
 use super::remake::{self, Blow};
-use super::{Replica, load};
+use super::{Replica, load, resend};
 use crate::doc::parse;
 use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::limits;
@@ -22,12 +22,13 @@ use crate::store::{documents, feed};
 use crate::sync::wire::{Done, Fate, Notice, Scopes, Welcome};
 
 impl Replica {
-    /// Applies the beginning of a response. Returns whether pages may follow: not in another epoch.
-    pub(super) fn apply_welcome(&self, welcome: &Welcome, round_trip_ms: u64) -> Result<()> {
+    /// Applies the beginning of a response. Returns whether something has gone back into the outbox.
+    pub(super) fn apply_welcome(&self, welcome: &Welcome, round_trip_ms: u64) -> Result<bool> {
         let (boot, monotonic_ms) = (self.environment.boot(), self.environment.monotonic_ms());
         let suffixes = |_: DocumentId| self.random();
         let now = self.environment.now();
         self.store.write(|transaction| {
+            let mut again = false;
             let enrolment = enrolment::enrolled(transaction)?;
             let mut state = enrolment::round_state(transaction)?;
             state.anchor = Some(Anchor {
@@ -39,12 +40,16 @@ impl Replica {
             if welcome.epoch != enrolment.epoch {
                 begin_epoch(transaction, &enrolment, welcome.epoch)?;
                 state.scopes_tag = [0; 4];
+                again = true;
             }
             for (number, notice) in welcome
                 .notices
                 .iter()
                 .filter(|(number, _)| *number > state.notice_last)
             {
+                if let Notice::Resend(ranges) = notice {
+                    again |= resend::numbered(transaction, ranges)?;
+                }
                 apply_notice(transaction, notice, &suffixes, now)?;
                 feed::put_notice(transaction, *number, notice)?;
             }
@@ -55,28 +60,35 @@ impl Replica {
                 .max()
                 .unwrap_or(0)
                 .max(state.notice_last);
-            enrolment::put_round_state(transaction, &state)
+            enrolment::put_round_state(transaction, &state)?;
+            Ok(again)
         })
     }
 
-    /// Applies the fates of a push frame. Returns how many changes have left the outbox for good.
-    pub(super) fn apply_fates(&self, fates: &[Fate], pushed: &Pushed) -> Result<usize> {
+    /// Applies the fates of a push frame.
+    pub(super) fn apply_fates(&self, fates: &[Fate], pushed: &Pushed) -> Result<Settled> {
         let now = self.environment.now();
-        let mut settled = 0;
+        let mut settled = Settled::default();
         let touched: BTreeSet<DocumentId> = pushed.iter().map(|(document, _)| *document).collect();
         let suffixes: BTreeMap<DocumentId, [u8; 8]> = touched
             .iter()
             .map(|document| (*document, self.random()))
             .collect();
         self.store.write(|transaction| {
-            settled = 0;
+            settled = Settled::default();
             for (document, suffix) in &suffixes {
                 let own = pushed
                     .iter()
                     .zip(fates)
                     .filter(|((of, _), _)| of == document)
                     .map(|((_, hash), fate)| (*hash, fate));
-                settled += apply_document_fates(transaction, *document, own, *suffix, now)?;
+                settled.add(apply_document_fates(
+                    transaction,
+                    *document,
+                    own,
+                    *suffix,
+                    now,
+                )?);
             }
             Ok(())
         })?;
@@ -155,19 +167,38 @@ impl Replica {
     }
 }
 
-/// The fates of one document's changes. Returns how many have left the outbox for good.
+/// What the fates of a push frame did to the outbox.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Settled {
+    /// How many changes have left it for good.
+    pub(super) changes: usize,
+    /// Something has come into it: made again, or gone back.
+    pub(super) again: bool,
+    /// Something that had left it went back.
+    pub(super) gone_back: bool,
+}
+
+impl Settled {
+    fn add(&mut self, other: Self) {
+        self.changes += other.changes;
+        self.again |= other.again;
+        self.gone_back |= other.gone_back;
+    }
+}
+
+/// The fates of one document's changes.
 fn apply_document_fates<'f>(
     transaction: &Transaction<'_>,
     document: DocumentId,
     fates: impl Iterator<Item = (ChangeHash, &'f Fate)>,
     suffix: [u8; 8],
     now: Timestamp,
-) -> Result<usize> {
+) -> Result<Settled> {
     if documents::state(transaction, document)?.is_none() {
-        return Ok(0);
+        return Ok(Settled::default());
     }
     let (mut refused, mut forked, mut held) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    let mut settled = 0;
+    let (mut settled, mut missing) = (0, BTreeSet::new());
     for (hash, fate) in fates {
         match fate {
             Fate::Ok | Fate::Dup => {
@@ -177,10 +208,13 @@ fn apply_document_fates<'f>(
             Fate::Review => drop(held.insert(hash)),
             Fate::Refused(Refusal::Forked) => drop(forked.insert(hash)),
             Fate::Refused(refusal) => drop(refused.insert(hash, *refusal)),
-            Fate::Missing(_) | Fate::Later(_) => {}
+            Fate::Missing(hashes) => missing.extend(hashes.iter().copied()),
+            Fate::Later(_) => {}
         }
     }
-    settled += refused.len() + forked.len() + held.len();
+    let boxed = refused.len() + forked.len() + held.len();
+    settled += boxed;
+    let gone_back = !missing.is_empty() && resend::depended_on(transaction, document, &missing)?;
     if !held.is_empty() {
         remake::hold(transaction, document, &held, suffix, now)?;
     }
@@ -193,7 +227,11 @@ fn apply_document_fates<'f>(
     if settled > 0 {
         load::refresh(transaction, document)?;
     }
-    Ok(settled)
+    Ok(Settled {
+        changes: settled,
+        again: boxed > 0 || gone_back,
+        gone_back,
+    })
 }
 
 fn apply_notice(

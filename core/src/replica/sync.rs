@@ -225,8 +225,7 @@ impl Replica {
     ) -> Result<()> {
         match incoming {
             Incoming::Welcome(welcome) => {
-                self.apply_welcome(&welcome, round_trip_ms)?;
-                if welcome.epoch != prepared.enrolment.epoch {
+                if self.apply_welcome(&welcome, round_trip_ms)? {
                     (end.again, end.plan.after) = (true, 0);
                 }
                 if welcome.lowest > wire::PROTOCOL && prepared.frames.is_empty() {
@@ -279,12 +278,12 @@ impl Replica {
         match &fates.outcome {
             Ok(fates) => {
                 let settled = self.apply_fates(fates, pushed)?;
-                summary.pushed += settled;
-                // Something was made again: it goes with the next round.
-                let is_remade = fates
-                    .iter()
-                    .any(|fate| matches!(fate, wire::Fate::Refused(_) | wire::Fate::Review));
-                end.again |= is_remade;
+                summary.pushed += settled.changes;
+                // What was made again goes with the next round; what went back stands where the outbox begins.
+                end.again |= settled.again;
+                if settled.gone_back {
+                    end.plan.after = 0;
+                }
                 Ok(())
             }
             Err(Unread::Rebuild) if end.plan.form == Form::Stripped => {

@@ -169,6 +169,22 @@ pub fn set_state(
     Ok(())
 }
 
+/// The changes that the server has taken and no page has placed: document, hash, bytes, in the order in which they were made.
+pub fn acknowledged(connection: &Connection) -> Result<Vec<(DocumentId, ChangeHash, Vec<u8>)>> {
+    let sql =
+        "SELECT documents.id, changes.hash, changes.body FROM changes JOIN documents ON documents.no = changes.document
+               WHERE changes.state = 1 ORDER BY changes.place";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok((
+            DocumentId(bytes(row, 0)?),
+            ChangeHash(bytes(row, 1)?),
+            row.get(2)?,
+        ))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// A change in the outbox.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unsent {

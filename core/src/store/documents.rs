@@ -190,11 +190,13 @@ pub fn id(connection: &Connection, number: DocumentNumber) -> Result<DocumentId>
         .query_row([number], |row| bytes(row, 0).map(DocumentId))?)
 }
 
-/// Takes away documents that are in no scope any more, unless something of them is unsent, boxed or unconfirmed. Returns how many.
+/// Takes away documents that are in no scope any more, unless something of them is unsent, boxed or unconfirmed. One that was opened
+/// here is in its person's scope for ever: as long as no page has placed it, the server may have lost it, and it stays. Returns how many.
 pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
     let leaving = "SELECT no FROM documents WHERE confirmed = 1
         AND NOT EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)
-        AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.state >= 2)
+        AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no
+                          AND (changes.state >= 2 OR documents.placed = 0))
         AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0)";
     let leaving: Vec<DocumentNumber> = transaction
         .prepare_cached(leaving)?

@@ -1,7 +1,7 @@
 //! Cases for people in a browser: list, one, report, act.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::id::{ChangeHash, DocumentId, EntryId, PersonId};
 use patrol_core::domain::limits;
@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Host;
+use super::extract::{Asked, Body, Named};
 use super::json::{self, BodyJson, CaseJson, CaseRowJson, FieldsJson};
+use crate::app::App;
 use crate::auth::Caller;
 use crate::calendar::parse_rfc3339;
 use crate::error::ApiError;
@@ -17,7 +19,7 @@ use crate::office::{self, Deed};
 use crate::store::CaseQuery;
 
 #[derive(Deserialize, Debug, Default)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct ListQuery {
     kind: String,
     /// Stages, separated by commas.
@@ -39,7 +41,7 @@ pub(super) struct ListAnswer {
 pub(super) async fn list(
     State(host): State<Host>,
     Caller(caller): Caller,
-    Query(query): Query<ListQuery>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Json<ListAnswer>, ApiError> {
     let after = query
         .after
@@ -97,7 +99,7 @@ fn read_after(text: &str) -> Option<(patrol_core::domain::time::Timestamp, Docum
 pub(super) async fn show(
     State(host): State<Host>,
     Caller(caller): Caller,
-    Path(document): Path<String>,
+    Named(document): Named<String>,
 ) -> Result<Json<CaseJson>, ApiError> {
     let document = DocumentId::from_hex(&document).ok_or(ApiError::NotFound)?;
     let view = host
@@ -145,10 +147,7 @@ impl ActRequest {
             .iter()
             .map(|text| ChangeHash::from_hex(text))
             .collect::<Option<Vec<_>>>();
-        let key = (0..self.key.len() / 2)
-            .map(|place| u8::from_str_radix(self.key.get(2 * place..2 * place + 2)?, 16).ok());
-        let key = key
-            .collect::<Option<Vec<u8>>>()
+        let key = json::unhex_all(&self.key)
             .filter(|key| (1..=limits::KEY_BYTES_MAX).contains(&key.len()));
         Ok(Deed {
             action: Action::from_word(&self.action).ok_or(ApiError::BadRequest("action"))?,
@@ -166,11 +165,12 @@ impl ActRequest {
 pub(super) async fn begin(
     State(host): State<Host>,
     Caller(caller): Caller,
-    Json(request): Json<ActRequest>,
+    Body(request): Body<ActRequest>,
 ) -> Result<Json<ActAnswer>, ApiError> {
     let deed = request.into_deed()?;
     let document = document_of(caller, &deed);
-    answer(host, caller, document, deed).await
+    let work = move |app: &App| office::begin(app, caller, document, &deed);
+    answer(host, document, work).await
 }
 
 fn document_of(person: PersonId, deed: &Deed) -> DocumentId {
@@ -189,22 +189,21 @@ fn document_of(person: PersonId, deed: &Deed) -> DocumentId {
 pub(super) async fn act(
     State(host): State<Host>,
     Caller(caller): Caller,
-    Path(document): Path<String>,
-    Json(request): Json<ActRequest>,
+    Named(document): Named<String>,
+    Body(request): Body<ActRequest>,
 ) -> Result<Json<ActAnswer>, ApiError> {
     let document = DocumentId::from_hex(&document).ok_or(ApiError::NotFound)?;
-    answer(host, caller, document, request.into_deed()?).await
+    let deed = request.into_deed()?;
+    let work = move |app: &App| office::act(app, caller, document, &deed);
+    answer(host, document, work).await
 }
 
 async fn answer(
     host: Host,
-    caller: PersonId,
     document: DocumentId,
-    deed: Deed,
+    work: impl FnOnce(&App) -> office::Result<EntryId> + Send + 'static,
 ) -> Result<Json<ActAnswer>, ApiError> {
-    let entry = host
-        .blocking(move |app| office::act(app, caller, document, &deed))
-        .await??;
+    let entry = host.blocking(work).await??;
     Ok(Json(ActAnswer {
         document: document.hex(),
         entry: entry.hex(),

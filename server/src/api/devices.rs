@@ -1,19 +1,19 @@
 //! Enrolling, listing and revoking phones; the directory; health.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{DeviceId, PersonId};
-use patrol_core::domain::limits;
 use patrol_core::sync::seal;
 use serde::{Deserialize, Serialize};
 
+use super::extract::{Body, Named};
 use super::{Host, json};
 use crate::app::App;
 use crate::auth::{self, Caller, CallingDevice};
-use crate::calendar::rfc3339;
+use crate::devices::{self, Code, DeviceRow};
 use crate::error::ApiError;
 
 /// `GET /healthz`: whether the database answers.
@@ -49,16 +49,9 @@ fn need(app: &App, person: PersonId, capability: Capability) -> Result<(), ApiEr
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CodeRequest {
     person: String,
-}
-
-#[derive(Serialize)]
-pub(super) struct CodeAnswer {
-    code: String,
-    /// What a QR code holds: server address and code.
-    qr: String,
-    until: String,
 }
 
 /// `POST /v1/devices/codes`: a one-time code for a person's phone, for a day.
@@ -66,8 +59,8 @@ pub(super) async fn issue_code(
     State(host): State<Host>,
     Caller(caller): Caller,
     headers: HeaderMap,
-    Json(request): Json<CodeRequest>,
-) -> Result<Json<CodeAnswer>, ApiError> {
+    Body(request): Body<CodeRequest>,
+) -> Result<Json<Code>, ApiError> {
     let person = PersonId::from_hex(&request.person).ok_or(ApiError::BadRequest("person"))?;
     let address = headers
         .get(header::ORIGIN)
@@ -76,25 +69,15 @@ pub(super) async fn issue_code(
         .to_owned();
     let answer = host.blocking(move |app| {
         need(app, caller, Capability::Administer)?;
-        app.known()
-            .directory
-            .person(person)
-            .ok_or(ApiError::NotFound)?;
-        let code = auth::draw_code(app);
-        let until = app.environment.now().plus_ms(limits::ENROL_CODE_MS);
-        app.store
-            .put_enrol_code(auth::hash_of(&code), person, until)?;
-        let qr = format!("xuncun:1?server={address}&code={code}");
-        Ok::<_, ApiError>(CodeAnswer {
-            code,
-            qr,
-            until: rfc3339(until),
-        })
+        let code = devices::issue_code(app, person, &address)?.ok_or(ApiError::NotFound)?;
+        tracing::info!(%person, %caller, "a one-time code for {person} was drawn by {caller}");
+        Ok::<_, ApiError>(code)
     });
     Ok(Json(answer.await??))
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct EnrolRequest {
     code: String,
     public_key: String,
@@ -115,7 +98,7 @@ pub(super) struct EnrolAnswer {
 /// `POST /v1/devices/enrol`: uses a code; the phone has made its own key.
 pub(super) async fn enrol(
     State(host): State<Host>,
-    Json(request): Json<EnrolRequest>,
+    Body(request): Body<EnrolRequest>,
 ) -> Result<Json<EnrolAnswer>, ApiError> {
     let public_key: [u8; 32] =
         json::unhex(&request.public_key).ok_or(ApiError::BadRequest("public_key"))?;
@@ -156,56 +139,32 @@ pub(super) async fn enrol(
     Ok(Json(answer.await??))
 }
 
-#[derive(Serialize)]
-pub(super) struct DeviceAnswer {
-    device: String,
-    person: String,
-    enrolled_at: String,
-    revoked_at: Option<String>,
-    seen_at: Option<String>,
-    n_max: u64,
-    outbox: Option<u64>,
-    last_error: Option<String>,
-}
-
 /// `GET /v1/devices`: every phone with what the server knows of it.
 pub(super) async fn list(
     State(host): State<Host>,
     Caller(caller): Caller,
-) -> Result<Json<Vec<DeviceAnswer>>, ApiError> {
-    let devices = host.blocking(move |app| {
+) -> Result<Json<Vec<DeviceRow>>, ApiError> {
+    let rows = host.blocking(move |app| {
         need(app, caller, Capability::Administer)?;
-        let mut devices = Vec::new();
-        app.store.read(&mut |snapshot| {
-            devices = snapshot.devices()?;
-            Ok(())
-        })?;
-        Ok::<_, ApiError>(devices)
+        Ok::<_, ApiError>(devices::list(app)?)
     });
-    let answer = devices.await??.into_iter().map(|device| DeviceAnswer {
-        device: device.id.hex(),
-        person: device.person.hex(),
-        enrolled_at: rfc3339(device.enrolled_at),
-        revoked_at: device.revoked_at.map(rfc3339),
-        seen_at: device.seen_at.map(rfc3339),
-        n_max: device.n_max,
-        outbox: device.status.outbox,
-        last_error: device.status.last_error,
-    });
-    Ok(Json(answer.collect()))
+    Ok(Json(rows.await??))
 }
 
 /// `POST /v1/devices/{device}/revoke`: stops its feed; what it wrote is still collected, for review.
 pub(super) async fn revoke(
     State(host): State<Host>,
     Caller(caller): Caller,
-    Path(device): Path<String>,
+    Named(device): Named<String>,
 ) -> Result<Json<()>, ApiError> {
     let device = DeviceId::from_hex(&device).ok_or(ApiError::NotFound)?;
     let done = host.blocking(move |app| {
         need(app, caller, Capability::Administer)?;
-        app.store.revoke(device, app.environment.now())?;
-        Ok::<_, ApiError>(())
+        if !devices::revoke(app, device)? {
+            return Err(ApiError::NotFound);
+        }
+        tracing::info!(%device, %caller, "device {device} was revoked by {caller}");
+        Ok(())
     });
     done.await??;
     Ok(Json(()))

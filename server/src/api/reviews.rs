@@ -1,13 +1,14 @@
 //! Changes held for review: listing and settling them.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use patrol_core::doc::entry;
 use patrol_core::doc::parse;
 use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
 use serde::{Deserialize, Serialize};
 
+use super::extract::{Body, Named};
 use super::{Host, json};
 use crate::auth::Caller;
 use crate::calendar::rfc3339;
@@ -58,6 +59,7 @@ fn held_json(held: &BoxedChange) -> HeldAnswer {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SettleRequest {
     verdict: String,
     words: String,
@@ -67,8 +69,8 @@ pub(super) struct SettleRequest {
 pub(super) async fn settle(
     State(host): State<Host>,
     Caller(caller): Caller,
-    Path((document, change)): Path<(String, String)>,
-    Json(request): Json<SettleRequest>,
+    Named((document, change)): Named<(String, String)>,
+    Body(request): Body<SettleRequest>,
 ) -> Result<Json<()>, ApiError> {
     let document = DocumentId::from_hex(&document).ok_or(ApiError::NotFound)?;
     let change = ChangeHash::from_hex(&change).ok_or(ApiError::NotFound)?;
@@ -81,7 +83,17 @@ pub(super) async fn settle(
         return Err(ApiError::BadRequest("words"));
     }
     host.blocking(move |app| {
-        review::settle(app, caller, document, change, verdict, &request.words)
+        if !review::may_settle(app, caller) {
+            return Err(ApiError::Forbidden("not_permitted"));
+        }
+        Ok(review::settle(
+            app,
+            caller,
+            document,
+            change,
+            verdict,
+            &request.words,
+        )?)
     })
     .await??;
     Ok(Json(()))

@@ -1,18 +1,21 @@
 //! Signing in and out of a browser.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::limits;
 use serde::{Deserialize, Serialize};
 
+use super::extract::Body;
 use super::{CookieKind, Host};
 use crate::auth::{self, COOKIE, Caller};
 use crate::error::ApiError;
 use crate::store::BrowserSession;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
     login: String,
     password: String,
@@ -27,17 +30,12 @@ pub(super) struct Person {
 /// `POST /v1/session`: signs in; the answer sets the cookie.
 pub(super) async fn sign_in(
     State(host): State<Host>,
-    request: Request,
+    parts: Parts,
+    Body(request): Body<SignIn>,
 ) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
     if !auth::is_same_origin(&parts) {
         return Err(ApiError::Forbidden("foreign_origin"));
     }
-    let bytes = axum::body::to_bytes(body, limits::JSON_BYTES_MAX)
-        .await
-        .map_err(|_| ApiError::TooLarge)?;
-    let request: SignIn =
-        serde_json::from_slice(&bytes).map_err(|_| ApiError::BadRequest("malformed"))?;
     let cookies = host.cookies;
     let signed_in = host.blocking(move |app| {
         let person = auth::check_password(app, &request.login, &request.password)?
@@ -61,16 +59,17 @@ pub(super) async fn sign_in(
         ))
     });
     let (token, person) = signed_in.await??;
-    let secure = if cookies == CookieKind::Secure {
-        "; Secure"
-    } else {
-        ""
-    };
-    let cookie = format!(
-        "{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}",
-        limits::SIGN_IN_MS / 1_000
-    );
+    let cookie = cookie(&token, limits::SIGN_IN_MS / 1_000, cookies);
     Ok(([(header::SET_COOKIE, cookie)], Json(person)).into_response())
+}
+
+/// The cookie that holds a session's token for so many seconds: no script reads it, no other page sends it.
+fn cookie(token: &str, seconds: i64, kind: CookieKind) -> String {
+    let secure = match kind {
+        CookieKind::Secure => "; Secure",
+        CookieKind::Plain => "",
+    };
+    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
 }
 
 /// `GET /v1/session`: who is signed in.
@@ -92,16 +91,16 @@ pub(super) async fn show(
     }))
 }
 
-/// `DELETE /v1/session`: signs out.
+/// `DELETE /v1/session`: signs out, and takes the cookie back.
 pub(super) async fn sign_out(
     State(host): State<Host>,
     Caller(_): Caller,
-    request: Request,
-) -> Result<Json<()>, ApiError> {
-    let (parts, _) = request.into_parts();
+    parts: Parts,
+) -> Result<Response, ApiError> {
+    let gone = cookie("", 0, host.cookies);
     if let Some(token) = auth::session_token(&parts) {
         host.blocking(move |app| app.store.end_session(auth::hash_of(&token)))
             .await??;
     }
-    Ok(Json(()))
+    Ok(([(header::SET_COOKIE, gone)], Json(())).into_response())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, StreamExt as _};
 use patrol_core::domain::limits;
@@ -23,8 +23,13 @@ const BATCH_BYTES: usize = 128 * 1024;
 pub(super) async fn round(
     State(host): State<Host>,
     CallingDevice(device): CallingDevice,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    if headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) != Some(CONTENT_TYPE.as_bytes())
+    {
+        return Err(ApiError::ContentType);
+    }
     let mut round = Round::new(Arc::clone(&host.app), device);
     let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
     let mut pieces = body.into_data_stream();

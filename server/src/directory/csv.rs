@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ImportFault, Reason};
+use super::fault::{ImportFault, Reason};
 
 /// A file: its columns and rows.
 pub(super) struct Sheet {

@@ -7,7 +7,7 @@ use patrol_core::domain::place::{Datum, Point};
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 
 use super::csv::Line;
-use super::{ImportFault, Reason};
+use super::fault::{ImportFault, Reason};
 
 /// Reads decimal digits.
 pub(super) fn number(text: &str) -> Option<u64> {

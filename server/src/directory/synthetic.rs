@@ -8,22 +8,22 @@ use patrol_core::domain::id::{PersonId, UnitId};
 use patrol_core::domain::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+/// 2020-01-01 in +08:00: since when made-up people are in office where nothing else is said, so that the same directory
+/// has the same bytes at every start.
+pub const SYNTHETIC_SINCE: Timestamp = Timestamp(1_577_808_000_000);
+
 /// An inspector per beat, a cadre per village, an operator per department and enterprise, three dispatchers, a leader,
-/// an evaluator and an administrator, all in office since `from` and without end; ascending by id, which is made of the
+/// a leader on duty who also cancels and grants, an evaluator and an administrator, all in office since `from` and without end; ascending by id, which is made of the
 /// label.
 pub fn synthetic_people(directory: &Directory, from: Timestamp) -> Vec<Person> {
     let mut people = Vec::new();
-    let mut join = |label: String, role, at| {
-        people.push(person(
-            label,
-            Post {
-                role,
-                at,
-                from,
-                until: None,
-            },
-        ));
+    let post = |role, at| Post {
+        role,
+        at,
+        from,
+        until: None,
     };
+    let mut join = |label: String, role, at| people.push(person(label, vec![post(role, at)]));
     for (beat, number) in directory.beats.iter().zip(1..) {
         join(
             format!("巡查员{number:02}"),
@@ -58,12 +58,17 @@ pub fn synthetic_people(directory: &Directory, from: Timestamp) -> Vec<Person> {
     join("督办领导01".to_owned(), Role::Leader, PostAt::City);
     join("评价员01".to_owned(), Role::Evaluator, PostAt::City);
     join("管理员01".to_owned(), Role::Administrator, PostAt::City);
+    let on_duty = [Role::Leader, Role::Canceller, Role::Granter];
+    people.push(person(
+        "值班长01".to_owned(),
+        on_duty.map(|role| post(role, PostAt::City)).to_vec(),
+    ));
     people.sort_by_key(|person| person.id);
     people
 }
 
 /// The id is the beginning of the label's SHA-256.
-fn person(label: String, post: Post) -> Person {
+fn person(label: String, posts: Vec<Post>) -> Person {
     let mut id = [0; PersonId::LEN];
     for (to, from) in id.iter_mut().zip(Sha256::digest(label.as_bytes())) {
         *to = from;
@@ -71,6 +76,6 @@ fn person(label: String, post: Post) -> Person {
     Person {
         id: PersonId(id),
         name: label,
-        posts: vec![post],
+        posts,
     }
 }

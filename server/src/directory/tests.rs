@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use patrol_core::domain::capability::Role;
-use patrol_core::domain::directory::{Post, PostAt};
-use patrol_core::domain::place::Scope;
+use patrol_core::domain::directory::{Post, PostAt, UnitKind};
+use patrol_core::domain::place::{Scope, VillageCode};
 
+use super::tables::place_name;
 use super::*;
 
 /// 2026-01-01 in +08:00.
@@ -131,8 +132,10 @@ fn made_up_people_fill_every_place_and_are_always_the_same() {
     assert_eq!(posts(|post| post.role == Role::Cadre), 122);
     assert_eq!(posts(|post| post.role == Role::UnitOperator), 30);
     assert_eq!(posts(|post| post.role == Role::Dispatcher), 3);
-    assert_eq!(posts(|post| post.at == PostAt::City), 6);
-    assert_eq!(zhuhai.people.len(), 219);
+    assert_eq!(posts(|post| post.role == Role::Canceller), 1);
+    assert_eq!(posts(|post| post.role == Role::Granter), 1);
+    assert_eq!(posts(|post| post.at == PostAt::City), 9);
+    assert_eq!(zhuhai.people.len(), 220);
     let walker = zhuhai
         .people
         .iter()

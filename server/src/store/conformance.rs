@@ -20,7 +20,7 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     a_feed_says_which_write_it_has_told_whole(make().as_ref());
     digests_are_sums_over_members(make().as_ref());
     a_commit_is_all_or_nothing(make().as_ref());
-    a_retired_document_joins_again(make().as_ref());
+    a_document_that_ended_long_ago_leaves_its_feeds_and_joins_again(make().as_ref());
     writers_at_once_leave_gapless_feeds(make().as_ref());
     codes_enrol_once(make().as_ref());
     boxes_fates_and_notices_are_kept(make().as_ref());
@@ -181,30 +181,52 @@ fn a_commit_is_all_or_nothing(store: &dyn Store) {
     assert_eq!(events(store, a).len(), 1);
 }
 
-fn a_retired_document_joins_again(store: &dyn Store) {
+fn a_document_that_ended_long_ago_leaves_its_feeds_and_joins_again(store: &dyn Store) {
     let a = village(0);
-    commit(store, vec![part(1, 0, &[1], &[a], 5)]).expect("a first commit");
-    store
-        .retire(&[document(1), document(9)])
-        .expect("retiring passes over what is not there");
-    assert_eq!(
-        look(store, |snapshot| snapshot.memberships(document(1))),
-        []
-    );
-    commit(store, vec![part(1, 1, &[2], &[a], 6)]).expect("it goes on");
-    let one = document(1);
-    let expected = [
-        (1, one, FeedEvent::Join(0)),
-        (2, one, FeedEvent::Leave),
-        (3, one, FeedEvent::Join(1)),
+    let ended = |id, expected_len, changes: &[u8], at: Option<i64>| {
+        let mut part = part(id, expected_len, changes, &[a], 5);
+        part.summary.ended_at = at.map(Timestamp);
+        part
+    };
+    let parts = vec![
+        ended(1, 0, &[1], Some(10)),
+        ended(2, 0, &[2], Some(9)),
+        ended(3, 0, &[3], None),
+        ended(4, 0, &[4], Some(20)),
     ];
-    assert_eq!(events(store, a), expected);
-    assert_eq!(
-        look(store, |snapshot| Ok(snapshot
-            .scope(a)?
-            .map(|row| row.digest))),
-        Some(Digest(6))
-    );
+    commit(store, parts).expect("a first commit");
+    let retire = |before, limit| {
+        store
+            .retire(Timestamp(before), limit)
+            .expect("retiring succeeds")
+    };
+    assert_eq!([retire(9, 10), retire(20, 1), retire(20, 5)], [0, 1, 1]);
+    assert_eq!(retire(20, 5), 0, "what has left does not leave again");
+    let is_member = |id| {
+        let memberships = look(store, |snapshot| snapshot.memberships(document(id)));
+        !memberships.is_empty()
+    };
+    assert_eq!([1, 2, 3, 4].map(is_member), [false, false, true, true]);
+    // Lists by scope still show it.
+    let query = CaseQuery {
+        scopes: Some(vec![a]),
+        limit: 10,
+        ..CaseQuery::default()
+    };
+    assert_eq!(look(store, |snapshot| snapshot.cases(&query)).len(), 4);
+    commit(store, vec![ended(2, 1, &[5], Some(30))]).expect("it goes on");
+    let rows = events(store, a);
+    let expected = [
+        (5, document(2), FeedEvent::Leave),
+        (6, document(1), FeedEvent::Leave),
+        (7, document(2), FeedEvent::Join(1)),
+    ];
+    assert_eq!(rows.get(4..), Some(&expected[..]));
+    let digest = look(store, |snapshot| {
+        Ok(snapshot.scope(a)?.map(|row| row.digest))
+    });
+    assert_eq!(digest, Some(Digest(15)));
+    assert_eq!(retire(31, 10), 2);
 }
 
 fn writers_at_once_leave_gapless_feeds(store: &dyn Store) {
@@ -253,7 +275,13 @@ fn codes_enrol_once(store: &dyn Store) {
     store
         .note_contact(device.id, Timestamp(160), &status, true)
         .expect("a contact is noted");
+    let told = Commit {
+        told: Some((device.id, 4)),
+        ..Commit::default()
+    };
+    store.commit(&told).expect("what it was told is kept");
     let device = look(store, |snapshot| snapshot.device(device.id)).expect("the device is there");
+    assert_eq!((device.n_max, device.n_told), (0, 4));
     assert_eq!(
         (device.revoked_at, device.seen_at),
         (Some(Timestamp(150)), Some(Timestamp(160)))
@@ -386,16 +414,46 @@ fn lists_are_filtered_and_paged(store: &dyn Store) {
     assert_eq!(list(second_page), [3, 2].map(document));
 }
 
+fn sessions_end_with_a_new_password_and_by_time(store: &dyn Store, account: &Account) {
+    let put = |token: u8, person: u8, until| {
+        let session = BrowserSession {
+            person: PersonId([person; 8]),
+            until: Timestamp(until),
+        };
+        store
+            .put_session([token; 32], &session)
+            .expect("a session is kept");
+    };
+    let is_there = |token: u8| {
+        let session = store.session([token; 32]);
+        session.expect("the store answers").is_some()
+    };
+    for (token, person, until) in [(1, 1, 9), (2, 2, 9), (3, 2, 10)] {
+        put(token, person, until);
+    }
+    store.put_account(account).expect("an account is replaced");
+    assert_eq!([1, 2, 3].map(is_there), [false, true, true]);
+    store
+        .put_enrol_code([5; 32], account.person, Timestamp(9))
+        .expect("a code is kept");
+    store.tidy(Timestamp(9)).expect("tidying succeeds");
+    assert_eq!([1, 2, 3].map(is_there), [false, false, true]);
+    let enrolled = store.enrol([5; 32], [7; 32], [8; 32], Timestamp(9));
+    assert!(enrolled.expect("the store answers").is_some());
+}
+
 fn accounts_sessions_and_directories_are_kept(store: &dyn Store) {
     let account = Account {
         person: PersonId([1; 8]),
         login: "zhang".to_owned(),
         password_hash: "$argon2id$".to_owned(),
     };
+    assert!(!store.has_account().expect("the store answers"));
     store.put_account(&account).expect("an account is kept");
+    assert!(store.has_account().expect("the store answers"));
     assert_eq!(
         store.account("zhang").expect("the store answers"),
-        Some(account)
+        Some(account.clone())
     );
     assert_eq!(store.account("li").expect("the store answers"), None);
     let session = BrowserSession {
@@ -411,6 +469,7 @@ fn accounts_sessions_and_directories_are_kept(store: &dyn Store) {
     );
     store.end_session([1; 32]).expect("ending succeeds");
     assert_eq!(store.session([1; 32]).expect("the store answers"), None);
+    sessions_end_with_a_new_password_and_by_time(store, &account);
     assert_eq!(store.directory().expect("the store answers"), None);
     store
         .put_directory(b"old", Timestamp(1))

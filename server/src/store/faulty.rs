@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use patrol_core::domain::id::{DeviceId, DocumentId, PersonId};
+use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 
@@ -75,8 +75,8 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.read(look)
     }
 
-    fn retire(&self, documents: &[DocumentId]) -> Result<()> {
-        self.inner.retire(documents)
+    fn retire(&self, ended_before: Timestamp, limit: usize) -> Result<usize> {
+        self.inner.retire(ended_before, limit)
     }
 
     fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()> {
@@ -131,12 +131,20 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.account(login)
     }
 
+    fn has_account(&self) -> Result<bool> {
+        self.inner.has_account()
+    }
+
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
         self.inner.put_session(token, session)
     }
 
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>> {
         self.inner.session(token)
+    }
+
+    fn tidy(&self, now: Timestamp) -> Result<()> {
+        self.inner.tidy(now)
     }
 
     fn end_session(&self, token: [u8; 32]) -> Result<()> {

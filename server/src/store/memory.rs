@@ -167,6 +167,7 @@ impl State {
             seen_at: None,
             status: Status::default(),
             n_max: 0,
+            n_told: 0,
         };
         self.codes.remove(&code);
         self.tokens.insert(token, id);
@@ -202,6 +203,8 @@ impl State {
             ));
         }
         self.accounts.insert(account.person, account.clone());
+        self.sessions
+            .retain(|_, session| session.person != account.person);
         Ok(())
     }
 }
@@ -219,11 +222,8 @@ impl Store for MemoryStore {
         self.write(|state| state.commit(commit))
     }
 
-    fn retire(&self, documents: &[DocumentId]) -> Result<()> {
-        self.write(|state| {
-            state.retire(documents);
-            Ok(())
-        })
+    fn retire(&self, ended_before: Timestamp, limit: usize) -> Result<usize> {
+        self.write(|state| Ok(state.retire(ended_before, limit)))
     }
 
     fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()> {
@@ -303,6 +303,10 @@ impl Store for MemoryStore {
             .cloned())
     }
 
+    fn has_account(&self) -> Result<bool> {
+        Ok(!self.present().accounts.is_empty())
+    }
+
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
         self.write(|state| {
             state.sessions.insert(token, session.clone());
@@ -312,6 +316,14 @@ impl Store for MemoryStore {
 
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>> {
         Ok(self.present().sessions.get(&token).cloned())
+    }
+
+    fn tidy(&self, now: Timestamp) -> Result<()> {
+        self.write(|state| {
+            state.sessions.retain(|_, session| now < session.until);
+            state.codes.retain(|_, (_, until)| now <= *until);
+            Ok(())
+        })
     }
 
     fn end_session(&self, token: [u8; 32]) -> Result<()> {

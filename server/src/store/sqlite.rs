@@ -17,7 +17,7 @@ mod schema;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use patrol_core::domain::id::{DeviceId, DocumentId, PersonId};
+use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -165,8 +165,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn retire(&self, documents: &[DocumentId]) -> Result<()> {
-        self.write(|tx| commit::retire(tx, documents))
+    fn retire(&self, ended_before: Timestamp, limit: usize) -> Result<usize> {
+        self.write(|tx| commit::retire(tx, ended_before, limit))
     }
 
     fn put_enrol_code(&self, code: [u8; 32], person: PersonId, until: Timestamp) -> Result<()> {
@@ -221,6 +221,10 @@ impl Store for SqliteStore {
         self.ask(|connection| accounts::account(connection, login))
     }
 
+    fn has_account(&self) -> Result<bool> {
+        self.ask(accounts::has_account)
+    }
+
     fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
         self.write(|tx| accounts::put_session(tx, token, session))
     }
@@ -231,6 +235,13 @@ impl Store for SqliteStore {
 
     fn end_session(&self, token: [u8; 32]) -> Result<()> {
         self.write(|tx| accounts::end_session(tx, token))
+    }
+
+    fn tidy(&self, now: Timestamp) -> Result<()> {
+        self.write(|tx| {
+            accounts::forget_sessions(tx, now)?;
+            devices::forget_codes(tx, now)
+        })
     }
 }
 

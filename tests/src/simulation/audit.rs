@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::doc::compose::Content;
 use patrol_core::doc::document;
+use patrol_core::doc::entry;
 use patrol_core::doc::parse::parse_admitted;
 use patrol_core::domain::id::{DocumentId, EntryId};
 use patrol_core::domain::place::Scope;
+use patrol_core::store::{boxes, changes};
 use patrol_core::sync::seal::Digest;
+use patrol_core::sync::wire::Notice;
 use patrol_server::grow::Growing;
+use patrol_server::holes;
 use patrol_server::store::{FeedEvent, Snapshot};
 
 use super::Simulation;
@@ -25,6 +29,8 @@ pub fn entry_of(document: DocumentId, body: &[u8]) -> Option<EntryId> {
 /// What the server holds of a document.
 struct OnServer {
     growing: Growing,
+    /// It has not left its feeds by age.
+    is_in_feeds: bool,
     held: BTreeSet<EntryId>,
 }
 
@@ -36,6 +42,8 @@ impl Simulation {
         let server = self.server()?;
         self.nothing_is_lost(&server)?;
         self.replicas_are_equal(&server)?;
+        self.no_number_is_missing()?;
+        self.count_resends()?;
         let app = std::sync::Arc::clone(&self.world.app);
         let mut checked = Ok(());
         app.store
@@ -75,6 +83,7 @@ impl Simulation {
                     id,
                     OnServer {
                         growing: Growing::load(snapshot, id)?,
+                        is_in_feeds: !snapshot.memberships(id)?.is_empty(),
                         held,
                     },
                 );
@@ -88,6 +97,7 @@ impl Simulation {
                         .collect();
                     e.insert(OnServer {
                         growing: Growing::load(snapshot, id)?,
+                        is_in_feeds: false,
                         held,
                     });
                 }
@@ -130,6 +140,46 @@ impl Simulation {
         Ok(())
     }
 
+    /// Every counter that a phone has used has a fate, or its entry lies in the outbox or the refused box; and no phone was asked for what it had handed in. Not so
+    /// of a phone that has forgotten work, or whose counters another copy uses too.
+    fn no_number_is_missing(&self) -> Result<(), String> {
+        for (number, phone) in self.phones.iter().enumerate() {
+            if self.forgetful.contains(&number) || self.copied.contains(&number) {
+                continue;
+            }
+            let kept_back = phone.replica.store().read(numbers_kept);
+            let kept_back = kept_back.map_err(|error| error.to_string())?;
+            let mut rows = Vec::new();
+            let read = self.world.app.store.read(&mut |snapshot| {
+                rows = snapshot.fates(phone.device(), 1, usize::MAX >> 8)?;
+                Ok(())
+            });
+            read.map_err(|error| error.to_string())?;
+            let missing = holes::missing(0, &rows, &kept_back);
+            if !missing.is_empty() {
+                return Err(format!("phone {number}: {missing:?} have no fate"));
+            }
+            let notices = phone.replica.notices().map_err(|error| error.to_string())?;
+            if let Some((_, Notice::Resend(ranges))) = notices
+                .iter()
+                .find(|(_, notice)| matches!(notice, Notice::Resend(_)))
+            {
+                return Err(format!("phone {number} was asked for {ranges:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn count_resends(&mut self) -> Result<(), String> {
+        for phone in &self.phones {
+            let notices = phone.replica.notices().map_err(|error| error.to_string())?;
+            let is_resend = |(_, notice): &&(u64, Notice)| matches!(notice, Notice::Resend(_));
+            let count = notices.iter().filter(is_resend).count();
+            self.coverage.add_many("asked to send again", count);
+        }
+        Ok(())
+    }
+
     fn replicas_are_equal(&self, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {
         for (number, phone) in self.phones.iter().enumerate() {
             if phone.is_revoked(&self.world.app) {
@@ -141,7 +191,7 @@ impl Simulation {
                 .known()
                 .directory
                 .scopes_of(phone.person, self.world.clock.now());
-            for (id, held) in server.iter().filter(|(_, held)| !held.growing.is_empty()) {
+            for (id, held) in server.iter().filter(|(_, held)| held.is_in_feeds) {
                 let reading = held.growing.read();
                 let is_due = reading
                     .case
@@ -164,6 +214,21 @@ impl Simulation {
     }
 }
 
+/// The counters of entries that a phone has not handed in: refused ones, and those for which the server has no answer yet.
+fn numbers_kept(connection: &rusqlite::Connection) -> patrol_core::error::Result<BTreeSet<u64>> {
+    let mut kept: BTreeSet<u64> = boxes::kept_back(connection)?.into_iter().collect();
+    for change in changes::outbox(connection, 0, usize::MAX >> 8)? {
+        let body = changes::body(connection, change.document, change.hash)?.unwrap_or_default();
+        let content = parse_admitted(&body)
+            .ok()
+            .and_then(|change| Content::of(&change));
+        if let Some(Content::Person { entry: bytes, .. }) = content {
+            kept.extend(entry::decode(&bytes).ok().map(|entry| entry.n));
+        }
+    }
+    Ok(kept)
+}
+
 /// Feeds have no gaps, follow each document's graph, and their digests are the sums over their members.
 fn feeds_are_sound(
     snapshot: &dyn Snapshot,
@@ -176,6 +241,9 @@ fn feeds_are_sound(
         let digest = Digest::of(*id, &held.growing.ledger.head_hashes());
         for scope in reading.case.scopes {
             scopes.insert(scope);
+            if !held.is_in_feeds {
+                continue;
+            }
             let sum = sums.entry(scope).or_default();
             *sum = sum.with(digest);
         }

@@ -32,6 +32,7 @@ pub const REQUIRED: &[&str] = &[
     "right returned",
     "scope moved",
     "device revoked",
+    "case left its feeds by age",
     "fate ok",
     "fate dup",
     "fate review",

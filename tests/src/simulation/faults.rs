@@ -16,7 +16,7 @@ impl Simulation {
     pub(super) fn fault(&mut self) {
         let phone = self.some_phone();
         self.faults += 1;
-        match self.rng.random_range(0..16) {
+        match self.rng.random_range(0..17) {
             0..2 => self.break_phone(phone),
             14 | 15 => self.back_up(phone),
             2..4 => self.restore(phone),
@@ -39,6 +39,7 @@ impl Simulation {
                 self.coverage.add("server crash after commit");
             }
             12 => self.end_or_return_rights(),
+            16 => self.retire(),
             _ => self.revoke(phone),
         }
         if self.mutation == Mutation::AckBeforeCommit {
@@ -80,8 +81,12 @@ impl Simulation {
             return;
         };
         let unsent = unsent(self.phones[phone].replica.store());
+        let before = self.gone.len();
         self.gone
             .extend(since.into_iter().filter(|entry| unsent.contains(entry)));
+        if self.gone.len() > before {
+            self.forgetful.insert(phone);
+        }
         let machine = Arc::clone(&self.phones[phone].machine);
         self.phones[phone].replica = Replica::on(copy, machine);
         self.coverage.add("phone restored from an older copy");
@@ -136,6 +141,13 @@ impl Simulation {
             self.coverage.add("right ended");
         }
         drop(self.world.app.put_directory(&directory));
+    }
+
+    /// Some cases that have ended leave their feeds, as if long ago.
+    fn retire(&mut self) {
+        let retired = self.world.app.store.retire(self.world.clock.now(), 3);
+        self.coverage
+            .add_many("case left its feeds by age", retired.unwrap_or(0));
     }
 
     /// A phone is reported lost: its feed stops, what it wrote is still collected. The person gets a new one.

@@ -400,9 +400,12 @@ impl<'d> Check<'d> {
             Role::Inspector => matches!(at, PostAt::Beat(_)),
             Role::Cadre => kind == Some(UnitKind::Village),
             Role::UnitOperator => kind.is_some(),
-            Role::Dispatcher | Role::Leader | Role::Evaluator | Role::Administrator => {
-                at == PostAt::City
-            }
+            Role::Dispatcher
+            | Role::Leader
+            | Role::Evaluator
+            | Role::Administrator
+            | Role::Canceller
+            | Role::Granter => at == PostAt::City,
         };
         if !is_placed {
             self.faults

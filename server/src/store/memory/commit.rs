@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Commit, Digest, Document, DocumentId, Feed, FeedRow, Result, Scope, ScopeRow, State,
-    StoreError, StoredChange,
+    StoreError, StoredChange, Timestamp,
 };
 use crate::store::{DocumentCommit, FeedEvent};
 
@@ -129,11 +129,24 @@ impl State {
                 device.revoked_bytes = device.revoked_bytes.saturating_add(bytes);
             });
         }
+        if let Some((device, n)) = commit.told {
+            self.devices
+                .entry(device)
+                .and_modify(|device| device.n_told = n);
+        }
     }
 
-    pub(super) fn retire(&mut self, documents: &[DocumentId]) {
+    pub(super) fn retire(&mut self, ended_before: Timestamp, limit: usize) -> usize {
         let commit = self.commits + 1;
-        for id in documents {
+        let due = |(id, document): (&DocumentId, &Document)| {
+            let ended_at = document.summary.ended_at?;
+            let is_due = ended_at < ended_before && !document.joined.is_empty();
+            is_due.then_some((ended_at, *id))
+        };
+        let mut ended: Vec<_> = self.documents.iter().filter_map(due).collect();
+        ended.sort_unstable();
+        ended.truncate(limit);
+        for (_, id) in &ended {
             let Some(mut document) = self.documents.remove(id) else {
                 continue;
             };
@@ -143,6 +156,7 @@ impl State {
             }
             self.documents.insert(*id, document);
         }
+        ended.len()
     }
 
     /// Adds a row to a feed and returns its number.

@@ -30,6 +30,8 @@ pub(super) fn put_account(tx: &Transaction<'_>, account: &Account) -> Result<()>
         account.login,
         account.password_hash
     ])?;
+    tx.prepare_cached("DELETE FROM sessions WHERE person = ?1")?
+        .execute([account.person.0])?;
     Ok(())
 }
 
@@ -44,6 +46,11 @@ pub(super) fn account(connection: &Connection, login: &str) -> Result<Option<Acc
         })
     });
     Ok(account.optional()?)
+}
+
+pub(super) fn has_account(connection: &Connection) -> Result<bool> {
+    let mut select = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM accounts)")?;
+    Ok(select.query_row([], |row| row.get(0))?)
 }
 
 pub(super) fn put_session(
@@ -69,6 +76,12 @@ pub(super) fn session(connection: &Connection, token: [u8; 32]) -> Result<Option
         })
     });
     Ok(session.optional()?)
+}
+
+pub(super) fn forget_sessions(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("DELETE FROM sessions WHERE until <= ?1")?
+        .execute([now.0])?;
+    Ok(())
 }
 
 pub(super) fn end_session(tx: &Transaction<'_>, token: [u8; 32]) -> Result<()> {

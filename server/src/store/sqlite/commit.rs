@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::place::Scope;
+use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use rusqlite::Transaction;
 
@@ -68,27 +68,28 @@ fn commit(tx: &Transaction<'_>, commit: &Commit) -> Result<Vec<u64>> {
     if let Some((device, bytes)) = commit.revoked_bytes {
         devices::add_revoked_bytes(tx, device, bytes)?;
     }
+    if let Some((device, n)) = commit.told {
+        devices::put_told(tx, device, n)?;
+    }
     additions.write(tx)?;
     Ok(ordinals)
 }
 
-/// Takes documents out of the feeds of their scopes.
-pub(super) fn retire(tx: &Transaction<'_>, documents: &[DocumentId]) -> Result<()> {
+/// Takes documents that ended before a time out of the feeds of their scopes. Returns how many.
+pub(super) fn retire(tx: &Transaction<'_>, ended_before: Timestamp, limit: usize) -> Result<usize> {
     let mut additions = Additions::default();
-    for id in documents {
-        let Some(known) = documents::known(tx, *id)? else {
-            continue;
-        };
-        for (scope, _) in feeds::members_of(tx, known.no)?
-            .into_iter()
-            .filter(|(_, joined)| *joined > 0)
-        {
-            additions.row(scope, known.no, FeedEvent::Leave);
-            additions.digest(scope, known.digest, Digest::default());
+    let ended = documents::ended(tx, ended_before, limit)?;
+    for (no, digest) in &ended {
+        let members = feeds::members_of(tx, *no)?;
+        for (scope, _) in members.into_iter().filter(|(_, joined)| *joined > 0) {
+            additions.row(scope, *no, FeedEvent::Leave);
+            additions.digest(scope, *digest, Digest::default());
         }
-        feeds::retire_member(tx, known.no)?;
+        feeds::retire_member(tx, *no)?;
+        documents::set_retired(tx, *no)?;
     }
-    additions.write(tx)
+    additions.write(tx)?;
+    Ok(ended.len())
 }
 
 /// Adds a document's changes and gathers its rows. Returns the ordinal of the first change added.

@@ -16,7 +16,8 @@ macro_rules! select_devices {
         concat!(
             "SELECT d.id, d.person, d.public_key, d.enrolled_at, d.revoked_at, d.revoked_bytes, d.revoked_empty,
              d.seen_at, d.free_bytes, d.version, d.clock_offset_ms, d.outbox, d.outbox_age_ms, d.kept_back,
-             d.photo_bytes_due, d.last_error, (SELECT coalesce(max(f.n), 0) FROM fates f WHERE f.device = d.id)
+             d.photo_bytes_due, d.last_error, (SELECT coalesce(max(f.n), 0) FROM fates f WHERE f.device = d.id),
+             d.n_told
              FROM devices d ",
             $rest
         )
@@ -63,6 +64,12 @@ pub(super) fn enrol(
     device(tx, id)
 }
 
+pub(super) fn forget_codes(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("DELETE FROM enrol_codes WHERE until < ?1")?
+        .execute([now.0])?;
+    Ok(())
+}
+
 pub(super) fn revoke(tx: &Transaction<'_>, device: DeviceId, now: Timestamp) -> Result<()> {
     tx.prepare_cached("UPDATE devices SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
         .execute(params![device.0, now.0])?;
@@ -72,6 +79,12 @@ pub(super) fn revoke(tx: &Transaction<'_>, device: DeviceId, now: Timestamp) -> 
 pub(super) fn add_revoked_bytes(tx: &Transaction<'_>, device: DeviceId, bytes: u64) -> Result<()> {
     tx.prepare_cached("UPDATE devices SET revoked_bytes = revoked_bytes + ?2 WHERE id = ?1")?
         .execute(params![device.0, bytes.cast_signed()])?;
+    Ok(())
+}
+
+pub(super) fn put_told(tx: &Transaction<'_>, device: DeviceId, n: u64) -> Result<()> {
+    tx.prepare_cached("UPDATE devices SET n_told = ?2 WHERE id = ?1")?
+        .execute(params![device.0, n.cast_signed()])?;
     Ok(())
 }
 
@@ -149,5 +162,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Device> {
             last_error: row.get(15)?,
         },
         n_max: uint(row, 16)?,
+        n_told: uint(row, 17)?,
     })
 }

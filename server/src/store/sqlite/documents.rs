@@ -79,7 +79,7 @@ pub(super) fn update(
     let mut update = tx.prepare_cached(
         "UPDATE documents SET len = ?1, digest = ?2, kind = ?3, number = ?4, numbers = ?5, stage = ?6, rework = ?7,
            village = ?8, category = ?9, words = ?10, units = ?11, reporter = ?12, conflicts = ?13, anomalies = ?14,
-           changed_at = ?15, ended_at = ?16
+           changed_at = ?15, ended_at = ?16, retired = 0
          WHERE no = ?17",
     )?;
     with_changing(part, len, |values| {
@@ -97,6 +97,29 @@ pub(super) fn update(
         &old,
         &all_numbers(&part.summary.number, &part.summary.numbers),
     )
+}
+
+/// Documents that ended before that time and are in their feeds, the longest ended first.
+pub(super) fn ended(
+    tx: &Transaction<'_>,
+    before: Timestamp,
+    limit: usize,
+) -> Result<Vec<(DocumentNo, Digest)>> {
+    let mut select = tx.prepare_cached(
+        "SELECT no, digest FROM documents WHERE ended_at IS NOT NULL AND retired = 0 AND ended_at < ?1
+         ORDER BY ended_at LIMIT ?2",
+    )?;
+    let rows = select.query_map(params![before.0, bound(limit)], |row| {
+        Ok((row.get(0)?, feeds::digest(row, 1)?))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes that a document has left its feeds by age.
+pub(super) fn set_retired(tx: &Transaction<'_>, no: DocumentNo) -> Result<()> {
+    tx.prepare_cached("UPDATE documents SET retired = 1 WHERE no = ?1")?
+        .execute([no])?;
+    Ok(())
 }
 
 /// Hands over the values of the columns that every commit writes.

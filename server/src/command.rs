@@ -1,0 +1,138 @@
+//! What the program does: serve, or one errand on the database file (people, accounts, phones), also while a server runs on it.
+//!
+//! An errand returns what it found as JSON, one value a line; only `main` prints. Rules and SQL are elsewhere.
+
+mod device;
+mod person;
+mod serve;
+
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use patrol_core::domain::id::PersonId;
+use serde_json::Value;
+
+use crate::app::{App, draw_identity};
+use crate::config::Config;
+use crate::host::SystemEnvironment;
+use crate::store::StoreError;
+use crate::store::sqlite::SqliteStore;
+
+pub use device::DeviceErrand;
+pub use person::PersonErrand;
+pub use serve::serve;
+
+/// 巡村 Xuncun's server.
+#[derive(Parser, Clone, PartialEq, Eq, Debug)]
+#[command(
+    version,
+    about = "巡村 Xuncun: the office's server",
+    args_conflicts_with_subcommands = true
+)]
+pub struct CommandLine {
+    /// What to do; to serve, if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve, if nothing else is to be done.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What to do.
+#[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Serves phones and browsers.
+    Serve(Config),
+    /// People of the directory and their accounts.
+    #[command(subcommand)]
+    Person(PersonErrand),
+    /// Phones.
+    #[command(subcommand)]
+    Device(DeviceErrand),
+}
+
+/// What is wrong, in words; all of it.
+pub type Faults = Vec<String>;
+
+/// On which database an errand is run.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct Database {
+    /// The database file; a server may be running on it.
+    #[arg(long, env = "XUNCUN_DATABASE", default_value = "xuncun.db")]
+    database: PathBuf,
+}
+
+/// One person, by id or by name.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Who {
+    /// The person's id, 16 hexadecimal digits.
+    #[arg(long, value_parser = person_id)]
+    person: Option<PersonId>,
+    /// The person's name in the directory.
+    #[arg(long)]
+    name: Option<String>,
+}
+
+fn person_id(text: &str) -> Result<PersonId, String> {
+    PersonId::from_hex(text).ok_or_else(|| "not 16 hexadecimal digits".to_owned())
+}
+
+/// Runs an errand. Returns what it says, one value a line.
+///
+/// # Errors
+/// What is wrong, in words; then nothing has changed.
+pub fn run(errand: &Command, input: &mut dyn BufRead) -> Result<Vec<Value>, Faults> {
+    match errand {
+        Command::Person(errand) => person::run(errand, input),
+        Command::Device(errand) => device::run(errand),
+        Command::Serve(_) => Ok(Vec::new()),
+    }
+}
+
+impl Database {
+    /// Opens the server's parts on a database that is there.
+    fn open(&self) -> Result<App, Faults> {
+        if !self.database.is_file() {
+            let path = self.database.display();
+            return Err(vec![format!("{path} is not there: start the server once")]);
+        }
+        open(&self.database).map_err(|error| vec![error.to_string()])
+    }
+}
+
+/// Opens the server's parts on a database file, or makes it.
+fn open(database: &Path) -> Result<App, StoreError> {
+    let store = SqliteStore::open(database, || draw_identity(&SystemEnvironment))?;
+    App::open(Arc::new(store), Arc::new(SystemEnvironment))
+}
+
+impl Who {
+    /// The only person who is meant.
+    fn find(&self, app: &App) -> Result<PersonId, Faults> {
+        let known = app.known();
+        let is_meant = |id: PersonId, name: &str| match (&self.person, &self.name) {
+            (Some(person), _) => *person == id,
+            (None, wanted) => wanted.as_deref() == Some(name),
+        };
+        let people = &known.directory.people;
+        let meant = people
+            .iter()
+            .filter(|person| is_meant(person.id, &person.name));
+        match meant.map(|person| person.id).collect::<Vec<_>>().as_slice() {
+            [one] => Ok(*one),
+            [] => Err(vec![
+                "nobody of that id or name is in the directory".to_owned(),
+            ]),
+            several => {
+                let ids: Vec<String> = several.iter().map(PersonId::hex).collect();
+                Err(vec![format!(
+                    "several people have that name, so say --person: {}",
+                    ids.join(", ")
+                )])
+            }
+        }
+    }
+}

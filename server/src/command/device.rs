@@ -1,0 +1,74 @@
+//! Errands about phones: a one-time code, the list, revocation.
+//!
+//! A running server sees what they do with its next request: codes and devices are read each time.
+
+use clap::Subcommand;
+use patrol_core::domain::id::DeviceId;
+use serde_json::{Value, json};
+
+use super::{Database, Faults, Who};
+use crate::devices;
+use crate::store::StoreError;
+
+/// An errand about phones.
+#[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
+pub enum DeviceErrand {
+    /// Draws a one-time code for a person's phone, good for a day.
+    Code {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+        /// Whose.
+        #[command(flatten)]
+        who: Who,
+        /// The address at which phones reach the server.
+        #[arg(long, env = "XUNCUN_URL", default_value = "http://127.0.0.1:8080")]
+        url: String,
+    },
+    /// Lists every phone, one JSON line each.
+    List {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Stops a phone's feed; what it wrote is still collected, for review.
+    Revoke {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+        /// The device's id, 16 hexadecimal digits.
+        #[arg(long, value_parser = device_id)]
+        device: DeviceId,
+    },
+}
+
+fn device_id(text: &str) -> Result<DeviceId, String> {
+    DeviceId::from_hex(text).ok_or_else(|| "not 16 hexadecimal digits".to_owned())
+}
+
+pub(super) fn run(errand: &DeviceErrand) -> Result<Vec<Value>, Faults> {
+    let failed = |error: StoreError| vec![error.to_string()];
+    match errand {
+        DeviceErrand::Code { database, who, url } => {
+            let app = database.open()?;
+            let person = who.find(&app)?;
+            let code = devices::issue_code(&app, person, url.trim_end_matches('/'))
+                .map_err(failed)?
+                .ok_or_else(|| vec!["the person has left the directory".to_owned()])?;
+            tracing::info!(%person, "a one-time code for {person} was drawn by command");
+            Ok(vec![json!(code)])
+        }
+        DeviceErrand::List { database } => {
+            let rows = devices::list(&database.open()?).map_err(failed)?;
+            Ok(rows.iter().map(|row| json!(row)).collect())
+        }
+        DeviceErrand::Revoke { database, device } => {
+            if devices::revoke(&database.open()?, *device).map_err(failed)? {
+                tracing::info!(%device, "device {device} was revoked by command");
+                Ok(vec![json!({ "device": device.hex() })])
+            } else {
+                Err(vec![format!("there is no device {device}")])
+            }
+        }
+    }
+}

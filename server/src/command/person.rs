@@ -1,0 +1,122 @@
+//! Errands about people: who is in the directory, and what signs a person in.
+//!
+//! It changes nobody's posts: people stand in the directory.
+
+use std::io::BufRead;
+
+use clap::Subcommand;
+use patrol_core::domain::directory::{Post, PostAt};
+use patrol_core::domain::limits;
+use serde_json::{Value, json};
+
+use super::{Database, Faults, Who};
+use crate::auth;
+use crate::calendar::rfc3339;
+
+/// An errand about people.
+#[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
+pub enum PersonErrand {
+    /// Says who is in the directory, one JSON line a person.
+    List {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Makes or replaces a person's account; the password is the first line of the input.
+    Password {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+        /// Whose.
+        #[command(flatten)]
+        who: Who,
+        /// The name under which the person signs in.
+        #[arg(long)]
+        login: String,
+    },
+}
+
+pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<Value>, Faults> {
+    match errand {
+        PersonErrand::List { database } => list(database),
+        PersonErrand::Password {
+            database,
+            who,
+            login,
+        } => password(database, who, login, input),
+    }
+}
+
+fn list(database: &Database) -> Result<Vec<Value>, Faults> {
+    let known = database.open()?.known();
+    let people = known.directory.people.iter();
+    Ok(people
+        .map(|person| {
+            let posts: Vec<Value> = person.posts.iter().map(post).collect();
+            json!({ "person": person.id.hex(), "name": person.name, "posts": posts })
+        })
+        .collect())
+}
+
+fn post(post: &Post) -> Value {
+    let at = match post.at {
+        PostAt::City => "city".to_owned(),
+        PostAt::Unit(unit) => format!("unit:{unit}"),
+        PostAt::Beat(beat) => format!("beat:{}", beat.0),
+    };
+    json!({
+        "role": post.role.word(),
+        "at": at,
+        "from": rfc3339(post.from),
+        "until": post.until.map(rfc3339),
+    })
+}
+
+fn password(
+    database: &Database,
+    who: &Who,
+    login: &str,
+    input: &mut dyn BufRead,
+) -> Result<Vec<Value>, Faults> {
+    let password = first_line(input)?;
+    let mut faults = Vec::new();
+    if !auth::is_login(login) {
+        faults.push(format!(
+            "--login has 1 to {} characters, none of them blank",
+            limits::LOGIN_CHARS_MAX
+        ));
+    }
+    if !auth::is_password(&password) {
+        faults.push(format!(
+            "the password has at least {} characters and at most {} bytes",
+            limits::PASSWORD_CHARS_MIN,
+            limits::PASSWORD_BYTES_MAX
+        ));
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let app = database.open()?;
+    let person = who.find(&app)?;
+    let failed = |error: crate::store::StoreError| vec![error.to_string()];
+    let holder = app.store.account(login).map_err(failed)?;
+    if holder.is_some_and(|account| account.person != person) {
+        return Err(vec![format!("the login {login} is another person's")]);
+    }
+    auth::put_account(&app, person, login, &password).map_err(failed)?;
+    tracing::info!(%person, "the account of {person} was set by command");
+    Ok(vec![json!({ "person": person.hex(), "login": login })])
+}
+
+/// The first line, of which no more is read than a password may have.
+fn first_line(input: &mut dyn BufRead) -> Result<String, Faults> {
+    use std::io::Read as _;
+    let mut line = Vec::new();
+    let mut bounded = input.take(limits::PASSWORD_BYTES_MAX as u64 + 3);
+    bounded
+        .read_until(b'\n', &mut line)
+        .map_err(|error| vec![format!("the password cannot be read: {error}")])?;
+    // A line that was cut is too long by then, whatever its last character was.
+    let line = String::from_utf8_lossy(&line);
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

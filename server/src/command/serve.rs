@@ -1,0 +1,158 @@
+//! Serving: opens the store, puts a directory in force, listens, stops cleanly.
+//!
+//! What is served is `api`'s; nothing is decided here.
+
+use std::future::IntoFuture as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::Faults;
+use crate::api::{self, CookieKind};
+use crate::app::App;
+use crate::config::Config;
+use crate::directory;
+use crate::retire;
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// What is wrong, in words.
+pub async fn serve(config: &Config) -> Result<(), Faults> {
+    let faults = config.faults();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let app = Arc::new(super::open(&config.database).map_err(one)?);
+    put_directory(&app, config)?;
+    if !app.store.has_account().map_err(one)? {
+        let database = config.database.display();
+        tracing::info!(
+            "nobody can sign in yet; the first administrator: patrol-server person list --database {database}, then \
+             patrol-server person password --database {database} --person HEX --login NAME, with the password as input"
+        );
+    }
+    let signals = StopSignals::listen().map_err(one)?;
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .map_err(one)?;
+    let address = listener.local_addr().map_err(one)?;
+    // Scripts and tests wait for this line, and read the port from it.
+    tracing::info!(listen = %address, "listening on {address}");
+    let cookies = if config.plain_cookies {
+        CookieKind::Plain
+    } else {
+        CookieKind::Secure
+    };
+    let daily = tokio::spawn(daily(Arc::clone(&app)));
+    let stopping = Arc::new(Notify::new());
+    let stop = Arc::clone(&stopping);
+    let served = axum::serve(listener, api::router(app, cookies))
+        .with_graceful_shutdown(async move { stop.notified().await });
+    let mut served = std::pin::pin!(served.into_future());
+    tokio::select! {
+        ended = &mut served => return ended.map_err(one),
+        () = signals.heard() => {}
+    }
+    tracing::info!("stopping: open requests may finish");
+    daily.abort();
+    stopping.notify_one();
+    match tokio::time::timeout(Duration::from_millis(config.stop_ms), served).await {
+        Ok(ended) => ended.map_err(one),
+        Err(_) => {
+            // Whatever they had not committed, their senders will send again.
+            tracing::warn!("open requests were cut after {} ms", config.stop_ms);
+            Ok(())
+        }
+    }
+}
+
+/// Does at the start, and then once a day, what time brings.
+async fn daily(app: Arc<App>) {
+    let mut days = tokio::time::interval(Duration::from_hours(24));
+    loop {
+        days.tick().await;
+        let app = Arc::clone(&app);
+        let work = move || {
+            let now = app.environment.now();
+            app.store.tidy(now)?;
+            retire::retire_ended(&app, now)
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(retired)) => {
+                tracing::info!(
+                    retired,
+                    "{retired} cases that ended long ago left their feeds"
+                );
+            }
+            Ok(Err(error)) => tracing::error!(%error, "the daily work failed: {error}"),
+            Err(error) => tracing::error!(%error, "the daily work panicked: {error}"),
+        }
+    }
+}
+
+/// What tells a server to stop: Ctrl-C, or what a supervisor sends. Heard from the moment it is made.
+struct StopSignals {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 2],
+}
+
+impl StopSignals {
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals = [
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        ];
+        Ok(Self { signals })
+    }
+
+    #[cfg(unix)]
+    async fn heard(mut self) {
+        let [interrupt, terminate] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn heard(self) {
+        drop(tokio::signal::ctrl_c().await);
+    }
+}
+
+fn one(fault: impl std::fmt::Display) -> Faults {
+    vec![fault.to_string()]
+}
+
+/// Puts the directory of the settings in force, if they name one.
+fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
+    let Some(folder) = &config.directory else {
+        return Ok(());
+    };
+    let now = app.environment.now();
+    let words = |fault: &dyn std::fmt::Debug| format!("{}: {fault:?}", folder.display());
+    let mut loaded = directory::load(folder, now)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Faults>())?;
+    loaded.people = if config.synthetic_people {
+        tracing::warn!("made-up people are in the directory: for trials, never for work");
+        directory::synthetic_people(&loaded, directory::SYNTHETIC_SINCE)
+    } else {
+        // The folder has no file of people: those in force stay, as far as their places do.
+        app.known().directory.people.clone()
+    };
+    let unsound = loaded.check(now);
+    if !unsound.is_empty() {
+        return Err(unsound.iter().map(|fault| words(fault)).collect());
+    }
+    app.put_directory(&loaded).map_err(one)
+}

@@ -1,0 +1,90 @@
+//! Phones as the office manages them: one-time codes, the list, revocation. Shared by the API and the commands.
+//!
+//! Who may do this is asked by its callers, and nothing here prints or answers anybody.
+
+use patrol_core::domain::id::{DeviceId, PersonId};
+use patrol_core::domain::limits;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::auth;
+use crate::calendar::rfc3339;
+use crate::store::{Device, Result};
+
+/// A one-time code, as it is handed to a person. The server keeps only its hash.
+#[derive(Serialize, Debug)]
+pub struct Code {
+    /// To be typed.
+    pub code: String,
+    /// What a QR code holds: server address and code.
+    pub qr: String,
+    /// Until when it is good.
+    pub until: String,
+}
+
+/// A one-time code for a phone of a person, for a day. None: nobody of that id.
+pub fn issue_code(app: &App, person: PersonId, server_url: &str) -> Result<Option<Code>> {
+    if app.known().directory.person(person).is_none() {
+        return Ok(None);
+    }
+    let code = auth::draw_code(app);
+    let until = app.environment.now().plus_ms(limits::ENROL_CODE_MS);
+    app.store
+        .put_enrol_code(auth::hash_of(&code), person, until)?;
+    Ok(Some(Code {
+        qr: format!("xuncun:1?server={server_url}&code={code}"),
+        code,
+        until: rfc3339(until),
+    }))
+}
+
+/// A phone with what the server knows of it.
+#[derive(Serialize, Debug)]
+pub struct DeviceRow {
+    device: String,
+    person: String,
+    enrolled_at: String,
+    revoked_at: Option<String>,
+    seen_at: Option<String>,
+    n_max: u64,
+    outbox: Option<u64>,
+    last_error: Option<String>,
+}
+
+impl From<Device> for DeviceRow {
+    fn from(device: Device) -> Self {
+        Self {
+            device: device.id.hex(),
+            person: device.person.hex(),
+            enrolled_at: rfc3339(device.enrolled_at),
+            revoked_at: device.revoked_at.map(rfc3339),
+            seen_at: device.seen_at.map(rfc3339),
+            n_max: device.n_max,
+            outbox: device.status.outbox,
+            last_error: device.status.last_error,
+        }
+    }
+}
+
+/// Every phone.
+pub fn list(app: &App) -> Result<Vec<DeviceRow>> {
+    let mut devices = Vec::new();
+    app.store.read(&mut |snapshot| {
+        devices = snapshot.devices()?;
+        Ok(())
+    })?;
+    Ok(devices.into_iter().map(DeviceRow::from).collect())
+}
+
+/// Stops a phone's feed; what it wrote is still collected, for review. Returns whether there is such a phone.
+pub fn revoke(app: &App, device: DeviceId) -> Result<bool> {
+    let mut exists = false;
+    app.store.read(&mut |snapshot| {
+        exists = snapshot.device(device)?.is_some();
+        Ok(())
+    })?;
+    if exists {
+        app.store.revoke(device, app.environment.now())?;
+    }
+    Ok(exists)
+}

@@ -1,0 +1,372 @@
+//! Requests that are wrong before anything is asked of the rules: unknown URLs and methods, nobody signed in, bodies that are none.
+
+use patrol_core::domain::limits;
+use serde_json::{Value, json};
+
+use super::ground::{ADMIN, Ask, DESK, Ground, STRANGER, WALKER};
+
+/// Every route that takes JSON, who may use it, and a body that would be good.
+fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value)> {
+    let office = &ground.office;
+    let note = office.deed("note", &json!([]));
+    vec![
+        (
+            None,
+            "/v1/session".to_owned(),
+            json!({ "login": "a", "password": "b" }),
+        ),
+        (
+            Some(ADMIN),
+            "/v1/devices/codes".to_owned(),
+            json!({ "person": office.person(WALKER).hex() }),
+        ),
+        (
+            None,
+            "/v1/devices/enrol".to_owned(),
+            json!({ "code": "ABCDE-FGHJK", "public_key": "07".repeat(32) }),
+        ),
+        (Some(WALKER), "/v1/cases".to_owned(), note.clone()),
+        (
+            Some(WALKER),
+            format!("/v1/cases/{}/actions", ground.case),
+            note,
+        ),
+        (
+            Some(DESK),
+            format!("/v1/reviews/{}/{}", ground.case, ground.held),
+            json!({ "verdict": "release", "words": "看过" }),
+        ),
+    ]
+}
+
+#[test]
+fn bodies_that_are_no_json_of_the_route_are_refused() {
+    let ground = Ground::new();
+    let mut wrong = Vec::new();
+    for (who, path, body) in routes_with_json(&ground) {
+        let good = Ask {
+            who,
+            ..Ask::post("", path, &body)
+        };
+        let with = |body: &[u8]| Ask {
+            body: body.to_vec(),
+            ..good.clone()
+        };
+        let typed = |kind: Option<&str>| Ask {
+            headers: kind
+                .map(|kind| ("content-type", kind.to_owned()))
+                .into_iter()
+                .collect(),
+            ..good.clone()
+        };
+        let mut unknown = body.clone();
+        unknown["surprise"] = json!(1);
+        let mut large = body.clone();
+        large["words"] = json!("字".repeat(limits::JSON_BYTES_MAX / 3));
+        let mut other = body.clone();
+        for value in other.as_object_mut().expect("an object").values_mut() {
+            *value = json!(7);
+        }
+        for (what, ask, status, code) in [
+            ("no type", typed(None), 415, "content_type"),
+            (
+                "a form",
+                typed(Some("application/x-www-form-urlencoded")),
+                415,
+                "content_type",
+            ),
+            ("nothing", with(b""), 400, "malformed"),
+            ("broken", with(b"{\"a\":"), 400, "malformed"),
+            ("not UTF-8", with(b"{\"a\":\"\xff\"}"), 400, "malformed"),
+            ("an array", with(b"[]"), 400, "malformed"),
+            ("no fields", with(b"{}"), 400, "malformed"),
+            (
+                "deep",
+                with("[".repeat(10_000).as_bytes()),
+                400,
+                "malformed",
+            ),
+            (
+                "an unknown field",
+                with(unknown.to_string().as_bytes()),
+                400,
+                "malformed",
+            ),
+            (
+                "other types",
+                with(other.to_string().as_bytes()),
+                400,
+                "malformed",
+            ),
+            (
+                "too large",
+                with(large.to_string().as_bytes()),
+                413,
+                "too_large",
+            ),
+        ] {
+            wrong.extend(ground.try_it(what, &ask, status, code));
+        }
+    }
+    assert_eq!(wrong, [] as [String; 0]);
+}
+
+#[test]
+fn unknown_urls_and_methods_are_named() {
+    let ground = Ground::new();
+    let mut wrong = Vec::new();
+    for path in [
+        "/",
+        "/v1",
+        "/v2/cases",
+        "/v1/cases/",
+        "/v1/cases/x/y",
+        "/v1/%ff",
+        "/v1/cases/%ff",
+    ] {
+        let ask = Ask::get(ADMIN, path);
+        wrong.extend(ground.try_it("unknown", &ask, 404, "not_found"));
+    }
+    let paths = routes_with_json(&ground);
+    let posted = paths.iter().map(|(_, path, _)| ("PUT", path.clone()));
+    let others = [
+        ("POST", "/healthz"),
+        ("DELETE", "/v1/directory"),
+        ("POST", "/v1/devices"),
+        ("GET", "/v1/devices/codes"),
+        ("GET", "/v1/devices/enrol"),
+        ("PATCH", "/v1/session"),
+        ("DELETE", "/v1/cases"),
+        ("PUT", "/v1/reviews"),
+        ("GET", "/v1/sync"),
+    ];
+    let others = others.map(|(method, path)| (method, path.to_owned()));
+    for (method, path) in posted.chain(others) {
+        let ask = Ask {
+            method,
+            ..Ask::get(ADMIN, path)
+        };
+        wrong.extend(ground.try_it("method", &ask, 405, "method_not_allowed"));
+    }
+    assert_eq!(wrong, [] as [String; 0]);
+}
+
+#[test]
+fn nobody_gets_anything_without_signing_in_and_nothing_changes_from_elsewhere() {
+    let ground = Ground::new();
+    let mut wrong = Vec::new();
+    let mut asks: Vec<Ask<'_>> = routes_with_json(&ground)
+        .iter()
+        .filter(|(who, _, _)| who.is_some())
+        .map(|(who, path, body)| Ask::post(who.unwrap_or_default(), path, body))
+        .collect();
+    let revoke = format!("/v1/devices/{}/revoke", ground.device);
+    asks.push(Ask::post(ADMIN, revoke, &json!({})));
+    let out = Ask {
+        method: "DELETE",
+        ..Ask::get(ADMIN, "/v1/session")
+    };
+    asks.push(out);
+    for ask in &asks {
+        for origin in ["http://evil.example", "null", ""] {
+            let mut ask = ask.clone();
+            ask.headers.push(("origin", origin.to_owned()));
+            wrong.extend(ground.try_it("elsewhere", &ask, 403, "foreign_origin"));
+        }
+    }
+    let case = format!("/v1/cases/{}", ground.case);
+    asks.extend(
+        [
+            "/v1/session",
+            "/v1/devices",
+            "/v1/cases",
+            "/v1/reviews",
+            &case,
+        ]
+        .map(|path| Ask::get(ADMIN, path)),
+    );
+    for ask in asks {
+        for cookie in [
+            "",
+            "xuncun_session=",
+            "xuncun_session=guessed",
+            "other=1; ;=;",
+        ] {
+            let mut ask = Ask {
+                who: None,
+                ..ask.clone()
+            };
+            ask.headers.push(("cookie", cookie.to_owned()));
+            wrong.extend(ground.try_it("nobody", &ask, 401, "signed_out"));
+        }
+    }
+    assert_eq!(wrong, [] as [String; 0]);
+}
+
+#[test]
+fn phones_without_a_good_token_get_nothing_and_what_is_not_of_the_protocol_neither() {
+    let ground = Ground::new();
+    let mut wrong = Vec::new();
+    let bearer = |token: &str| vec![("authorization", format!("Bearer {token}"))];
+    let sync = |headers| Ask {
+        who: None,
+        method: "POST",
+        headers,
+        body: b"XCN1".to_vec(),
+        ..Ask::get("", "/v1/sync")
+    };
+    let directory = |headers| Ask {
+        who: None,
+        headers,
+        ..Ask::get("", "/v1/directory")
+    };
+    let basic = vec![("authorization", format!("Basic {}", ground.token))];
+    for headers in [Vec::new(), bearer(""), bearer("guessed"), basic] {
+        wrong.extend(ground.try_it("token", &sync(headers.clone()), 401, "signed_out"));
+        wrong.extend(ground.try_it("token", &directory(headers), 401, "signed_out"));
+    }
+    // A browser's session is no phone.
+    wrong.extend(ground.try_it(
+        "cookie",
+        &Ask::get(WALKER, "/v1/directory"),
+        401,
+        "signed_out",
+    ));
+    let kind = |kind: &str| {
+        let mut headers = bearer(&ground.token);
+        headers.push(("content-type", kind.to_owned()));
+        headers
+    };
+    let good = patrol_core::sync::wire::CONTENT_TYPE;
+    wrong.extend(ground.try_it("no type", &sync(bearer(&ground.token)), 415, "content_type"));
+    wrong.extend(ground.try_it("type", &sync(kind("application/json")), 415, "content_type"));
+    let zeros = vec![0; 100_000];
+    for (body, code) in [
+        (&b""[..], "cut"),
+        (b"XCN1", "cut"),
+        (b"XCN2aaaa", "malformed"),
+        (b"<html></html>", "malformed"),
+        (&zeros, "malformed"),
+        (b"XCN1 and no stream", "malformed"),
+    ] {
+        let ask = Ask {
+            body: body.to_vec(),
+            ..sync(kind(good))
+        };
+        wrong.extend(ground.try_it("body", &ask, 400, code));
+    }
+    assert_eq!(wrong, [] as [String; 0]);
+}
+
+/// Of no document, of no device.
+const ABSENT: &str = "01a2072777497f09a4c356cb7fc90284";
+
+/// A name as it stands in a URL.
+fn escaped(name: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02x}"),
+    };
+    name.bytes().map(escape).collect()
+}
+
+#[test]
+fn a_case_that_is_not_there_and_one_that_is_not_for_the_person_are_told_alike() {
+    let ground = Ground::new();
+    let mut wrong = Vec::new();
+    let note = ground.office.deed("note", &json!([]));
+    let names = [
+        ABSENT,
+        &ground.case,
+        "00",
+        &"0".repeat(33),
+        &"é".repeat(16),
+        &"+1".repeat(16),
+    ];
+    for name in names.map(escaped) {
+        let page = Ask::get(STRANGER, format!("/v1/cases/{name}"));
+        wrong.extend(ground.try_it("page", &page, 404, "not_found"));
+        for action in [
+            "note",
+            "report",
+            "accept",
+            "cancel",
+            "mark_duplicate",
+            "count",
+        ] {
+            let mut deed = note.clone();
+            deed["action"] = json!(action);
+            let act = Ask::post(STRANGER, format!("/v1/cases/{name}/actions"), &deed);
+            wrong.extend(ground.try_it(action, &act, 404, "not_found"));
+        }
+    }
+    assert_eq!(wrong, [] as [String; 0]);
+    let listed = ground.office.get(STRANGER, "/v1/cases").json();
+    assert_eq!(listed, json!({ "cases": [], "next": null }));
+}
+
+#[test]
+fn names_of_nothing_are_not_found() {
+    let ground = Ground::new();
+    let mut wrong = Vec::new();
+    let settle = json!({ "verdict": "refuse", "words": "看过" });
+    let hash = "00".repeat(32);
+    for path in [
+        format!("/v1/reviews/{ABSENT}/{hash}"),
+        format!("/v1/reviews/{}/{hash}", ground.case),
+        format!("/v1/reviews/{ABSENT}/{}", ground.held),
+        format!("/v1/reviews/{}/00", ground.case),
+        format!("/v1/reviews/x/{hash}"),
+    ] {
+        wrong.extend(ground.try_it("review", &Ask::post(DESK, path, &settle), 404, "not_found"));
+    }
+    for device in ["0000000000000000", "00", "x", "+1+1+1+1+1+1+1+1"] {
+        let ask = Ask::post(ADMIN, format!("/v1/devices/{device}/revoke"), &json!({}));
+        wrong.extend(ground.try_it("device", &ask, 404, "not_found"));
+    }
+    for (person, status, code) in [
+        ("0000000000000000", 404, "not_found"),
+        ("00", 400, "person"),
+        ("", 400, "person"),
+        ("+1+1+1+1+1+1+1+1", 400, "person"),
+    ] {
+        let ask = Ask::post(ADMIN, "/v1/devices/codes", &json!({ "person": person }));
+        wrong.extend(ground.try_it("person", &ask, status, code));
+    }
+    for (query, code) in [
+        ("after=x", "after"),
+        ("after=1-2", "after"),
+        ("after=", "after"),
+        ("limit=-1", "query"),
+        ("limit=many", "query"),
+        ("surprise=1", "query"),
+    ] {
+        let ask = Ask::get(DESK, format!("/v1/cases?{query}"));
+        wrong.extend(ground.try_it("query", &ask, 400, code));
+    }
+    assert_eq!(wrong, [] as [String; 0]);
+}
+
+#[test]
+fn what_only_some_may_do_is_forbidden_to_the_others() {
+    let ground = Ground::new();
+    let mut wrong = Vec::new();
+    let person = json!({ "person": ground.office.person(WALKER).hex() });
+    let revoke = format!("/v1/devices/{}/revoke", ground.device);
+    for who in [WALKER, DESK, "督办领导01"] {
+        for ask in [
+            Ask::get(who, "/v1/devices"),
+            Ask::post(who, "/v1/devices/codes", &person),
+            Ask::post(who, &revoke, &json!({})),
+        ] {
+            wrong.extend(ground.try_it(who, &ask, 403, "not_permitted"));
+        }
+    }
+    let settle = json!({ "verdict": "release", "words": "看过" });
+    let path = format!("/v1/reviews/{}/{}", ground.case, ground.held);
+    for who in [WALKER, ADMIN, "值班长01"] {
+        wrong.extend(ground.try_it(who, &Ask::get(who, "/v1/reviews"), 403, "not_permitted"));
+        wrong.extend(ground.try_it(who, &Ask::post(who, &path, &settle), 403, "not_permitted"));
+    }
+    assert_eq!(wrong, [] as [String; 0]);
+}

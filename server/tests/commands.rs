@@ -1,0 +1,212 @@
+//! The binary's errands against a database on which the binary is serving: what a command changes, the next request sees.
+
+use serde_json::{Value, json};
+
+use crate::http;
+use crate::program::{Folder, Running, Said, errand};
+
+const ZHUHAI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/zhuhai");
+
+/// A server for a trial, and its database.
+struct Trial {
+    server: Running,
+    database: String,
+}
+
+impl Trial {
+    fn start(name: &str) -> Self {
+        let database = Folder::new(name).database();
+        let server = Running::start(&[
+            "serve",
+            "--database",
+            &database,
+            "--directory",
+            ZHUHAI,
+            "--synthetic-people",
+            "--plain-cookies",
+        ]);
+        Self { server, database }
+    }
+
+    fn errand(&self, words: &[&str], input: &str) -> Said {
+        errand(&[words, &["--database", &self.database]].concat(), input)
+    }
+
+    /// The line of a person.
+    fn person(&self, name: &str) -> Value {
+        let people = self.errand(&["person", "list"], "").lines;
+        let found = people.into_iter().find(|person| person["name"] == name);
+        found.expect("a made-up person")
+    }
+}
+
+#[test]
+fn the_first_administrator_is_made_by_command_while_the_server_runs() {
+    let trial = Trial::start("first_administrator");
+    let (server, log) = (trial.server.address, &trial.server.started);
+    assert!(log.contains("person password"), "{log}");
+    assert!(log.contains("made-up"), "{log}");
+    let admin = trial.person("管理员01");
+    assert_eq!(admin["posts"][0]["role"], "administrator");
+    assert_eq!(admin["posts"][0]["at"], "city");
+    assert_eq!(trial.person("巡查员01")["posts"][0]["at"], "beat:1");
+
+    let words = [
+        "person",
+        "password",
+        "--name",
+        "管理员01",
+        "--login",
+        "admin",
+    ];
+    let account = trial.errand(&words, "eight signs\nand more\n");
+    assert_eq!(
+        account.lines,
+        [json!({ "person": admin["person"], "login": "admin" })]
+    );
+    let origin = format!("http://{server}");
+    let origin = ("origin", origin.as_str());
+    let sign_in = json!({ "login": "admin", "password": "eight signs" });
+    let signed_in = http::post(server, "/v1/session", &[origin], &sign_in);
+    assert_eq!(
+        (signed_in.status, &signed_in.json()["name"]),
+        (200, &admin["name"])
+    );
+    let cookie = signed_in.cookie();
+    let shown = http::ask(server, "GET", "/v1/devices", &[("cookie", &cookie)], &[]);
+    assert_eq!((shown.status, shown.json()), (200, json!([])));
+}
+
+#[test]
+fn a_phone_is_enrolled_by_code_and_revoked_by_command_while_the_server_runs() {
+    let trial = Trial::start("phone_by_command");
+    let server = trial.server.address;
+    let walker = trial.person("巡查员01");
+    let person = walker["person"].as_str().expect("an id");
+    let words = [
+        "device",
+        "code",
+        "--person",
+        person,
+        "--url",
+        "https://city.example/",
+    ];
+    let code = trial.errand(&words, "");
+    let text = code.lines[0]["code"].as_str().expect("a code");
+    assert_eq!(
+        code.lines[0]["qr"],
+        format!("xuncun:1?server=https://city.example&code={text}")
+    );
+    assert!(code.lines[0]["until"].is_string());
+    let enrol = json!({ "code": text, "public_key": "07".repeat(32) });
+    let enrolled = http::post(server, "/v1/devices/enrol", &[], &enrol);
+    assert_eq!(
+        (enrolled.status, &enrolled.json()["person"]),
+        (200, &walker["person"])
+    );
+
+    let devices = trial.errand(&["device", "list"], "").lines;
+    assert_eq!(devices.len(), 1);
+    assert_eq!(devices[0]["device"], enrolled.json()["device"]);
+    assert!(devices[0]["revoked_at"].is_null());
+    let token = enrolled.json()["token"].as_str().map(str::to_owned);
+    let bearer = format!("Bearer {}", token.expect("a token"));
+    let directory = || {
+        let headers = [("authorization", bearer.as_str())];
+        http::ask(server, "GET", "/v1/directory", &headers, &[]).status
+    };
+    assert_eq!(directory(), 200);
+    let device = devices[0]["device"].as_str().expect("an id");
+    assert!(
+        trial
+            .errand(&["device", "revoke", "--device", device], "")
+            .ok
+    );
+    assert_eq!(directory(), 401);
+    assert!(trial.errand(&["device", "list"], "").lines[0]["revoked_at"].is_string());
+}
+
+#[test]
+fn an_errand_that_cannot_be_done_says_what_is_wrong_and_changes_nothing() {
+    let trial = Trial::start("wrong_errands");
+    let set = |name| ["person", "password", "--name", name, "--login", "a"];
+    let long = "九".repeat(100);
+    let nobody = "0000000000000000";
+    let admin = set("管理员01");
+    for (words, input, fault) in [
+        (&set("无此人")[..], "eight signs", "nobody"),
+        (&admin, "seven..", "password"),
+        (&admin, "", "password"),
+        (&admin, &long, "password"),
+        (
+            &["person", "password", "--name", "管理员01", "--login", "a b"],
+            "",
+            "--login",
+        ),
+        (
+            &["person", "password", "--login", "a"],
+            "eight signs",
+            "--person",
+        ),
+        (&["device", "code", "--person", "00"], "", "16 hexadecimal"),
+        (&["device", "code", "--person", nobody], "", "nobody"),
+        (&["device", "revoke", "--device", nobody], "", "no device"),
+    ] {
+        let said = trial.errand(words, input);
+        assert!(!said.ok && said.lines.is_empty(), "{words:?}");
+        assert!(said.log.contains(fault), "{words:?}: {}", said.log);
+    }
+    assert!(trial.errand(&admin, "eight signs").ok);
+    let taken = trial.errand(&set("评价员01"), "eight signs");
+    assert!(
+        !taken.ok && taken.log.contains("another person's"),
+        "{}",
+        taken.log
+    );
+}
+
+#[test]
+fn once_somebody_can_sign_in_nothing_is_said_of_it_and_the_people_in_force_stay() {
+    let trial = Trial::start("second_start");
+    let set = ["person", "password", "--name", "管理员01", "--login", "a"];
+    assert!(trial.errand(&set, "eight signs").ok);
+    let Trial { server, database } = trial;
+    drop(server);
+    let server = Running::start(&["--database", &database, "--directory", ZHUHAI]);
+    assert!(
+        !server.started.contains("person password"),
+        "{}",
+        server.started
+    );
+    let people = errand(&["person", "list", "--database", &database], "");
+    assert!(people.lines.len() > 200, "{}", people.lines.len());
+}
+
+#[test]
+fn settings_that_cannot_be_are_all_named_before_anything_is_touched() {
+    let database = Folder::new("wrong_settings").database();
+    let absent = errand(&["person", "list", "--database", &database], "");
+    assert!(
+        !absent.ok && absent.log.contains("start the server once"),
+        "{}",
+        absent.log
+    );
+    let nowhere = [
+        "serve",
+        "--database",
+        &database,
+        "--directory",
+        "/nowhere/at/all",
+    ];
+    let said = errand(&nowhere, "");
+    assert!(
+        !said.ok && said.log.contains("/nowhere/at/all"),
+        "{}",
+        said.log
+    );
+    let said = errand(&["serve", "--database", "/", "--synthetic-people"], "");
+    for fault in ["is a folder", "needs --directory"] {
+        assert!(said.log.contains(fault), "{}", said.log);
+    }
+    assert!(!std::path::Path::new(&database).exists());
+}

@@ -1,0 +1,16 @@
+//! The server from outside: its binary and its URLs. One test binary; this is the list of everything in it.
+
+#![expect(clippy::indexing_slicing, reason = "tests panic to fail")]
+#![expect(clippy::too_many_lines, reason = "a corpus is a list")]
+
+mod bad_input;
+mod cancel;
+mod commands;
+#[path = "support/http.rs"]
+mod http;
+#[path = "support/office.rs"]
+mod office;
+#[path = "support/program.rs"]
+mod program;
+mod sign_in;
+mod stop;

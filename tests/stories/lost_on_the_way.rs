@@ -1,0 +1,197 @@
+//! What the server said it had and has not comes again: a hole in the log of a phone's counters, or a missing dependency.
+
+use std::sync::Arc;
+
+use patrol_core::domain::action::Action;
+use patrol_core::domain::capability::Role;
+use patrol_core::domain::directory::{BeatId, Post, PostAt};
+use patrol_core::domain::entry::{Body, Part};
+use patrol_core::domain::id::DocumentId;
+use patrol_core::store::{boxes, changes, documents};
+use patrol_core::sync::wire::Notice;
+use patrol_server::app::App;
+use patrol_server::review;
+use patrol_server::store::faulty::CommitFault;
+use patrol_tests::world::{Phone, World};
+
+const INSPECTOR: &str = "巡查员01";
+
+/// How many changes of a document the server has.
+fn len(world: &World, document: DocumentId) -> usize {
+    let mut len = 0;
+    world
+        .app
+        .store
+        .read(&mut |snapshot| {
+            len = snapshot
+                .document(document)?
+                .map_or(0, |stored| stored.changes.len());
+            Ok(())
+        })
+        .unwrap();
+    len
+}
+
+fn resends(phone: &Phone) -> Vec<Vec<(u64, u64)>> {
+    let notices = phone.replica.notices().unwrap();
+    let ranges = notices.into_iter().filter_map(|(_, notice)| match notice {
+        Notice::Resend(ranges) => Some(ranges),
+        _ => None,
+    });
+    ranges.collect()
+}
+
+#[test]
+fn what_the_server_said_it_had_is_missed_by_its_number_and_comes_again_once() {
+    let world = World::new(21);
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.enrol_as(INSPECTOR, 1);
+    world.store.fail_next_commit(CommitFault::Lie);
+    let (lost, _) = phone.report(village, "桥边垃圾");
+    phone.sync().unwrap();
+    // Nothing has been logged beyond it, so nobody can know.
+    assert_eq!((len(&world, lost), resends(&phone)), (0, vec![]));
+    let (kept, _) = phone.report(village, "路灯不亮");
+    phone.sync().unwrap();
+    assert!(len(&world, kept) > 0);
+
+    // The next round says that nothing is left to push; that call of sync pushes what is missed.
+    phone.sync().unwrap();
+    assert_eq!(resends(&phone), [[(1, 1)]]);
+    assert_eq!(phone.replica.status().unwrap().outbox, 0);
+    assert!(len(&world, lost) > 0);
+    phone.sync().unwrap();
+    assert_eq!(phone.stage(lost), "reported");
+    assert_eq!(resends(&phone).len(), 1);
+}
+
+#[test]
+fn what_the_phone_no_longer_has_is_asked_for_once() {
+    let world = World::new(22);
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.enrol_as(INSPECTOR, 1);
+    for _ in 0..3 {
+        phone.report(village, "桥边垃圾");
+    }
+    // A broken phone has lost the second of three.
+    let forget = |transaction: &rusqlite::Transaction<'_>| {
+        let second = changes::outbox(transaction, 0, 10)?.remove(1);
+        let state = documents::state(transaction, second.document)?.unwrap();
+        changes::remove(transaction, state.number, second.hash)
+    };
+    phone.replica.store().write(forget).unwrap();
+    for _ in 0..4 {
+        phone.sync().unwrap();
+    }
+    assert_eq!(resends(&phone), [[(2, 2)]]);
+    // It is not asked for again after the server's start either.
+    let app = App::open(world.store.clone(), world.app.environment.clone());
+    phone.link.lead_to(Arc::new(app.unwrap()));
+    phone.sync().unwrap();
+    assert_eq!(resends(&phone).len(), 1);
+    phone.report(village, "路灯不亮");
+    phone.sync().unwrap();
+    phone.sync().unwrap();
+    assert_eq!(resends(&phone).len(), 1);
+}
+
+/// A case that a cadre has to fix, and his phone.
+fn at_the_hall(world: &mut World) -> (DocumentId, Phone) {
+    let village = world.villages(INSPECTOR)[0];
+    let walker = world.enrol_as(INSPECTOR, 1);
+    let (case, _) = walker.report(village, "井盖破损");
+    walker.sync().unwrap();
+    world.dispatch("受理派遣员01", case, &[(village.unit(), Part::Main)]);
+    let hall = world.enrol_as(&world.cadre_of(village), 2);
+    hall.sync().unwrap();
+    (case, hall)
+}
+
+/// From now on the cadre walks a beat; of his old posts that is kept which `keep` leaves.
+fn walks_a_beat(world: &World, phone: &Phone, keep: impl Fn(&mut Vec<Post>)) {
+    let now = world.clock.now();
+    let mut directory = world.app.known().directory.clone();
+    let person = directory
+        .people
+        .iter_mut()
+        .find(|person| person.id == phone.person)
+        .unwrap();
+    keep(&mut person.posts);
+    person.posts.push(Post {
+        role: Role::Inspector,
+        at: PostAt::Beat(BeatId(1)),
+        from: now,
+        until: None,
+    });
+    world.app.put_directory(&directory).unwrap();
+}
+
+/// He says that it is fixed.
+fn resolve(hall: &Phone, case: DocumentId) {
+    let body = Body {
+        assignment: Some(hall.assignment(case).0),
+        ..Body::default()
+    };
+    hall.act(case, Action::Resolve, body).unwrap();
+}
+
+#[test]
+fn a_held_change_that_the_server_has_lost_is_pushed_and_held_again() {
+    let mut world = World::new(23);
+    let (case, hall) = at_the_hall(&mut world);
+    resolve(&hall, case);
+    world.clock.advance_ms(60_000);
+    let now = world.clock.now();
+    walks_a_beat(&world, &hall, |posts| posts[0].until = Some(now));
+    world.store.fail_next_commit(CommitFault::Lie);
+    hall.sync().unwrap();
+    assert_eq!(hall.replica.status().unwrap().held, 1);
+    assert_eq!(review::held(&world.app, 10).unwrap().len(), 0);
+    // What comes later is logged, and shows that it is missing.
+    hall.report(world.villages(INSPECTOR)[0], "路灯不亮");
+    hall.sync().unwrap();
+    hall.sync().unwrap();
+    assert_eq!(resends(&hall), [[(1, 1)]]);
+    assert_eq!(review::held(&world.app, 10).unwrap().len(), 1);
+    let status = hall.replica.status().unwrap();
+    assert_eq!((status.outbox, status.held), (0, 1));
+    assert_eq!(hall.stage(case), "dispatched");
+}
+
+#[test]
+fn what_is_kept_back_in_the_refused_box_is_no_loss() {
+    let mut world = World::new(25);
+    let (case, hall) = at_the_hall(&mut world);
+    resolve(&hall, case);
+    let (assignment, _) = hall.assignment(case);
+    let reject = Body {
+        assignment: Some(assignment),
+        words: Some("没有修好".into()),
+        ..Body::default()
+    };
+    hall.act(case, Action::Reject, reject).unwrap();
+    hall.report(world.villages(INSPECTOR)[0], "路灯不亮");
+    // By a directory in which he never was a cadre, the first is refused; the second rests on it and is never pushed as it is.
+    walks_a_beat(&world, &hall, Vec::clear);
+    for _ in 0..3 {
+        hall.sync().unwrap();
+    }
+    let kept_back = hall.replica.store().read(boxes::kept_back).unwrap();
+    assert_eq!(kept_back, [1, 2]);
+    assert_eq!(resends(&hall), [] as [Vec<(u64, u64)>; 0]);
+}
+
+#[test]
+fn a_change_whose_own_dependency_the_server_has_lost_brings_it_along() {
+    let world = World::new(24);
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.enrol_as(INSPECTOR, 1);
+    world.store.fail_next_commit(CommitFault::Lie);
+    let (case, _) = phone.report(village, "桥边垃圾");
+    phone.sync().unwrap();
+    phone.note(case, "已到现场").unwrap();
+    phone.sync().unwrap();
+    assert_eq!(phone.replica.status().unwrap().outbox, 0);
+    assert!(len(&world, case) >= 2);
+    assert_eq!(resends(&phone), [] as [Vec<(u64, u64)>; 0]);
+}
