@@ -277,10 +277,7 @@ fn body(body: &Body) -> BodyJson {
 pub(super) fn entry(id: EntryId, entry: &Entry, received_at: Option<Timestamp>) -> EntryJson {
     EntryJson {
         id: id.hex(),
-        action: entry.action().map_or_else(
-            || format!("unknown_{}", entry.kind),
-            |action| action.word().to_owned(),
-        ),
+        action: entry.word(),
         person: entry.person.hex(),
         device: entry.device.hex(),
         n: entry.n,
