@@ -3,12 +3,16 @@
 SEEDS ?= 2000
 SEED ?=
 CARGO ?= cargo
+PYTHON ?= python3
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+LIBRARY := $(TARGET)/debug/libpatrol_bindings.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
-.PHONY: test check sim serve fmt purity
+.PHONY: test check sim bindings smoke serve fmt purity
 
 # Everything that must hold before a change lands. From nothing on 2 cores some 15 minutes, warm some 5.
 test: check purity
 	$(CARGO) test --workspace
+	$(MAKE) smoke
 	$(MAKE) sim SEEDS=$(SEEDS)
 
 # Format, lints, documentation.
@@ -24,6 +28,23 @@ purity:
 # Random days with every fault, replayable by seed.
 sim:
 	$(CARGO) run --release -p patrol-tests --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+# The phone's core for Python, Kotlin and Swift, in $(TARGET)/bindings. The generator is built first, because it leaves a
+# library behind that carries the generator's own baggage.
+bindings:
+	$(CARGO) build -p patrol-bindings --features bindgen --bin uniffi-bindgen
+	$(CARGO) build -p patrol-bindings
+	for language in python kotlin swift; do \
+	    $(TARGET)/debug/uniffi-bindgen generate $(LIBRARY) --language $$language --no-format \
+	        --out-dir $(TARGET)/bindings/$$language || exit 1; \
+	done
+	cp $(LIBRARY) $(TARGET)/bindings/python/
+
+# One case from a phone to the office and back, from Python, against the real server.
+smoke: bindings
+	$(CARGO) build -p patrol-server
+	$(PYTHON) -B bindings/python/smoke.py --module $(TARGET)/bindings/python --server $(TARGET)/debug/patrol-server \
+	    --directory server/data/zhuhai
 
 # The server with Zhuhai's directory and made-up people, on http://127.0.0.1:8080.
 serve:

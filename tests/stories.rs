@@ -4,5 +4,6 @@ mod hostile_over_http;
 mod late_work;
 mod lost_on_the_way;
 mod one_case;
+mod phone_calls;
 mod retired;
 mod tally;

@@ -22,6 +22,8 @@ pub enum Error {
     BadCode,
     /// This file is not enrolled yet.
     NotEnrolled,
+    /// This file holds an enrolment already; another one needs a file of its own. No code was used.
+    AlreadyEnrolled,
     /// A newer program is needed: the file or the server is newer than this one.
     UpdateNeeded,
     /// No room left on the device; nothing was recorded.
@@ -43,6 +45,7 @@ impl std::fmt::Display for Error {
             Self::SignedOut => f.write_str("signed out"),
             Self::BadCode => f.write_str("bad enrolment code"),
             Self::NotEnrolled => f.write_str("not enrolled"),
+            Self::AlreadyEnrolled => f.write_str("already enrolled"),
             Self::UpdateNeeded => f.write_str("update needed"),
             Self::Full => f.write_str("no room left"),
             Self::Cancelled => f.write_str("cancelled"),

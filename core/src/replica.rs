@@ -10,20 +10,25 @@ mod record;
 mod remake;
 mod resend;
 mod round;
+mod safety;
 mod sync;
 mod views;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Semaphore;
+
 use crate::domain::capability::Holding;
 use crate::domain::directory::Directory;
+use crate::domain::place::{Scope, VillageCode};
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::{self, Store};
 
 pub use crate::domain::offers::Offer;
 pub use record::Deed;
+pub use safety::BoxedDeed;
 pub use sync::{Cancel, Progress, Summary};
 pub use views::{CaseSync, CaseView, DeviceStatus, SyncState};
 
@@ -58,7 +63,16 @@ pub struct Replica {
     store: Store,
     environment: Arc<dyn Environment>,
     directory: Mutex<Option<Arc<Known>>>,
-    observers: Mutex<Vec<(u64, Arc<dyn Observer>)>>,
+    observers: Mutex<Observers>,
+    /// Calls of `enrol` and `sync` take turns: two rounds at once would tell each other's fates. No lock on data: nothing else waits for it.
+    turn: Semaphore,
+}
+
+/// Who is told, each under a number that is never given again.
+#[derive(Default)]
+struct Observers {
+    last: u64,
+    all: Vec<(u64, Arc<dyn Observer>)>,
 }
 
 impl std::fmt::Debug for Replica {
@@ -71,7 +85,7 @@ impl std::fmt::Debug for Replica {
 #[derive(Debug)]
 pub(crate) struct Known {
     tag: [u8; 8],
-    pub(crate) directory: Directory,
+    pub(crate) directory: Arc<Directory>,
     pub(crate) holdings: Vec<Holding>,
 }
 
@@ -91,7 +105,8 @@ impl Replica {
             store,
             environment,
             directory: Mutex::new(None),
-            observers: Mutex::new(Vec::new()),
+            observers: Mutex::default(),
+            turn: Semaphore::new(1),
         }
     }
 
@@ -101,8 +116,22 @@ impl Replica {
     }
 
     /// The directory as the server last sent it.
-    pub fn directory(&self) -> Result<Directory> {
-        Ok(self.known()?.directory.clone())
+    pub fn directory(&self) -> Result<Arc<Directory>> {
+        Ok(Arc::clone(&self.known()?.directory))
+    }
+
+    /// The villages in which the person of this enrolment works today, ascending.
+    pub fn villages(&self) -> Result<Vec<VillageCode>> {
+        let person = self.store.read(store::enrolment::enrolled)?.person;
+        let scopes = self
+            .known()?
+            .directory
+            .scopes_of(person, self.environment.now());
+        let village = |scope| match scope {
+            Scope::Village(village) => Some(village),
+            Scope::Unit(_) | Scope::Person(_) => None,
+        };
+        Ok(scopes.into_iter().filter_map(village).collect())
     }
 
     /// Registers an observer; it hears nothing more after [`Self::unwatch`].
@@ -111,8 +140,9 @@ impl Replica {
             .observers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let handle = observers.last().map_or(1, |(last, _)| last + 1);
-        observers.push((handle, observer));
+        observers.last += 1;
+        let handle = observers.last;
+        observers.all.push((handle, observer));
         handle
     }
 
@@ -121,7 +151,17 @@ impl Replica {
         self.observers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .all
             .retain(|(known, _)| *known != handle);
+    }
+
+    /// Forgets all observers.
+    pub fn unwatch_all(&self) {
+        self.observers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .all
+            .clear();
     }
 
     fn notify(&self, documents: &[crate::domain::id::DocumentId]) {
@@ -132,6 +172,7 @@ impl Replica {
             .observers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .all
             .iter()
             .map(|(_, observer)| Arc::clone(observer))
             .collect();
@@ -167,7 +208,7 @@ impl Replica {
         let holdings = directory.holdings();
         let known = Arc::new(Known {
             tag,
-            directory,
+            directory: Arc::new(directory),
             holdings,
         });
         *cached = Some(Arc::clone(&known));

@@ -19,6 +19,13 @@ pub struct Category {
     pub condition: Option<u64>,
 }
 
+impl Category {
+    /// Scheme, kind and code with hyphens, such as `476785-2-06010`: how lists and apps name a category, whatever its condition.
+    pub fn name(&self) -> String {
+        format!("{}-{}-{:05}", self.scheme, self.kind.code(), self.code)
+    }
+}
+
 /// Component (部件) or matter (事项, 事件).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum CategoryKind {

@@ -38,6 +38,14 @@ impl Entry {
         Action::from_code(self.kind)
     }
 
+    /// The action's word; `unknown_<code>` where this program does not know it.
+    pub fn word(&self) -> String {
+        self.action().map_or_else(
+            || format!("unknown_{}", self.kind),
+            |action| action.word().to_owned(),
+        )
+    }
+
     /// The right used, when this program knows the capability.
     pub fn right(&self) -> Option<Right> {
         Capability::from_code(self.capability).map(|capability| Right {

@@ -117,6 +117,14 @@ impl Refusal {
             .copied()
             .find(|refusal| refusal.number() == number)
     }
+
+    /// The refusal of a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|refusal| refusal.code() == code)
+    }
 }
 
 impl std::fmt::Display for Refusal {

@@ -124,14 +124,7 @@ fn list_row(id: DocumentId, ledger: &Ledger, reading: &Reading) -> ListRow {
         village: place
             .or(scope_village)
             .map(crate::domain::place::VillageCode::number),
-        category: category.map(|category| {
-            format!(
-                "{}-{}-{:05}",
-                category.scheme,
-                category.kind.code(),
-                category.code
-            )
-        }),
+        category: category.map(|category| category.name()),
         words: case
             .words
             .first()

@@ -145,38 +145,37 @@ impl Replica {
         if is_newer && deed.action != Action::Note {
             return Err(Refusal::UpdateNeeded.into());
         }
-        let right = deed.right.or_else(|| {
-            rules::rights_for(
+        let rights = match deed.right {
+            Some(right) => vec![right],
+            None => rules::rights_for(
                 &known.holdings,
                 now,
                 enrolment.person,
                 deed.action,
                 kind,
                 &scopes,
-            )
-            .first()
-            .copied()
-        });
-        let right = right.ok_or(Refusal::NotPermitted)?;
+            ),
+        };
+        let first = rights.first().ok_or(Refusal::NotPermitted)?;
+        let reading = reading.filter(|_| !is_newer);
         let on = reading
             .as_ref()
-            .filter(|_| !is_newer)
             .map(|reading| reading.case.workflow.heads.clone())
             .unwrap_or_default();
         let mut entry = Entry {
             kind: deed.action.code(),
             person: enrolment.person,
             device: enrolment.device,
-            capability: right.capability.code(),
-            unit: right.unit,
+            capability: first.capability.code(),
+            unit: first.unit,
             n: 1,
             on,
             at: self.at(transaction, now)?,
             key: deed.key.clone(),
             body: deed.body.clone(),
         };
-        if let Some(reading) = reading.filter(|_| !is_newer) {
-            Fold::of(kind, &reading.lines).fits(&entry)?;
+        if let Some(reading) = reading {
+            fit(&mut entry, &rights, &Fold::of(kind, &reading.lines))?;
         }
         entry.n = enrolment::next_n(transaction)?;
         Ok(entry)
@@ -189,7 +188,7 @@ impl Replica {
         let wall = Timestamp(now.0.clamp(0, limits::TIME_MS_MAX));
         let mut at = At {
             wall,
-            boot: Some(boot),
+            boot: Some(boot % limits::BOOT_MAX),
             ..At::default()
         };
         if let Some(anchor) = enrolment::round_state(transaction)?
@@ -200,16 +199,29 @@ impl Replica {
                 .environment
                 .monotonic_ms()
                 .saturating_sub(anchor.monotonic_ms);
-            at.anchored = Some(
-                anchor
-                    .server
-                    .plus_ms(i64::try_from(elapsed).unwrap_or(i64::MAX)),
-            );
+            let estimate = anchor
+                .server
+                .plus_ms(i64::try_from(elapsed).unwrap_or(i64::MAX));
+            at.anchored = Some(Timestamp(estimate.0.clamp(0, limits::TIME_MS_MAX)));
             // Quartz drifts by less than 100 millionths.
-            at.error_ms = Some(anchor.error_ms + elapsed / 10_000);
+            let error_ms = anchor.error_ms.saturating_add(elapsed / 10_000);
+            at.error_ms = Some(error_ms.min(limits::TIME_ERROR_MS_MAX - 1));
         }
         Ok(at)
     }
+}
+
+/// Gives the entry the first of these rights by which it fits: who holds several posts acts by the one that is meant.
+fn fit(entry: &mut Entry, rights: &[Right], fold: &Fold) -> std::result::Result<(), Refusal> {
+    let mut objection = None;
+    for right in rights {
+        (entry.capability, entry.unit) = (right.capability.code(), right.unit);
+        match fold.fits(entry) {
+            Ok(()) => return Ok(()),
+            Err(refusal) => _ = objection.get_or_insert(refusal),
+        }
+    }
+    Err(objection.unwrap_or(Refusal::NotPermitted))
 }
 
 fn objected(objection: Objection) -> Error {

@@ -1,7 +1,11 @@
 //! The loop that moves bytes: the only code of a replica that waits. No lock and no transaction is held while it does.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::{Either, select};
+use tokio::sync::{Notify, SemaphorePermit};
 
 use super::Replica;
 use super::push::{Prepared, PushPlan};
@@ -18,16 +22,34 @@ use crate::sync::{directory, seal};
 
 /// Lets another thread stop a round.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Signal>);
+
+/// Given once, and heard by whoever waits or asks later.
+#[derive(Debug, Default)]
+struct Signal {
+    is_given: AtomicBool,
+    waiting: Notify,
+}
 
 impl Cancel {
-    /// Stops the round at the next piece that arrives or is due.
+    /// Stops the round at once, also where it waits for a server that says nothing.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.is_given.store(true, Ordering::Release);
+        self.0.waiting.notify_waiters();
+    }
+
+    /// Ends when it is cancelled.
+    pub async fn cancelled(&self) {
+        let mut waiting = pin!(self.0.waiting.notified());
+        // Listens before it looks, so that a signal between the two is heard.
+        waiting.as_mut().enable();
+        if self.check().is_ok() {
+            waiting.await;
+        }
     }
 
     fn check(&self) -> Result<()> {
-        if self.0.load(Ordering::Acquire) {
+        if self.0.is_given.load(Ordering::Acquire) {
             Err(Error::Cancelled)
         } else {
             Ok(())
@@ -71,6 +93,11 @@ impl Replica {
         server_url: &str,
         code: &str,
     ) -> Result<()> {
+        let _turn = self.turn().await?;
+        // Before anything is asked of the server: a code can be used only once.
+        if self.store.read(enrolment::enrolment)?.is_some() {
+            return Err(Error::AlreadyEnrolled);
+        }
         let seed: [u8; 32] = self.random();
         let body = format!(
             "{{\"code\":{},\"public_key\":\"{}\"}}",
@@ -112,14 +139,27 @@ impl Replica {
         progress: Progress<'_>,
     ) -> Result<Summary> {
         let mut summary = Summary::default();
-        let result = self.rounds(transport, cancel, progress, &mut summary).await;
+        let result = {
+            let rounds = pin!(self.rounds(transport, cancel, progress, &mut summary));
+            match select(rounds, pin!(cancel.cancelled())).await {
+                Either::Left((result, _)) => result,
+                Either::Right(((), _)) => Err(Error::Cancelled),
+            }
+        };
         match result {
             Ok(()) => Ok(summary),
+            // Nobody's fault: the next round need be neither later nor smaller.
+            Err(Error::Cancelled) => Err(Error::Cancelled),
             Err(error) => {
                 self.note_failure(&error)?;
                 Err(error)
             }
         }
+    }
+
+    /// Waits until no other call of `enrol` or `sync` is under way.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+        self.turn.acquire().await.map_err(|_| Error::Cancelled)
     }
 
     async fn rounds(
@@ -129,6 +169,7 @@ impl Replica {
         progress: Progress<'_>,
         summary: &mut Summary,
     ) -> Result<()> {
+        let _turn = self.turn().await?;
         if self.store.read(feed::directory_tag)?.is_none() {
             self.fetch_directory(transport).await?;
         }

@@ -1,7 +1,6 @@
 //! What an app shows: lists, a case, what of one's work is safe, and how the phone stands. Computed only from what is stored.
 
-use super::Replica;
-use super::load;
+use super::{Replica, load, safety};
 use crate::doc::document::{self, Reading};
 use crate::domain::action::Where;
 use crate::domain::id::{ChangeHash, DocumentId, EntryId, PersonId};
@@ -28,6 +27,19 @@ pub enum SyncState {
     Applied,
     /// The server will not take it; it is kept here with the reason.
     Refused,
+}
+
+impl SyncState {
+    /// How much there is still to lose or to do: a document shows the highest of its entries.
+    pub(super) fn risk(self) -> u8 {
+        match self {
+            Self::Applied => 0,
+            Self::Received => 1,
+            Self::Held => 2,
+            Self::SavedHere => 3,
+            Self::Refused => 4,
+        }
+    }
 }
 
 /// How safe one document's work is.
@@ -200,34 +212,23 @@ fn case_sync(
             .and_then(|place| loaded.ledger.link(place)?.entry.as_ref())
             .map(|(id, _)| *id)
     };
-    for row in &loaded.rows {
-        let state = match row.state {
-            ChangeState::Placed => continue,
-            ChangeState::Acknowledged => SyncState::Received,
-            ChangeState::Unsent => SyncState::SavedHere,
-            ChangeState::Following => SyncState::Held,
-        };
+    for row in loaded
+        .rows
+        .iter()
+        .filter(|row| row.state != ChangeState::Placed)
+    {
+        let state = safety::of_change(row.state);
         entries.extend(entry_of(&row.hash).map(|entry| (entry, state)));
     }
     let boxed = boxes::of_document(connection, id)?;
     for change in &boxed {
-        let state = if change.state == BoxState::Refused {
-            SyncState::Refused
-        } else {
-            SyncState::Held
-        };
+        let state = safety::of_box(change.state);
         entries.extend(change.entry.map(|entry| (entry, state)));
     }
     let least = entries
         .iter()
         .map(|(_, state)| *state)
-        .max_by_key(|state| match state {
-            SyncState::Refused => 4,
-            SyncState::SavedHere => 3,
-            SyncState::Held => 2,
-            SyncState::Received => 1,
-            SyncState::Applied => 0,
-        });
+        .max_by_key(|state| state.risk());
     Ok(CaseSync {
         entries,
         boxed,

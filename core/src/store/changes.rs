@@ -219,6 +219,17 @@ pub fn outbox(connection: &Connection, after: i64, limit: usize) -> Result<Vec<U
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Where those changes of a document stand whose ordinals are not known.
+pub fn states_of(connection: &Connection, document: DocumentId) -> Result<Vec<ChangeState>> {
+    let sql = "SELECT changes.state FROM changes JOIN documents ON documents.no = changes.document
+               WHERE documents.id = ?1 AND changes.place > ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params![document.0, LOCAL_PLACE], |row| {
+        row.get(0).map(ChangeState::from_code)
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// How many changes wait in the outbox.
 pub fn outbox_len(connection: &Connection) -> Result<u64> {
     let count: i64 = connection

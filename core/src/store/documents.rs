@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::bytes;
 use super::changes::DocumentNumber;
+use crate::domain::fold::FOLD_VERSION;
 use crate::domain::id::{Actor, DocumentId};
 use crate::domain::time::Timestamp;
 use crate::error::Result;
@@ -34,6 +35,13 @@ pub struct ListRow {
     pub fold: u64,
     /// When the latest entry was received, else made.
     pub changed_at: Timestamp,
+}
+
+impl ListRow {
+    /// Whether a newer program wrote what this one cannot fold: then only report and note are open.
+    pub fn needs_update(&self) -> bool {
+        self.fold > FOLD_VERSION
+    }
 }
 
 /// Where a document stands in syncing.

@@ -218,10 +218,7 @@ pub(in crate::api) fn entry(
 ) -> EntryJson {
     EntryJson {
         id: id.hex(),
-        action: entry.action().map_or_else(
-            || format!("unknown_{}", entry.kind),
-            |action| action.word().to_owned(),
-        ),
+        action: entry.word(),
         person: entry.person.hex(),
         device: entry.device.hex(),
         n: entry.n,
