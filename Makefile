@@ -7,7 +7,7 @@ PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := $(TARGET)/debug/libpatrol_bindings.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
-.PHONY: test check sim bindings smoke serve fmt purity
+.PHONY: test check sim bench bindings smoke serve fmt purity
 
 # Everything that must hold before a change lands. From nothing on 2 cores some 15 minutes, warm some 5.
 test: check purity
@@ -28,6 +28,10 @@ purity:
 # Random days with every fault, replayable by seed.
 sim:
 	$(CARGO) run --release -p patrol-tests --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+# What is measured, beside its budget; also as target/bench.json. PART=bytes, server, device or growth for one part.
+bench:
+	$(CARGO) run --release -p patrol-tests --bin bench -- $(PART) --seed $(or $(SEED),7)
 
 # The phone's core for Python, Kotlin and Swift, in $(TARGET)/bindings. The generator is built first, because it leaves a
 # library behind that carries the generator's own baggage.

@@ -11,7 +11,7 @@ pub mod growth;
 pub mod server;
 pub mod tap;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One figure.
 #[derive(Clone, PartialEq, Debug)]
@@ -101,6 +101,23 @@ impl Figure {
         serde_json::json!({
             "name": self.name, "value": self.value, "unit": self.unit, "budget": budget, "ok": self.is_ok(),
         })
+    }
+}
+
+/// A watch that runs from its start: the one place of the benchmarks that reads a clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch(Instant);
+
+impl Watch {
+    /// Starts it.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long it has run.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
 
 use patrol_core::replica::Replica;
 use rand::{Rng as _, SeedableRng as _};
@@ -11,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::bytes::{Phone, enrolled, villages};
 use super::city::City;
-use super::{Figure, memory_of, micros, percentile};
+use super::{Figure, Watch, memory_of, micros, percentile};
 use crate::clock::{Clock, Machine};
 use crate::served::{Folder, Served};
 use crate::world::city;
@@ -32,7 +31,7 @@ pub async fn measure(seed: u64) -> Vec<Figure> {
         let mut filled = City::new(Arc::clone(&served.app), seed);
         filled.fill(&villages(&served), CASES);
         let phone = enrolled(&served, &clock, seed, &folder.file("phone.db")).await;
-        let started = Instant::now();
+        let started = Watch::start();
         phone.sync().await;
         figures.push(Figure::told(
             "phone: first sync of 10,000 cases, server on the same cores",
@@ -96,10 +95,10 @@ fn by_child(file: &Path) -> Vec<Figure> {
 pub fn phone(file: &Path, seed: u64) -> serde_json::Value {
     let clock = Clock::default();
     let machine = Arc::new(Machine::new(&clock, seed));
-    let started = Instant::now();
+    let started = Watch::start();
     let (replica, _) = Replica::open(file, machine).expect("the phone's file");
     let file_ms = micros(started.elapsed()) / 1e3;
-    let started = Instant::now();
+    let started = Watch::start();
     let rows = replica.list("case", 0, SCREEN).expect("a list");
     let list_ms = micros(started.elapsed()) / 1e3;
     assert_eq!(rows.len(), SCREEN, "a full screen");
@@ -109,7 +108,7 @@ pub fn phone(file: &Path, seed: u64) -> serde_json::Value {
         let row = replica
             .list("case", rng.random_range(0..CASES), 1)
             .expect("a list");
-        let started = Instant::now();
+        let started = Watch::start();
         let view = replica.case(row[0].id).expect("a case of the list");
         times.push(micros(started.elapsed()) / 1e3);
         assert!(!view.reading.lines.is_empty(), "a case with its log");

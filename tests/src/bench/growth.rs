@@ -5,7 +5,6 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
 
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::Body;
@@ -19,7 +18,7 @@ use patrol_server::store::sqlite::SqliteStore;
 
 use super::bytes::villages_of;
 use super::city::{City, inspectors};
-use super::{Figure, memory_of, micros, percentile};
+use super::{Figure, Watch, memory_of, micros, percentile};
 use crate::clock::{Clock, Machine};
 use crate::served::Folder;
 use crate::world::city;
@@ -163,7 +162,7 @@ impl Pair {
             words: Some("已到现场查看".to_owned()),
             ..Body::default()
         };
-        let started = Instant::now();
+        let started = Watch::start();
         self.replica
             .act(case, &Deed::new(Action::Note, body))
             .expect("noting is allowed");

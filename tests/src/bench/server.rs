@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
 
 use patrol_core::cbor::Writer;
 use patrol_core::doc::admit::{RightCheck, Signer, admit};
@@ -35,7 +34,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::bytes::villages_of;
 use super::city::{City, Hand, inspectors};
-use super::{Figure, content, cpu_seconds, micros, percentile};
+use super::{Figure, Watch, content, cpu_seconds, micros, percentile};
 use crate::clock::{Clock, Machine, START};
 use crate::served::{Folder, Served};
 use crate::world::city;
@@ -298,7 +297,7 @@ impl Bench {
             let place = self.rng.random_range(0..self.clients[client].cases.len());
             let ledger = self.ledger(self.clients[client].cases[place]);
             let change = self.change(client, &ledger);
-            let started = Instant::now();
+            let started = Watch::start();
             let parsed = parse(&change.bytes).expect("a change");
             parsing.push(micros(started.elapsed()));
             let known = self.city.app.known();
@@ -310,12 +309,12 @@ impl Bench {
                 holdings: &known.holdings,
                 now: START,
             };
-            let started = Instant::now();
+            let started = Watch::start();
             admit(&ledger, &parsed, &signer).expect("admitted");
             admitting.push(micros(started.elapsed()));
             let mut grown = ledger;
             grown.push(parsed).expect("at its heads");
-            let started = Instant::now();
+            let started = Watch::start();
             document::verify(&grown).expect("loads again");
             verifying.push(micros(started.elapsed()));
         }
@@ -354,7 +353,7 @@ impl Bench {
         device.seen_at = Some(app.environment.now());
         let mut times = Vec::new();
         for _ in 0..1_000 {
-            let started = Instant::now();
+            let started = Watch::start();
             let mut reader = FrameReader::new(1 << 20);
             reader.push(&body).expect("a request");
             let mut round = Round::new(Arc::clone(app), device.clone());
@@ -388,7 +387,7 @@ impl Bench {
                     .collect(),
             );
         }
-        let (started, cpu) = (Instant::now(), cpu_seconds().unwrap_or_default());
+        let (started, cpu) = (Watch::start(), cpu_seconds().unwrap_or_default());
         let outcomes: Vec<(usize, Vec<f64>)> = std::thread::scope(|scope| {
             let running: Vec<_> = prepared
                 .iter()
@@ -428,11 +427,11 @@ impl Bench {
         let mut connection = Connection::open(address);
         let (mut pushes, mut syncs) = (Vec::new(), Vec::new());
         for (request, count) in &prepared {
-            let started = Instant::now();
+            let started = Watch::start();
             let answer = connection.exchange(request);
             pushes.push(micros(started.elapsed()) / 1_000.0);
             assert_eq!(admitted(&answer), *count, "every change is admitted");
-            let started = Instant::now();
+            let started = Watch::start();
             file.write_all(&[7; 4_096]).expect("room on the disk");
             file.sync_data().expect("the disk answers");
             syncs.push(micros(started.elapsed()) / 1_000.0);
@@ -471,7 +470,7 @@ fn push_all(address: SocketAddr, requests: &[(Vec<u8>, usize)]) -> (usize, Vec<f
     let mut connection = Connection::open(address);
     let (mut changes, mut times) = (0, Vec::new());
     for (request, count) in requests {
-        let started = Instant::now();
+        let started = Watch::start();
         let answer = connection.exchange(request);
         times.push(micros(started.elapsed()) / 1_000.0);
         assert_eq!(admitted(&answer), *count, "every change is admitted");
