@@ -45,18 +45,6 @@ pub enum StoreError {
     Broken(String),
 }
 
-impl StoreError {
-    /// The same, for somebody else whom it concerns.
-    pub(crate) fn again(&self) -> Self {
-        match self {
-            Self::Stale => Self::Stale,
-            Self::Full => Self::Full,
-            Self::Newer { found } => Self::Newer { found: *found },
-            Self::Broken(what) => Self::Broken(what.clone()),
-        }
-    }
-}
-
 impl std::fmt::Display for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

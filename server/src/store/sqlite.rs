@@ -9,7 +9,6 @@ mod commit;
 mod devices;
 mod documents;
 mod feeds;
-mod group;
 mod logs;
 mod look;
 mod schema;
@@ -31,7 +30,6 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     identity: Identity,
     writer: Mutex<Connection>,
-    group: group::Group,
     /// None for a database in memory, which has a single connection.
     readers: Option<Readers>,
 }
@@ -65,7 +63,6 @@ impl SqliteStore {
         Ok(Self {
             identity,
             writer: Mutex::new(writer),
-            group: group::Group::default(),
             readers: Some(readers),
         })
     }
@@ -76,7 +73,6 @@ impl SqliteStore {
         Ok(Self {
             identity,
             writer: Mutex::new(writer),
-            group: group::Group::default(),
             readers: None,
         })
     }
@@ -160,9 +156,7 @@ impl Store for SqliteStore {
     }
 
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>> {
-        self.group.commit(commit, |commits| {
-            self.write(|tx| commit::commit_all(tx, commits))
-        })
+        self.write(|tx| commit::commit(tx, commit))
     }
 
     fn retire(&self, ended_before: Timestamp, limit: usize) -> Result<usize> {

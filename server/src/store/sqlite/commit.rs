@@ -3,7 +3,6 @@
 //! It trusts what it is given; admission is over when it is called.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
@@ -14,30 +13,7 @@ use super::feeds::{Additions, DocumentNo, ScopeNo};
 use super::{boxes, devices, documents, feeds, logs};
 use crate::store::{Commit, DocumentCommit, FeedEvent, Result, StoreError};
 
-/// Writes several commits, each whole or not at all. Fails only where the transaction is of no use any more.
-pub(super) fn commit_all(
-    tx: &Transaction<'_>,
-    commits: &[Arc<Commit>],
-) -> Result<Vec<Result<Vec<u64>>>> {
-    let say = |sql: &str| -> Result<()> {
-        tx.prepare_cached(sql)?.execute([])?;
-        Ok(())
-    };
-    let mut outcomes = Vec::with_capacity(commits.len());
-    for one in commits {
-        say("SAVEPOINT one")?;
-        let outcome = commit(tx, one);
-        if outcome.is_err() {
-            // A full disk may have ended the transaction by itself; then this fails, and so do all.
-            say("ROLLBACK TO one")?;
-        }
-        say("RELEASE one")?;
-        outcomes.push(outcome);
-    }
-    Ok(outcomes)
-}
-
-fn commit(tx: &Transaction<'_>, commit: &Commit) -> Result<Vec<u64>> {
+pub(super) fn commit(tx: &Transaction<'_>, commit: &Commit) -> Result<Vec<u64>> {
     let mut seen = BTreeSet::new();
     let scopes = commit
         .documents
