@@ -1,9 +1,10 @@
-"""What the steps of the smoke test lean on: an error that must come, a server that says nothing, silence on purpose."""
+"""What the steps of the smoke test lean on: an error that must come, a server that says nothing, a host, silence on purpose."""
 
 import asyncio
 import contextlib
 import os
 import socket
+import time
 
 from office import PATIENCE_S
 
@@ -60,3 +61,34 @@ class Silent:
 
     def __exit__(self, *_):
         self._listening.close()
+
+
+def host_of(patrol):
+    """A host of our own: it counts how often it is asked, and does something meanwhile if told."""
+
+    class Own(patrol.Host):
+        asked = 0
+        meanwhile = None
+
+        def now_ms(self):
+            Own.asked += 1
+            if self.meanwhile:
+                self.meanwhile()
+            return int(time.time() * 1000)
+
+        def monotonic_ms(self):
+            return int(time.monotonic() * 1000)
+
+        def boot(self):
+            return 7
+
+        def random(self, len):
+            return os.urandom(len)
+
+        def free_bytes(self):
+            return 64 << 20
+
+        def app_version(self):
+            return "smoke"
+
+    return Own()

@@ -10,8 +10,8 @@ use patrol_core::replica::Environment;
 
 use crate::error::CallbackError;
 
-/// What an app knows of its machine better than this library. Called on whichever thread needs it; must not call back
-/// into `Patrol`.
+/// What an app knows of its machine better than this library. Called on whichever thread needs it, perhaps while the file is
+/// locked: of `Patrol` it may call `shutdown` and nothing else.
 #[uniffi::export(foreign)]
 pub trait Host: Send + Sync {
     /// The wall clock: milliseconds since 1970 UTC.

@@ -143,7 +143,7 @@ impl<'p, L: FnMut(DocumentId) -> Ledger> Rebuilder<'p, L> {
         self.ledgers
     }
 
-    /// The document of a name written by [`Stripper::name`].
+    /// The document of a name written by [`super::Stripper::name`].
     pub fn named(&self, r: &mut Reader<'_>) -> Result<DocumentId> {
         if r.is_bytes() {
             return Ok(DocumentId(r.array_of()?));
