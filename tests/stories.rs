@@ -3,6 +3,7 @@
 mod hostile_over_http;
 mod late_work;
 mod lost_on_the_way;
+mod moved_beat;
 mod one_case;
 mod phone_calls;
 mod retired;

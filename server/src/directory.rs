@@ -1,8 +1,8 @@
 //! The directory as the office maintains it: CSV files of a folder, one per table, and the files for Zhuhai that come
 //! with the program.
 //!
-//! It neither publishes nor stores a directory, and it reads no people: those are managed through the API. Only
-//! [`synthetic_people`] makes some up, for demonstrations.
+//! It neither publishes nor stores a directory. The program comes without people: [`synthetic_people`] makes some up, for
+//! trials and demonstrations.
 
 mod csv;
 mod fault;
@@ -10,6 +10,7 @@ mod fields;
 mod synthetic;
 mod tables;
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use patrol_core::domain::directory::Directory;
@@ -18,6 +19,7 @@ use patrol_core::domain::time::Timestamp;
 use tables::Import;
 
 pub use fault::{ImportFault, Reason};
+pub(crate) use fields::post_at_text;
 pub use synthetic::{SYNTHETIC_SINCE, synthetic_people};
 
 /// The text of each file of a folder.
@@ -35,9 +37,15 @@ pub struct Files<'t> {
     pub units: &'t str,
     /// `categories.csv`: scheme, kind (component or matter), code, name.
     pub categories: &'t str,
+    /// `people.csv`, a row per post: person (16 hexadecimal digits), name, role, at (city, unit:101 or beat:1), from, and
+    /// optionally until. Empty where there is no such file.
+    pub people: &'t str,
 }
 
-/// The files of a folder, in the order in which they are read.
+/// The file that a folder may lack: the people in force then stay.
+const PEOPLE: &str = "people.csv";
+
+/// The other files of a folder, in the order in which they are read.
 const NAMES: [&str; 6] = [
     "districts.csv",
     "towns.csv",
@@ -53,8 +61,10 @@ const NAMES: [&str; 6] = [
 /// Everything that is wrong, in the order of files and lines; at first what cannot be read, then what does not fit.
 pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>> {
     let mut faults = Vec::new();
-    let texts = NAMES.map(|file| {
-        std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| {
+    let mut text = |file| match std::fs::read_to_string(folder.join(file)) {
+        Ok(text) => text,
+        Err(error) if file == PEOPLE && error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => {
             faults.push(ImportFault {
                 file,
                 line: None,
@@ -62,8 +72,9 @@ pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>
                 reason: Reason::Unreadable(error.kind()),
             });
             String::new()
-        })
-    });
+        }
+    };
+    let (texts, people) = (NAMES.map(&mut text), text(PEOPLE));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -76,6 +87,7 @@ pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>
             beats,
             units,
             categories,
+            people: &people,
         },
         now,
     )
@@ -107,6 +119,7 @@ const ZHUHAI: Files<'static> = Files {
     beats: include_str!("../data/zhuhai/beats.csv"),
     units: include_str!("../data/zhuhai/units.csv"),
     categories: include_str!("../data/zhuhai/categories.csv"),
+    people: "",
 };
 
 /// Reads what can be read, sorted, and says what is wrong.
@@ -118,7 +131,7 @@ fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Vec<ImportFault>) {
         villages: import.villages(files.villages),
         beats: import.beats(files.beats),
         units: import.units(files.units),
-        people: Vec::new(),
+        people: import.people(files.people),
         categories: import.categories(files.categories),
     };
     import.derive_units(&mut directory);

@@ -19,6 +19,7 @@
 pub mod conformance;
 pub mod faulty;
 pub mod memory;
+mod serial;
 pub mod sqlite;
 
 use patrol_core::domain::id::{
@@ -28,6 +29,8 @@ use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
+
+pub(crate) use serial::serial;
 
 /// Why an operation could not be done.
 #[derive(Debug)]
@@ -471,19 +474,6 @@ pub trait Store: Send + Sync {
     fn end_session(&self, token: [u8; 32]) -> Result<()>;
     /// Forgets sessions and one-time codes whose time is over.
     fn tidy(&self, now: Timestamp) -> Result<()>;
-}
-
-/// The serial of a case number with this block: `2026-000042` without one, `2026-K7Q-000042` with block `K7Q`.
-pub(crate) fn serial(number: &str, block: &str) -> Option<u64> {
-    let (_, rest) = number.split_once('-')?;
-    let digits = match block {
-        "" => rest,
-        block => rest.strip_prefix(block)?.strip_prefix('-')?,
-    };
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok()
 }
 
 #[cfg(test)]

@@ -183,6 +183,37 @@ fn once_somebody_can_sign_in_nothing_is_said_of_it_and_the_people_in_force_stay(
 }
 
 #[test]
+fn people_of_the_folder_are_put_in_force_and_none_are_made_up_beside_them() {
+    let folder = Folder::new("people_of_the_folder");
+    let database = folder.database();
+    for table in std::fs::read_dir(ZHUHAI).expect("the folder is read") {
+        let table = table.expect("a file");
+        std::fs::copy(
+            table.path(),
+            folder.file(&table.file_name().to_string_lossy()),
+        )
+        .expect("a copy");
+    }
+    let people = "person,name,role,at,from\n00000000000000a1,李强,administrator,city,2020-01-01\n";
+    std::fs::write(folder.file("people.csv"), people).expect("a file is written");
+    let own = folder.file("").display().to_string();
+    let args = ["--database", &database, "--directory", &own];
+    let refused = errand(&[&["serve", "--synthetic-people"], &args[..]].concat(), "");
+    assert!(
+        !refused.ok && refused.log.contains("people of its own"),
+        "{}",
+        refused.log
+    );
+    drop(Running::start(&args));
+    let listed = errand(&["person", "list", "--database", &database], "").lines;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        (&listed[0]["person"], &listed[0]["name"]),
+        (&json!("00000000000000a1"), &json!("李强"))
+    );
+}
+
+#[test]
 fn settings_that_cannot_be_are_all_named_before_anything_is_touched() {
     let database = Folder::new("wrong_settings").database();
     let absent = errand(&["person", "list", "--database", &database], "");

@@ -109,13 +109,15 @@ impl Replica {
     /// Applies the end of a response. Returns whether a digest differed, so that another round will repair it.
     pub(super) fn apply_done(&self, done: &Done, server_time: Timestamp) -> Result<bool> {
         self.store.write(|transaction| {
-            let mut differs = false;
+            // A round without pages has no digests; a phone that is in no scope any more has none either.
+            let (mut differs, mut is_whole) = (false, true);
             for scope in feed::scopes(transaction)? {
                 let Some((_, digest)) = done
                     .digests
                     .iter()
                     .find(|(number, _)| *number == scope.number)
                 else {
+                    is_whole = false;
                     continue;
                 };
                 if *digest == scope.digest {
@@ -130,7 +132,7 @@ impl Replica {
                     differs = true;
                 }
             }
-            if !done.has_more && !differs && !done.digests.is_empty() {
+            if !done.has_more && !differs && is_whole {
                 documents::evict(transaction)?;
             }
             let mut state = enrolment::round_state(transaction)?;

@@ -1,17 +1,18 @@
 //! Errands about people: who is in the directory, and what signs a person in.
 //!
-//! It changes nobody's posts: people stand in the directory.
+//! It changes nobody's posts: people stand in the directory, whose file `people.csv` is put in force at a start.
 
 use std::io::BufRead;
 
 use clap::Subcommand;
-use patrol_core::domain::directory::{Post, PostAt};
+use patrol_core::domain::directory::Post;
 use patrol_core::domain::limits;
 use serde_json::{Value, json};
 
 use super::{Database, Faults, Who};
 use crate::auth;
 use crate::calendar::rfc3339;
+use crate::directory;
 
 /// An errand about people.
 #[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
@@ -59,14 +60,9 @@ fn list(database: &Database) -> Result<Vec<Value>, Faults> {
 }
 
 fn post(post: &Post) -> Value {
-    let at = match post.at {
-        PostAt::City => "city".to_owned(),
-        PostAt::Unit(unit) => format!("unit:{unit}"),
-        PostAt::Beat(beat) => format!("beat:{}", beat.0),
-    };
     json!({
         "role": post.role.word(),
-        "at": at,
+        "at": directory::post_at_text(post.at),
         "from": rfc3339(post.from),
         "until": post.until.map(rfc3339),
     })

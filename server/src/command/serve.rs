@@ -143,13 +143,21 @@ fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
     let words = |fault: &dyn std::fmt::Debug| format!("{}: {fault:?}", folder.display());
     let mut loaded = directory::load(folder, now)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Faults>())?;
-    loaded.people = if config.synthetic_people {
-        tracing::warn!("made-up people are in the directory: for trials, never for work");
-        directory::synthetic_people(&loaded, directory::SYNTHETIC_SINCE)
-    } else {
-        // The folder has no file of people: those in force stay, as far as their places do.
-        app.known().directory.people.clone()
-    };
+    match (config.synthetic_people, loaded.people.is_empty()) {
+        (true, true) => {
+            tracing::warn!("made-up people are in the directory: for trials, never for work");
+            loaded.people = directory::synthetic_people(&loaded, directory::SYNTHETIC_SINCE);
+        }
+        (true, false) => {
+            let folder = folder.display();
+            return Err(vec![format!(
+                "--synthetic-people: {folder} has people of its own"
+            )]);
+        }
+        // Without a file of people, those in force stay.
+        (false, true) => loaded.people.clone_from(&app.known().directory.people),
+        (false, false) => {}
+    }
     let unsound = loaded.check(now);
     if !unsound.is_empty() {
         return Err(unsound.iter().map(|fault| words(fault)).collect());

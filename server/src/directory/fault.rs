@@ -48,13 +48,17 @@ pub enum Reason {
     NotANumber,
     /// Not a code of as many digits as it should have.
     NotACode,
+    /// Not a person's id, which is 16 hexadecimal digits.
+    NotAnId,
+    /// Not where a post is held: city, unit:101 or beat:1.
+    NotAPlace,
     /// Not a day such as 2020-01-31.
     NotADay,
     /// Not a longitude or latitude in degrees with at most 7 decimals, or one without the other.
     NotACoordinate,
     /// Not one of the words that may stand here.
     UnknownWord,
-    /// Contradicts another field of the row, or an earlier row of the same beat.
+    /// Contradicts another field of the row, or an earlier row of the same beat or person.
     Contradiction,
     /// A row with this id stands there already.
     Duplicate,

@@ -2,7 +2,8 @@
 //!
 //! It never guesses: a field that is not exactly of its form gives nothing, and its row is reported.
 
-use patrol_core::domain::directory::CategoryKey;
+use patrol_core::domain::directory::{BeatId, CategoryKey, PostAt};
+use patrol_core::domain::id::UnitId;
 use patrol_core::domain::place::{Datum, Point};
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 
@@ -27,6 +28,25 @@ pub(super) fn category_kind(text: &str) -> Option<u64> {
         "component" => Some(CategoryKey::COMPONENT),
         "matter" => Some(CategoryKey::MATTER),
         _ => None,
+    }
+}
+
+/// Reads where a post is held: `city`, `unit:101`, `beat:1`.
+pub(super) fn post_at(text: &str) -> Option<PostAt> {
+    match text.split_once(':') {
+        None if text == "city" => Some(PostAt::City),
+        Some(("unit", id)) => Some(PostAt::Unit(UnitId(number(id)?))),
+        Some(("beat", id)) => Some(PostAt::Beat(BeatId(number(id)?.try_into().ok()?))),
+        _ => None,
+    }
+}
+
+/// Writes where a post is held, as [`post_at`] reads it.
+pub(crate) fn post_at_text(at: PostAt) -> String {
+    match at {
+        PostAt::City => "city".to_owned(),
+        PostAt::Unit(unit) => format!("unit:{unit}"),
+        PostAt::Beat(beat) => format!("beat:{}", beat.0),
     }
 }
 

@@ -5,16 +5,17 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{
-    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, Directory, District, Row, Town, Unit,
-    UnitKind, Village,
+    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, Directory, District, Person, Post, Row,
+    Town, Unit, UnitKind, Village,
 };
-use patrol_core::domain::id::UnitId;
+use patrol_core::domain::id::{PersonId, UnitId};
 use patrol_core::domain::place::VillageCode;
 
 use super::csv::{Line, Sheet};
 use super::fault::{ImportFault, Key, Lines, Reason};
-use super::fields::{category_kind, code, day, number, point};
+use super::fields::{category_kind, code, day, number, point, post_at};
 
 /// An import under way: on which line each row stands, and the faults so far.
 #[derive(Default)]
@@ -245,6 +246,49 @@ impl Import {
             }
         }
         rows
+    }
+
+    /// A row per post. Who stands there is there, also when all his posts are over.
+    pub(super) fn people(&mut self, text: &str) -> Vec<Person> {
+        if text.is_empty() {
+            return Vec::new();
+        }
+        let columns = ["person", "name", "role", "at", "from"];
+        let sheet = Sheet::new("people.csv", text, &columns, &["until"], &mut self.faults);
+        let mut people: BTreeMap<PersonId, Person> = BTreeMap::new();
+        for line in sheet.lines() {
+            let faults = &mut self.faults;
+            let id = line.read("person", Reason::NotAnId, PersonId::from_hex, faults);
+            let role = line.read("role", Reason::UnknownWord, Role::from_word, faults);
+            let at = line.read("at", Reason::NotAPlace, post_at, faults);
+            let from = line.read("from", Reason::NotADay, day, faults);
+            let until = line.read_optional("until", Reason::NotADay, day, faults);
+            let (Some(id), Some(role), Some(at), Some(from), Ok(until)) =
+                (id, role, at, from, until)
+            else {
+                continue;
+            };
+            // The first of a person's lines stands for all in faults.
+            self.lines
+                .entry((Row::Person(id), None))
+                .or_insert((line.file, line.number));
+            let name = line.text("name");
+            let person = people.entry(id).or_insert_with(|| Person {
+                id,
+                name: name.clone(),
+                posts: Vec::new(),
+            });
+            if person.name != name {
+                self.faults.push(line.fault("name", Reason::Contradiction));
+            }
+            person.posts.push(Post {
+                role,
+                at,
+                from,
+                until,
+            });
+        }
+        people.into_values().collect()
     }
 
     /// Adds what is a unit by its code: towns that have villages, and villages. A village row carries the committee's

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use patrol_core::domain::capability::Role;
-use patrol_core::domain::directory::{Post, PostAt, UnitKind};
+use patrol_core::domain::directory::{Person, Post, PostAt, UnitKind};
 use patrol_core::domain::place::{Scope, VillageCode};
 
 use super::tables::place_name;
@@ -268,6 +268,58 @@ fn a_village_changes_its_beat_by_an_end_and_a_new_row() {
         faults[0].starts_with("beats.csv:124: village_code: Unsound(TwoBeats"),
         "{faults:#?}"
     );
+}
+
+#[test]
+fn people_hold_their_posts_between_days() {
+    let people = "person,name,role,at,from,until\n\
+        00000000000000b2,王芳,inspector,beat:1,2020-01-01,2026-01-01\n\
+        00000000000000a1,李强,dispatcher,city,2020-01-01,\n\
+        00000000000000b2,王芳,unit_operator,unit:101,2026-01-01,\n\
+        00000000000000a1,李强,canceller,city,2025-01-01,\n";
+    let directory = parse(&Files { people, ..ZHUHAI }, NOW).expect("sound");
+    let [li, wang] = directory.people.as_slice() else {
+        panic!("{:?}", directory.people);
+    };
+    assert_eq!([&li.name, &wang.name], ["李强", "王芳"]);
+    let held = |person: &Person, now| {
+        let posts = person.posts.iter().filter(|post| post.is_in_force_at(now));
+        posts.map(|post| post.role).collect::<Vec<_>>()
+    };
+    assert_eq!(held(li, NOW), [Role::Dispatcher, Role::Canceller]);
+    assert_eq!(held(wang, NOW.plus_ms(-1)), [Role::Inspector]);
+    assert_eq!(held(wang, NOW), [Role::UnitOperator]);
+    for post in li.posts.iter().chain(&wang.posts) {
+        assert_eq!(fields::post_at(&post_at_text(post.at)), Some(post.at));
+    }
+}
+
+#[test]
+fn bad_rows_of_people_are_named() {
+    let people = "person,name,role,at,from\n\
+        b2,王芳,inspector,beat:1,2020-01-01\n\
+        00000000000000b2,王芳,mayor,beat:x,2020-1-1\n\
+        00000000000000b2,王芳,cadre,village:1,2020-01-01\n\
+        00000000000000b2,王芳,inspector,beat:999,2020-01-01\n\
+        00000000000000b2,王方,inspector,beat:1,2020-01-01\n\
+        00000000000000c3, ,leader,city,2020-01-01\n\
+        00000000000000c3, ,leader,unit:101,2020-01-01\n";
+    let faults = faults_of(&Files { people, ..ZHUHAI });
+    let starts = [
+        "people.csv:2: person: NotAnId",
+        "people.csv:3: role: UnknownWord",
+        "people.csv:3: at: NotAPlace",
+        "people.csv:3: from: NotADay",
+        "people.csv:4: at: NotAPlace",
+        "people.csv:6: name: Contradiction",
+        "people.csv:7: name: Unsound(EmptyName",
+        "people.csv:5: Unsound(UnknownBeat",
+        "people.csv:7: Unsound(MisplacedPost",
+    ];
+    assert_eq!(faults.len(), starts.len(), "{faults:#?}");
+    for (fault, start) in faults.iter().zip(starts) {
+        assert!(fault.starts_with(start), "{fault} is not {start}");
+    }
 }
 
 #[test]

@@ -127,6 +127,8 @@ impl<'a> Judge<'a> {
             Ok(()) => Fate::Ok,
             Err(Objection::Review) => self.hold(item),
             Err(Objection::Newer) => Fate::Later(Later::Newer),
+            // What the device itself has put there, it knows of.
+            Err(Objection::Dup) if change.actor.device() == self.device.id => Fate::Dup,
             Err(_) if is_hidden && change.deps.is_empty() => self.refuse(item, Refusal::NotFirst),
             Err(_) if is_hidden => Fate::Missing(change.deps.clone()),
             Err(Objection::Dup) => Fate::Dup,

@@ -19,9 +19,14 @@ impl Folder {
         Self(path)
     }
 
+    /// A file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     /// The database in it.
     pub(crate) fn database(&self) -> String {
-        self.0.join("server.db").display().to_string()
+        self.file("server.db").display().to_string()
     }
 }
 
