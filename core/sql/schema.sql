@@ -23,7 +23,7 @@ CREATE TABLE enrolment (
     notice_last INTEGER NOT NULL DEFAULT 0,
     synced_at INTEGER,               -- end of the last complete round, by the server's clock
     failures INTEGER NOT NULL DEFAULT 0,     -- failed rounds in a row
-    last_error TEXT,
+    last_error TEXT,                 -- of the last round, if it failed
     revoked INTEGER NOT NULL DEFAULT 0,
     -- The last contact, for estimating the time: server's clock, monotonic clock, boot, error.
     anchor_server_ms INTEGER,
@@ -37,10 +37,10 @@ CREATE TABLE documents (
     no INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
     kind TEXT NOT NULL,
-    number TEXT,
+    number TEXT,                     -- the one shown; null until the server has given it
     stage TEXT NOT NULL,
     rework INTEGER NOT NULL,
-    village INTEGER,
+    village INTEGER,                 -- null when no register says where
     category TEXT,                   -- scheme-kind-code
     words TEXT NOT NULL,
     conflicts INTEGER NOT NULL,
@@ -60,7 +60,7 @@ CREATE TABLE changes (
     place INTEGER NOT NULL,
     hash BLOB NOT NULL,
     state INTEGER NOT NULL,          -- 0 placed, 1 acknowledged, 2 in the outbox, 3 follows a held change
-    received_at INTEGER,
+    received_at INTEGER,             -- by the server; null until a page has told it
     body BLOB NOT NULL,
     PRIMARY KEY (document, place)
 ) STRICT, WITHOUT ROWID;
@@ -71,8 +71,8 @@ CREATE TABLE boxed (
     id INTEGER PRIMARY KEY,
     document BLOB NOT NULL,
     hash BLOB NOT NULL UNIQUE,
-    entry BLOB,
-    n INTEGER,
+    entry BLOB,                      -- null when it cannot be read
+    n INTEGER,                       -- its counter; null likewise
     state TEXT NOT NULL,             -- held, released, refused
     code TEXT NOT NULL,              -- why
     body BLOB NOT NULL,

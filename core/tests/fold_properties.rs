@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "tests panic to fail")]
 
+#[expect(dead_code, reason = "shared with other test programs")]
 #[path = "people/people.rs"]
 mod people;
 

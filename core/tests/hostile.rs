@@ -6,6 +6,7 @@
 
 #[path = "hostile/corpus.rs"]
 mod corpus;
+#[expect(dead_code, reason = "shared with other test programs")]
 #[path = "people/people.rs"]
 mod people;
 

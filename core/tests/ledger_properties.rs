@@ -6,6 +6,7 @@
 #[path = "hostile/chunk.rs"]
 #[expect(dead_code, reason = "each test program uses a part of it")]
 mod chunk;
+#[expect(dead_code, reason = "shared with other test programs")]
 #[path = "people/people.rs"]
 mod people;
 

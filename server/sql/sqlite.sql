@@ -31,7 +31,7 @@ CREATE TABLE documents (
   numbers       TEXT    NOT NULL, -- all, a JSON array
   stage         TEXT    NOT NULL,
   rework        INTEGER NOT NULL,
-  village       INTEGER,
+  village       INTEGER,          -- the one shown; null when no register says where
   category      TEXT,             -- scheme, kind and code, a JSON array
   words         TEXT    NOT NULL,
   units         TEXT    NOT NULL, -- a JSON array
@@ -40,7 +40,7 @@ CREATE TABLE documents (
   anomalies     INTEGER NOT NULL,
   opened_at     INTEGER NOT NULL,
   changed_at    INTEGER NOT NULL,
-  ended_at      INTEGER,
+  ended_at      INTEGER,          -- null while it is open
   retired       INTEGER NOT NULL DEFAULT 0 -- it has left its feeds by age, and has not joined again
 ) STRICT;
 
@@ -109,9 +109,9 @@ CREATE TABLE boxed (
   refusal       INTEGER,          -- the reason's number; absent: held for review
   boxed_at      INTEGER NOT NULL,
   settled_by    BLOB,             -- person; the settled_ columns are there all or none
-  settled_at    INTEGER,
-  settled_words TEXT,
-  released      INTEGER,
+  settled_at    INTEGER,          -- null while it is held
+  settled_words TEXT,             -- why
+  released      INTEGER,          -- 1 admitted, 0 refused
   UNIQUE (device, hash)
 ) STRICT;
 
@@ -158,20 +158,20 @@ CREATE TABLE devices (
   public_key    BLOB    NOT NULL,
   token         BLOB    NOT NULL UNIQUE, -- its SHA-256
   enrolled_at   INTEGER NOT NULL,
-  revoked_at    INTEGER,
+  revoked_at    INTEGER,          -- null: it is not
   revoked_bytes INTEGER NOT NULL DEFAULT 0,
   revoked_empty INTEGER NOT NULL DEFAULT 0,
-  seen_at       INTEGER,
+  seen_at       INTEGER,          -- the last contact; null: none yet
   n_told        INTEGER NOT NULL DEFAULT 0, -- up to here it has been told which n are missing
   -- What it last told; absent: never told.
-  free_bytes      INTEGER,
-  version         TEXT,
-  clock_offset_ms INTEGER,
-  outbox          INTEGER,
-  outbox_age_ms   INTEGER,
-  kept_back       TEXT, -- a JSON array
-  photo_bytes_due INTEGER,
-  last_error      TEXT
+  free_bytes      INTEGER, -- of the disk
+  version         TEXT,    -- of the app
+  clock_offset_ms INTEGER, -- of the wall clock against the server's
+  outbox          INTEGER, -- changes without a fate
+  outbox_age_ms   INTEGER, -- of the oldest of them
+  kept_back       TEXT,    -- the n in the refused box, a JSON array
+  photo_bytes_due INTEGER, -- of photos not yet sent
+  last_error      TEXT     -- its code
 ) STRICT;
 
 CREATE TABLE enrol_codes (

@@ -13,6 +13,7 @@ use patrol_core::domain::capability::Right;
 use patrol_core::domain::entry::{Body, Entry};
 use patrol_core::domain::fold::Fold;
 use patrol_core::domain::id::{ChangeHash, DocumentId, EntryId, PersonId};
+use patrol_core::domain::limits;
 use patrol_core::domain::offers::{self, Asker, Offer};
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::refusal::Refusal;
@@ -68,9 +69,6 @@ impl From<Refusal> for Rejection {
 /// Result of an action.
 pub type Result<T> = std::result::Result<T, Rejection>;
 
-/// Times that an action is tried again because its document grew in the meantime.
-const TRIES_MAX: usize = 16;
-
 /// Opens a document of that id. Durable when it returns.
 pub fn begin(app: &App, person: PersonId, id: DocumentId, deed: &Deed) -> Result<EntryId> {
     record(app, person, id, Target::New, deed)
@@ -97,7 +95,7 @@ fn record(
     target: Target,
     deed: &Deed,
 ) -> Result<EntryId> {
-    for _ in 0..TRIES_MAX {
+    for _ in 0..limits::COMMIT_TRIES {
         match try_record(app, person, id, target, deed) {
             Err(Rejection::Store(StoreError::Stale)) => {}
             result => return result,

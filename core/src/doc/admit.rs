@@ -217,12 +217,14 @@ fn check_commit(
     check_on(ledger, &entry, closure)?;
     let (action, kind) = known_action(ledger, &entry)?;
     let row = action.row(kind).ok_or(Refusal::UnknownAction)?;
-    check_details(row, &entry, &fields, ledger.is_empty())?;
+    check_details(ledger, row, &entry, &fields)?;
     if signer.place == Where::Anywhere {
         if row.place == Where::Office {
             return Err(Refusal::OfficeOnly.into());
         }
-        check_heads(ledger, &entry, action.is_transition(kind))?;
+        if action.is_transition(kind) {
+            check_heads(ledger, &entry)?;
+        }
     }
     check_right(ledger, change, &entry, kind, signer)?;
     Ok(Admitted { id: *id, entry })
@@ -271,10 +273,7 @@ fn check_volume(ledger: &Ledger, change: &Parsed) -> Result<(), Objection> {
 }
 
 /// A device does not pile up transitions that nobody, not even itself, has seen.
-fn check_heads(ledger: &Ledger, entry: &Entry, is_transition: bool) -> Result<(), Objection> {
-    if !is_transition {
-        return Ok(());
-    }
+fn check_heads(ledger: &Ledger, entry: &Entry) -> Result<(), Objection> {
     let transitions = || {
         ledger
             .links()
@@ -322,11 +321,12 @@ fn known_action(ledger: &Ledger, entry: &Entry) -> Result<(Action, DocumentKind)
 
 /// The details and registers that the action needs and allows. A first change says where.
 fn check_details(
+    ledger: &Ledger,
     row: &Row,
     entry: &Entry,
     fields: &[Field],
-    is_first: bool,
 ) -> Result<(), Objection> {
+    let is_first = ledger.is_empty();
     if row.level == crate::domain::action::Level::Opening && !is_first {
         return Err(Refusal::NotFirst.into());
     }

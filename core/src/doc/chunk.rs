@@ -10,8 +10,6 @@ use crate::domain::refusal::Refusal;
 
 pub(super) const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 pub(super) const CHANGE: u8 = 1;
-/// Predecessors of all operations of a change.
-pub(super) const PREDS_MAX: u64 = 1_024;
 /// The column of the actors of predecessors: 0 the author, from 1 the other actors of the chunk. Automerge's decoder
 /// panics on a number beyond them.
 const PRED_ACTORS: u64 = 0x71;
@@ -40,8 +38,8 @@ impl Column {
             0x34 => Some((Self::Bool, ops)),
             0x42 | 0x56 | 0x70 => Some((Self::Uint, ops)),
             0x57 => Some((Self::Raw, 0)),
-            PRED_ACTORS => Some((Self::Uint, PREDS_MAX)),
-            0x73 => Some((Self::Delta, PREDS_MAX)),
+            PRED_ACTORS => Some((Self::Uint, limits::CHANGE_PREDS_MAX)),
+            0x73 => Some((Self::Delta, limits::CHANGE_PREDS_MAX)),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ pub use check::{DirectoryFault, Row};
 
 use super::capability::{Holding, Right, Role};
 use super::id::{PersonId, UnitId};
+use super::limits;
 use super::place::{Point, Scope, VillageCode};
 use super::time::Timestamp;
 
@@ -124,7 +125,7 @@ impl UnitKind {
     /// Whether a unit of this kind may have that id: numbers below a million, town codes, village codes.
     pub fn allows(self, id: UnitId) -> bool {
         match self {
-            Self::Department | Self::Enterprise => (1..1_000_000).contains(&id.0),
+            Self::Department | Self::Enterprise => (1..limits::UNIT_NUMBER_MAX).contains(&id.0),
             Self::Town => (100_000_000..1_000_000_000).contains(&id.0),
             Self::Village => VillageCode::new(id.0).is_some(),
         }

@@ -4,6 +4,8 @@
 pub const CHANGE_BYTES_MAX: usize = 16 * 1024;
 /// Operations of one change.
 pub const CHANGE_OPS_MAX: usize = 64;
+/// Predecessors of all operations of one change.
+pub const CHANGE_PREDS_MAX: u64 = 1_024;
 /// Dependencies of one change.
 pub const CHANGE_DEPS_MAX: usize = 64;
 /// Heads of a document beyond which the server merges them by a change of its own.
@@ -68,6 +70,10 @@ pub const FRAME_BYTES_MAX: usize = 6 * 1024 * 1024;
 pub const PUSH_FRAME_CHANGES_MAX: usize = 4_096;
 /// Bytes of one request at most, decompressed.
 pub const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of one response at most, decompressed: a bound against a broken server, not a limit of a phone.
+pub const RESPONSE_BYTES_MAX: usize = 1 << 30;
+/// Bytes of frames that the server makes at a time, before it hands them to the socket.
+pub const RESPONSE_PIECE_BYTES: usize = 128 * 1024;
 /// Bytes that a device pushes in one request before it begins another.
 pub const REQUEST_BYTES_AIM: usize = 2 * 1024 * 1024;
 /// Bytes that a revoked device may still push, in all.
@@ -82,6 +88,12 @@ pub const CONTACT_NOTE_MS: i64 = 60_000;
 pub const LOG_ROWS: usize = 1_000;
 /// Ranges of missing entries that one notice tells.
 pub const RESEND_RANGES_MAX: usize = 64;
+/// Milliseconds before the first retry of a failed round, at most.
+pub const RETRY_MS_FIRST: u64 = 2_000;
+/// Milliseconds before any retry, at most.
+pub const RETRY_MS_MAX: u64 = 15 * 60 * 1_000;
+/// Times that a write of the server is tried again because a document grew in the meantime.
+pub const COMMIT_TRIES: usize = 16;
 /// Rounds in a row that one call of `sync` makes at most.
 pub const ROUNDS_MAX: usize = 64;
 

@@ -2,10 +2,7 @@
 //!
 //! It neither waits nor draws.
 
-/// Milliseconds before the first retry, at most.
-const FIRST_MS: u64 = 2_000;
-/// Milliseconds before any retry, at most.
-const LONGEST_MS: u64 = 15 * 60 * 1_000;
+use crate::domain::limits;
 
 /// Milliseconds to wait after `failures` failed rounds in a row: full jitter below a bound that doubles, but never less
 /// than the server asked for. `random` is uniform over all 64-bit numbers.
@@ -14,9 +11,9 @@ pub fn delay_ms(failures: u32, random: u64, retry_after_ms: Option<u64>) -> u64 
     if failures == 0 {
         return asked;
     }
-    let bound = FIRST_MS
+    let bound = limits::RETRY_MS_FIRST
         .saturating_mul(1u64.checked_shl(failures - 1).unwrap_or(u64::MAX))
-        .min(LONGEST_MS);
+        .min(limits::RETRY_MS_MAX);
     let jitter = (u128::from(random) * u128::from(bound)) >> 64;
     asked.saturating_add(u64::try_from(jitter).unwrap_or(bound))
 }

@@ -5,9 +5,7 @@
 use super::frame::{Frame, FrameReader, FrameWriter, StreamFault, Volume};
 use super::wire::{Done, Fates, Hello, Scopes, Welcome, kind};
 use crate::cbor::Fault;
-
-/// Bytes of a response at most, decompressed: a bound against a broken server, not a limit of a phone.
-const RESPONSE_BYTES_MAX: usize = 1 << 30;
+use crate::domain::limits;
 
 /// A request: the hello, and push frames that are already encoded.
 pub fn request(hello: &Hello, pushes: &[Vec<u8>]) -> Vec<u8> {
@@ -84,7 +82,7 @@ impl Session {
     /// Awaits the response to a request whose push frames held so many changes each.
     pub fn new(pushed: Vec<usize>) -> Self {
         Self {
-            reader: FrameReader::new(RESPONSE_BYTES_MAX),
+            reader: FrameReader::new(limits::RESPONSE_BYTES_MAX),
             awaited: pushed.into(),
             answered: 0,
             is_welcomed: false,

@@ -1,5 +1,4 @@
 //! The people of the tests and a village of theirs; included by several test programs with `#[path]`.
-#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::key::ServerName;

@@ -16,9 +16,6 @@ use crate::auth::CallingDevice;
 use crate::error::ApiError;
 use crate::round::{Round, RoundFault};
 
-/// Bytes of frames made at a time, before they are handed to the socket.
-const BATCH_BYTES: usize = 128 * 1024;
-
 /// One round of a device.
 pub(super) async fn round(
     State(host): State<Host>,
@@ -101,7 +98,7 @@ fn make(mut round: Round) -> Result<(Round, Batch), RoundFault> {
         frames: Vec::new(),
         is_over: false,
     };
-    while batch.bytes() < BATCH_BYTES {
+    while batch.bytes() < limits::RESPONSE_PIECE_BYTES {
         match round.next_frame()? {
             Some(frame) => batch.frames.push(frame),
             None => {

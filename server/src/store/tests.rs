@@ -26,7 +26,7 @@ fn the_model_passes() {
 }
 
 #[test]
-fn sqlite_passes() {
+fn the_database_passes() {
     conformance::examine(&|| {
         Box::new(SqliteStore::in_memory(identity()).expect("a store in memory opens"))
     });
