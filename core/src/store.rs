@@ -20,9 +20,10 @@ use crate::error::{Error, Result};
 
 /// The open file.
 pub struct Store {
-    writer: Mutex<Connection>,
-    /// None for a store in memory, which has only the writer.
+    /// None for a store in memory, which has only the writer. Closed before the writer, which then, as the last one, writes the
+    /// log into the file.
     reader: Option<Mutex<Connection>>,
+    writer: Mutex<Connection>,
     faults: Mutex<Option<Faults>>,
 }
 

@@ -1,11 +1,12 @@
 //! Creating and opening the file: its version, its pragmas, and what happens to a damaged one.
 //!
-//! Nothing is ever deleted to recover.
+//! Nothing is ever deleted to recover, and nothing is written to a file before it is known to be sound.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
@@ -15,6 +16,12 @@ use crate::error::{Error, Result};
 /// * 1: the first.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
+/// How long a connection waits for another one's write.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// What may lie beside a file of SQLite's, and belongs to it.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// The schema as it is today.
 const SCHEMA: &str = include_str!("../../sql/schema.sql");
 
@@ -22,7 +29,7 @@ pub(super) fn open_or_rescue(path: &Path, now: Timestamp) -> Result<(Connection,
     match open(path) {
         Ok(connection) => Ok((connection, None)),
         Err(fault) if is_damage(&fault) => {
-            let aside = PathBuf::from(format!("{}.broken-{}", path.display(), now.0));
+            let aside = place_aside(path, now);
             move_aside(path, &aside)?;
             Ok((open(path).map_err(Error::from)?, Some(aside)))
         }
@@ -35,6 +42,8 @@ enum OpenFault {
     Sqlite(rusqlite::Error),
     Damaged,
     Newer,
+    /// Not damaged: whoever made it so may make it writable again.
+    ReadOnly,
 }
 
 impl From<rusqlite::Error> for OpenFault {
@@ -49,6 +58,7 @@ impl From<OpenFault> for Error {
             OpenFault::Sqlite(error) => error.into(),
             OpenFault::Damaged => Self::Storage("the file is damaged".into()),
             OpenFault::Newer => Self::UpdateNeeded,
+            OpenFault::ReadOnly => Self::Storage("the file may not be written".into()),
         }
     }
 }
@@ -56,7 +66,7 @@ impl From<OpenFault> for Error {
 fn is_damage(fault: &OpenFault) -> bool {
     match fault {
         OpenFault::Damaged => true,
-        OpenFault::Newer => false,
+        OpenFault::Newer | OpenFault::ReadOnly => false,
         OpenFault::Sqlite(error) => matches!(
             error.sqlite_error_code(),
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
@@ -65,8 +75,30 @@ fn is_damage(fault: &OpenFault) -> bool {
 }
 
 fn open(path: &Path) -> std::result::Result<Connection, OpenFault> {
+    look_at(path)?;
     let connection = Connection::open(path)?;
-    prepare(connection, Check::Whole)
+    // A file that is given up must stay as it is: closing it would write its log into it and delete the log.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    let connection = prepare(connection, Check::Whole)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(connection)
+}
+
+/// What can be seen before SQLite touches anything.
+fn look_at(path: &Path) -> std::result::Result<(), OpenFault> {
+    let found = std::fs::metadata(path).ok();
+    let is_empty = match &found {
+        Some(found) if found.is_dir() => return Err(OpenFault::Damaged),
+        Some(found) if found.permissions().readonly() => return Err(OpenFault::ReadOnly),
+        Some(found) => found.len() == 0,
+        None => true,
+    };
+    // SQLite takes an empty file for a new one, and deletes a log that lies beside it: that log is all that is left.
+    let has_log = std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    if is_empty && has_log {
+        return Err(OpenFault::Damaged);
+    }
+    Ok(())
 }
 
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
@@ -74,7 +106,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     keep_plans(&connection)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -103,24 +135,8 @@ enum Check {
 }
 
 fn prepare(mut connection: Connection, check: Check) -> std::result::Result<Connection, OpenFault> {
-    set_pragmas(&connection)?;
-    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match version {
-        0 => {
-            let transaction = connection.transaction()?;
-            let tables: u32 =
-                transaction
-                    .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-            if tables > 0 {
-                return Err(OpenFault::Damaged);
-            }
-            transaction.execute_batch(SCHEMA)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            transaction.commit()?;
-        }
-        SCHEMA_VERSION => {}
-        _ => return Err(OpenFault::Newer),
-    }
+    connection.busy_timeout(BUSY)?;
+    is_ours(&connection.transaction()?)?;
     if check == Check::Whole {
         // The cheap check: every page is reachable and well-formed; the indexes are not compared with their tables.
         let verdict: String =
@@ -129,11 +145,36 @@ fn prepare(mut connection: Connection, check: Check) -> std::result::Result<Conn
             return Err(OpenFault::Damaged);
         }
     }
+    set_pragmas(&connection)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Within the transaction: another handle may have made the tables in the meantime.
+    is_ours(&transaction)?;
+    if version(&transaction)? == 0 {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()?;
     Ok(connection)
 }
 
+/// Whether the file is empty or of this version, as one snapshot shows it.
+fn is_ours(transaction: &Transaction<'_>) -> std::result::Result<(), OpenFault> {
+    let count = "SELECT count(*) FROM sqlite_schema";
+    match version(transaction)? {
+        0 if transaction.query_row(count, [], |row| row.get::<_, u32>(0))? > 0 => {
+            Err(OpenFault::Damaged)
+        }
+        0 | SCHEMA_VERSION => Ok(()),
+        _ => Err(OpenFault::Newer),
+    }
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
 pub(super) fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY)?;
     keep_plans(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A dead battery must not take back what was shown as saved.
@@ -145,15 +186,38 @@ pub(super) fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// A name that nothing has: an earlier rescue is never written over.
+fn place_aside(path: &Path, now: Timestamp) -> PathBuf {
+    let is_free = |aside: &Path| {
+        let companions = COMPANIONS.iter().map(|suffix| beside(aside, suffix));
+        std::iter::once(aside.to_owned())
+            .chain(companions)
+            .all(|path| std::fs::symlink_metadata(path).is_err())
+    };
+    let mut aside = beside(path, &format!(".broken-{}", now.0));
+    let mut number = 1u64;
+    while !is_free(&aside) {
+        number += 1;
+        aside = beside(path, &format!(".broken-{}-{number}", now.0));
+    }
+    aside
+}
+
+/// The companions go first: a program that dies in between finds the damaged file again, and never a new file beside an old log.
 fn move_aside(path: &Path, aside: &Path) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::Storage(format!("a damaged file could not be moved aside: {error}"))
     };
-    std::fs::rename(path, aside).map_err(failed)?;
-    for suffix in ["-wal", "-shm"] {
-        let with = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
-        if with(path).exists() {
-            std::fs::rename(with(path), with(aside)).map_err(failed)?;
+    for suffix in COMPANIONS.iter().chain(&[""]) {
+        let from = beside(path, suffix);
+        if std::fs::symlink_metadata(&from).is_ok() {
+            std::fs::rename(from, beside(aside, suffix)).map_err(failed)?;
         }
     }
     Ok(())
