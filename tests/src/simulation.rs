@@ -6,7 +6,7 @@
 pub mod audit;
 pub mod coverage;
 mod deeds;
-mod faults;
+pub mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,6 +11,7 @@ use patrol_core::domain::place::Scope;
 use patrol_core::store::{boxes, changes};
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::Notice;
+use patrol_server::app::App;
 use patrol_server::grow::Growing;
 use patrol_server::holes;
 use patrol_server::store::{FeedEvent, Snapshot};
@@ -34,32 +35,73 @@ struct OnServer {
     held: BTreeSet<EntryId>,
 }
 
+/// The entries that a server holds, admitted or for review, once every feed and document of it is found to be sound.
+pub fn entries_of_sound(app: &App) -> Result<BTreeSet<EntryId>, String> {
+    let server = on_server(app)?;
+    is_sound(app, &server)?;
+    let mut entries = BTreeSet::new();
+    for of in server.values() {
+        entries.extend(&of.held);
+        let links = of.growing.ledger.links();
+        entries.extend(links.iter().filter_map(|link| Some(link.entry.as_ref()?.0)));
+    }
+    Ok(entries)
+}
+
+fn on_server(app: &App) -> Result<BTreeMap<DocumentId, OnServer>, String> {
+    let mut server = BTreeMap::new();
+    let read = app.store.read(&mut |snapshot| {
+        let mut ids: BTreeSet<DocumentId> = snapshot.all_documents()?.into_iter().collect();
+        ids.extend(snapshot.held(usize::MAX >> 8)?);
+        for id in ids {
+            let held = snapshot.held_of(id)?;
+            let held = held.iter().filter_map(|change| entry_of(id, &change.body));
+            let of = OnServer {
+                held: held.collect(),
+                is_in_feeds: !snapshot.memberships(id)?.is_empty(),
+                growing: Growing::load(snapshot, id)?,
+            };
+            server.insert(id, of);
+        }
+        Ok(())
+    });
+    read.map_err(|error| error.to_string())?;
+    Ok(server)
+}
+
+/// Every feed and every document: by itself, beside the digests, and by Automerge.
+fn is_sound(app: &App, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {
+    let mut checked = Ok(());
+    app.store
+        .read(&mut |snapshot| {
+            checked = feeds_are_sound(snapshot, server);
+            Ok(())
+        })
+        .map_err(|error| error.to_string())?;
+    checked?;
+    for (id, of) in server {
+        document::verify(&of.growing.ledger)
+            .map_err(|_| format!("document {id} does not load again"))?;
+        match document::agrees_with_automerge(&of.growing.ledger) {
+            Ok(true) => {}
+            _ => return Err(format!("document {id} reads otherwise by Automerge")),
+        }
+    }
+    Ok(())
+}
+
 impl Simulation {
     pub(super) fn audit(&mut self) -> Result<(), String> {
         if let Some(first) = self.coverage.disagreements().first() {
             return Err(format!("the two ends disagreed: {first}"));
         }
-        let server = self.server()?;
+        let server = on_server(&self.world.app)?;
         self.nothing_is_lost(&server)?;
         self.replicas_are_equal(&server)?;
         self.no_number_is_missing()?;
         self.count_resends()?;
-        let app = std::sync::Arc::clone(&self.world.app);
-        let mut checked = Ok(());
-        app.store
-            .read(&mut |snapshot| {
-                checked = feeds_are_sound(snapshot, &server);
-                Ok(())
-            })
-            .map_err(|error| error.to_string())?;
-        checked?;
-        for (id, held) in &server {
-            document::verify(&held.growing.ledger)
-                .map_err(|_| format!("document {id} does not load again"))?;
-            match document::agrees_with_automerge(&held.growing.ledger) {
-                Ok(true) => {}
-                _ => return Err(format!("document {id} reads otherwise by Automerge")),
-            }
+        is_sound(&self.world.app, &server)?;
+        for held in server.values() {
             let reading = held.growing.read();
             self.coverage.add_many(
                 "conflict",
@@ -68,45 +110,6 @@ impl Simulation {
             self.coverage.add_many("anomaly", reading.anomalies.len());
         }
         Ok(())
-    }
-
-    fn server(&self) -> Result<BTreeMap<DocumentId, OnServer>, String> {
-        let mut server = BTreeMap::new();
-        let read = self.world.app.store.read(&mut |snapshot| {
-            for id in snapshot.all_documents()? {
-                let held = snapshot.held_of(id)?;
-                let held = held
-                    .iter()
-                    .filter_map(|change| entry_of(id, &change.body))
-                    .collect();
-                server.insert(
-                    id,
-                    OnServer {
-                        growing: Growing::load(snapshot, id)?,
-                        is_in_feeds: !snapshot.memberships(id)?.is_empty(),
-                        held,
-                    },
-                );
-            }
-            for id in snapshot.held(1_000)? {
-                if let std::collections::btree_map::Entry::Vacant(e) = server.entry(id) {
-                    let held = snapshot
-                        .held_of(id)?
-                        .iter()
-                        .filter_map(|change| entry_of(id, &change.body))
-                        .collect();
-                    e.insert(OnServer {
-                        growing: Growing::load(snapshot, id)?,
-                        is_in_feeds: false,
-                        held,
-                    });
-                }
-            }
-            Ok(())
-        });
-        read.map_err(|error| error.to_string())?;
-        server.retain(|_, held: &mut OnServer| !held.growing.is_empty() || !held.held.is_empty());
-        Ok(server)
     }
 
     fn nothing_is_lost(&self, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {

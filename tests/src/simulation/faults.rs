@@ -172,7 +172,7 @@ impl Simulation {
 }
 
 /// A phone's disk that now and then says it has written what it has not.
-pub(super) fn lies(seed: u64) -> patrol_core::store::Faults {
+pub fn lies(seed: u64) -> patrol_core::store::Faults {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     Box::new(move || rng.random_bool(0.05).then_some(Fault::Lie))
 }

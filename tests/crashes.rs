@@ -1,0 +1,121 @@
+//! Programs killed at random moments (−9), again and again on one file: what they had told to be durable is there, and the file
+//! is sound. Nothing sleeps: the moment is a number of lines read.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use patrol_core::doc::document;
+use patrol_core::replica::Replica;
+use patrol_core::store::{changes, documents};
+use patrol_server::app::App;
+use patrol_server::store::sqlite::SqliteStore;
+use patrol_tests::clock::{Clock, Machine};
+use patrol_tests::served::Folder;
+use patrol_tests::simulation::audit;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+const KILLS: u64 = 25;
+const SEED: u64 = 20;
+
+/// Runs the victim on a file, kills it after so many lines, and returns all that it had printed.
+fn killed(role: &str, file: &Path, seed: u64, lines: usize) -> Vec<String> {
+    let mut victim = Command::new(env!("CARGO_BIN_EXE_victim"))
+        .arg(role)
+        .arg(file)
+        .arg(seed.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut said = BufReader::new(victim.stdout.take().expect("its output")).lines();
+    let mut told: Vec<String> = Vec::new();
+    told.extend(said.by_ref().take(lines).map(|line| line.expect("a line")));
+    victim.kill().expect("it is killed");
+    victim.wait().expect("it is dead");
+    // What it printed before it died counts too; the last line may be cut.
+    told.extend(said.map_while(Result::ok).filter(|line| line.len() == 32));
+    assert!(told.len() >= lines, "seed {seed}: it died by itself");
+    told
+}
+
+/// The same for each of the kills; `found` opens the file and returns the entries that are in it.
+fn lost_of_told(role: &str, found: impl Fn(&Path) -> BTreeSet<String>) -> Result<usize, String> {
+    let folder = Folder::new("crashes").expect("a folder");
+    let file = folder.file("store.db");
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+    let mut told: BTreeSet<String> = BTreeSet::new();
+    for kill in 0..KILLS {
+        let lines = rng.random_range(1..40);
+        told.extend(killed(role, &file, SEED + kill, lines));
+        let found = found(&file);
+        let lost: Vec<&String> = told.difference(&found).collect();
+        if !lost.is_empty() {
+            return Err(format!(
+                "seed {SEED}, kill {kill} after {lines} lines: lost {lost:?}"
+            ));
+        }
+    }
+    Ok(told.len())
+}
+
+/// The entries of a phone's file, each found sound and with a counter of its own.
+fn entries_on_phone(file: &Path) -> BTreeSet<String> {
+    let machine = Arc::new(Machine::new(&Clock::default(), 1));
+    let (replica, rescued) = Replica::open(file, machine).expect("the file opens");
+    assert_eq!(rescued, None);
+    let mut found = BTreeSet::new();
+    let mut counters = BTreeSet::new();
+    let bodies = replica.store().read(|connection| {
+        let verdict: String =
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+        assert_eq!(verdict, "ok");
+        let mut bodies = Vec::new();
+        for id in documents::all(connection)? {
+            let number = documents::state(connection, id)?
+                .expect("a document")
+                .number;
+            bodies.push((id, changes::of_document(connection, number)?));
+        }
+        Ok(bodies)
+    });
+    for (id, rows) in bodies.expect("a look") {
+        let ledger =
+            document::load(id, rows.iter().map(|row| row.body.as_slice())).expect("it loads");
+        assert_eq!(document::verify(&ledger), Ok(()));
+        for link in ledger.links() {
+            let (id, entry) = link.entry.as_ref().expect("an entry");
+            assert!(counters.insert(entry.n), "n {} twice", entry.n);
+            found.insert(id.hex());
+        }
+    }
+    // Every counter that was allotted is in the file: none went with a deed.
+    assert_eq!(counters.len() as u64, replica.status().expect("a look").n);
+    found
+}
+
+#[test]
+fn a_phone_killed_at_any_moment_keeps_every_deed_that_it_showed_as_saved() {
+    let told = lost_of_told("phone", entries_on_phone);
+    assert!(told.as_ref().is_ok_and(|told| *told > 300), "{told:?}");
+}
+
+#[test]
+fn a_phone_that_shows_as_saved_what_it_has_not_saved_is_found_out() {
+    assert!(lost_of_told("liar", entries_on_phone).is_err());
+}
+
+#[test]
+fn a_server_killed_at_any_moment_keeps_every_change_that_it_acknowledged() {
+    let told = lost_of_told("server", |file| {
+        let nobody = || unreachable!("it knows who it is");
+        let store = SqliteStore::open(file, nobody).expect("the file opens");
+        let machine = Arc::new(Machine::new(&Clock::default(), 2));
+        let app = App::open(Arc::new(store), machine).expect("the server opens");
+        let entries = audit::entries_of_sound(&app).expect("every feed and document is sound");
+        entries.into_iter().map(|entry| entry.hex()).collect()
+    });
+    assert!(told.as_ref().is_ok_and(|told| *told > 300), "{told:?}");
+}

@@ -1,0 +1,117 @@
+//! A program made to be killed: it records in a loop on a file, and prints each entry's id after it was told that it is durable.
+//!
+//! `victim phone <file> <seed>`: a phone that acts offline. `victim liar …`: one whose disk now and then has not written what
+//! it says it has. `victim server …`: a server to which a phone pushes. They end by themselves after some thousand deeds, should nobody kill them.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::replica::Replica;
+use patrol_core::store::{Faults, Store, enrolment};
+use patrol_server::app::{App, draw_identity};
+use patrol_server::store::sqlite::SqliteStore;
+use patrol_tests::clock::{Clock, Machine};
+use patrol_tests::link::Link;
+use patrol_tests::simulation::faults;
+use patrol_tests::world::{Phone, World, city, enrol_into};
+
+const INSPECTOR: &str = "巡查员01";
+const DEEDS_MAX: usize = 5_000;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [role, file, seed] = arguments.as_slice() else {
+        return ExitCode::FAILURE;
+    };
+    let seed: u64 = seed.parse().unwrap_or(0);
+    match role.as_str() {
+        "phone" => phone(Path::new(file), seed, None),
+        "liar" => phone(Path::new(file), seed, Some(faults::lies(seed))),
+        "server" => server(Path::new(file), seed),
+        _ => return ExitCode::FAILURE,
+    }
+    ExitCode::SUCCESS
+}
+
+/// Tells whoever watches that these entries are durable.
+fn tell(entries: &[EntryId]) {
+    let mut out = std::io::stdout().lock();
+    for entry in entries {
+        writeln!(out, "{}", entry.hex()).expect("somebody listens");
+    }
+    out.flush().expect("somebody listens");
+}
+
+/// The next deed of a phone: every third opens a case, the others go on with the last one, if it is there.
+fn deed(phone: &Phone, world: &World, number: usize, last: &mut Option<DocumentId>) -> EntryId {
+    let noted = last
+        .filter(|_| !number.is_multiple_of(3))
+        .and_then(|case| phone.note(case, &format!("第{number}次")).ok());
+    noted.unwrap_or_else(|| {
+        let village = world.villages(INSPECTOR)[0];
+        let (case, entry) = phone.report(village, &format!("第{number}件"));
+        *last = Some(case);
+        entry
+    })
+}
+
+fn phone(file: &Path, seed: u64, faults: Option<Faults>) {
+    let world = World::new(1);
+    let machine = Arc::new(Machine::new(&world.clock, seed));
+    let (replica, rescued) = Replica::open(file, machine.clone()).expect("the file opens");
+    assert_eq!(rescued, None);
+    let person = world.person(INSPECTOR);
+    let is_new = replica
+        .store()
+        .read(enrolment::enrolment)
+        .expect("a look")
+        .is_none();
+    if is_new {
+        enrol_into(&world.app, replica.store(), &machine, person, INSPECTOR);
+    }
+    replica.store().set_faults(faults);
+    let link = Link::new(Arc::clone(&world.app), seed);
+    let phone = Phone {
+        replica,
+        machine,
+        link,
+        person,
+    };
+    let mut last = None;
+    for number in 0..DEEDS_MAX {
+        tell(&[deed(&phone, &world, number, &mut last)]);
+    }
+}
+
+fn server(file: &Path, seed: u64) {
+    let world = World::new(1);
+    let machine = Arc::new(Machine::new(&Clock::default(), seed));
+    let store =
+        SqliteStore::open(file, || draw_identity(machine.as_ref())).expect("the file opens");
+    let app = Arc::new(App::open(Arc::new(store), machine).expect("the server opens"));
+    if app.known().directory.people.is_empty() {
+        app.put_directory(city()).expect("the directory is kept");
+    }
+    let machine = Arc::new(Machine::new(&Clock::default(), seed + 1_000_000));
+    let store = Store::in_memory().expect("a store in memory opens");
+    let person = world.person(INSPECTOR);
+    enrol_into(&app, &store, &machine, person, INSPECTOR);
+    let phone = Phone {
+        replica: Replica::on(store, machine.clone()),
+        machine,
+        link: Link::new(Arc::clone(&app), seed),
+        person,
+    };
+    let mut last = None;
+    for number in 0..DEEDS_MAX / 4 {
+        let entries: Vec<EntryId> = (0..4)
+            .map(|step| deed(&phone, &world, number * 4 + step, &mut last))
+            .collect();
+        phone.sync().expect("the server answers");
+        assert_eq!(phone.replica.status().expect("a look").outbox, 0);
+        tell(&entries);
+    }
+}
