@@ -317,20 +317,33 @@ impl Directory {
     /// unit of an operator or cadre, and always the person's own scope. Posts for the whole city add nothing: who
     /// holds them works at the office.
     pub fn scopes_of(&self, person: PersonId, now: Timestamp) -> BTreeSet<Scope> {
+        self.scopes_where(person, |from, until| is_between(from, until, now))
+    }
+
+    /// All scopes that a person has or has had: of what happens there he may be told even after he has left.
+    pub fn scopes_until(&self, person: PersonId, now: Timestamp) -> BTreeSet<Scope> {
+        self.scopes_where(person, |from, _| from <= now)
+    }
+
+    fn scopes_where(
+        &self,
+        person: PersonId,
+        counts: impl Fn(Timestamp, Option<Timestamp>) -> bool,
+    ) -> BTreeSet<Scope> {
         let mut scopes = BTreeSet::from([Scope::Person(person)]);
         let posts = self
             .person(person)
             .map(|person| person.posts.as_slice())
             .unwrap_or_default();
-        for post in posts.iter().filter(|post| post.is_in_force_at(now)) {
+        for post in posts.iter().filter(|post| counts(post.from, post.until)) {
             match (post.role, post.at) {
                 (Role::Inspector, PostAt::Beat(beat)) => {
                     let rows = self
                         .beat(beat)
                         .map(|beat| beat.villages.as_slice())
                         .unwrap_or_default();
-                    let today = rows.iter().filter(|row| row.is_in_force_at(now));
-                    scopes.extend(today.map(|row| Scope::Village(row.village)));
+                    let counted = rows.iter().filter(|row| counts(row.from, row.until));
+                    scopes.extend(counted.map(|row| Scope::Village(row.village)));
                 }
                 (Role::Cadre, PostAt::Unit(unit)) => {
                     scopes.insert(Scope::Unit(unit));

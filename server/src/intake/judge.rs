@@ -48,7 +48,7 @@ impl<'a> Judge<'a> {
         loaded: Loaded,
     ) -> Self {
         let (known, now) = (app.known(), app.environment.now());
-        let scopes = known.directory.scopes_of(device.person, now);
+        let scopes = known.directory.scopes_until(device.person, now);
         Self {
             app,
             known,
