@@ -1,7 +1,7 @@
 //! A deed recorded: judged by `may` and `fits`, composed as one change, checked as the server will check it, and saved
 //! in one transaction with its list row and its place in the outbox.
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 use super::load::{self, Loaded};
 use super::{Known, Replica};
@@ -99,7 +99,7 @@ impl Replica {
                 place: Where::Anywhere,
                 right: RightCheck::Judge,
                 holdings: &known.holdings,
-                now: self.environment.now(),
+                now: self.present(transaction)?,
             };
             let admitted = admit::admit(&ledger, &change, &signer).map_err(objected)?;
             let mut grown = ledger;
@@ -127,7 +127,7 @@ impl Replica {
         loaded: Option<&Loaded>,
         deed: &Deed,
     ) -> Result<Entry> {
-        let now = self.environment.now();
+        let now = self.present(transaction)?;
         let (kind, scopes) = match loaded {
             Some(loaded) => (
                 loaded.ledger.kind().ok_or(Refusal::UpdateNeeded)?,
@@ -170,7 +170,7 @@ impl Replica {
             unit: first.unit,
             n: 1,
             on,
-            at: self.at(transaction, now)?,
+            at: self.at(transaction)?,
             key: deed.key.clone(),
             body: deed.body.clone(),
         };
@@ -182,8 +182,8 @@ impl Replica {
     }
 
     /// The device's reckoning of the time.
-    fn at(&self, transaction: &Transaction<'_>, now: Timestamp) -> Result<At> {
-        let boot = self.environment.boot();
+    fn at(&self, transaction: &Transaction<'_>) -> Result<At> {
+        let (boot, now) = (self.environment.boot(), self.environment.now());
         // A clock beyond all bounds is a broken clock; its entry must not be lost for that.
         let wall = Timestamp(now.0.clamp(0, limits::TIME_MS_MAX));
         let mut at = At {
@@ -222,6 +222,27 @@ fn fit(entry: &mut Entry, rights: &[Right], fold: &Fold) -> std::result::Result<
         }
     }
     Err(objection.unwrap_or(Refusal::NotPermitted))
+}
+
+impl Replica {
+    /// The time by which rights are judged here. A wall clock that is years wrong must not keep its owner from recording: since the
+    /// last contact in this boot the server's time goes on by the monotonic clock, and it is never earlier than that contact.
+    pub(super) fn present(&self, connection: &Connection) -> Result<Timestamp> {
+        let wall = self.environment.now();
+        let Some(anchor) = enrolment::round_state(connection)?.anchor else {
+            return Ok(wall);
+        };
+        if anchor.boot != self.environment.boot() {
+            return Ok(wall.max(anchor.server));
+        }
+        let elapsed = self
+            .environment
+            .monotonic_ms()
+            .saturating_sub(anchor.monotonic_ms);
+        Ok(anchor
+            .server
+            .plus_ms(i64::try_from(elapsed).unwrap_or(i64::MAX)))
+    }
 }
 
 fn objected(objection: Objection) -> Error {

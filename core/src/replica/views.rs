@@ -101,8 +101,8 @@ impl Replica {
     /// One document, whole.
     pub fn case(&self, id: DocumentId) -> Result<CaseView> {
         let known = self.known()?;
-        let now = self.environment.now();
         self.store.read(|connection| {
+            let now = self.present(connection)?;
             let loaded = load::load(connection, id)?.ok_or(Error::NotFound)?;
             let row = documents::row(connection, id)?.ok_or(Error::NotFound)?;
             let reading = load::read(&loaded.ledger, &loaded.rows);
