@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use patrol_core::cbor::Writer;
 use patrol_core::doc::ledger::Ledger;
 use patrol_core::domain::id::{ChangeHash, DocumentId};
-use patrol_core::domain::limits;
 use patrol_core::domain::place::Scope;
 use patrol_core::sync::seal::{Digest, PageList};
 use patrol_core::sync::strip::{Stripper, Way};
@@ -56,6 +55,8 @@ pub struct Terms<'a> {
     pub form: Form,
     /// Changes that the device pushed in this request: push frame and place.
     pub echoes: &'a BTreeMap<ChangeHash, (u64, u64)>,
+    /// The size at which a page is full.
+    pub page_bytes: usize,
 }
 
 /// Builds the next page.
@@ -110,7 +111,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn is_full(&self) -> bool {
-        self.items.len() >= limits::PAGE_FRAME_BYTES
+        self.items.len() >= self.terms.page_bytes
     }
 
     /// Rows of the feeds after the cursors, in the order of commits. Returns whether all were taken.

@@ -58,6 +58,7 @@ pub struct Round {
     phase: Phase,
     /// A frame could not be stored: what follows in the request is not read.
     is_halted: bool,
+    page_bytes: usize,
 }
 
 impl Round {
@@ -73,7 +74,15 @@ impl Round {
             standings: Vec::new(),
             phase: Phase::Head,
             is_halted: false,
+            page_bytes: limits::PAGE_FRAME_BYTES,
         }
+    }
+
+    /// The same round with pages of another size, for tests.
+    #[must_use]
+    pub fn with_pages_of(mut self, bytes: usize) -> Self {
+        self.page_bytes = bytes;
+        self
     }
 
     /// Takes in a frame of the request. What it commits stays, whatever becomes of the rest.
@@ -229,6 +238,7 @@ impl Round {
             identity: &self.app.identity,
             form,
             echoes: &self.echoes,
+            page_bytes: self.page_bytes,
         };
         let standings = std::mem::take(&mut self.standings);
         let mut built = None;

@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod clock;
 pub mod link;
+pub mod pushing;
 pub mod served;
 pub mod simulation;
 pub mod world;

@@ -3,24 +3,26 @@
 //! It speaks the same bytes as HTTP carries, through the same `Round`; only sockets and headers are missing. What it
 //! counts is what bodies hold.
 
+mod reply;
+mod tamper;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use patrol_core::cbor::{Reader, Writer};
 use patrol_core::domain::limits;
-use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::frame::{FrameReader, FrameWriter, Volume};
-use patrol_core::sync::seal::PageList;
 use patrol_core::sync::transport::{Method, Request, Response, Transport, Unreachable, Waiting};
-use patrol_core::sync::wire::{CONTENT_TYPE, Fate, Fates, kind};
+use patrol_core::sync::wire::CONTENT_TYPE;
 use patrol_server::app::App;
 use patrol_server::auth;
 use patrol_server::round::{Round, RoundFault};
+use patrol_server::store::Device;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::simulation::Mutation;
+use reply::Reply;
 
 /// What happens to one exchange.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -39,7 +41,24 @@ pub enum Mishap {
     Duplicated,
     /// Somebody else answers: a captive portal's page.
     Portal,
+    /// The request is held up until after a later one has been worked on; nobody waits for its response any more.
+    Delayed,
+    /// The request is worked on and answered, and arrives once more after a later one.
+    Repeated,
 }
+
+/// Names of mishaps in a report, in their order.
+const NAMES: [&str; 9] = [
+    "link fair",
+    "link unreachable",
+    "link request cut",
+    "link response lost",
+    "link response cut",
+    "link duplicated",
+    "link portal",
+    "link delayed behind a later request",
+    "link repeated behind a later request",
+];
 
 /// How bad a network is.
 #[derive(Clone, Copy, Debug)]
@@ -51,16 +70,26 @@ pub struct Weather {
 /// Nothing ever happens.
 pub const FAIR: Weather = Weather { mishaps_percent: 0 };
 
+/// Frames of a response: type and payload.
+type Frames = Vec<(u8, Vec<u8>)>;
+
 /// One phone's way to a server.
 pub struct Link {
     app: Mutex<Arc<App>>,
     weather: Mutex<Weather>,
     rng: Mutex<ChaCha8Rng>,
     next: Mutex<Option<Mishap>>,
+    /// Requests that are still on their way.
+    late: Mutex<Vec<Request>>,
     mutation: Mutex<Mutation>,
     fates: Mutex<BTreeMap<&'static str, usize>>,
+    page_bytes: AtomicUsize,
+    /// After how many frames the next response of a round is cut.
+    cut_after: Mutex<Option<usize>>,
+    /// Payloads of the frames that came down, where somebody listens.
+    heard: Mutex<Option<Vec<Vec<u8>>>>,
     /// Mishaps so far, by kind.
-    pub mishaps: [AtomicUsize; 7],
+    pub mishaps: [AtomicUsize; NAMES.len()],
     /// Requests that arrived.
     pub requests: AtomicUsize,
     /// Bytes of request bodies.
@@ -87,8 +116,12 @@ impl Link {
             weather: Mutex::new(FAIR),
             rng: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
             next: Mutex::new(None),
+            late: Mutex::default(),
             mutation: Mutex::new(Mutation::None),
             fates: Mutex::new(BTreeMap::new()),
+            page_bytes: AtomicUsize::new(limits::PAGE_FRAME_BYTES),
+            cut_after: Mutex::new(None),
+            heard: Mutex::new(None),
             mishaps: Default::default(),
             requests: AtomicUsize::new(0),
             bytes_up: AtomicU64::new(0),
@@ -116,24 +149,27 @@ impl Link {
         *locked(&self.mutation) = mutation;
     }
 
+    /// The server fills pages of this size from now on.
+    pub fn set_page_bytes(&self, bytes: usize) {
+        self.page_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The next response of a round is cut after so many frames.
+    pub fn cut_after(&self, frames: usize) {
+        *locked(&self.cut_after) = Some(frames);
+    }
+
+    /// Keeps the payloads of all frames that come down from now on. Returns what was kept so far.
+    pub fn listen(&self) -> Vec<Vec<u8>> {
+        locked(&self.heard).replace(Vec::new()).unwrap_or_default()
+    }
+
     /// Mishaps so far, by name.
     pub fn mishap_counts(&self) -> Vec<(&'static str, usize)> {
-        let names = [
-            "link fair",
-            "link unreachable",
-            "link request cut",
-            "link response lost",
-            "link response cut",
-            "link duplicated",
-            "link portal",
-        ];
-        names
+        let counts = self.mishaps.iter();
+        NAMES
             .into_iter()
-            .zip(
-                self.mishaps
-                    .iter()
-                    .map(|count| count.load(Ordering::Relaxed)),
-            )
+            .zip(counts.map(|count| count.load(Ordering::Relaxed)))
             .collect()
     }
 
@@ -151,13 +187,24 @@ impl Link {
         if rng.random_range(0..100) >= percent {
             return Mishap::None;
         }
-        match rng.random_range(0..12) {
+        match rng.random_range(0..16) {
             0..2 => Mishap::Unreachable,
             2..5 => Mishap::RequestCut,
             5..7 => Mishap::ResponseLost,
             7..10 => Mishap::ResponseCut,
             10 => Mishap::Duplicated,
-            _ => Mishap::Portal,
+            11 => Mishap::Portal,
+            12..14 => Mishap::Delayed,
+            _ => Mishap::Repeated,
+        }
+    }
+
+    /// A place within so many bytes.
+    fn cut(&self, len: usize) -> usize {
+        if len == 0 {
+            0
+        } else {
+            locked(&self.rng).random_range(0..len)
         }
     }
 
@@ -169,23 +216,31 @@ impl Link {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.bytes_up
             .fetch_add(request.body.len() as u64, Ordering::Relaxed);
-        let cut = |len: usize| {
-            if len == 0 {
-                0
-            } else {
-                locked(&self.rng).random_range(0..len)
-            }
-        };
+        let late = std::mem::take(&mut *locked(&self.late));
+        let reply = self.suffer(mishap, request);
+        // What was held up arrives now, behind this one.
+        for old in &late {
+            drop(self.serve(old, &old.body));
+        }
+        if let Ok(reply) = &reply {
+            self.bytes_down
+                .fetch_add(reply.body.len() as u64, Ordering::Relaxed);
+        }
+        reply
+    }
+
+    fn suffer(&self, mishap: Mishap, request: &Request) -> Result<Reply, Unreachable> {
         match mishap {
             Mishap::Unreachable => return Err(Unreachable),
             Mishap::Portal => return Ok(Reply::portal()),
+            Mishap::Delayed => {
+                locked(&self.late).push(request.clone());
+                return Err(Unreachable);
+            }
+            Mishap::Repeated => locked(&self.late).push(request.clone()),
             Mishap::RequestCut => {
-                let part = request
-                    .body
-                    .get(..cut(request.body.len()))
-                    .unwrap_or_default()
-                    .to_vec();
-                drop(self.serve(request, &part));
+                let part = request.body.get(..self.cut(request.body.len()));
+                drop(self.serve(request, part.unwrap_or_default()));
                 return Err(Unreachable);
             }
             Mishap::Duplicated => drop(self.serve(request, &request.body)),
@@ -195,13 +250,11 @@ impl Link {
         match mishap {
             Mishap::ResponseLost => return Err(Unreachable),
             Mishap::ResponseCut => {
-                reply.body.truncate(cut(reply.body.len()));
+                reply.body.truncate(self.cut(reply.body.len()));
                 reply.is_cut = true;
             }
             _ => {}
         }
-        self.bytes_down
-            .fetch_add(reply.body.len() as u64, Ordering::Relaxed);
         Ok(reply)
     }
 
@@ -210,35 +263,53 @@ impl Link {
         let app = Arc::clone(&locked(&self.app));
         match (request.method, request.path) {
             (Method::Post, "/v1/sync") => {
-                let round = serve_round(&app, request, body).map(|frames| self.pass_on(frames));
-                round.map_or_else(Reply::status, |frames| {
-                    Reply::ok(CONTENT_TYPE, written(&frames))
-                })
+                let page_bytes = self.page_bytes.load(Ordering::Relaxed);
+                match serve_round(&app, request, body, page_bytes) {
+                    Ok(frames) => self.handed_down(self.pass_on(frames)),
+                    Err(status) => Reply::status(status),
+                }
             }
             (Method::Get, "/v1/directory") => match device_of(&app, request) {
-                Some(device) if device.revoked_at.is_none() => {
+                Ok(device) if device.revoked_at.is_none() => {
                     Reply::ok("application/cbor", app.known().bytes.clone())
                 }
-                _ => Reply::status(401),
+                Ok(_) => Reply::status(401),
+                Err(status) => Reply::status(status),
             },
             _ => Reply::status(404),
         }
     }
 }
 
-fn device_of(app: &App, request: &Request) -> Option<patrol_server::store::Device> {
-    let token = request.token.as_deref()?;
-    app.store
-        .device_of_token(auth::hash_of(token))
-        .ok()
-        .flatten()
+impl Link {
+    /// The response that these frames make, heard and cut where that was asked for.
+    fn handed_down(&self, mut frames: Frames) -> Reply {
+        let cut = locked(&self.cut_after).take();
+        frames.truncate(cut.unwrap_or(frames.len()));
+        if let Some(heard) = locked(&self.heard).as_mut() {
+            heard.extend(frames.iter().map(|(_, payload)| payload.clone()));
+        }
+        let mut reply = Reply::ok(CONTENT_TYPE, written(&frames));
+        reply.is_cut = cut.is_some();
+        reply
+    }
 }
 
-type Frames = Vec<(u8, Vec<u8>)>;
+/// Whose request it is, or the status that says why nobody knows.
+fn device_of(app: &App, request: &Request) -> Result<Device, u16> {
+    let token = request.token.as_deref().ok_or(401u16)?;
+    let found = app.store.device_of_token(auth::hash_of(token));
+    found.map_err(|_| 503u16)?.ok_or(401)
+}
 
-fn serve_round(app: &Arc<App>, request: &Request, body: &[u8]) -> Result<Frames, u16> {
-    let device = device_of(app, request).ok_or(401u16)?;
-    let mut round = Round::new(Arc::clone(app), device);
+fn serve_round(
+    app: &Arc<App>,
+    request: &Request,
+    body: &[u8],
+    page_bytes: usize,
+) -> Result<Frames, u16> {
+    let device = device_of(app, request)?;
+    let mut round = Round::new(Arc::clone(app), device).with_pages_of(page_bytes);
     let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
     reader.push(body).map_err(|_| 400u16)?;
     while let Some(frame) = reader.next_frame().map_err(|_| 400u16)? {
@@ -275,130 +346,11 @@ fn written(frames: &Frames) -> Vec<u8> {
     whole
 }
 
-impl Link {
-    /// Counts what passes, and breaks it where the link is told to.
-    fn pass_on(&self, frames: Frames) -> Frames {
-        let mutation = *locked(&self.mutation);
-        frames
-            .into_iter()
-            .map(|(kind, payload)| (kind, self.pass_on_frame(kind, payload, mutation)))
-            .collect()
-    }
-
-    fn pass_on_frame(&self, kind: u8, payload: Vec<u8>, mutation: Mutation) -> Vec<u8> {
-        match (kind, mutation) {
-            (kind::FATES, _) => {
-                let Ok(mut fates) = Fates::decode(&payload, limits::PUSH_FRAME_CHANGES_MAX) else {
-                    return payload;
-                };
-                for fate in fates.outcome.iter_mut().flatten() {
-                    *locked(&self.fates).entry(fate_name(fate)).or_default() += 1;
-                    if mutation == Mutation::DropFate && locked(&self.rng).random_bool(0.3) {
-                        *fate = Fate::Ok;
-                    }
-                }
-                fates.encode()
-            }
-            (kind::PAGE, Mutation::SkipPage) if locked(&self.rng).random_bool(0.1) => {
-                emptied(&payload).unwrap_or(payload)
-            }
-            _ => payload,
-        }
-    }
-}
-
-fn fate_name(fate: &Fate) -> &'static str {
-    match fate {
-        Fate::Ok => "fate ok",
-        Fate::Dup => "fate dup",
-        Fate::Missing(_) => "fate missing",
-        Fate::Later(_) => "fate later",
-        Fate::Review => "fate review",
-        Fate::Refused(Refusal::Forked) => "fate forked",
-        Fate::Refused(_) => "fate refused",
-    }
-}
-
-/// A page with the same cursors and nothing in it.
-fn emptied(payload: &[u8]) -> Option<Vec<u8>> {
-    let mut r = Reader::new(payload);
-    r.array().ok()?;
-    r.uint().ok()?;
-    for _ in 0..3 {
-        r.item().ok()?;
-    }
-    let cursors = r.item().ok()?;
-    let mut w = Writer::default();
-    w.array(7).uint(0).array(0).array(0).array(0).raw(cursors);
-    w.bytes(&PageList::default().check()).bytes(&[0; 16]);
-    Some(w.finish())
-}
-
 impl Transport for Link {
     fn send(&self, request: Request) -> Waiting<'_, Result<Box<dyn Response>, Unreachable>> {
         let reply = self
             .exchange(&request)
             .map(|reply| -> Box<dyn Response> { Box::new(reply) });
         Box::pin(std::future::ready(reply))
-    }
-}
-
-struct Reply {
-    status: u16,
-    content_type: &'static str,
-    body: Vec<u8>,
-    sent: usize,
-    is_cut: bool,
-}
-
-impl Reply {
-    fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
-        Self {
-            status: 200,
-            content_type,
-            body,
-            sent: 0,
-            is_cut: false,
-        }
-    }
-
-    fn status(status: u16) -> Self {
-        Self {
-            status,
-            ..Self::ok("application/json", Vec::new())
-        }
-    }
-
-    fn portal() -> Self {
-        Self::ok("text/html", b"<html>welcome to our network</html>".to_vec())
-    }
-}
-
-impl Response for Reply {
-    fn status(&self) -> u16 {
-        self.status
-    }
-
-    fn content_type(&self) -> &str {
-        self.content_type
-    }
-
-    fn retry_after_ms(&self) -> Option<u64> {
-        None
-    }
-
-    fn piece(&mut self) -> Waiting<'_, Result<Option<Vec<u8>>, Unreachable>> {
-        let rest = self.body.get(self.sent..).unwrap_or_default();
-        let piece = rest
-            .get(..rest.len().min(1_400))
-            .unwrap_or_default()
-            .to_vec();
-        self.sent += piece.len();
-        let result = match (piece.is_empty(), self.is_cut) {
-            (false, _) => Ok(Some(piece)),
-            (true, true) => Err(Unreachable),
-            (true, false) => Ok(None),
-        };
-        Box::pin(std::future::ready(result))
     }
 }

@@ -4,13 +4,17 @@
 //! Nothing sleeps, nothing is concurrent: one seed, one course of events. What must hold at the end is [`audit`]'s.
 
 pub mod audit;
+mod counters;
 pub mod coverage;
 mod deeds;
 pub mod faults;
+mod injected;
+mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::place::VillageCode;
 use patrol_core::error::Error;
 use patrol_core::store::Store;
 use rand::seq::IndexedRandom as _;
@@ -20,6 +24,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::link::{FAIR, Weather};
 use crate::world::{Phone, World};
 use coverage::Coverage;
+use faults::Hits;
 
 /// A deliberate break of the protocol, to see whether the oracle notices.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -67,11 +72,15 @@ pub(crate) struct Logged {
 }
 
 /// One course of events.
-pub(crate) struct Simulation {
+pub struct Simulation {
     pub(crate) world: World,
     pub(crate) rng: ChaCha8Rng,
     pub(crate) phones: Vec<Phone>,
     pub(crate) names: Vec<String>,
+    /// What each phone's disk did.
+    pub(crate) hits: Vec<Hits>,
+    /// Where things happen.
+    pub(crate) villages: Vec<VillageCode>,
     /// An older copy of each phone's store, and what was logged since.
     pub(crate) backups: Vec<Option<(Store, BTreeSet<EntryId>)>>,
     pub(crate) logged: BTreeMap<EntryId, Logged>,
@@ -82,16 +91,24 @@ pub(crate) struct Simulation {
     /// Phones of which two copies live.
     pub(crate) copied: BTreeSet<usize>,
     pub(crate) documents: Vec<DocumentId>,
+    /// Documents with a change that only a newer server will take.
+    pub(crate) of_next_year: BTreeSet<DocumentId>,
     pub(crate) coverage: Coverage,
     pub(crate) mutation: Mutation,
     pub(crate) faults: usize,
 }
 
-/// Deeds recorded and faults suffered before a course may end.
+/// What a course has at least: phones, villages, deeds recorded, faults suffered.
+const PHONES_MIN: usize = 4;
+const VILLAGES_MIN: usize = 3;
 const DEEDS_MIN: usize = 100;
 const FAULTS_MIN: usize = 10;
-/// Steps after which a course ends at the latest.
-const STEPS_MAX: usize = 2_000;
+/// Steps after which a course is given up.
+const STEPS_MAX: usize = 5_000;
+/// How bad everybody's network is.
+pub(crate) const STORMY: Weather = Weather {
+    mishaps_percent: 30,
+};
 /// Office people who act.
 pub(crate) const DESK: [&str; 2] = ["受理派遣员01", "受理派遣员02"];
 
@@ -104,7 +121,10 @@ pub fn run(seed: u64, mutation: Mutation) -> (Coverage, Result<(), String>) {
         }
         simulation.step();
     }
-    let held = simulation.heal().and_then(|()| simulation.audit());
+    let held = simulation.is_rich().and_then(|()| {
+        simulation.heal();
+        simulation.audit()
+    });
     simulation.count_mishaps();
     (
         simulation.coverage,
@@ -112,47 +132,114 @@ pub fn run(seed: u64, mutation: Mutation) -> (Coverage, Result<(), String>) {
     )
 }
 
+/// Two inspectors and the villages of their beats, together enough of them.
+fn inspectors(world: &World) -> (Vec<String>, Vec<VillageCode>) {
+    let first = "巡查员01".to_owned();
+    let mut villages = world.villages(&first);
+    for number in 2.. {
+        let second = format!("巡查员{number:02}");
+        let others = world.villages(&second);
+        if villages.len() + others.len() >= VILLAGES_MIN {
+            villages.extend(others);
+            return (vec![first, second], villages);
+        }
+    }
+    unreachable!("beats have two villages on average")
+}
+
+impl std::fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulation").finish_non_exhaustive()
+    }
+}
+
 impl Simulation {
-    fn new(seed: u64, mutation: Mutation) -> Self {
+    /// The city in which it happens.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The phones that take part.
+    pub fn phones(&self) -> &[Phone] {
+        &self.phones
+    }
+
+    /// Mends what was to break and clears the sky; nobody has caught up.
+    pub fn calm(&mut self) {
+        self.world.store.mend();
+        for phone in &self.phones {
+            phone.link.set_weather(FAIR);
+            phone.replica.store().set_faults(None);
+        }
+    }
+
+    /// A course that has not begun.
+    pub fn new(seed: u64, mutation: Mutation) -> Self {
         let world = World::new(seed);
-        let (a, b) = ("巡查员01".to_owned(), "巡查员02".to_owned());
-        let villages = world.villages(&a);
-        let mut names = vec![a, b];
-        names.extend(villages.iter().map(|village| world.cadre_of(*village)));
+        let (mut names, villages) = inspectors(&world);
+        let own = world.villages(&names[0]);
+        names.extend(own.iter().map(|village| world.cadre_of(*village)));
         names.push("单位操作员101".to_owned());
         let mut simulation = Self {
             world,
             rng: ChaCha8Rng::seed_from_u64(seed ^ 0x5eed),
             phones: Vec::new(),
-            backups: names.iter().map(|_| None).collect(),
+            backups: Vec::new(),
             logged: BTreeMap::new(),
             gone: BTreeSet::new(),
             forgetful: BTreeSet::new(),
             copied: BTreeSet::new(),
             documents: Vec::new(),
+            of_next_year: BTreeSet::new(),
             coverage: Coverage::default(),
-            names: names.clone(),
+            names: Vec::new(),
+            hits: Vec::new(),
+            villages,
             mutation,
             faults: 0,
         };
-        for (number, name) in names.iter().enumerate() {
-            let phone = simulation.world.enrol_as(name, number as u64 + 1);
-            phone.link.set_weather(Weather {
-                mishaps_percent: 30,
-            });
-            phone.link.mutate(mutation);
+        for name in &names {
+            let phone = simulation.world.enrol_as(name, simulation.next_number());
             if mutation == Mutation::ReuseSeq {
-                phone
-                    .replica
-                    .store()
-                    .set_faults(Some(faults::lies(number as u64)));
+                let lies = faults::lies(simulation.next_number());
+                phone.replica.store().set_faults(Some(lies));
             }
-            simulation.phones.push(phone);
+            simulation.join(phone, name.clone());
         }
         simulation
     }
 
-    fn step(&mut self) {
+    /// From which number the randomness of the next phone follows.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.phones.len() as u64 + 1
+    }
+
+    /// One more phone takes part.
+    pub(crate) fn join(&mut self, phone: Phone, name: String) {
+        phone.link.set_weather(STORMY);
+        phone.link.mutate(self.mutation);
+        self.phones.push(phone);
+        self.names.push(name);
+        self.backups.push(None);
+        self.hits.push(Hits::default());
+    }
+
+    /// Whether enough has happened for the course to prove anything.
+    fn is_rich(&self) -> Result<(), String> {
+        let found = [
+            ("phones", self.phones.len(), PHONES_MIN),
+            ("villages", self.villages.len(), VILLAGES_MIN),
+            ("deeds", self.logged.len(), DEEDS_MIN),
+            ("faults", self.faults, FAULTS_MIN),
+        ];
+        match found.iter().find(|(_, found, least)| found < least) {
+            Some((what, found, least)) => Err(format!("only {found} {what}, not {least}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Something happens.
+    pub fn step(&mut self) {
         self.world
             .clock
             .advance_ms(self.rng.random_range(1_000..600_000));
@@ -166,6 +253,7 @@ impl Simulation {
             90..92 => self.inject(),
             _ => self.fault(),
         }
+        self.restart_the_dead();
     }
 
     pub(crate) fn some_phone(&mut self) -> usize {
@@ -209,11 +297,8 @@ impl Simulation {
     }
 
     /// Ends all faults and lets everybody catch up.
-    fn heal(&mut self) -> Result<(), String> {
-        for phone in &self.phones {
-            phone.link.set_weather(FAIR);
-            phone.replica.store().set_faults(None);
-        }
+    fn heal(&mut self) {
+        self.calm();
         for pass in 0..12 {
             for phone in 0..self.phones.len() {
                 self.sync(phone);
@@ -222,7 +307,6 @@ impl Simulation {
                 self.settle_all();
             }
         }
-        Ok(())
     }
 
     fn count_mishaps(&mut self) {

@@ -195,6 +195,16 @@ impl World {
         }
     }
 
+    /// The server's program dies and starts again on its database.
+    pub fn restart(&mut self) {
+        let environment = Arc::clone(&self.app.environment);
+        let app = App::open(self.store.clone(), environment).expect("the model opens again");
+        self.app = Arc::new(app);
+        for phone in self.phones.values() {
+            phone.link.lead_to(Arc::clone(&self.app));
+        }
+    }
+
     /// A fresh idempotency key.
     pub fn key(&mut self) -> Vec<u8> {
         self.keys += 1;

@@ -1,6 +1,6 @@
 //! A store that breaks when it is told to, for simulations of power cuts and full disks.
 //!
-//! Only commits break; everything else is the inner store's.
+//! Any call of a round can break; a lie is told about commits only. Everything else is the inner store's.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,21 +12,46 @@ use super::{
     Account, BrowserSession, Commit, Device, Identity, Result, Snapshot, Store, StoreError,
 };
 
-/// How a commit breaks.
+/// How a call breaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CommitFault {
-    /// Nothing has been written.
-    BeforeCommit,
-    /// Everything has been written, and nobody was told.
-    AfterCommit,
+pub enum Break {
+    /// Nothing has been done.
+    Before,
+    /// Everything has been done, and nobody was told.
+    After,
     /// Nothing has been written, and the store says that it was: a broken store, to see whether tests notice.
     Lie,
 }
 
-/// A store whose next commit can be made to break.
+/// A call that can break.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Call {
+    /// Who calls.
+    Token,
+    /// A look at a snapshot.
+    Read,
+    /// A whole write.
+    Commit,
+    /// The note of a contact.
+    Contact,
+    /// Notices that are forgotten.
+    Notices,
+}
+
+/// What is to break, and what has broken.
+#[derive(Debug, Default)]
+struct Plan {
+    how: Option<Break>,
+    /// Calls that still succeed before.
+    calls_left: usize,
+    is_about_commits: bool,
+    broken: Vec<(Call, Break)>,
+}
+
+/// A store one of whose next calls can be made to break.
 pub struct FaultyStore<S> {
     inner: S,
-    next: Mutex<Option<CommitFault>>,
+    plan: Mutex<Plan>,
 }
 
 impl<S: Store> FaultyStore<S> {
@@ -34,7 +59,7 @@ impl<S: Store> FaultyStore<S> {
     pub fn new(inner: S) -> Self {
         Self {
             inner,
-            next: Mutex::new(None),
+            plan: Mutex::default(),
         }
     }
 
@@ -44,23 +69,64 @@ impl<S: Store> FaultyStore<S> {
     }
 
     /// Makes the next commit break.
-    pub fn fail_next_commit(&self, fault: CommitFault) {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+    pub fn break_next_commit(&self, how: Break) {
+        let mut plan = self.plan();
+        (plan.how, plan.calls_left, plan.is_about_commits) = (Some(how), 0, true);
+    }
+
+    /// Makes a call break after so many others.
+    pub fn break_call(&self, after: usize, how: Break) {
+        let mut plan = self.plan();
+        (plan.how, plan.calls_left, plan.is_about_commits) = (Some(how), after, false);
+    }
+
+    /// Calls off what was to break. Returns whether it still was to.
+    pub fn mend(&self) -> bool {
+        self.plan().how.take().is_some()
+    }
+
+    /// What has broken since the last call of this.
+    pub fn take_broken(&self) -> Vec<(Call, Break)> {
+        std::mem::take(&mut self.plan().broken)
+    }
+
+    fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn due(&self, call: Call) -> Option<Break> {
+        let mut plan = self.plan();
+        if plan.how.is_none() || (plan.is_about_commits && call != Call::Commit) {
+            return None;
+        }
+        if plan.calls_left > 0 {
+            plan.calls_left -= 1;
+            return None;
+        }
+        let how = plan.how.take()?;
+        plan.broken.push((call, how));
+        Some(how)
+    }
+
+    fn breaking<T>(&self, call: Call, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        match self.due(call) {
+            None | Some(Break::Lie) => work(),
+            Some(Break::Before) => Err(StoreError::Broken("before the call".into())),
+            Some(Break::After) => {
+                work()?;
+                Err(StoreError::Broken("after the call".into()))
+            }
+        }
     }
 }
 
 impl<S: Store> Store for FaultyStore<S> {
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>> {
-        let fault = self
-            .next
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        match fault {
+        match self.due(Call::Commit) {
             None => self.inner.commit(commit),
-            Some(CommitFault::BeforeCommit) => Err(StoreError::Broken("before the commit".into())),
-            Some(CommitFault::Lie) => Ok(vec![0; commit.documents.len()]),
-            Some(CommitFault::AfterCommit) => {
+            Some(Break::Before) => Err(StoreError::Broken("before the commit".into())),
+            Some(Break::Lie) => Ok(vec![0; commit.documents.len()]),
+            Some(Break::After) => {
                 self.inner.commit(commit)?;
                 Err(StoreError::Broken("after the commit".into()))
             }
@@ -72,7 +138,7 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn read(&self, look: &mut dyn FnMut(&dyn Snapshot) -> Result<()>) -> Result<()> {
-        self.inner.read(look)
+        self.breaking(Call::Read, || self.inner.read(look))
     }
 
     fn retire(&self, ended_before: Timestamp, limit: usize) -> Result<usize> {
@@ -94,7 +160,7 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>> {
-        self.inner.device_of_token(token)
+        self.breaking(Call::Token, || self.inner.device_of_token(token))
     }
 
     fn revoke(&self, device: DeviceId, now: Timestamp) -> Result<()> {
@@ -108,11 +174,13 @@ impl<S: Store> Store for FaultyStore<S> {
         status: &Status,
         outbox_empty: bool,
     ) -> Result<()> {
-        self.inner.note_contact(device, now, status, outbox_empty)
+        self.breaking(Call::Contact, || {
+            self.inner.note_contact(device, now, status, outbox_empty)
+        })
     }
 
     fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()> {
-        self.inner.forget_notices(device, up_to)
+        self.breaking(Call::Notices, || self.inner.forget_notices(device, up_to))
     }
 
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()> {

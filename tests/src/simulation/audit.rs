@@ -4,16 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::doc::compose::Content;
 use patrol_core::doc::document;
-use patrol_core::doc::entry;
 use patrol_core::doc::parse::parse_admitted;
 use patrol_core::domain::id::{DocumentId, EntryId};
 use patrol_core::domain::place::Scope;
-use patrol_core::store::{boxes, changes};
 use patrol_core::sync::seal::Digest;
-use patrol_core::sync::wire::Notice;
 use patrol_server::app::App;
 use patrol_server::grow::Growing;
-use patrol_server::holes;
 use patrol_server::store::{FeedEvent, Snapshot};
 
 use super::Simulation;
@@ -28,10 +24,10 @@ pub fn entry_of(document: DocumentId, body: &[u8]) -> Option<EntryId> {
 }
 
 /// What the server holds of a document.
-struct OnServer {
-    growing: Growing,
+pub(super) struct OnServer {
+    pub(super) growing: Growing,
     /// It has not left its feeds by age.
-    is_in_feeds: bool,
+    pub(super) is_in_feeds: bool,
     held: BTreeSet<EntryId>,
 }
 
@@ -97,9 +93,11 @@ impl Simulation {
         }
         let server = on_server(&self.world.app)?;
         self.nothing_is_lost(&server)?;
+        self.nothing_is_doubled(&server)?;
         self.replicas_are_equal(&server)?;
         self.no_number_is_missing()?;
         self.count_resends()?;
+        self.phones_are_settled(&server)?;
         is_sound(&self.world.app, &server)?;
         for held in server.values() {
             let reading = held.growing.read();
@@ -117,14 +115,7 @@ impl Simulation {
         for phone in &self.phones {
             kept.extend(unsent(phone.replica.store()));
         }
-        let mut places: BTreeMap<EntryId, usize> = BTreeMap::new();
-        for held in server.values() {
-            for link in held.growing.ledger.links() {
-                if let Some((id, _)) = &link.entry {
-                    *places.entry(*id).or_default() += 1;
-                }
-            }
-        }
+        let places = carriers(server);
         for (entry, logged) in &self.logged {
             let is_held = server
                 .get(&logged.document)
@@ -143,42 +134,16 @@ impl Simulation {
         Ok(())
     }
 
-    /// Every counter that a phone has used has a fate, or its entry lies in the outbox or the refused box; and no phone was asked for what it had handed in. Not so
-    /// of a phone that has forgotten work, or whose counters another copy uses too.
-    fn no_number_is_missing(&self) -> Result<(), String> {
-        for (number, phone) in self.phones.iter().enumerate() {
-            if self.forgetful.contains(&number) || self.copied.contains(&number) {
-                continue;
+    /// An entry stands in one change, unless a phone had a twin that handed it in too.
+    fn nothing_is_doubled(&self, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {
+        for (entry, changes) in carriers(server) {
+            let author = self.logged.get(&entry).and_then(|logged| logged.phone);
+            let has_twin = author.is_some_and(|phone| self.copied.contains(&phone));
+            if changes > 1 && !has_twin {
+                return Err(format!(
+                    "doubled: entry {entry} of phone {author:?}, {changes} times"
+                ));
             }
-            let kept_back = phone.replica.store().read(numbers_kept);
-            let kept_back = kept_back.map_err(|error| error.to_string())?;
-            let mut rows = Vec::new();
-            let read = self.world.app.store.read(&mut |snapshot| {
-                rows = snapshot.fates(phone.device(), 1, usize::MAX >> 8)?;
-                Ok(())
-            });
-            read.map_err(|error| error.to_string())?;
-            let missing = holes::missing(0, &rows, &kept_back);
-            if !missing.is_empty() {
-                return Err(format!("phone {number}: {missing:?} have no fate"));
-            }
-            let notices = phone.replica.notices().map_err(|error| error.to_string())?;
-            if let Some((_, Notice::Resend(ranges))) = notices
-                .iter()
-                .find(|(_, notice)| matches!(notice, Notice::Resend(_)))
-            {
-                return Err(format!("phone {number} was asked for {ranges:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn count_resends(&mut self) -> Result<(), String> {
-        for phone in &self.phones {
-            let notices = phone.replica.notices().map_err(|error| error.to_string())?;
-            let is_resend = |(_, notice): &&(u64, Notice)| matches!(notice, Notice::Resend(_));
-            let count = notices.iter().filter(is_resend).count();
-            self.coverage.add_many("asked to send again", count);
         }
         Ok(())
     }
@@ -217,19 +182,16 @@ impl Simulation {
     }
 }
 
-/// The counters of entries that a phone has not handed in: refused ones, and those for which the server has no answer yet.
-fn numbers_kept(connection: &rusqlite::Connection) -> patrol_core::error::Result<BTreeSet<u64>> {
-    let mut kept: BTreeSet<u64> = boxes::kept_back(connection)?.into_iter().collect();
-    for change in changes::outbox(connection, 0, usize::MAX >> 8)? {
-        let body = changes::body(connection, change.document, change.hash)?.unwrap_or_default();
-        let content = parse_admitted(&body)
-            .ok()
-            .and_then(|change| Content::of(&change));
-        if let Some(Content::Person { entry: bytes, .. }) = content {
-            kept.extend(entry::decode(&bytes).ok().map(|entry| entry.n));
+/// In how many changes each entry stands.
+fn carriers(server: &BTreeMap<DocumentId, OnServer>) -> BTreeMap<EntryId, usize> {
+    let mut carriers = BTreeMap::new();
+    for held in server.values() {
+        let links = held.growing.ledger.links().iter();
+        for (id, _) in links.filter_map(|link| link.entry.as_ref()) {
+            *carriers.entry(*id).or_default() += 1;
         }
     }
-    Ok(kept)
+    carriers
 }
 
 /// Feeds have no gaps, follow each document's graph, and their digests are the sums over their members.

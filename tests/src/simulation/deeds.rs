@@ -1,14 +1,11 @@
 //! What people do in a simulation: on phones what the phone offers, at the desk what the desk offers.
 
-use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::document;
 use patrol_core::domain::action::Action;
-use patrol_core::domain::entry::{Body, Entry, Part, Verdict};
+use patrol_core::domain::entry::{Body, Part, Verdict};
 use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
 use patrol_core::domain::offers::Offer;
-use patrol_core::domain::time::At;
 use patrol_core::replica::Deed;
-use patrol_core::store::{changes, documents, enrolment};
 use patrol_server::office::{self, Rejection};
 use patrol_server::review::{self, Verdict as Settling};
 use rand::Rng as _;
@@ -32,13 +29,7 @@ impl Simulation {
     }
 
     pub(super) fn report(&mut self) {
-        let villages = self
-            .world
-            .villages("巡查员01")
-            .into_iter()
-            .chain(self.world.villages("巡查员02"))
-            .collect::<Vec<_>>();
-        let Some(village) = villages.choose(&mut self.rng).copied() else {
+        let Some(village) = self.villages.choose(&mut self.rng).copied() else {
             return;
         };
         let phone = self.some_phone();
@@ -108,13 +99,7 @@ impl Simulation {
 
     /// New words, or another village: then the case moves to other scopes.
     fn amended(&mut self) -> Vec<patrol_core::doc::register::FieldValue> {
-        let villages = self
-            .world
-            .villages("巡查员01")
-            .into_iter()
-            .chain(self.world.villages("巡查员02"))
-            .collect::<Vec<_>>();
-        let village = villages[self.rng.random_range(0..villages.len())];
+        let village = self.villages[self.rng.random_range(0..self.villages.len())];
         let words = format!("改{}", self.rng.random_range(0..1_000));
         let mut fields = matter(village, &words);
         if self.rng.random_bool(0.5) {
@@ -260,61 +245,6 @@ impl Simulation {
     pub(super) fn settle_all(&mut self) {
         for _ in 0..60 {
             self.settle_some();
-        }
-    }
-
-    /// A buggy app records past all self-checks: what nobody allowed (a closing, to be refused), or what does not fit (taking back
-    /// a report that was accepted, to be kept as an anomaly).
-    pub(super) fn inject(&mut self) {
-        let phone = self.some_phone();
-        let Some(document) = self.some_document() else {
-            return;
-        };
-        let replica = &self.phones[phone].replica;
-        let at = At::wall(self.world.clock.now());
-        let (action, capability) = if self.rng.random_bool(0.5) {
-            (Action::Close, 9)
-        } else {
-            (Action::Withdraw, 1)
-        };
-        let injected = replica.store().write(|transaction| {
-            let enrolment = enrolment::enrolled(transaction)?;
-            let Some(state) = documents::state(transaction, document)? else {
-                return Ok(None);
-            };
-            let rows = changes::of_document(transaction, state.number)?;
-            let part = rows
-                .iter()
-                .filter(|row| row.state != changes::ChangeState::Following);
-            let Ok(ledger) = document::load(document, part.map(|row| row.body.as_slice())) else {
-                return Ok(None);
-            };
-            if ledger.is_empty() {
-                return Ok(None);
-            }
-            let on = document::read(&ledger, |_| None).case.workflow.heads;
-            let entry = Entry {
-                kind: action.code(),
-                person: enrolment.person,
-                device: enrolment.device,
-                capability,
-                unit: UnitId::CITY,
-                n: enrolment::next_n(transaction)?,
-                on,
-                at,
-                key: None,
-                body: Body::default(),
-            };
-            let content = Content::person(&entry, Vec::new());
-            let actor = state.actor.unwrap_or(enrolment.actor);
-            let Ok(change) = compose(&ledger, actor, &ledger.head_hashes(), &content) else {
-                return Ok(None);
-            };
-            changes::put_local(transaction, state.number, change.hash, &change.bytes)?;
-            Ok(content.entry_id(document))
-        });
-        if let Ok(Some(entry)) = injected {
-            self.log(entry, document, Some(phone));
         }
     }
 }

@@ -1,50 +1,65 @@
 //! Everything that goes wrong in a simulation besides the network.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use patrol_core::domain::id::EntryId;
 use patrol_core::replica::Replica;
-use patrol_core::store::{Fault, Store, boxes, changes};
-use patrol_server::store::faulty::CommitFault;
+use patrol_core::store::{Fault, Faults, Store, boxes, changes};
+use patrol_server::store::faulty::{Break, Call};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Mutation, Simulation};
 
+/// What a phone's disk has done since somebody last looked.
+#[derive(Clone, Debug, Default)]
+pub struct Hits(Arc<Mutex<Vec<Fault>>>);
+
+impl Hits {
+    fn note(&self, fault: Fault) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(fault);
+    }
+
+    fn take(&self) -> Vec<Fault> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Simulation {
+    /// Something goes wrong, now or at one of the next calls of a store.
     pub(super) fn fault(&mut self) {
         let phone = self.some_phone();
-        self.faults += 1;
-        match self.rng.random_range(0..17) {
-            0..2 => self.break_phone(phone),
-            14 | 15 => self.back_up(phone),
-            2..4 => self.restore(phone),
-            4 | 5 => self.copy(phone),
-            6 => {
+        match self.rng.random_range(0..19) {
+            0..4 => self.break_phone(phone),
+            4 | 5 => self.back_up(phone),
+            6 | 7 => self.restore(phone),
+            8 | 9 => self.copy(phone),
+            10 => {
                 let days = self.rng.random_range(-800..800);
                 self.phones[phone].machine.set_skew_ms(days * 86_400_000);
-                self.coverage.add("phone clock jump");
+                self.suffer("phone clock jump");
             }
-            7 => {
+            11 => {
                 self.phones[phone].machine.reboot();
-                self.coverage.add("phone reboot");
+                self.suffer("phone reboot");
             }
-            8..10 => {
-                self.world.store.fail_next_commit(CommitFault::BeforeCommit);
-                self.coverage.add("server crash before commit");
-            }
-            10..12 => {
-                self.world.store.fail_next_commit(CommitFault::AfterCommit);
-                self.coverage.add("server crash after commit");
-            }
-            12 => self.end_or_return_rights(),
-            16 => self.retire(),
+            12..16 => self.break_server(),
+            16 => self.end_or_return_rights(),
+            17 => self.retire(),
             _ => self.revoke(phone),
         }
         if self.mutation == Mutation::AckBeforeCommit {
-            self.world.store.fail_next_commit(CommitFault::Lie);
+            self.world.store.break_next_commit(Break::Lie);
         }
+    }
+
+    fn suffer(&mut self, what: &str) {
+        self.faults += 1;
+        self.coverage.add(what);
     }
 
     /// One of the next writes of a phone fails.
@@ -53,20 +68,74 @@ impl Simulation {
             return;
         }
         let mut left = self.rng.random_range(0..6);
-        let (fault, name) = match self.rng.random_range(0..3) {
-            0 => (Fault::CrashBefore, "phone crash before commit"),
-            1 => (Fault::CrashAfter, "phone crash after commit"),
-            _ => (Fault::Full, "phone disk full"),
+        let fault = match self.rng.random_range(0..3) {
+            0 => Fault::CrashBefore,
+            1 => Fault::CrashAfter,
+            _ => Fault::Full,
         };
-        self.coverage.add(name);
-        let faults = move || {
+        let hits = self.hits[phone].clone();
+        let faults: Faults = Box::new(move || {
             left -= 1;
-            (left == -1).then_some(fault)
+            (left == -1).then(|| {
+                hits.note(fault);
+                fault
+            })
+        });
+        self.phones[phone].replica.store().set_faults(Some(faults));
+    }
+
+    /// One of the next calls of the server's store breaks: most often the next write.
+    fn break_server(&mut self) {
+        let how = if self.rng.random_bool(0.5) {
+            Break::Before
+        } else {
+            Break::After
         };
-        self.phones[phone]
-            .replica
-            .store()
-            .set_faults(Some(Box::new(faults)));
+        if self.rng.random_bool(0.3) {
+            self.world.store.break_next_commit(how);
+        } else {
+            let after = self.rng.random_range(0..12);
+            self.world.store.break_call(after, how);
+        }
+    }
+
+    /// Programs that died start again, on what their disks hold.
+    pub(super) fn restart_the_dead(&mut self) {
+        for (call, how) in self.world.store.take_broken() {
+            match (call, how) {
+                (_, Break::Lie) => continue,
+                (Call::Commit, Break::Before) => self.suffer("server crash before a commit"),
+                (Call::Commit, Break::After) => self.suffer("server crash after a commit"),
+                (Call::Read, _) => self.suffer("server crash at a look"),
+                (Call::Token, _) => self.suffer("server crash at a token"),
+                (Call::Contact, _) => self.suffer("server crash at a contact"),
+                (Call::Notices, _) => self.suffer("server crash at notices"),
+            }
+            self.world.restart();
+            for phone in &self.phones {
+                phone.link.lead_to(Arc::clone(&self.world.app));
+            }
+        }
+        for phone in 0..self.phones.len() {
+            for fault in self.hits[phone].take() {
+                match fault {
+                    Fault::CrashBefore => self.suffer("phone crash before a commit"),
+                    Fault::CrashAfter => self.suffer("phone crash after a commit"),
+                    Fault::Full => self.suffer("phone disk full"),
+                    Fault::Lie => {}
+                }
+                if fault != Fault::Full {
+                    self.restart_phone(phone);
+                }
+            }
+        }
+    }
+
+    fn restart_phone(&mut self, phone: usize) {
+        let phone = &mut self.phones[phone];
+        let copy = phone.replica.store().copy();
+        let store = copy.expect("a store in memory is copied");
+        phone.replica = Replica::on(store, phone.machine.clone());
     }
 
     fn back_up(&mut self, phone: usize) {
@@ -89,7 +158,7 @@ impl Simulation {
         }
         let machine = Arc::clone(&self.phones[phone].machine);
         self.phones[phone].replica = Replica::on(copy, machine);
-        self.coverage.add("phone restored from an older copy");
+        self.suffer("phone restored from an older copy");
     }
 
     /// A second phone lives on a copy of the first, for the rest of the course.
@@ -100,18 +169,11 @@ impl Simulation {
         let Ok(copy) = self.phones[phone].replica.store().copy() else {
             return;
         };
-        let twin = self
-            .world
-            .twin(&self.phones[phone], copy, self.phones.len() as u64 + 1);
-        twin.link.set_weather(crate::link::Weather {
-            mishaps_percent: 30,
-        });
-        twin.link.mutate(self.mutation);
+        let number = self.next_number();
+        let twin = self.world.twin(&self.phones[phone], copy, number);
         self.copied.extend([phone, self.phones.len()]);
-        self.phones.push(twin);
-        self.names.push(self.names[phone].clone());
-        self.backups.push(None);
-        self.coverage.add("phone copied");
+        self.join(twin, self.names[phone].clone());
+        self.suffer("phone copied");
     }
 
     /// An inspector loses his beat, or gets it back: work done in between goes to review.
@@ -131,14 +193,14 @@ impl Simulation {
             let mut again = person.posts[0];
             (again.from, again.until) = (now, None);
             person.posts.push(again);
-            self.coverage.add("right returned");
+            self.suffer("right returned");
         } else {
             person
                 .posts
                 .iter_mut()
                 .filter(|post| post.until.is_none())
                 .for_each(|post| post.until = Some(now));
-            self.coverage.add("right ended");
+            self.suffer("right ended");
         }
         drop(self.world.app.put_directory(&directory));
     }
@@ -158,21 +220,15 @@ impl Simulation {
         let device = self.phones[phone].device();
         drop(self.world.app.store.revoke(device, self.world.clock.now()));
         let name = self.names[phone].clone();
-        let new = self.world.enrol_as(&name, self.phones.len() as u64 + 1);
-        new.link.set_weather(crate::link::Weather {
-            mishaps_percent: 30,
-        });
-        new.link.mutate(self.mutation);
-        self.phones.push(new);
-        self.names.push(name);
-        self.backups.push(None);
+        let new = self.world.enrol_as(&name, self.next_number());
+        self.join(new, name);
         self.copied.insert(phone);
-        self.coverage.add("device revoked");
+        self.suffer("device revoked");
     }
 }
 
 /// A phone's disk that now and then says it has written what it has not.
-pub fn lies(seed: u64) -> patrol_core::store::Faults {
+pub fn lies(seed: u64) -> Faults {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     Box::new(move || rng.random_bool(0.05).then_some(Fault::Lie))
 }

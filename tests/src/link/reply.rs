@@ -1,0 +1,65 @@
+//! A response that is already here, handed over in pieces as large as packets are.
+
+use patrol_core::sync::transport::{Response, Unreachable, Waiting};
+
+/// A response.
+pub(super) struct Reply {
+    status: u16,
+    content_type: &'static str,
+    pub(super) body: Vec<u8>,
+    sent: usize,
+    /// The connection dies at the end of the body.
+    pub(super) is_cut: bool,
+}
+
+impl Reply {
+    pub(super) fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
+        Self {
+            status: 200,
+            content_type,
+            body,
+            sent: 0,
+            is_cut: false,
+        }
+    }
+
+    pub(super) fn status(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::ok("application/json", Vec::new())
+        }
+    }
+
+    pub(super) fn portal() -> Self {
+        Self::ok("text/html", b"<html>welcome to our network</html>".to_vec())
+    }
+}
+
+impl Response for Reply {
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn content_type(&self) -> &str {
+        self.content_type
+    }
+
+    fn retry_after_ms(&self) -> Option<u64> {
+        None
+    }
+
+    fn piece(&mut self) -> Waiting<'_, Result<Option<Vec<u8>>, Unreachable>> {
+        let rest = self.body.get(self.sent..).unwrap_or_default();
+        let piece = rest
+            .get(..rest.len().min(1_400))
+            .unwrap_or_default()
+            .to_vec();
+        self.sent += piece.len();
+        let result = match (piece.is_empty(), self.is_cut) {
+            (false, _) => Ok(Some(piece)),
+            (true, true) => Err(Unreachable),
+            (true, false) => Ok(None),
+        };
+        Box::pin(std::future::ready(result))
+    }
+}

@@ -1,0 +1,157 @@
+//! A phone's hands without its head: changes composed and pushed as a test wants them, past all self-checks.
+
+use std::sync::Arc;
+
+use patrol_core::cbor::Writer;
+use patrol_core::doc::compose::{Content, compose};
+use patrol_core::doc::document;
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::{Parsed, chunk_hash};
+use patrol_core::doc::register::FieldValue;
+use patrol_core::domain::capability::Capability;
+use patrol_core::domain::entry::{Body, Entry};
+use patrol_core::domain::id::{DocumentId, UnitId};
+use patrol_core::domain::time::At;
+use patrol_core::store::changes::ChangeState;
+use patrol_core::store::enrolment::{self, Enrolment};
+use patrol_core::store::{changes, documents, feed};
+use patrol_core::sync::frame::Frame;
+use patrol_core::sync::seal::{Batch, leaf};
+use patrol_core::sync::wire::{self, Fate, Fates, Form, Hello, PushHead, Status, Unread, kind};
+use patrol_server::app::App;
+use patrol_server::round::Round;
+
+use crate::world::Phone;
+
+/// A change and its document.
+pub type Item = (DocumentId, Vec<u8>);
+
+/// Who the phone is enrolled as.
+pub fn enrolment_of(phone: &Phone) -> Enrolment {
+    phone
+        .replica
+        .store()
+        .read(enrolment::enrolled)
+        .expect("an enrolled phone")
+}
+
+/// A document as the phone has it, with all local work.
+pub fn ledger_of(phone: &Phone, id: DocumentId) -> Ledger {
+    let rows = phone.replica.store().read(|connection| {
+        let state = documents::state(connection, id)?;
+        state.map_or(Ok(Vec::new()), |state| {
+            changes::of_document(connection, state.number)
+        })
+    });
+    let rows = rows.expect("a look");
+    let part = rows
+        .iter()
+        .filter(|row| row.state != ChangeState::Following);
+    document::load(id, part.map(|row| row.body.as_slice())).expect("it loads")
+}
+
+/// An entry that the phone's person could make on the heads of a document.
+pub fn entry_of(phone: &Phone, ledger: &Ledger, kind: u64, unit: UnitId, n: u64) -> Entry {
+    let enrolment = enrolment_of(phone);
+    Entry {
+        kind,
+        person: enrolment.person,
+        device: enrolment.device,
+        capability: Capability::Inspect.code(),
+        unit,
+        n,
+        on: document::read(ledger, |_| None).case.workflow.heads,
+        at: At::wall(crate::clock::START),
+        key: None,
+        body: Body::default(),
+    }
+}
+
+/// The change that makes an entry, by the phone's actor, on the heads of a document.
+pub fn change_of(phone: &Phone, ledger: &Ledger, entry: &Entry, fields: &[FieldValue]) -> Parsed {
+    let content = Content::person(entry, fields.to_vec());
+    let actor = enrolment_of(phone).actor;
+    compose(ledger, actor, &ledger.head_hashes(), &content).expect("known heads")
+}
+
+/// Pushes changes in one frame, raw and signed, and returns what became of them. Nothing of it is noted on the phone.
+pub fn push(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Result<Vec<Fate>, Unread> {
+    let frames = respond(app, phone, items);
+    let fates = frames
+        .iter()
+        .find(|(frame, _)| *frame == kind::FATES)
+        .expect("fates follow a push");
+    Fates::decode(&fates.1, items.len()).expect("fates").outcome
+}
+
+/// All frames that answer such a push.
+pub fn respond(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Vec<(u8, Vec<u8>)> {
+    let enrolment = enrolment_of(phone);
+    let leaves = items
+        .iter()
+        .map(|(document, bytes)| leaf(*document, chunk_hash(bytes)));
+    let batch = Batch {
+        server: enrolment.server,
+        device: enrolment.device,
+        n: (1, 1),
+        leaves: leaves.collect(),
+    };
+    let head = PushHead {
+        signer: enrolment.device,
+        n: (1, 1),
+        signature: batch.sign(&enrolment.seed),
+        form: Form::Raw,
+    };
+    let mut writer = Writer::default();
+    for (document, bytes) in items {
+        wire::write_raw(&mut writer, *document, bytes);
+    }
+    let hello = hello_of(phone, &enrolment);
+    answers(
+        app,
+        phone,
+        &[
+            (kind::HELLO, hello.encode()),
+            (kind::PUSH, head.encode(items.len(), &writer.finish())),
+        ],
+    )
+}
+
+/// What the phone would say of itself.
+pub fn hello_of(phone: &Phone, enrolment: &Enrolment) -> Hello {
+    Hello {
+        protocol: wire::PROTOCOL,
+        epoch: enrolment.epoch,
+        scopes_tag: [0; 4],
+        cursors: phone.replica.store().read(feed::cursors).expect("a look"),
+        directory_tag: [0; 8],
+        raw_pages: false,
+        outbox_empty: false,
+        notice: 0,
+        status: Status::default(),
+    }
+}
+
+/// The frames with which a server answers those of a request.
+pub fn answers(app: &Arc<App>, phone: &Phone, frames: &[(u8, Vec<u8>)]) -> Vec<(u8, Vec<u8>)> {
+    let mut found = None;
+    app.store
+        .read(&mut |snapshot| {
+            found = snapshot.device(phone.device())?;
+            Ok(())
+        })
+        .expect("the store answers");
+    let mut round = Round::new(Arc::clone(app), found.expect("a device of this server"));
+    for (kind, payload) in frames {
+        let frame = Frame {
+            kind: *kind,
+            payload: payload.clone(),
+        };
+        round.receive(&frame).expect("a frame of this protocol");
+    }
+    let mut answers = Vec::new();
+    while let Some(frame) = round.next_frame().expect("the store answers") {
+        answers.push(frame);
+    }
+    answers
+}

@@ -1,0 +1,109 @@
+//! What must hold on a phone at rest: its sums are the server's, nothing waits without a reason, and it holds nothing that it has no
+//! business with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use patrol_core::domain::id::DocumentId;
+use patrol_core::store::{boxes, changes, documents, feed};
+
+use super::Simulation;
+use super::audit::OnServer;
+use crate::pushing::push;
+use crate::world::Phone;
+
+impl Simulation {
+    pub(super) fn phones_are_settled(
+        &self,
+        server: &BTreeMap<DocumentId, OnServer>,
+    ) -> Result<(), String> {
+        for (number, phone) in self.phones.iter().enumerate() {
+            if phone.is_revoked(&self.world.app) {
+                continue;
+            }
+            let what = self
+                .sums_differ(phone)
+                .or_else(|| self.waits_for_nothing(phone))
+                .or_else(|| self.holds_what_is_not_his(phone, server));
+            if let Some(what) = what {
+                return Err(format!("phone {number}: {what}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// I7: the digest of each scope, kept incrementally here, is the server's.
+    fn sums_differ(&self, phone: &Phone) -> Option<String> {
+        let own = phone.replica.store().read(feed::scopes).ok()?;
+        let mut differs = None;
+        let read = self.world.app.store.read(&mut |snapshot| {
+            for state in &own {
+                let theirs = snapshot.scope(state.scope)?.map(|row| row.digest);
+                if theirs != Some(state.digest) || state.mismatches > 0 {
+                    differs = Some(format!("the sums of {:?} differ", state.scope));
+                }
+            }
+            Ok(())
+        });
+        read.ok()?;
+        differs
+    }
+
+    /// I9: what is still in the outbox was told to wait.
+    fn waits_for_nothing(&self, phone: &Phone) -> Option<String> {
+        let unsent = phone
+            .replica
+            .store()
+            .read(|connection| changes::outbox(connection, 0, 10_000));
+        let idle = unsent
+            .ok()?
+            .into_iter()
+            .find(|change| !self.of_next_year.contains(&change.document))?;
+        let body = phone
+            .replica
+            .store()
+            .read(|connection| changes::body(connection, idle.document, idle.hash));
+        let item = (idle.document, body.ok()??);
+        let fate = push(&self.world.app, phone, &[item]);
+        Some(format!(
+            "change {} ({:?}) of document {} still waits: {fate:?}",
+            idle.hash, idle.state, idle.document
+        ))
+    }
+
+    /// I10, and eviction: every document here is in a scope of the person's, or holds work that is not settled.
+    fn holds_what_is_not_his(
+        &self,
+        phone: &Phone,
+        server: &BTreeMap<DocumentId, OnServer>,
+    ) -> Option<String> {
+        let now = self.world.clock.now();
+        let known = self.world.app.known();
+        let scopes = known.directory.scopes_of(phone.person, now);
+        let store = phone.replica.store();
+        let here = store.read(documents::all).ok()?;
+        let busy: BTreeSet<DocumentId> = store
+            .read(|connection| {
+                let mut busy: BTreeSet<DocumentId> = BTreeSet::new();
+                let unsent = changes::outbox(connection, 0, 10_000)?;
+                busy.extend(unsent.into_iter().map(|change| change.document));
+                busy.extend(
+                    boxes::all(connection)?
+                        .into_iter()
+                        .map(|boxed| boxed.document),
+                );
+                Ok(busy)
+            })
+            .ok()?;
+        let is_his = |id: &DocumentId| {
+            let scopes_now = server.get(id).map(|of| of.growing.read().case.scopes);
+            scopes_now
+                .unwrap_or_default()
+                .iter()
+                .any(|scope| scopes.contains(scope))
+        };
+        let foreign = here
+            .into_iter()
+            .find(|id| !busy.contains(id) && !is_his(id))?;
+        Some(format!("it holds document {foreign}, which is not his"))
+    }
+}
