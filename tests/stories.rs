@@ -1,9 +1,11 @@
 //! Stories: that the parts work together. Each rule is tested where it lives; these prove the wiring.
 
+mod copied_phone;
 mod hostile_over_http;
 mod late_work;
 mod lost_on_the_way;
 mod moved_beat;
+mod moving;
 mod one_case;
 mod phone_calls;
 mod retired;

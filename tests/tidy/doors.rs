@@ -46,7 +46,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "core/src/replica/remake",
         ],
     ),
-    ("changes::place(", &["core/src/replica/round"]),
+    ("changes::place(", &["core/src/replica/page.rs"]),
     ("changes::unplace(", &["core/src/replica/round"]),
     (
         "next_n(",
