@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::id::{DeviceId, DocumentId, EntryId};
 use patrol_core::store::{Store, boxes, changes, documents, feed};
 use patrol_core::sync::wire::Cursor;
 use patrol_server::app::App;
-use patrol_server::store::{FeedEvent, Snapshot};
+use patrol_server::grow::Growing;
+use patrol_server::store::{FeedEvent, Snapshot, Store as ServerStore};
 use patrol_tests::simulation::audit;
 use patrol_tests::world::Phone;
 use rusqlite::Connection;
@@ -194,4 +195,28 @@ pub(super) fn whereabouts(store: &Store, entry: EntryId) -> String {
         }))
     });
     read.expect("a look")
+}
+
+/// The entries of a device's that a server holds, admitted or for review.
+pub(super) fn of_device(server: &dyn ServerStore, device: DeviceId) -> BTreeSet<EntryId> {
+    let mut found = BTreeSet::new();
+    server
+        .read(&mut |snapshot| {
+            for id in snapshot.all_documents()? {
+                let growing = Growing::load(snapshot, id)?;
+                let entries = growing
+                    .ledger
+                    .links()
+                    .iter()
+                    .filter_map(|link| link.entry.as_ref());
+                found.extend(
+                    entries
+                        .filter(|(_, entry)| entry.device == device)
+                        .map(|(id, _)| *id),
+                );
+            }
+            Ok(())
+        })
+        .expect("the store answers");
+    found
 }

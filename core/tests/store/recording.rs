@@ -3,10 +3,17 @@
 
 use std::collections::BTreeSet;
 
+use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::document;
-use patrol_core::domain::id::DocumentId;
+use patrol_core::doc::key::ServerName;
+use patrol_core::doc::register::encode_uint;
+use patrol_core::domain::action::Action;
+use patrol_core::domain::entry::Body;
+use patrol_core::domain::fold::FOLD_VERSION;
+use patrol_core::domain::id::{Actor, DeviceId, DocumentId};
+use patrol_core::domain::refusal::Refusal;
 use patrol_core::error::Error;
-use patrol_core::replica::Replica;
+use patrol_core::replica::{Deed, Replica};
 use patrol_core::store::{changes, documents, enrolment};
 
 use super::phone::*;
@@ -126,6 +133,63 @@ fn a_list_never_opens_a_document() {
     assert!(
         matches!(opened, Err(Error::Disagreement("unloadable"))),
         "{opened:?}"
+    );
+}
+
+#[test]
+fn an_install_keeps_its_actor() {
+    let folder = Folder::new();
+    let replica = phone(&folder.file(), 1);
+    let (case, _) = replica.begin(&report("井盖破损")).expect("it is recorded");
+    drop(replica);
+    for start in 2..6 {
+        let replica = open(&folder.file(), Machine::new(start));
+        note(&replica, case, "又启动了").expect("it is recorded");
+    }
+    let replica = open(&folder.file(), Machine::new(9));
+    let bodies = bodies(&replica, case);
+    let ledger = document::load(case, bodies.iter().map(Vec::as_slice)).expect("it loads");
+    let actors: BTreeSet<_> = ledger
+        .links()
+        .iter()
+        .map(|link| link.change.actor)
+        .collect();
+    assert_eq!((ledger.len(), actors.len()), (5, 1));
+}
+
+#[test]
+fn a_document_of_a_newer_fold_allows_a_note_and_nothing_else() {
+    let folder = Folder::new();
+    let replica = phone(&folder.file(), 1);
+    let (case, _) = replica.begin(&report("井盖破损")).expect("it is recorded");
+    // The server says that this document is to be read by rules that this program does not know.
+    let ledger =
+        document::load(case, bodies(&replica, case).iter().map(Vec::as_slice)).expect("it loads");
+    let newer = Content::server(vec![(ServerName::Fold, encode_uint(FOLD_VERSION + 1))]);
+    let server = Actor::new(DeviceId([1; 8]), [2; 8]);
+    let change = compose(&ledger, server, &ledger.head_hashes(), &newer).expect("known heads");
+    let put = replica.store().write(|transaction| {
+        let state = documents::state(transaction, case)?.expect("the document is here");
+        changes::put_local(transaction, state.number, change.hash, &change.bytes)
+    });
+    put.expect("the store takes it");
+    assert_eq!(replica.case(case).expect("it opens").reading.lines.len(), 1);
+    let withdrawn = replica.act(case, &Deed::new(Action::Withdraw, Body::default()));
+    assert!(
+        matches!(withdrawn, Err(Error::Refused(Refusal::UpdateNeeded))),
+        "{withdrawn:?}"
+    );
+    let noted = note(&replica, case, "照样记下").expect("a note is always recorded");
+    let view = replica.case(case).expect("it opens");
+    let line = view
+        .reading
+        .lines
+        .iter()
+        .find(|line| line.id == noted)
+        .expect("the note");
+    assert!(
+        line.entry.on.is_empty(),
+        "it says nothing about a stage that cannot be known"
     );
 }
 

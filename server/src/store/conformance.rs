@@ -22,6 +22,7 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     a_commit_is_all_or_nothing(make().as_ref());
     a_document_that_ended_long_ago_leaves_its_feeds_and_joins_again(make().as_ref());
     writers_at_once_leave_gapless_feeds(make().as_ref());
+    a_read_shows_one_snapshot_while_others_write(make().as_ref());
     codes_enrol_once(make().as_ref());
     boxes_fates_and_notices_are_kept(make().as_ref());
     lists_are_filtered_and_paged(make().as_ref());
@@ -247,6 +248,34 @@ fn writers_at_once_leave_gapless_feeds(store: &dyn Store) {
         .map(|(seq, _, _)| seq)
         .collect();
     assert_eq!(sequence, (1..=40).collect::<Vec<_>>());
+}
+
+fn a_read_shows_one_snapshot_while_others_write(store: &dyn Store) {
+    let a = village(0);
+    commit(store, vec![part(1, 0, &[1], &[a], 1)]).expect("a first commit");
+    let torn = |snapshot: &dyn Snapshot| -> super::Result<bool> {
+        let row = snapshot.scope(a)?.expect("a scope that was joined");
+        let feed = snapshot.feed(row.number, 0, 1_000)?;
+        let members = snapshot.members_before(row.number, u64::MAX >> 1, 1_000)?;
+        let documents = snapshot.all_documents()?;
+        // Every document joined once and adds 1: head, rows, members, documents and sum are one number.
+        let head = usize::try_from(row.head).expect("few");
+        let sum = usize::try_from(row.digest.0).expect("small");
+        Ok([feed.len(), members.len(), documents.len(), sum] != [head; 4])
+    };
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for id in 2..=60 {
+                commit(store, vec![part(id, 0, &[id], &[a], 1)]).expect("a commit");
+            }
+        });
+        let mut looks = 0;
+        while !writer.is_finished() || looks < 20 {
+            assert!(!look(store, torn), "a look saw two states at once");
+            looks += 1;
+        }
+    });
+    assert!(!look(store, torn));
 }
 
 fn codes_enrol_once(store: &dyn Store) {

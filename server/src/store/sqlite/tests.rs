@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use patrol_core::domain::id::{Actor, DeviceId, Epoch, PersonId, ServerId};
 use patrol_core::domain::time::Timestamp;
 
-use super::super::{Identity, Store as _, StoreError};
+use super::super::{Identity, Store as _, StoreError, conformance};
 use super::SqliteStore;
 
 struct Folder(PathBuf);
@@ -57,6 +57,18 @@ fn what_was_written_is_there_after_reopening_under_the_first_identity() {
         .enrol([1; 32], [2; 32], [3; 32], Timestamp(5))
         .expect("the store answers");
     assert!(device.is_some());
+}
+
+#[test]
+fn it_passes_the_examination_on_a_disk() {
+    let folder = Folder::new("examined");
+    let number = std::cell::Cell::new(0);
+    conformance::examine(&|| {
+        number.set(number.get() + 1);
+        let file = folder.0.join(format!("{}.db", number.get()));
+        Box::new(SqliteStore::open(file, || identity(1)).expect("a new file opens"))
+    });
+    assert!(number.get() > 5);
 }
 
 #[test]
