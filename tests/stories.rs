@@ -1,6 +1,7 @@
 //! Stories: that the parts work together. Each rule is tested where it lives; these prove the wiring.
 
 mod copied_phone;
+mod damaged_document;
 mod gone_back;
 mod hostile_over_http;
 mod late_work;

@@ -12,6 +12,7 @@ mod schemas;
 mod signatures;
 mod sizes;
 mod source;
+mod tables;
 
 /// Breaches of a law, a sentence each.
 type Breaches = Vec<String>;

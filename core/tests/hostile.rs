@@ -154,6 +154,19 @@ fn every_hostile_change_gets_its_refusal() {
 }
 
 #[test]
+fn the_corpus_holds_every_case_of_the_notes() {
+    let Ground { ledger, valid, .. } = ground();
+    let all = corpus::corpus(&ledger, &valid);
+    for number in 1..=11 {
+        let label = format!("H{number} ");
+        assert!(
+            all.iter().any(|(name, _, _)| name.starts_with(&label)),
+            "{label}"
+        );
+    }
+}
+
+#[test]
 fn no_two_of_them_are_the_same_and_none_is_the_valid_one() {
     let Ground { ledger, valid, .. } = ground();
     let mut all: Vec<Vec<u8>> = corpus::corpus(&ledger, &valid)

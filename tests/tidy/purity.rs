@@ -261,6 +261,45 @@ fn automerge_is_named_under_core_doc_alone() {
     );
 }
 
+/// Where Automerge's own form of a document is made: it is not canonical, so it proves nothing and is kept nowhere.
+fn snapshots(files: &[Source]) -> Breaches {
+    const MAKERS: &[&str] = &[
+        ".save(",
+        ".save_nocompress(",
+        ".save_and_verify(",
+        ".save_incremental(",
+        ".save_with_options(",
+        ".save_after(",
+    ];
+    let mut breaches = Breaches::new();
+    for file in files
+        .iter()
+        .filter(|file| file.path != "core/src/doc/document.rs")
+    {
+        let found = MAKERS
+            .iter()
+            .flat_map(|maker| places(file.shipped(), maker));
+        breaches.extend(found.map(|place| file.breach(place, "a snapshot")));
+    }
+    breaches
+}
+
+#[test]
+fn no_bytes_of_a_snapshot_are_kept_or_compared() {
+    assert_eq!(snapshots(&rust()), Breaches::new());
+    let code = "fn a() { store.put(d.save()); }";
+    assert_eq!(
+        of(
+            &[
+                ("core/src/doc/document.rs", code),
+                ("server/src/a.rs", code)
+            ],
+            snapshots
+        ),
+        ["server/src/a.rs:1: a snapshot"]
+    );
+}
+
 /// Documents of Automerge that keep the random actor with which they are made.
 fn random_actors(files: &[Source]) -> Breaches {
     const MAKERS: &[&str] = &[

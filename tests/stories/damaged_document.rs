@@ -1,0 +1,130 @@
+//! One document's rows in the server's database are damaged: its work waits, and everybody else's goes on.
+
+#[expect(dead_code, reason = "shared with the tests of core")]
+#[path = "../../core/tests/hostile/corpus.rs"]
+mod corpus;
+
+use std::sync::Arc;
+
+use patrol_core::domain::id::DocumentId;
+use patrol_core::store::Store;
+use patrol_core::sync::wire::{Fate, Later};
+use patrol_server::app::{App, draw_identity};
+use patrol_server::store::sqlite::SqliteStore;
+use patrol_tests::clock::Machine;
+use patrol_tests::link::Link;
+use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
+use patrol_tests::served::Folder;
+use patrol_tests::world::{Phone, World, city, enrol_into};
+
+const INSPECTOR: &str = "巡查员01";
+
+#[test]
+fn a_document_that_was_damaged_in_the_database_waits_and_the_others_go_on() {
+    let folder = Folder::new("damaged").expect("a folder");
+    let file = folder.file("server.db");
+    let world = World::new(61);
+    let village = world.villages(INSPECTOR)[0];
+    let machine = Arc::new(Machine::new(&world.clock, 1));
+    let store =
+        SqliteStore::open(&file, || draw_identity(machine.as_ref())).expect("a new file opens");
+    let app = Arc::new(App::open(Arc::new(store), machine.clone()).expect("the server opens"));
+    app.put_directory(city()).expect("the directory is kept");
+    let store = Store::in_memory().expect("a store in memory opens");
+    let person = world.person(INSPECTOR);
+    enrol_into(&app, &store, &machine, person, INSPECTOR);
+    let phone = Phone {
+        replica: patrol_core::replica::Replica::on(store, machine.clone()),
+        machine,
+        link: Link::new(Arc::clone(&app), 2),
+        person,
+    };
+    let (damaged, _) = phone.report(village, "要坏的");
+    let (sound, _) = phone.report(village, "好的");
+    phone.sync().expect("the server answers");
+
+    poison(&file, &phone, damaged);
+    for case in [damaged, sound] {
+        phone.note(case, "照常").expect("a note is recorded");
+    }
+    phone.sync().expect("the server answers");
+    assert_eq!(
+        phone.replica.status().expect("a look").outbox,
+        1,
+        "the sound document's note was taken"
+    );
+    let ledger = ledger_of(&phone, damaged);
+    let entry = entry_of(
+        &phone,
+        &ledger,
+        patrol_core::domain::action::Action::Note.code(),
+        village.unit(),
+        90,
+    );
+    let another = change_of(&phone, &ledger, &entry, &[]);
+    let waiting = ledger
+        .links()
+        .last()
+        .expect("the note")
+        .change
+        .bytes
+        .clone();
+    let fates = push(
+        &app,
+        &phone,
+        &[(damaged, waiting), (damaged, another.bytes)],
+    );
+    assert_eq!(
+        fates,
+        Ok(vec![
+            Fate::Later(Later::Storage),
+            Fate::Later(Later::Storage)
+        ])
+    );
+}
+
+/// Puts a change that no admission would let in, and that Automerge cannot load, right into the database.
+fn poison(file: &std::path::Path, phone: &Phone, case: DocumentId) {
+    let ledger = ledger_of(phone, case);
+    let village = patrol_core::doc::document::scopes(&ledger)
+        .0
+        .iter()
+        .find_map(|scope| scope.unit())
+        .expect("a village");
+    let mut entry = entry_of(
+        phone,
+        &ledger,
+        patrol_core::domain::action::Action::Amend.code(),
+        village,
+        80,
+    );
+    entry.body.words = Some("x".to_owned());
+    let place = patrol_core::domain::place::VillageCode::new(village.0).expect("a village");
+    let valid = change_of(
+        phone,
+        &ledger,
+        &entry,
+        &patrol_tests::world::matter(place, "改"),
+    );
+    let hostile = corpus::that_harm_automerge(&ledger, &valid);
+    let (_, bytes, _) = hostile
+        .iter()
+        .find(|(name, _, _)| name.starts_with("H5 "))
+        .expect("H5");
+    let hash = patrol_core::doc::parse::chunk_hash(bytes);
+    let connection = rusqlite::Connection::open(file).expect("the file opens");
+    let number: i64 = connection
+        .query_row("SELECT no FROM documents WHERE id = ?1", [case.0], |row| {
+            row.get(0)
+        })
+        .expect("the document");
+    connection
+        .execute(
+            "INSERT INTO changes (document, ordinal, hash, body, received_at) SELECT ?1, len, ?2, ?3, 1 FROM documents WHERE no = ?1",
+            rusqlite::params![number, hash.0, bytes],
+        )
+        .expect("it is written");
+    connection
+        .execute("UPDATE documents SET len = len + 1 WHERE no = ?1", [number])
+        .expect("it is counted");
+}
