@@ -21,9 +21,6 @@ use crate::store::{Account, Device, StoreError};
 /// The cookie that names a browser's session.
 pub const COOKIE: &str = "xuncun_session";
 
-/// Bytes of a login at most.
-const LOGIN_BYTES_MAX: usize = 4 * limits::LOGIN_CHARS_MAX;
-
 /// The hash under which a secret is stored.
 pub fn hash_of(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
@@ -96,7 +93,7 @@ pub fn check_password(
     login: &str,
     password: &str,
 ) -> Result<Option<PersonId>, StoreError> {
-    if login.len() > LOGIN_BYTES_MAX || password.len() > limits::PASSWORD_BYTES_MAX {
+    if login.len() > limits::LOGIN_BYTES_MAX || password.len() > limits::PASSWORD_BYTES_MAX {
         return Ok(None);
     }
     let account = app.store.account(login)?;

@@ -11,7 +11,7 @@ use patrol_core::store::{boxes, changes, documents};
 use patrol_core::sync::wire::Notice;
 use patrol_server::app::App;
 use patrol_server::review;
-use patrol_server::store::faulty::CommitFault;
+use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::world::{Phone, World};
 
 const INSPECTOR: &str = "巡查员01";
@@ -46,7 +46,7 @@ fn what_the_server_said_it_had_is_missed_by_its_number_and_comes_again_once() {
     let world = World::new(21);
     let village = world.villages(INSPECTOR)[0];
     let phone = world.enrol_as(INSPECTOR, 1);
-    world.store.fail_next_commit(CommitFault::Lie);
+    world.store.break_next(Call::Commit, Break::Lie);
     let (lost, _) = phone.report(village, "桥边垃圾");
     phone.sync().unwrap();
     // Nothing has been logged beyond it, so nobody can know.
@@ -143,7 +143,7 @@ fn a_held_change_that_the_server_has_lost_is_pushed_and_held_again() {
     world.clock.advance_ms(60_000);
     let now = world.clock.now();
     walks_a_beat(&world, &hall, |posts| posts[0].until = Some(now));
-    world.store.fail_next_commit(CommitFault::Lie);
+    world.store.break_next(Call::Commit, Break::Lie);
     hall.sync().unwrap();
     assert_eq!(hall.replica.status().unwrap().held, 1);
     assert_eq!(review::held(&world.app, 10).unwrap().len(), 0);
@@ -186,7 +186,7 @@ fn a_change_whose_own_dependency_the_server_has_lost_brings_it_along() {
     let world = World::new(24);
     let village = world.villages(INSPECTOR)[0];
     let phone = world.enrol_as(INSPECTOR, 1);
-    world.store.fail_next_commit(CommitFault::Lie);
+    world.store.break_next(Call::Commit, Break::Lie);
     let (case, _) = phone.report(village, "桥边垃圾");
     phone.sync().unwrap();
     phone.note(case, "已到现场").unwrap();

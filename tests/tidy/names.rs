@@ -23,7 +23,6 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("incident", "case"),
     ("gridman", "inspector"),
     ("supervisor", "dispatcher or leader"),
-    ("assignee", "assignment"),
     ("workorder", "case"),
     ("sla", "deadline"),
     ("usn", "seq"),

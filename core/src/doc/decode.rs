@@ -143,7 +143,11 @@ impl Rows<'_> {
             }
             let value = self.value.take(usize::try_from(meta >> 4).ok()?)?.to_vec();
             let mut preds = Vec::new();
-            for _ in 0..self.preds.uint().filter(|count| *count <= limits::CHANGE_PREDS_MAX)? {
+            for _ in 0..self
+                .preds
+                .uint()
+                .filter(|count| *count <= limits::CHANGE_PREDS_MAX)?
+            {
                 let place = usize::try_from(self.pred_actor.uint()?).ok()?;
                 counter = counter.checked_add(self.pred_counter.int()?)?;
                 preds.push((u64::try_from(counter).ok()?, *actors.get(place)?));

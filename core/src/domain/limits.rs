@@ -111,6 +111,8 @@ pub const PASSWORD_CHARS_MIN: usize = 8;
 pub const PASSWORD_BYTES_MAX: usize = 256;
 /// Characters of the name under which a person signs in.
 pub const LOGIN_CHARS_MAX: usize = 64;
+/// Bytes of such a name.
+pub const LOGIN_BYTES_MAX: usize = 4 * LOGIN_CHARS_MAX;
 /// Milliseconds that open requests have when the server is told to stop.
 pub const STOP_MS: u64 = 10_000;
 /// Rows of one page of a list in the API.

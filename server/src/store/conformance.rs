@@ -2,6 +2,8 @@
 //!
 //! A backend's tests call [`examine`] with a way to make an empty store.
 
+mod feeds;
+
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
 use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::domain::refusal::Refusal;
@@ -16,13 +18,13 @@ use super::{
 
 /// Examines a backend. `make` gives an empty store each time.
 pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
-    a_scope_feed_has_no_gap_and_says_what_happened(make().as_ref());
-    a_feed_says_which_write_it_has_told_whole(make().as_ref());
-    digests_are_sums_over_members(make().as_ref());
-    a_commit_is_all_or_nothing(make().as_ref());
-    a_document_that_ended_long_ago_leaves_its_feeds_and_joins_again(make().as_ref());
-    writers_at_once_leave_gapless_feeds(make().as_ref());
-    a_read_shows_one_snapshot_while_others_write(make().as_ref());
+    feeds::a_scope_feed_has_no_gap_and_says_what_happened(make().as_ref());
+    feeds::a_feed_says_which_write_it_has_told_whole(make().as_ref());
+    feeds::digests_are_sums_over_members(make().as_ref());
+    feeds::a_commit_is_all_or_nothing(make().as_ref());
+    feeds::a_document_that_ended_long_ago_leaves_its_feeds_and_joins_again(make().as_ref());
+    feeds::writers_at_once_leave_gapless_feeds(make().as_ref());
+    feeds::a_read_shows_one_snapshot_while_others_write(make().as_ref());
     codes_enrol_once(make().as_ref());
     boxes_fates_and_notices_are_kept(make().as_ref());
     lists_are_filtered_and_paged(make().as_ref());
@@ -100,182 +102,6 @@ fn events(store: &dyn Store, scope: Scope) -> Vec<(u64, DocumentId, FeedEvent)> 
             .map(|row| (row.seq, row.document, row.event))
             .collect())
     })
-}
-
-fn a_scope_feed_has_no_gap_and_says_what_happened(store: &dyn Store) {
-    let (a, b) = (village(0), village(1));
-    assert_eq!(
-        commit(store, vec![part(1, 0, &[1, 2], &[a], 5)]).expect("a first commit"),
-        [0]
-    );
-    assert_eq!(
-        commit(store, vec![part(1, 2, &[3], &[a, b], 6)]).expect("a second"),
-        [2]
-    );
-    commit(store, vec![part(1, 3, &[4], &[b], 7)]).expect("a third");
-    let one = document(1);
-    let expected = [
-        (1, one, FeedEvent::Join(1)),
-        (2, one, FeedEvent::Change(2)),
-        (3, one, FeedEvent::Leave),
-    ];
-    assert_eq!(events(store, a), expected);
-    assert_eq!(
-        events(store, b),
-        [(1, one, FeedEvent::Join(2)), (2, one, FeedEvent::Change(3))]
-    );
-    let stored = look(store, |snapshot| snapshot.document(one)).expect("the document is there");
-    let came = |number, commit| StoredChange {
-        commit,
-        ..change(number)
-    };
-    assert_eq!(
-        stored.changes,
-        [came(1, 1), came(2, 1), came(3, 2), came(4, 3)]
-    );
-}
-
-fn a_feed_says_which_write_it_has_told_whole(store: &dyn Store) {
-    let a = village(0);
-    commit(store, vec![part(1, 0, &[1], &[a], 5)]).expect("a first commit");
-    commit(
-        store,
-        vec![part(1, 1, &[2, 3], &[a], 6), part(2, 0, &[4], &[a], 1)],
-    )
-    .expect("three rows in one write");
-    let number = look(store, |snapshot| snapshot.scope(a)).map_or(0, |row| row.number);
-    let through = |seq| look(store, |snapshot| snapshot.commit_through(number, seq));
-    assert_eq!(
-        [0, 1, 2, 3, 4, 5].map(through),
-        [None, Some(1), Some(1), Some(1), Some(2), None]
-    );
-    assert_eq!(look(store, |snapshot| snapshot.commit_through(99, 1)), None);
-}
-
-fn digests_are_sums_over_members(store: &dyn Store) {
-    let (a, b) = (village(0), village(1));
-    let digest = |scope| {
-        look(store, |snapshot| {
-            Ok(snapshot.scope(scope)?.map(|row| row.digest))
-        })
-    };
-    assert_eq!(digest(a), None);
-    commit(
-        store,
-        vec![part(1, 0, &[1], &[a], 5), part(2, 0, &[2], &[a, b], 9)],
-    )
-    .expect("two documents");
-    assert_eq!((digest(a), digest(b)), (Some(Digest(14)), Some(Digest(9))));
-    commit(store, vec![part(2, 1, &[3], &[b], 4)]).expect("one moves");
-    assert_eq!((digest(a), digest(b)), (Some(Digest(5)), Some(Digest(4))));
-}
-
-fn a_commit_is_all_or_nothing(store: &dyn Store) {
-    let a = village(0);
-    commit(store, vec![part(1, 0, &[1], &[a], 5)]).expect("a first commit");
-    let stale = commit(
-        store,
-        vec![part(2, 0, &[2], &[a], 5), part(1, 0, &[3], &[a], 5)],
-    );
-    assert!(matches!(stale, Err(StoreError::Stale)), "{stale:?}");
-    assert_eq!(look(store, |snapshot| snapshot.document(document(2))), None);
-    assert_eq!(events(store, a).len(), 1);
-}
-
-fn a_document_that_ended_long_ago_leaves_its_feeds_and_joins_again(store: &dyn Store) {
-    let a = village(0);
-    let ended = |id, expected_len, changes: &[u8], at: Option<i64>| {
-        let mut part = part(id, expected_len, changes, &[a], 5);
-        part.summary.ended_at = at.map(Timestamp);
-        part
-    };
-    let parts = vec![
-        ended(1, 0, &[1], Some(10)),
-        ended(2, 0, &[2], Some(9)),
-        ended(3, 0, &[3], None),
-        ended(4, 0, &[4], Some(20)),
-    ];
-    commit(store, parts).expect("a first commit");
-    let retire = |before, limit| {
-        store
-            .retire(Timestamp(before), limit)
-            .expect("retiring succeeds")
-    };
-    assert_eq!([retire(9, 10), retire(20, 1), retire(20, 5)], [0, 1, 1]);
-    assert_eq!(retire(20, 5), 0, "what has left does not leave again");
-    let is_member = |id| {
-        let memberships = look(store, |snapshot| snapshot.memberships(document(id)));
-        !memberships.is_empty()
-    };
-    assert_eq!([1, 2, 3, 4].map(is_member), [false, false, true, true]);
-    // Lists by scope still show it.
-    let query = CaseQuery {
-        scopes: Some(vec![a]),
-        limit: 10,
-        ..CaseQuery::default()
-    };
-    assert_eq!(look(store, |snapshot| snapshot.cases(&query)).len(), 4);
-    commit(store, vec![ended(2, 1, &[5], Some(30))]).expect("it goes on");
-    let rows = events(store, a);
-    let expected = [
-        (5, document(2), FeedEvent::Leave),
-        (6, document(1), FeedEvent::Leave),
-        (7, document(2), FeedEvent::Join(1)),
-    ];
-    assert_eq!(rows.get(4..), Some(&expected[..]));
-    let digest = look(store, |snapshot| {
-        Ok(snapshot.scope(a)?.map(|row| row.digest))
-    });
-    assert_eq!(digest, Some(Digest(15)));
-    assert_eq!(retire(31, 10), 2);
-}
-
-fn writers_at_once_leave_gapless_feeds(store: &dyn Store) {
-    let a = village(0);
-    std::thread::scope(|scope| {
-        for writer in 0..4u8 {
-            scope.spawn(move || {
-                for number in 0..10u8 {
-                    let id = 1 + writer * 10 + number;
-                    commit(store, vec![part(id, 0, &[id], &[a], 1)])
-                        .expect("documents of one's own are never stale");
-                }
-            });
-        }
-    });
-    let sequence: Vec<u64> = events(store, a)
-        .into_iter()
-        .map(|(seq, _, _)| seq)
-        .collect();
-    assert_eq!(sequence, (1..=40).collect::<Vec<_>>());
-}
-
-fn a_read_shows_one_snapshot_while_others_write(store: &dyn Store) {
-    let a = village(0);
-    commit(store, vec![part(1, 0, &[1], &[a], 1)]).expect("a first commit");
-    let torn = |snapshot: &dyn Snapshot| -> super::Result<bool> {
-        let row = snapshot.scope(a)?.expect("a scope that was joined");
-        let feed = snapshot.feed(row.number, 0, 1_000)?;
-        let members = snapshot.members_before(row.number, u64::MAX >> 1, 1_000)?;
-        let documents = snapshot.all_documents()?;
-        // Every document joined once and adds 1: head, rows, members, documents and sum are one number.
-        let head = usize::try_from(row.head).expect("few");
-        let sum = usize::try_from(row.digest.0).expect("small");
-        Ok([feed.len(), members.len(), documents.len(), sum] != [head; 4])
-    };
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            for id in 2..=60 {
-                commit(store, vec![part(id, 0, &[id], &[a], 1)]).expect("a commit");
-            }
-        });
-        let mut looks = 0;
-        while !writer.is_finished() || looks < 20 {
-            assert!(!look(store, torn), "a look saw two states at once");
-            looks += 1;
-        }
-    });
-    assert!(!look(store, torn));
 }
 
 fn codes_enrol_once(store: &dyn Store) {

@@ -44,7 +44,8 @@ struct Plan {
     how: Option<Break>,
     /// Calls that still succeed before.
     calls_left: usize,
-    is_about_commits: bool,
+    /// Only calls of this kind count.
+    only: Option<Call>,
     broken: Vec<(Call, Break)>,
 }
 
@@ -68,16 +69,16 @@ impl<S: Store> FaultyStore<S> {
         &self.inner
     }
 
-    /// Makes the next commit break.
-    pub fn break_next_commit(&self, how: Break) {
+    /// Makes the next call of a kind break.
+    pub fn break_next(&self, call: Call, how: Break) {
         let mut plan = self.plan();
-        (plan.how, plan.calls_left, plan.is_about_commits) = (Some(how), 0, true);
+        (plan.how, plan.calls_left, plan.only) = (Some(how), 0, Some(call));
     }
 
     /// Makes a call break after so many others.
     pub fn break_call(&self, after: usize, how: Break) {
         let mut plan = self.plan();
-        (plan.how, plan.calls_left, plan.is_about_commits) = (Some(how), after, false);
+        (plan.how, plan.calls_left, plan.only) = (Some(how), after, None);
     }
 
     /// Calls off what was to break. Returns whether it still was to.
@@ -96,7 +97,7 @@ impl<S: Store> FaultyStore<S> {
 
     fn due(&self, call: Call) -> Option<Break> {
         let mut plan = self.plan();
-        if plan.how.is_none() || (plan.is_about_commits && call != Call::Commit) {
+        if plan.how.is_none() || plan.only.is_some_and(|only| only != call) {
             return None;
         }
         if plan.calls_left > 0 {

@@ -53,7 +53,7 @@ impl Simulation {
             _ => self.revoke(phone),
         }
         if self.mutation == Mutation::AckBeforeCommit {
-            self.world.store.break_next_commit(Break::Lie);
+            self.world.store.break_next(Call::Commit, Break::Lie);
         }
     }
 
@@ -84,19 +84,23 @@ impl Simulation {
         self.phones[phone].replica.store().set_faults(Some(faults));
     }
 
-    /// One of the next calls of the server's store breaks: most often the next write.
+    /// One of the next calls of the server's store breaks.
     fn break_server(&mut self) {
         let how = if self.rng.random_bool(0.5) {
             Break::Before
         } else {
             Break::After
         };
-        if self.rng.random_bool(0.3) {
-            self.world.store.break_next_commit(how);
-        } else {
-            let after = self.rng.random_range(0..12);
-            self.world.store.break_call(after, how);
-        }
+        let call = match self.rng.random_range(0..10) {
+            0..3 => Call::Commit,
+            3 => Call::Contact,
+            4 | 5 => Call::Notices,
+            _ => {
+                let after = self.rng.random_range(0..12);
+                return self.world.store.break_call(after, how);
+            }
+        };
+        self.world.store.break_next(call, how);
     }
 
     /// Programs that died start again, on what their disks hold.
