@@ -26,12 +26,9 @@ pub struct Outcome {
     pub pushed: Pushed,
 }
 
-/// Times that a frame is tried again because a document grew in the meantime.
-const TRIES_MAX: usize = 16;
-
 /// Takes in a push frame of a device. An error means "not now": nothing was stored.
 pub fn take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, StoreError> {
-    for _ in 0..TRIES_MAX {
+    for _ in 0..limits::COMMIT_TRIES {
         match try_take_in(app, device, payload) {
             Err(StoreError::Stale) => {}
             result => return result,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use patrol_core::cbor::Writer;
 use patrol_core::doc::ledger::Ledger;
 use patrol_core::domain::id::{ChangeHash, DocumentId};
+use patrol_core::domain::limits;
 use patrol_core::domain::place::Scope;
 use patrol_core::sync::seal::{Digest, PageList};
 use patrol_core::sync::strip::{Stripper, Way};
@@ -14,9 +15,6 @@ use patrol_core::sync::wire::{Cursor, Form, PageTail, ScopeNumber, write_raw_of_
 
 use crate::grow::Growing;
 use crate::store::{FeedEvent, FeedRow, Identity, Result, Snapshot, StoredChange, StoredDocument};
-
-/// Rows of one feed, or members of one scope, looked at for one page.
-const ROWS_MAX: usize = 1_024;
 
 /// A scope of the device, and how far the device has caught up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,8 +123,10 @@ impl Builder<'_> {
                 .scope(standing.scope)?
                 .map_or(0, |row| row.head);
             if head > seq {
-                let found = self.snapshot.feed(standing.number, seq, ROWS_MAX)?;
-                is_whole &= found.len() < ROWS_MAX;
+                let found = self
+                    .snapshot
+                    .feed(standing.number, seq, limits::PAGE_ROWS_MAX)?;
+                is_whole &= found.len() < limits::PAGE_ROWS_MAX;
                 rows.extend(found.into_iter().map(|row| (index, row)));
             }
         }
@@ -156,7 +156,7 @@ impl Builder<'_> {
                 .filter(|(of, _)| *of == index)
                 .map(|(_, row)| row.commit)
                 .collect();
-            if own.len() >= ROWS_MAX {
+            if own.len() >= limits::PAGE_ROWS_MAX {
                 bound = bound.min(own.last().copied().unwrap_or(bound));
             }
         }
@@ -223,8 +223,10 @@ impl Builder<'_> {
                 continue;
             };
             loop {
-                let members = self.snapshot.members_before(number, before, ROWS_MAX)?;
-                let is_last = members.len() < ROWS_MAX;
+                let members =
+                    self.snapshot
+                        .members_before(number, before, limits::PAGE_ROWS_MAX)?;
+                let is_last = members.len() < limits::PAGE_ROWS_MAX;
                 for (joined, document) in members {
                     if self.is_full() {
                         self.set_cursor(index, Cursor::Boot { as_of, before });

@@ -9,8 +9,8 @@ use patrol_core::domain::id::ChangeHash;
 use patrol_core::domain::limits;
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::wire::{
-    self, Cursor, Done, Fates, Form, Hello, Notice, PROTOCOL, PROTOCOL_LOWEST, Scopes, Unread,
-    Welcome, kind,
+    self, Cursor, Done, Fate, Fates, Form, Hello, Notice, PROTOCOL, PROTOCOL_LOWEST, Scopes,
+    Unread, Welcome, kind,
 };
 
 use crate::app::App;
@@ -96,8 +96,12 @@ impl Round {
             }
             (kind::HELLO, Some(_)) | (_, None) => Err(RoundFault::Malformed),
             (kind::PUSH, Some(hello)) => {
-                let is_current = hello.epoch == self.app.identity.epoch;
-                self.push(&frame.payload, is_current)
+                if hello.epoch == self.app.identity.epoch {
+                    self.push(&frame.payload)
+                } else {
+                    self.answer(Err(Unread::Epoch));
+                    Ok(())
+                }
             }
             (kind::RELIC | kind::BLOB | kind::BUNDLE, Some(_)) => Ok(()),
             (kind::SKIPPABLE.., Some(_)) => Ok(()),
@@ -114,34 +118,33 @@ impl Round {
             .seen_at
             .is_none_or(|seen| now.ms_since(seen) >= limits::CONTACT_NOTE_MS);
         // An idle round is not worth a durable write: the last contact is noted to the minute.
-        if has_news || was_seen_long_ago || (self.device.revoked_at.is_some() && hello.outbox_empty)
-        {
-            store.note_contact(self.device.id, now, &hello.status, hello.outbox_empty)?;
+        if has_news || was_seen_long_ago {
+            store.note_contact(self.device.id, now, &hello.status)?;
+        }
+        let is_last = self.device.revoked_at.is_some() && !self.device.revoked_empty;
+        if is_last && hello.outbox_empty {
+            store.note_emptied(self.device.id)?;
         }
         Ok(())
     }
 
-    fn push(&mut self, payload: &[u8], is_current: bool) -> std::result::Result<(), RoundFault> {
-        let number = self.fates.len() as u64;
-        if !is_current {
-            self.fates.push(Fates {
-                frame: number,
-                outcome: Err(Unread::Epoch),
-            });
-            return Ok(());
-        }
+    fn push(&mut self, payload: &[u8]) -> std::result::Result<(), RoundFault> {
         if self.is_halted {
             return Err(RoundFault::Malformed);
         }
+        let number = self.fates.len() as u64;
         let outcome = intake::take_in(&self.app, &self.device, payload)?;
         for (place, (_, hash)) in outcome.pushed.iter().enumerate().take(1 << 16) {
             self.echoes.insert(*hash, (number, place as u64));
         }
-        self.fates.push(Fates {
-            frame: number,
-            outcome: outcome.fates,
-        });
+        self.answer(outcome.fates);
         Ok(())
+    }
+
+    /// What became of the next push frame.
+    fn answer(&mut self, outcome: std::result::Result<Vec<Fate>, Unread>) {
+        let frame = self.fates.len() as u64;
+        self.fates.push(Fates { frame, outcome });
     }
 
     /// The next frame of the response; none at its end.

@@ -445,15 +445,10 @@ pub trait Store: Send + Sync {
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>>;
     /// Stops a device's feed; the first time stands.
     fn revoke(&self, device: DeviceId, now: Timestamp) -> Result<()>;
-    /// Notes a contact: when, what it told (merged field by field), whether a revoked one has declared its outbox empty
-    /// (which stays; of another one it is ignored).
-    fn note_contact(
-        &self,
-        device: DeviceId,
-        now: Timestamp,
-        status: &Status,
-        outbox_empty: bool,
-    ) -> Result<()>;
+    /// Notes a contact: when, and what it told, merged field by field.
+    fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status) -> Result<()>;
+    /// Notes that a revoked device has declared its outbox empty, which stays. Of another device it is ignored.
+    fn note_emptied(&self, device: DeviceId) -> Result<()>;
     /// Forgets notices that the device has named.
     fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()>;
     /// Keeps the directory; earlier ones are kept too.

@@ -1,9 +1,5 @@
 //! One document's rows in the server's database are damaged: its work waits, and everybody else's goes on.
 
-#[expect(dead_code, reason = "shared with the tests of core")]
-#[path = "../../core/tests/hostile/corpus.rs"]
-mod corpus;
-
 use std::sync::Arc;
 
 use patrol_core::domain::id::DocumentId;
@@ -16,6 +12,8 @@ use patrol_tests::link::Link;
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::served::Folder;
 use patrol_tests::world::{Phone, World, city, enrol_into};
+
+use super::hostile_over_http::corpus;
 
 const INSPECTOR: &str = "巡查员01";
 

@@ -3,7 +3,7 @@
 
 #[expect(dead_code, reason = "shared with the tests of core")]
 #[path = "../../core/tests/hostile/corpus.rs"]
-mod corpus;
+pub(super) mod corpus;
 
 use std::sync::Arc;
 

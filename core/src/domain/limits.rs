@@ -64,6 +64,8 @@ pub const PUSH_FRAME_BYTES_MAX: usize = 128 * 1024;
 pub const PUSH_FRAME_BYTES_MIN: usize = 2 * 1024;
 /// Bytes of a page frame that the server aims at.
 pub const PAGE_FRAME_BYTES: usize = 64 * 1024;
+/// Rows of one feed, or members of one scope, that the server looks at for one page.
+pub const PAGE_ROWS_MAX: usize = 1_024;
 /// Bytes of one frame at most, decompressed: the largest document fits.
 pub const FRAME_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Changes of one push frame at most.

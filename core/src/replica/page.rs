@@ -192,7 +192,7 @@ fn place_arrivals(
         placed += 1;
     }
     if !state.is_confirmed {
-        documents::set_confirmed(transaction, state.number, true)?;
+        documents::confirm(transaction, state.number)?;
     }
     if forked.is_empty() {
         return load::refresh(transaction, id);

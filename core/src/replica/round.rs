@@ -293,7 +293,7 @@ fn begin_epoch(
             _ if is_own(&row.body) => ChangeState::Unsent,
             _ => ChangeState::Acknowledged,
         })?;
-        documents::set_confirmed(transaction, state.number, false)?;
+        documents::doubt(transaction, state.number)?;
         load::refresh(transaction, id)?;
     }
     feed::set_scopes(transaction, &[])?;

@@ -172,15 +172,19 @@ pub fn set_actor(transaction: &Transaction<'_>, id: DocumentId, actor: Actor) ->
     Ok(())
 }
 
-/// Sets whether the server has named a document in this epoch.
-pub fn set_confirmed(
-    transaction: &Transaction<'_>,
-    number: DocumentNumber,
-    is_confirmed: bool,
-) -> Result<()> {
+/// The server has named a document in this epoch.
+pub fn confirm(transaction: &Transaction<'_>, number: DocumentNumber) -> Result<()> {
     transaction
-        .prepare_cached("UPDATE documents SET confirmed = ?2 WHERE no = ?1")?
-        .execute(params![number, is_confirmed])?;
+        .prepare_cached("UPDATE documents SET confirmed = 1 WHERE no = ?1")?
+        .execute([number])?;
+    Ok(())
+}
+
+/// A new epoch has begun, and the server has not named the document in it.
+pub fn doubt(transaction: &Transaction<'_>, number: DocumentNumber) -> Result<()> {
+    transaction
+        .prepare_cached("UPDATE documents SET confirmed = 0 WHERE no = ?1")?
+        .execute([number])?;
     Ok(())
 }
 

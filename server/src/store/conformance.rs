@@ -121,14 +121,20 @@ fn codes_enrol_once(store: &dyn Store) {
     let by_token = store.device_of_token([8; 32]).expect("the store answers");
     assert_eq!(by_token.map(|device| device.id), Some(device.id));
     store
+        .note_emptied(device.id)
+        .expect("of a device that is not revoked it is passed over");
+    let before = look(store, |snapshot| snapshot.device(device.id)).expect("the device is there");
+    assert!(!before.revoked_empty);
+    store
         .revoke(device.id, Timestamp(150))
         .expect("revoking succeeds");
+    store.note_emptied(device.id).expect("it is noted");
     let status = Status {
         outbox: Some(3),
         ..Status::default()
     };
     store
-        .note_contact(device.id, Timestamp(160), &status, true)
+        .note_contact(device.id, Timestamp(160), &status)
         .expect("a contact is noted");
     let told = Commit {
         told: Some((device.id, 4)),

@@ -168,16 +168,14 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.revoke(device, now)
     }
 
-    fn note_contact(
-        &self,
-        device: DeviceId,
-        now: Timestamp,
-        status: &Status,
-        outbox_empty: bool,
-    ) -> Result<()> {
+    fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status) -> Result<()> {
         self.breaking(Call::Contact, || {
-            self.inner.note_contact(device, now, status, outbox_empty)
+            self.inner.note_contact(device, now, status)
         })
+    }
+
+    fn note_emptied(&self, device: DeviceId) -> Result<()> {
+        self.breaking(Call::Contact, || self.inner.note_emptied(device))
     }
 
     fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()> {

@@ -175,12 +175,11 @@ impl State {
         Ok(self.device(id))
     }
 
-    fn note_contact(&mut self, id: DeviceId, now: Timestamp, told: &Status, outbox_empty: bool) {
+    fn note_contact(&mut self, id: DeviceId, now: Timestamp, told: &Status) {
         let Some(device) = self.devices.get_mut(&id) else {
             return;
         };
         device.seen_at = Some(now);
-        device.revoked_empty |= outbox_empty && device.revoked_at.is_some();
         let (known, told) = (&mut device.status, told.clone());
         known.free_bytes = told.free_bytes.or(known.free_bytes);
         known.version = told.version.or(known.version.take());
@@ -257,15 +256,19 @@ impl Store for MemoryStore {
         })
     }
 
-    fn note_contact(
-        &self,
-        device: DeviceId,
-        now: Timestamp,
-        status: &Status,
-        outbox_empty: bool,
-    ) -> Result<()> {
+    fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status) -> Result<()> {
         self.write(|state| {
-            state.note_contact(device, now, status, outbox_empty);
+            state.note_contact(device, now, status);
+            Ok(())
+        })
+    }
+
+    fn note_emptied(&self, device: DeviceId) -> Result<()> {
+        self.write(|state| {
+            let found = state.devices.get_mut(&device);
+            if let Some(device) = found.filter(|device| device.revoked_at.is_some()) {
+                device.revoked_empty = true;
+            }
             Ok(())
         })
     }

@@ -185,14 +185,12 @@ impl Store for SqliteStore {
         self.write(|tx| devices::revoke(tx, device, now))
     }
 
-    fn note_contact(
-        &self,
-        device: DeviceId,
-        now: Timestamp,
-        status: &Status,
-        outbox_empty: bool,
-    ) -> Result<()> {
-        self.write(|tx| devices::note_contact(tx, device, now, status, outbox_empty))
+    fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status) -> Result<()> {
+        self.write(|tx| devices::note_contact(tx, device, now, status))
+    }
+
+    fn note_emptied(&self, device: DeviceId) -> Result<()> {
+        self.write(|tx| devices::note_emptied(tx, device))
     }
 
     fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()> {

@@ -93,26 +93,23 @@ pub(super) fn note_contact(
     device: DeviceId,
     now: Timestamp,
     status: &Status,
-    outbox_empty: bool,
 ) -> Result<()> {
     let mut update = tx.prepare_cached(
         "UPDATE devices SET
            seen_at = ?2,
-           revoked_empty = revoked_empty OR (?3 AND revoked_at IS NOT NULL),
-           free_bytes = coalesce(?4, free_bytes),
-           version = coalesce(?5, version),
-           clock_offset_ms = coalesce(?6, clock_offset_ms),
-           outbox = coalesce(?7, outbox),
-           outbox_age_ms = coalesce(?8, outbox_age_ms),
-           kept_back = coalesce(?9, kept_back),
-           photo_bytes_due = coalesce(?10, photo_bytes_due),
-           last_error = coalesce(?11, last_error)
+           free_bytes = coalesce(?3, free_bytes),
+           version = coalesce(?4, version),
+           clock_offset_ms = coalesce(?5, clock_offset_ms),
+           outbox = coalesce(?6, outbox),
+           outbox_age_ms = coalesce(?7, outbox_age_ms),
+           kept_back = coalesce(?8, kept_back),
+           photo_bytes_due = coalesce(?9, photo_bytes_due),
+           last_error = coalesce(?10, last_error)
          WHERE id = ?1",
     )?;
     update.execute(params![
         device.0,
         now.0,
-        outbox_empty,
         status.free_bytes.map(u64::cast_signed),
         status.version,
         status.clock_offset_ms,
@@ -122,6 +119,12 @@ pub(super) fn note_contact(
         status.photo_bytes_due.map(u64::cast_signed),
         status.last_error,
     ])?;
+    Ok(())
+}
+
+pub(super) fn note_emptied(tx: &Transaction<'_>, device: DeviceId) -> Result<()> {
+    let sql = "UPDATE devices SET revoked_empty = 1 WHERE id = ?1 AND revoked_at IS NOT NULL";
+    tx.prepare_cached(sql)?.execute([device.0])?;
     Ok(())
 }
 
