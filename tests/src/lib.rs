@@ -3,7 +3,10 @@
 //! Used by the stories, the simulation, the demo and the benchmarks. Nothing here ships.
 
 pub mod clock;
+pub mod demo;
 pub mod link;
+pub mod proxy;
 pub mod served;
 pub mod simulation;
+pub mod tamper;
 pub mod world;

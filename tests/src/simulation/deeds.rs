@@ -1,20 +1,18 @@
 //! What people do in a simulation: on phones what the phone offers, at the desk what the desk offers.
 
-use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::document;
 use patrol_core::domain::action::Action;
-use patrol_core::domain::entry::{Body, Entry, Part, Verdict};
+use patrol_core::domain::entry::{Body, Part, Verdict};
 use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
 use patrol_core::domain::offers::Offer;
-use patrol_core::domain::time::At;
 use patrol_core::replica::Deed;
-use patrol_core::store::{changes, documents, enrolment};
 use patrol_server::office::{self, Rejection};
 use patrol_server::review::{self, Verdict as Settling};
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 
 use super::{DESK, Logged, Simulation};
+use crate::tamper;
 use crate::world::matter;
 
 impl Simulation {
@@ -271,48 +269,13 @@ impl Simulation {
             return;
         };
         let replica = &self.phones[phone].replica;
-        let at = At::wall(self.world.clock.now());
         let (action, capability) = if self.rng.random_bool(0.5) {
             (Action::Close, 9)
         } else {
             (Action::Withdraw, 1)
         };
-        let injected = replica.store().write(|transaction| {
-            let enrolment = enrolment::enrolled(transaction)?;
-            let Some(state) = documents::state(transaction, document)? else {
-                return Ok(None);
-            };
-            let rows = changes::of_document(transaction, state.number)?;
-            let part = rows
-                .iter()
-                .filter(|row| row.state != changes::ChangeState::Following);
-            let Ok(ledger) = document::load(document, part.map(|row| row.body.as_slice())) else {
-                return Ok(None);
-            };
-            if ledger.is_empty() {
-                return Ok(None);
-            }
-            let on = document::read(&ledger, |_| None).case.workflow.heads;
-            let entry = Entry {
-                kind: action.code(),
-                person: enrolment.person,
-                device: enrolment.device,
-                capability,
-                unit: UnitId::CITY,
-                n: enrolment::next_n(transaction)?,
-                on,
-                at,
-                key: None,
-                body: Body::default(),
-            };
-            let content = Content::person(&entry, Vec::new());
-            let actor = state.actor.unwrap_or(enrolment.actor);
-            let Ok(change) = compose(&ledger, actor, &ledger.head_hashes(), &content) else {
-                return Ok(None);
-            };
-            changes::put_local(transaction, state.number, change.hash, &change.bytes)?;
-            Ok(content.entry_id(document))
-        });
+        let now = self.world.clock.now();
+        let injected = tamper::record(replica, document, action, capability, now);
         if let Ok(Some(entry)) = injected {
             self.log(entry, document, Some(phone));
         }
