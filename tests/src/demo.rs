@@ -124,11 +124,7 @@ impl Demo {
             return true;
         }
         let minute = city.minute();
-        let (due, rest) = std::mem::take(&mut self.idle)
-            .into_iter()
-            .partition(|actor| actor.due(&city) <= minute);
-        self.idle = rest;
-        for actor in Vec::from_iter(due as Vec<Actor>) {
+        for actor in self.idle.extract_if(.., |actor| actor.due(&city) <= minute) {
             self.busy.spawn(actor.step(Arc::clone(&city)));
         }
         false
@@ -169,10 +165,9 @@ impl Demo {
 
     /// One round of every phone. Returns how many of them moved something or were broken off.
     async fn catch_up(&self) -> usize {
-        let phones: Vec<Arc<Phone>> = self.idle.iter().flat_map(Actor::phones).collect();
         let mut moved = 0;
         let mut rounds = JoinSet::new();
-        for phone in phones {
+        for phone in self.phones() {
             if rounds.len() >= CATCHING_UP {
                 moved += usize::from(rounds.join_next().await.is_none_or(has_moved));
             }
@@ -194,16 +189,16 @@ impl Demo {
         }
     }
 
-    /// Everybody on whom a test lays its hand.
-    pub fn actors(&mut self) -> &mut Vec<Actor> {
-        &mut self.idle
+    /// Every phone of everybody who is not busy. Let go of them before [`Self::close`].
+    pub fn phones(&self) -> Vec<Arc<Phone>> {
+        self.idle.iter().flat_map(Actor::phones).collect()
     }
 
     /// Closes every phone. What is left is files.
     pub fn close(self) -> Closed {
-        let phones: Vec<Arc<Phone>> = self.idle.iter().flat_map(Actor::phones).collect();
+        let files = self.phones().iter().map(|phone| phone.file()).collect();
         Closed {
-            files: phones.iter().map(|phone| phone.file()).collect(),
+            files,
             city: self.city,
         }
     }

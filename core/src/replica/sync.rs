@@ -89,7 +89,7 @@ impl Replica {
         let status = response.status();
         let answer = whole(response.as_mut(), limits::JSON_BYTES_MAX).await?;
         match status {
-            200 => {}
+            200 if response.content_type() == "application/json" => {}
             400 | 403 | 404 | 410 => return Err(Error::BadCode),
             _ => {
                 return Err(Error::Offline {

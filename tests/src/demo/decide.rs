@@ -12,6 +12,9 @@ use rand::seq::IndexedRandom as _;
 use super::page::{Choice, Page};
 use super::words;
 
+/// The department to which everything can go: 城市管理局.
+const CITY_UPKEEP: UnitId = UnitId(101);
+
 /// What a body that fixes does with a case that was dispatched to it.
 pub fn fix(rng: &mut impl Rng, page: &Page) -> Option<Choice> {
     let assignment = page.offer(Action::Resolve)?;
@@ -151,11 +154,13 @@ pub fn office(rng: &mut impl Rng, page: &Page, other: Option<DocumentId>) -> Opt
 fn dispatch(rng: &mut impl Rng, page: &Page) -> Choice {
     let code = page.categories.first().map_or(0, |category| category.code);
     let village = UnitId(page.village);
-    let is_back = |unit: UnitId| page.shares.iter().any(|share: &super::page::Share| share.id.unit == unit);
-    let unit = words::unit_for(rng, code).filter(|_| rng.random_range(0..100) < 80);
-    let unit = unit.filter(|unit| !is_back(*unit)).unwrap_or(village);
+    let is_at_it = |unit: UnitId| page.shares.iter().any(|share| share.id.unit == unit);
+    let usual = words::unit_for(rng, code).filter(|_| rng.random_range(0..100) < 80);
+    let units = [usual, Some(village), Some(CITY_UPKEEP)];
+    let unit = units.into_iter().flatten().find(|unit| !is_at_it(*unit));
+    let unit = unit.unwrap_or(CITY_UPKEEP);
     let mut assign = vec![(unit, Part::Main)];
-    if unit != village && rng.random_range(0..100) < 10 {
+    if unit != village && !is_at_it(village) && rng.random_range(0..100) < 10 {
         assign.push((village, Part::Assisting));
     }
     let check_by = match rng.random_range(0..100) {

@@ -170,8 +170,8 @@ impl Inspector {
         let reports = plan.reports_a_day;
         let counts = [
             (Errand::Report, reports),
-            (Errand::Count, 2 * reports),
-            (Errand::Note, reports + reports / 3),
+            (Errand::Count, 3 * reports),
+            (Errand::Note, reports + reports * 3 / 4),
             (Errand::Amend, reports / 4 + 1),
             (Errand::Withdraw, u64::from(self.rng.random_bool(0.3))),
         ];

@@ -41,7 +41,7 @@ const DAY_MINUTES: u64 = 12 * 60;
 /// Inspectors of the city.
 const INSPECTORS: usize = 61;
 /// Cadres who carry phones.
-const CADRE_PHONES: usize = 24;
+const CADRE_PHONES: usize = 36;
 /// Reports that a run of fixed length aims at, so that what it shows is not an accident.
 const REPORTS_AIM: u64 = 960;
 
