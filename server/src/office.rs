@@ -69,7 +69,7 @@ impl From<Refusal> for Rejection {
 pub type Result<T> = std::result::Result<T, Rejection>;
 
 /// Times that an action is tried again because its document grew in the meantime.
-const TRIES_MAX: usize = 16;
+pub(crate) const TRIES_MAX: usize = 16;
 
 /// Does something to a document, or opens one. Durable when it returns.
 pub fn act(app: &App, person: PersonId, id: DocumentId, deed: &Deed) -> Result<EntryId> {

@@ -14,7 +14,7 @@ use patrol_core::sync::wire::Notice;
 
 use crate::app::App;
 use crate::grow::Growing;
-use crate::office::{Rejection, Result};
+use crate::office::{Rejection, Result, TRIES_MAX};
 use crate::store::{BoxedAs, BoxedChange, Commit, FateRow, Settled, Snapshot, StoreError};
 
 /// How a review ends.
@@ -61,13 +61,18 @@ pub fn settle(
     if !may_settle(app, person) {
         return Err(Refusal::NotPermitted.into());
     }
-    let mut prepared: Result<Commit> = Err(Rejection::NotFound);
-    app.store.read(&mut |snapshot| {
-        prepared = prepare(app, snapshot, person, id, hash, verdict, words);
-        Ok(())
-    })?;
-    app.store.commit(&prepared?)?;
-    Ok(())
+    for _ in 0..TRIES_MAX {
+        let mut prepared: Result<Commit> = Err(Rejection::NotFound);
+        app.store.read(&mut |snapshot| {
+            prepared = prepare(app, snapshot, person, id, hash, verdict, words);
+            Ok(())
+        })?;
+        match app.store.commit(&prepared?) {
+            Err(StoreError::Stale) => {}
+            result => return Ok(result.map(drop)?),
+        }
+    }
+    Err(Rejection::Store(StoreError::Stale))
 }
 
 fn prepare(

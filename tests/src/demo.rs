@@ -163,21 +163,22 @@ impl Demo {
         self.city.counters.note_disagreement(fault);
     }
 
-    /// One round of every phone. Returns how many of them moved something or were broken off.
+    /// One call of sync of every phone. Returns how many are not at rest: they moved something, were broken off, or have made something
+    /// again after the office refused what it rested on.
     async fn catch_up(&self) -> usize {
-        let mut moved = 0;
+        let mut restless = 0;
         let mut rounds = JoinSet::new();
         for phone in self.phones() {
             if rounds.len() >= CATCHING_UP {
-                moved += usize::from(rounds.join_next().await.is_none_or(has_moved));
+                restless += usize::from(rounds.join_next().await.is_none_or(is_restless));
             }
             let city = Arc::clone(&self.city);
-            rounds.spawn(async move { phone.sync_moved(&city).await });
+            rounds.spawn(async move { phone.comes_to_rest(&city).await });
         }
         while let Some(joined) = rounds.join_next().await {
-            moved += usize::from(has_moved(joined));
+            restless += usize::from(is_restless(joined));
         }
-        moved
+        restless
     }
 
     async fn look_at_held(&mut self) {
@@ -204,8 +205,8 @@ impl Demo {
     }
 }
 
-fn has_moved(joined: Result<Option<usize>, tokio::task::JoinError>) -> bool {
-    !matches!(joined, Ok(Some(0)))
+fn is_restless(joined: Result<bool, tokio::task::JoinError>) -> bool {
+    !matches!(joined, Ok(true))
 }
 
 impl Closed {

@@ -60,6 +60,9 @@ struct RoundEnd {
     new_directory: bool,
     /// A page could not be applied: what follows it in this response must not be either.
     is_broken: bool,
+    /// How this round pushed.
+    sent: Form,
+    /// How the next one will.
     plan: PushPlan,
 }
 
@@ -184,6 +187,7 @@ impl Replica {
             again: prepared.has_more,
             new_directory: false,
             is_broken: false,
+            sent: plan.form,
             plan: next,
         };
         let mut server_time = Timestamp(0);
@@ -287,7 +291,8 @@ impl Replica {
                 end.again |= is_remade;
                 Ok(())
             }
-            Err(Unread::Rebuild) if end.plan.form == Form::Stripped => {
+            // Several frames of one request may be so: where the first is held, the others build on what is not there.
+            Err(Unread::Rebuild) if end.sent == Form::Stripped => {
                 end.plan = PushPlan {
                     form: Form::Raw,
                     after: 0,

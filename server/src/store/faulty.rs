@@ -19,6 +19,8 @@ pub enum CommitFault {
     BeforeCommit,
     /// Everything has been written, and nobody was told.
     AfterCommit,
+    /// Nothing has been written: a document has grown since it was read.
+    Stale,
     /// Nothing has been written, and the store says that it was: a broken store, to see whether tests notice.
     Lie,
 }
@@ -59,6 +61,7 @@ impl<S: Store> Store for FaultyStore<S> {
         match fault {
             None => self.inner.commit(commit),
             Some(CommitFault::BeforeCommit) => Err(StoreError::Broken("before the commit".into())),
+            Some(CommitFault::Stale) => Err(StoreError::Stale),
             Some(CommitFault::Lie) => Ok(vec![0; commit.documents.len()]),
             Some(CommitFault::AfterCommit) => {
                 self.inner.commit(commit)?;

@@ -22,6 +22,9 @@ struct Options {
     /// All choices follow from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// A very short day of four inspectors, without demands: for a quick look at many seeds.
+    #[arg(long, conflicts_with = "days")]
+    small: bool,
 }
 
 // Files are written durably from these threads: there must be more of them than cores.
@@ -72,6 +75,7 @@ async fn play(
     let began = Instant::now();
     let (plan, demands) = match options.days {
         Some(days) => (Plan::days(days, options.seed), Demands::Full),
+        None if options.small => (Plan::small(options.seed), Demands::None),
         None => (Plan::live(options.seed), Demands::None),
     };
     let mut demo = Demo::start(plan).await?;

@@ -36,7 +36,12 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("{} leads to {}, seed {}", proxy.url(), options.to, options.seed);
+    println!(
+        "{} leads to {}, seed {}",
+        proxy.url(),
+        options.to,
+        options.seed
+    );
     drop(tokio::signal::ctrl_c().await);
     for (what, times) in proxy.counts().named() {
         println!("{times:>12}  {what}");

@@ -76,7 +76,12 @@ impl OnServer {
     fn repeated_deeds(&self) -> usize {
         let mut deeds: BTreeMap<_, BTreeSet<EntryId>> = BTreeMap::new();
         for growing in self.documents.values() {
-            for (id, entry) in growing.ledger.links().iter().filter_map(|link| link.entry.as_ref()) {
+            for (id, entry) in growing
+                .ledger
+                .links()
+                .iter()
+                .filter_map(|link| link.entry.as_ref())
+            {
                 if let Some(key) = &entry.key {
                     deeds
                         .entry((entry.person, key.clone()))
@@ -103,8 +108,11 @@ impl OnServer {
                 *stages.entry(standing.stage.word()).or_default() += 1;
             }
             open += case.workflow.conflicts.len() + case.contested_fields().len();
-            let misfits: BTreeSet<EntryId> =
-                reading.anomalies.iter().map(|anomaly| anomaly.entry).collect();
+            let misfits: BTreeSet<EntryId> = reading
+                .anomalies
+                .iter()
+                .map(|anomaly| anomaly.entry)
+                .collect();
             let settles = reading.lines.iter().filter(|line| {
                 line.entry.action() == Some(Action::Reconcile) && !misfits.contains(&line.id)
             });
@@ -130,7 +138,9 @@ pub(super) fn audit(city: &City, files: &[PhoneFile]) -> Audit {
     let server = match OnServer::read(&city.served.app) {
         Ok(server) => server,
         Err(error) => {
-            audit.faults.push(format!("the server's store cannot be read: {error}"));
+            audit
+                .faults
+                .push(format!("the server's store cannot be read: {error}"));
             return audit;
         }
     };

@@ -63,7 +63,10 @@ impl Carrier {
             let walk = rng.random_range(plan.share(70)..=plan.share(190));
             (Line::None, walk.min(evening - minute))
         } else {
-            (Line::There, rng.random_range(plan.share(6)..=plan.share(14)))
+            (
+                Line::There,
+                rng.random_range(plan.share(6)..=plan.share(14)),
+            )
         };
         self.line = line;
         self.turn = minute + minutes.max(1);
@@ -110,6 +113,10 @@ impl Carrier {
 
     /// Every phone, in use or not.
     pub fn all(&self) -> Vec<Arc<Phone>> {
-        self.phone.iter().chain(&self.others).map(Arc::clone).collect()
+        self.phone
+            .iter()
+            .chain(&self.others)
+            .map(Arc::clone)
+            .collect()
     }
 }

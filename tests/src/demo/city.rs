@@ -51,7 +51,9 @@ pub struct City {
 
 impl std::fmt::Debug for City {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("City").field("plan", &self.plan).finish_non_exhaustive()
+        f.debug_struct("City")
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,7 +63,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The name under which a person signs in: the role in Latin letters and the number of the label.
 pub fn login_of(person: &Person) -> String {
-    let role = person.posts.first().map_or("person", |post| post.role.word());
+    let role = person
+        .posts
+        .first()
+        .map_or("person", |post| post.role.word());
     let number: String = person.name.chars().filter(char::is_ascii_digit).collect();
     format!("{role}{number}")
 }
@@ -88,7 +93,12 @@ impl City {
         let chief = directory
             .people
             .iter()
-            .find(|person| person.posts.iter().any(|post| post.role == Role::Administrator))
+            .find(|person| {
+                person
+                    .posts
+                    .iter()
+                    .any(|post| post.role == Role::Administrator)
+            })
             .ok_or_else(|| std::io::Error::other("nobody administers"))?;
         let account = (chief.id, login_of(chief));
         let account = (account.0, account.1.as_str(), password.as_str());
@@ -151,7 +161,9 @@ impl City {
     /// The villages of a beat.
     pub fn villages_of(&self, beat: BeatId) -> Vec<VillageCode> {
         let directory = locked(&self.directory);
-        let villages = directory.beat(beat).map(|beat: &Beat| beat.villages.clone());
+        let villages = directory
+            .beat(beat)
+            .map(|beat: &Beat| beat.villages.clone());
         villages
             .unwrap_or_default()
             .iter()
@@ -172,14 +184,22 @@ impl City {
     fn desk_at(&self, person: &Person, http: &reqwest::Client, url: &str) -> Desk {
         let seed = self.seed_for(u64::from_be_bytes(person.id.0));
         let login = login_of(person);
-        Desk::new(http, url, (person.id, login.as_str(), self.password.as_str()), seed)
+        Desk::new(
+            http,
+            url,
+            (person.id, login.as_str(), self.password.as_str()),
+            seed,
+        )
     }
 
     /// A one-time code for a person's phone, from the administrator's page.
     pub async fn code_for(&self, person: PersonId) -> Option<String> {
         let body = json!({ "person": person.hex() });
         let mut administrator = self.administrator.lock().await;
-        match administrator.call(Method::POST, "/v1/devices/codes", Some(&body)).await {
+        match administrator
+            .call(Method::POST, "/v1/devices/codes", Some(&body))
+            .await
+        {
             Answer::Done(value) => value.get("code").and_then(Value::as_str).map(str::to_owned),
             _ => None,
         }
@@ -189,7 +209,9 @@ impl City {
     pub async fn revoke(&self, device: DeviceId) -> bool {
         let path = format!("/v1/devices/{}/revoke", device.hex());
         let mut administrator = self.administrator.lock().await;
-        let answer = administrator.call(Method::POST, &path, Some(&json!({}))).await;
+        let answer = administrator
+            .call(Method::POST, &path, Some(&json!({})))
+            .await;
         matches!(answer, Answer::Done(_))
     }
 
@@ -237,7 +259,8 @@ impl City {
         let mut directory = locked(&self.directory);
         change(&mut directory);
         if let Err(error) = self.served.app.put_directory(&directory) {
-            self.counters.note_disagreement(format!("directory: {error}"));
+            self.counters
+                .note_disagreement(format!("directory: {error}"));
         }
     }
 
@@ -260,7 +283,8 @@ async fn make_accounts(
 ) -> std::io::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut making = tokio::task::JoinSet::new();
-    let is_at_a_desk = |person: &&Person| person.posts.iter().all(|post| post.role != Role::Inspector);
+    let is_at_a_desk =
+        |person: &&Person| person.posts.iter().all(|post| post.role != Role::Inspector);
     for person in directory.people.iter().filter(is_at_a_desk) {
         if making.len() >= cores {
             made(making.join_next().await)?;

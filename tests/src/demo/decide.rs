@@ -42,7 +42,10 @@ pub fn check(rng: &mut impl Rng, page: &Page) -> Option<Choice> {
         14..17 => Verdict::Unchecked,
         _ => Verdict::Passed,
     };
-    let share = page.shares.iter().find(|share| Some(share.id) == assignment)?;
+    let share = page
+        .shares
+        .iter()
+        .find(|share| Some(share.id) == assignment)?;
     let body = Body {
         assignment,
         judged: Some(share.result?),
@@ -91,7 +94,9 @@ pub fn concede(page: &Page) -> Option<Choice> {
         words: Some("同意对方意见".to_owned()),
         ..Body::default()
     };
-    body.chosen.is_some().then(|| Choice::new(Action::Reconcile, body))
+    body.chosen
+        .is_some()
+        .then(|| Choice::new(Action::Reconcile, body))
 }
 
 /// The office settles the first conflict, or the first register of which there are two values.
@@ -175,4 +180,3 @@ fn dispatch(rng: &mut impl Rng, page: &Page) -> Choice {
     };
     Choice::new(Action::Dispatch, body)
 }
-

@@ -104,7 +104,9 @@ impl Desk {
     }
 
     async fn send(&mut self, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.url));
+        let mut request = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.url));
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
         }
@@ -150,7 +152,10 @@ impl Desk {
             Some(Row {
                 document: DocumentId::from_hex(row.get("document")?.as_str()?)?,
                 stage: row.get("stage")?.as_str()?.to_owned(),
-                village: row.get("village").and_then(Value::as_u64).unwrap_or_default(),
+                village: row
+                    .get("village")
+                    .and_then(Value::as_u64)
+                    .unwrap_or_default(),
             })
         };
         rows.into_iter().flatten().filter_map(row).collect()
@@ -184,14 +189,17 @@ impl Desk {
         let key = self.key();
         let request = opening(choice, &hex(&key), &rfc3339(city.clock.now()));
         let path = "/v1/cases".to_owned();
-        self.hand_in(city, Pending(Sent { path, request, key })).await
+        self.hand_in(city, Pending(Sent { path, request, key }))
+            .await
     }
 
     /// Sends what was decided. Without an answer it is kept, to be sent again with the same key.
     pub async fn hand_in(&mut self, city: &City, pending: Pending) -> Option<EntryId> {
         let Pending(sent) = pending;
         for _ in 0..TRIES {
-            let answer = self.call(Method::POST, &sent.path, Some(&sent.request)).await;
+            let answer = self
+                .call(Method::POST, &sent.path, Some(&sent.request))
+                .await;
             match answer {
                 Answer::Done(value) => return self.note(city, &sent, &value),
                 Answer::Refused(status, code) => {

@@ -185,6 +185,8 @@ impl Walker {
     fn act(&mut self, city: &City, phone: &Arc<Phone>, document: DocumentId) -> Option<()> {
         let page = phone.open_case(document)?;
         let choice = choose(&mut self.rng, &page)?;
-        phone.act(city, self.carrier.line(), document, &choice).map(drop)
+        phone
+            .act(city, self.carrier.line(), document, &choice)
+            .map(drop)
     }
 }

@@ -106,7 +106,10 @@ impl Inspector {
             copy: None,
             wants_copy: false,
             lost: None,
-            villages: villages.into_iter().map(|village| (village, point(village))).collect(),
+            villages: villages
+                .into_iter()
+                .map(|village| (village, point(village)))
+                .collect(),
             tallies: BTreeMap::new(),
             own: VecDeque::new(),
             planned: BTreeSet::new(),
@@ -117,7 +120,11 @@ impl Inspector {
 
     /// When something is to do next.
     pub fn due(&self, city: &City) -> u64 {
-        let errand = self.errands.keys().next().map_or(u64::MAX, |(minute, _)| *minute);
+        let errand = self
+            .errands
+            .keys()
+            .next()
+            .map_or(u64::MAX, |(minute, _)| *minute);
         let tomorrow = city.morning() + city.plan.day_minutes;
         errand.min(self.carrier.due()).min(tomorrow)
     }
@@ -146,8 +153,7 @@ impl Inspector {
             self.run_errands(city, minute).await;
             return;
         };
-        let (went_well, ()) =
-            tokio::join!(phone.sync(city), self.run_errands(city, minute));
+        let (went_well, ()) = tokio::join!(phone.sync(city), self.run_errands(city, minute));
         if let Some(copy) = self.copy.clone() {
             copy.sync(city).await;
         }
@@ -187,7 +193,11 @@ impl Inspector {
     }
 
     async fn run_errands(&mut self, city: &City, minute: u64) {
-        while let Some(entry) = self.errands.first_entry().filter(|entry| entry.key().0 <= minute) {
+        while let Some(entry) = self
+            .errands
+            .first_entry()
+            .filter(|entry| entry.key().0 <= minute)
+        {
             match entry.remove() {
                 Errand::Trouble(trouble) => self.suffer(city, minute, trouble).await,
                 errand => drop(self.run_errand(city, errand)),
@@ -308,10 +318,15 @@ impl Inspector {
                 continue;
             }
             self.planned.insert(document);
-            let walk = self.rng.random_range(city.plan.share(20)..city.plan.share(150));
+            let walk = self
+                .rng
+                .random_range(city.plan.share(20)..city.plan.share(150));
             let mut when = minute + walk;
             if when > evening {
-                when += city.plan.day_minutes.saturating_sub(evening - city.morning());
+                when += city
+                    .plan
+                    .day_minutes
+                    .saturating_sub(evening - city.morning());
             }
             self.intend(when, Errand::Check(document));
         }

@@ -86,7 +86,12 @@ impl Dispatcher {
 
     /// They share the cases by their ids; now and then somebody helps out.
     fn is_mine(&mut self, row: &Row) -> bool {
-        let share = row.document.0.iter().map(|byte| usize::from(*byte)).sum::<usize>();
+        let share = row
+            .document
+            .0
+            .iter()
+            .map(|byte| usize::from(*byte))
+            .sum::<usize>();
         share % self.of == self.place || self.desk.happens(4)
     }
 

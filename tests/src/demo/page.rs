@@ -128,7 +128,10 @@ impl Page {
         Some(Self {
             document: DocumentId::from_hex(&text(value, "document"))?,
             stage: text(value, "stage"),
-            village: value.get("village").and_then(Value::as_u64).unwrap_or_default(),
+            village: value
+                .get("village")
+                .and_then(Value::as_u64)
+                .unwrap_or_default(),
             offers: offers.collect(),
             shares: shares.collect::<Option<_>>()?,
             candidates: candidates
@@ -231,7 +234,13 @@ fn body_json(body: &Body) -> Value {
     };
     put("words", body.words.clone().map(Value::from));
     put("verdict", body.verdict.map(Verdict::word).map(Value::from));
-    let part = |part: Part| if part == Part::Main { "main" } else { "assisting" };
+    let part = |part: Part| {
+        if part == Part::Main {
+            "main"
+        } else {
+            "assisting"
+        }
+    };
     let units = body.assign.iter();
     let units: Vec<Value> = units
         .map(|(unit, of)| json!({ "unit": unit.0, "part": part(*of) }))

@@ -98,7 +98,9 @@ pub async fn gather(city: &Arc<City>) -> std::io::Result<Vec<Actor>> {
     people.sort_by(|a, b| a.name.cmp(&b.name));
     let mut actors = inspectors(city, &people).await?;
     actors.extend(cadres(city, &people, &actors).await?);
-    let operators = people.iter().filter(|person| place_of(person, Role::UnitOperator).is_some());
+    let operators = people
+        .iter()
+        .filter(|person| place_of(person, Role::UnitOperator).is_some());
     actors.extend(operators.map(|person| Actor::Fixer(Box::new(Fixer::operator(city, person)))));
     let room: Vec<&Person> = people
         .iter()
@@ -164,11 +166,15 @@ async fn cadres(
     }
     cadres.shuffle(&mut ChaCha8Rng::seed_from_u64(city.seed_for(2)));
     let at_desks = cadres.split_off(cadres.len().min(city.plan.cadre_phones));
-    let wanted = cadres.iter().map(|(person, _)| (person.clone(), 0)).collect();
+    let wanted = cadres
+        .iter()
+        .map(|(person, _)| (person.clone(), 0))
+        .collect();
     let phones = enrol(city, wanted).await?;
-    let walkers = cadres.iter().zip(phones).map(|((person, _), phone)| {
-        Actor::Walker(Box::new(Walker::new(city, person, phone)))
-    });
+    let walkers = cadres
+        .iter()
+        .zip(phones)
+        .map(|((person, _), phone)| Actor::Walker(Box::new(Walker::new(city, person, phone))));
     let fixers = at_desks
         .iter()
         .map(|(person, village)| Actor::Fixer(Box::new(Fixer::cadre(city, person, *village))));

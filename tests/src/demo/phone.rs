@@ -74,12 +74,14 @@ impl Phone {
             let url = city.proxy.url();
             match phone.replica.enrol(&phone.http, &url, &code).await {
                 Ok(()) => return Some(phone),
-                // The code was used and the answer lost, or the directory did not come: sync fetches that.
-                Err(Error::Offline { .. } | Error::BadCode) => {
-                    if phone.replica.status().is_ok() {
+                // Enrolled, but the directory did not come: a round fetches it.
+                Err(Error::Offline { .. }) if phone.replica.status().is_ok() => {
+                    if phone.has_directory(city).await {
                         return Some(phone);
                     }
                 }
+                // The code may have been used although no answer came: there are more codes.
+                Err(Error::Offline { .. } | Error::BadCode) => {}
                 Err(error) => {
                     city.counters.note_failure(&phone.name, &error);
                     return None;
@@ -87,6 +89,16 @@ impl Phone {
             }
         }
         None
+    }
+
+    async fn has_directory(&self, city: &City) -> bool {
+        for _ in 0..ENROL_TRIES {
+            if self.replica.directory().is_ok() {
+                return true;
+            }
+            self.sync(city).await;
+        }
+        false
     }
 
     fn open(
@@ -103,7 +115,9 @@ impl Phone {
         if rescued.is_some() {
             fault("a phone's file was damaged".to_owned());
         }
-        let http = Http::new().map_err(|_| fault("no HTTP client".to_owned())).ok()?;
+        let http = Http::new()
+            .map_err(|_| fault("no HTTP client".to_owned()))
+            .ok()?;
         Some(Self {
             name,
             person,
@@ -147,12 +161,7 @@ impl Phone {
     }
 
     /// Opens a document with a deed.
-    pub fn begin(
-        &self,
-        city: &City,
-        line: Line,
-        choice: &Choice,
-    ) -> Option<(DocumentId, EntryId)> {
+    pub fn begin(&self, city: &City, line: Line, choice: &Choice) -> Option<(DocumentId, EntryId)> {
         let deed = self.deed(choice);
         let result = self.replica.begin(&deed);
         let (document, entry) = self.told(city, result)?;
@@ -201,7 +210,8 @@ impl Phone {
             Ok(value) => Some(value),
             Err(Error::Refused(_) | Error::NotFound) => None,
             Err(error) => {
-                city.counters.note_disagreement(format!("{}: {error}", self.name));
+                city.counters
+                    .note_disagreement(format!("{}: {error}", self.name));
                 None
             }
         }
@@ -233,8 +243,15 @@ impl Phone {
         self.sync_moved(city).await.is_some()
     }
 
+    /// One call of sync. True: nothing moved, and nothing waits. A stopped phone keeps what the office will not hear of.
+    pub async fn comes_to_rest(&self, city: &City) -> bool {
+        let has_moved = self.sync_moved(city).await != Some(0);
+        let is_stopped = self.is_revoked.load(Ordering::Relaxed);
+        !has_moved && (is_stopped || self.has_handed_in())
+    }
+
     /// One call of sync: how many changes it moved, either way; none when it was broken off.
-    pub async fn sync_moved(&self, city: &City) -> Option<usize> {
+    async fn sync_moved(&self, city: &City) -> Option<usize> {
         let cancel = Cancel::default();
         match self.replica.sync(&self.http, &cancel, &|_| ()).await {
             Ok(summary) => {

@@ -67,7 +67,13 @@ impl Screen {
             city.password
         ));
         let people = city.directory().people;
-        let roles = [Role::Dispatcher, Role::Cadre, Role::UnitOperator, Role::Leader, Role::Administrator];
+        let roles = [
+            Role::Dispatcher,
+            Role::Cadre,
+            Role::UnitOperator,
+            Role::Leader,
+            Role::Administrator,
+        ];
         for role in roles {
             let mut of_role: Vec<_> = people
                 .iter()
@@ -76,7 +82,11 @@ impl Screen {
             of_role.sort_by(|a, b| a.name.cmp(&b.name));
             if let (Some(first), Some(last)) = (of_role.first(), of_role.last()) {
                 let (from, to) = (login_of(first), login_of(last));
-                let logins = if from == to { from } else { format!("{from} … {to}") };
+                let logins = if from == to {
+                    from
+                } else {
+                    format!("{from} … {to}")
+                };
                 self.line(&format!("                  {logins}  ({})", first.name));
             }
         }

@@ -63,9 +63,9 @@ impl Trouble {
                     (at(start + 40), Self::NewPhone),
                     (at(start + 250), Self::PhoneFound),
                 ]),
-                Self::ForgedApp => happens.extend(
-                    [0, 120, 300].map(|later| (at(start + later), Self::ForgedApp)),
-                ),
+                Self::ForgedApp => {
+                    happens.extend([0, 120, 300].map(|later| (at(start + later), Self::ForgedApp)));
+                }
                 other => happens.push((at(start), other)),
             }
         }
@@ -96,7 +96,13 @@ impl Inspector {
         city.end_posts(self.person, self.beat, self.substitute);
         self.is_away = true;
         self.carrier.stay_away_until(minute + plan.share(130));
-        for errand in [Errand::Report, Errand::Note, Errand::Amend, Errand::Report, Errand::Note] {
+        for errand in [
+            Errand::Report,
+            Errand::Note,
+            Errand::Amend,
+            Errand::Report,
+            Errand::Note,
+        ] {
             let later = self.rng.random_range(plan.share(5)..plan.share(110));
             self.intend(minute + later, errand);
         }
@@ -113,7 +119,10 @@ impl Inspector {
         }
         self.lost = self.carrier.phone.clone();
         self.carrier.lay_aside();
-        city.tell(format!("{} 手机丢在田埂上 · phone lost with work on it", self.name));
+        city.tell(format!(
+            "{} 手机丢在田埂上 · phone lost with work on it",
+            self.name
+        ));
     }
 
     async fn report_loss(&mut self, city: &City) {
@@ -136,7 +145,10 @@ impl Inspector {
                 self.carrier.find_line(city, minute);
                 city.tell(format!("{} 领到新手机 · new phone enrolled", self.name));
             }
-            None => self.intend(minute + city.plan.share(10), Errand::Trouble(Trouble::NewPhone)),
+            None => self.intend(
+                minute + city.plan.share(10),
+                Errand::Trouble(Trouble::NewPhone),
+            ),
         }
     }
 
@@ -150,7 +162,10 @@ impl Inspector {
                 break;
             }
         }
-        city.tell(format!("{} 的旧手机找到了 · lost phone found, its work handed in", self.name));
+        city.tell(format!(
+            "{} 的旧手机找到了 · lost phone found, its work handed in",
+            self.name
+        ));
     }
 
     /// A forged app closes a case by itself, and its owner goes on as if nothing were wrong.
@@ -158,12 +173,21 @@ impl Inspector {
         let Some(phone) = self.carrier.phone.clone() else {
             return;
         };
-        let cases = phone.cases(&["reported", "accepted", "registered", "dispatched", "resolved"]);
+        let cases = phone.cases(&[
+            "reported",
+            "accepted",
+            "registered",
+            "dispatched",
+            "resolved",
+        ]);
         let Some((document, _)) = cases.choose(&mut self.rng) else {
             return;
         };
         if phone.forge(city, self.carrier.line(), *document).is_some() {
-            city.tell(format!("{} 用改装软件擅自结案 · a forged app closes a case", self.name));
+            city.tell(format!(
+                "{} 用改装软件擅自结案 · a forged app closes a case",
+                self.name
+            ));
             self.run_errand(city, Errand::Note);
         }
     }
@@ -191,7 +215,10 @@ impl Inspector {
             self.carrier.others.extend(self.copy.take());
             self.carrier.change_to(new);
             self.carrier.find_line(city, minute);
-            city.tell(format!("{} 重新注册手机 · both copies handed in, enrolled anew", self.name));
+            city.tell(format!(
+                "{} 重新注册手机 · both copies handed in, enrolled anew",
+                self.name
+            ));
         }
     }
 
@@ -206,11 +233,15 @@ impl Inspector {
         if let Some((document, _)) = cases.choose(&mut self.rng) {
             for hand in [phone, &copy] {
                 let words = super::words::note(&mut self.rng);
-                let choice = super::page::Choice::saying(patrol_core::domain::action::Action::Note, words);
+                let choice =
+                    super::page::Choice::saying(patrol_core::domain::action::Action::Note, words);
                 hand.act(city, Line::None, *document, &choice);
             }
         }
         self.copy = Some(copy);
-        city.tell(format!("{} 换机时整机复制，两部都在用 · phone copied, both live on", self.name));
+        city.tell(format!(
+            "{} 换机时整机复制，两部都在用 · phone copied, both live on",
+            self.name
+        ));
     }
 }

@@ -94,18 +94,55 @@ const SUBJECTS: &[Subject] = &[
 ];
 
 const SPOTS: &[&str] = &[
-    "村口牌坊", "文化广场", "晒谷场", "桥头", "卫生站门口", "小学围墙外", "祠堂前", "公交站", "灌溉渠", "鱼塘", "老榕树下",
-    "村道岔口", "停车场", "菜地", "垃圾收集点", "篮球场", "码头", "市场后门", "水闸", "机耕路",
+    "村口牌坊",
+    "文化广场",
+    "晒谷场",
+    "桥头",
+    "卫生站门口",
+    "小学围墙外",
+    "祠堂前",
+    "公交站",
+    "灌溉渠",
+    "鱼塘",
+    "老榕树下",
+    "村道岔口",
+    "停车场",
+    "菜地",
+    "垃圾收集点",
+    "篮球场",
+    "码头",
+    "市场后门",
+    "水闸",
+    "机耕路",
 ];
 const SIDES: &[&str] = &["东侧", "西侧", "南侧", "北侧", "旁", "对面"];
 const NOTES: &[&str] = &[
-    "已拍近景和全景", "现场无人，已在周边询问", "已设临时警示", "与上周相比范围扩大", "附近商户表示愿意配合", "下雨后情况加重",
-    "已提醒过往车辆慢行", "已口头劝导一次", "村民催问处理进度", "现场复看，暂无变化", "已联系村里保洁先行清扫",
+    "已拍近景和全景",
+    "现场无人，已在周边询问",
+    "已设临时警示",
+    "与上周相比范围扩大",
+    "附近商户表示愿意配合",
+    "下雨后情况加重",
+    "已提醒过往车辆慢行",
+    "已口头劝导一次",
+    "村民催问处理进度",
+    "现场复看，暂无变化",
+    "已联系村里保洁先行清扫",
 ];
 const RESULTS: &[&str] = &[
-    "已清理完毕", "已更换并加固", "已修复，恢复通行", "已责令整改并复查", "已疏通，水流恢复", "已拆除，场地平整", "已劝离并规范摆放",
+    "已清理完毕",
+    "已更换并加固",
+    "已修复，恢复通行",
+    "已责令整改并复查",
+    "已疏通，水流恢复",
+    "已拆除，场地平整",
+    "已劝离并规范摆放",
 ];
-const SENT_BACK: &[&str] = &["不属本单位管养范围", "产权属另一单位，请改派", "位置在红线以外，请核实"];
+const SENT_BACK: &[&str] = &[
+    "不属本单位管养范围",
+    "产权属另一单位，请改派",
+    "位置在红线以外，请核实",
+];
 const DECLINED: &[&str] = &["不在受理范围", "与已有案件重复反映", "现场已无此问题"];
 const PASSED: &[&str] = &["现场已恢复", "复核合格", "已整改到位"];
 const FAILED: &[&str] = &["仍有残留", "只处理了一半", "问题再次出现", "修补处又开裂"];
@@ -136,7 +173,11 @@ pub fn matter(rng: &mut impl Rng) -> Matter {
         1 => format!("，长约{}米", rng.random_range(2..60)),
         _ => String::new(),
     };
-    let words = format!("{spot}{}{size}，{}", one(rng, subject.seen), one(rng, subject.harm));
+    let words = format!(
+        "{spot}{}{size}，{}",
+        one(rng, subject.seen),
+        one(rng, subject.harm)
+    );
     let category = Category {
         scheme: SCHEME,
         kind: subject.kind,
@@ -170,12 +211,21 @@ pub fn reworded(rng: &mut impl Rng, words: &str) -> String {
 
 /// A remark on the way.
 pub fn note(rng: &mut impl Rng) -> String {
-    format!("{}（{}{}）", one(rng, NOTES), one(rng, SPOTS), one(rng, SIDES))
+    format!(
+        "{}（{}{}）",
+        one(rng, NOTES),
+        one(rng, SPOTS),
+        one(rng, SIDES)
+    )
 }
 
 /// How something was solved.
 pub fn result(rng: &mut impl Rng) -> String {
-    format!("{}，用时约{}小时", one(rng, RESULTS), rng.random_range(1..9))
+    format!(
+        "{}，用时约{}小时",
+        one(rng, RESULTS),
+        rng.random_range(1..9)
+    )
 }
 
 /// Why it is not ours.
@@ -225,7 +275,10 @@ mod tests {
         let directory = patrol_server::directory::zhuhai();
         for subject in SUBJECTS {
             assert!(
-                directory.categories.iter().any(|row| row.key.code == subject.code),
+                directory
+                    .categories
+                    .iter()
+                    .any(|row| row.key.code == subject.code),
                 "{}",
                 subject.code
             );

@@ -18,6 +18,9 @@ use crate::simulation::audit::entry_of;
 
 /// Changes of an outbox that are looked at.
 const OUTBOX_MAX: usize = 1_000_000;
+/// Why the story's changes may be refused: a forged app, what rested on its deed, a review that ended so. Anything else was allowed
+/// by the phone's own checks, and the two ends disagree.
+const EXPECTED: [&str; 3] = ["office_only", "quarantined", "reviewed_away"];
 
 /// What the files hold.
 #[derive(Debug, Default)]
@@ -61,7 +64,12 @@ impl OnPhones {
         }
         for (id, growing) in &server.documents {
             let reading = growing.read();
-            if !reading.case.scopes.iter().any(|scope| scopes.contains(scope)) {
+            if !reading
+                .case
+                .scopes
+                .iter()
+                .any(|scope| scopes.contains(scope))
+            {
                 continue;
             }
             self.compared += 1;
@@ -84,9 +92,15 @@ impl OnPhones {
         self.outbox.extend(waiting);
         for change in boxed {
             self.boxed.extend(change.entry);
-            if change.state == BoxState::Refused && self.counted.insert(change.hash) {
-                *self.refusals.entry(change.code).or_default() += 1;
+            if change.state != BoxState::Refused || !self.counted.insert(change.hash) {
+                continue;
             }
+            if !EXPECTED.contains(&change.code.as_str()) {
+                let (id, code, n) = (change.document, &change.code, change.n);
+                let fault = format!("document {id}: n {n:?} of an honest phone is {code}");
+                self.faults.push(fault);
+            }
+            *self.refusals.entry(change.code).or_default() += 1;
         }
         let notices = replica.notices()?;
         let is_told = notices.iter().any(|(_, notice)| *notice == Notice::ReEnrol);
@@ -108,7 +122,10 @@ fn difference(replica: &Replica, id: DocumentId, growing: &Growing) -> Option<&'
     };
     let reading = growing.read();
     let times = |lines: &[patrol_core::domain::entry::Line]| {
-        let mut times: Vec<_> = lines.iter().map(|line| (line.id, line.received_at)).collect();
+        let mut times: Vec<_> = lines
+            .iter()
+            .map(|line| (line.id, line.received_at))
+            .collect();
         times.sort_unstable();
         times
     };

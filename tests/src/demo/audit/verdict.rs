@@ -143,7 +143,8 @@ impl Audit {
         self.refused = phones.refusals;
         let quarantined = self.refused.get("quarantined").copied().unwrap_or(0);
         self.refusals = self.refused.values().sum::<usize>() - quarantined + phones.told_to_enrol;
-        self.refused.insert("re_enrol".to_owned(), phones.told_to_enrol);
+        self.refused
+            .insert("re_enrol".to_owned(), phones.told_to_enrol);
         self.faults.extend(phones.differences);
         self.faults.extend(phones.faults);
         self.faults.truncate(NAMED_MAX);
@@ -158,7 +159,10 @@ impl Audit {
             (!self.replicas_equal, "replicas differ"),
             (!self.faults.is_empty(), "faults"),
             (full && self.cases < CASES_MIN, "too few cases"),
-            (full && self.offline * 2 < self.entries, "too little offline"),
+            (
+                full && self.offline * 2 < self.entries,
+                "too little offline",
+            ),
             (full && self.cuts == 0, "no cuts"),
             (full && self.conflicts == 0, "no conflicts"),
             (full && self.refusals == 0, "no refusals"),
