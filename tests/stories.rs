@@ -1,7 +1,9 @@
 //! Stories: that the parts work together. Each rule is tested where it lives; these prove the wiring.
 
+mod bad_network;
 mod copied_phone;
 mod damaged_document;
+mod demo;
 mod gone_back;
 mod hostile_over_http;
 mod late_work;

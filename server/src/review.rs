@@ -9,6 +9,7 @@ use patrol_core::doc::parse;
 use patrol_core::domain::action::Where;
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{ChangeHash, DocumentId, PersonId};
+use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::wire::Notice;
 
@@ -61,13 +62,18 @@ pub fn settle(
     if !may_settle(app, person) {
         return Err(Refusal::NotPermitted.into());
     }
-    let mut prepared: Result<Commit> = Err(Rejection::NotFound);
-    app.store.read(&mut |snapshot| {
-        prepared = prepare(app, snapshot, person, id, hash, verdict, words);
-        Ok(())
-    })?;
-    app.store.commit(&prepared?)?;
-    Ok(())
+    for _ in 0..limits::COMMIT_TRIES {
+        let mut prepared: Result<Commit> = Err(Rejection::NotFound);
+        app.store.read(&mut |snapshot| {
+            prepared = prepare(app, snapshot, person, id, hash, verdict, words);
+            Ok(())
+        })?;
+        match app.store.commit(&prepared?) {
+            Err(StoreError::Stale) => {}
+            result => return Ok(result.map(drop)?),
+        }
+    }
+    Err(Rejection::Store(StoreError::Stale))
 }
 
 fn prepare(

@@ -4,8 +4,11 @@
 
 pub mod bench;
 pub mod clock;
+pub mod demo;
 pub mod link;
+pub mod proxy;
 pub mod pushing;
 pub mod served;
 pub mod simulation;
+pub mod tamper;
 pub mod world;

@@ -1,12 +1,17 @@
 //! Late work: what a person did before losing the right goes to review; a refused deed takes nothing with it but what rests on it.
 
+use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::{Body, Part};
+use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::place::Place;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::error::Error;
-use patrol_core::replica::SyncState;
+use patrol_core::replica::{Deed, SyncState};
 use patrol_core::sync::wire::Notice;
 use patrol_server::review::{self, Verdict};
+use patrol_server::store::faulty::{Break, Call};
+use patrol_tests::simulation::audit::entry_of;
 use patrol_tests::world::World;
 
 const INSPECTOR: &str = "巡查员01";
@@ -116,11 +121,9 @@ fn two_values_written_at_once_are_both_kept_and_named() {
     let cadre = world.cadre_of(village);
     let (case, _) = world.phone(INSPECTOR).report(village, "桥边垃圾");
     world.phone(INSPECTOR).sync().unwrap();
-    let words = |text: &str| patrol_core::replica::Deed {
-        fields: vec![patrol_core::doc::register::FieldValue::Words(
-            text.to_owned(),
-        )],
-        ..patrol_core::replica::Deed::new(Action::Amend, Body::default())
+    let words = |text: &str| Deed {
+        fields: vec![FieldValue::Words(text.to_owned())],
+        ..Deed::new(Action::Amend, Body::default())
     };
     world
         .phone(INSPECTOR)
@@ -159,4 +162,110 @@ fn two_values_written_at_once_are_both_kept_and_named() {
                 .all(|words| words.person.is_some())
         );
     }
+}
+
+/// Settles the held change of an entry.
+fn settle(world: &World, case: DocumentId, entry: EntryId, verdict: Verdict) {
+    let held = review::held(&world.app, 100).unwrap();
+    let change = held
+        .iter()
+        .find(|change| entry_of(case, &change.body) == Some(entry))
+        .unwrap();
+    let person = world.person(DISPATCHER);
+    review::settle(&world.app, person, case, change.hash, verdict, "看过").unwrap();
+}
+
+/// The codes in a phone's boxes, sorted.
+fn codes(world: &mut World, name: &str) -> Vec<String> {
+    let boxed = world.phone(name).replica.boxed().unwrap();
+    let mut codes: Vec<String> = boxed.into_iter().map(|change| change.code).collect();
+    codes.sort_unstable();
+    codes
+}
+
+#[test]
+fn a_first_count_that_a_review_refuses_takes_the_whole_tally_along() {
+    let mut world = World::new(9);
+    let village = world.villages(INSPECTOR)[0];
+    let count = |fields| Deed {
+        fields,
+        ..Deed::new(
+            Action::Count,
+            Body {
+                count: Some((1, 1)),
+                ..Body::default()
+            },
+        )
+    };
+    let place = vec![FieldValue::Place(Place::village(village))];
+    let (tally, first) = world.phone(INSPECTOR).replica.begin(&count(place)).unwrap();
+    let again = count(Vec::new());
+    world.phone(INSPECTOR).replica.act(tally, &again).unwrap();
+    end_posts(&world, INSPECTOR);
+    world.phone(INSPECTOR).sync().unwrap();
+    settle(&world, tally, first, Verdict::Refuse);
+    for _ in 0..2 {
+        world.phone(INSPECTOR).sync().unwrap();
+    }
+    assert_eq!(
+        codes(&mut world, INSPECTOR),
+        ["quarantined", "reviewed_away"]
+    );
+    assert_eq!(world.phone(INSPECTOR).replica.status().unwrap().outbox, 0);
+}
+
+#[test]
+fn what_stands_on_a_held_deed_goes_on_when_a_deed_between_them_is_refused() {
+    let mut world = World::new(10);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "渠水发黑");
+    world.phone(INSPECTOR).sync().unwrap();
+    let inspector = world.phone(INSPECTOR);
+    let [first, second, third] =
+        ["一", "二", "三"].map(|words| inspector.note(case, words).unwrap());
+    end_posts(&world, INSPECTOR);
+    world.phone(INSPECTOR).sync().unwrap();
+    settle(&world, case, second, Verdict::Refuse);
+    settle(&world, case, first, Verdict::Release);
+    for _ in 0..2 {
+        world.phone(INSPECTOR).sync().unwrap();
+    }
+    assert_eq!(codes(&mut world, INSPECTOR), ["review", "reviewed_away"]);
+    settle(&world, case, third, Verdict::Release);
+    world.phone(INSPECTOR).sync().unwrap();
+    assert_eq!(codes(&mut world, INSPECTOR), ["reviewed_away"]);
+    let view = world.phone(INSPECTOR).replica.case(case).unwrap();
+    let notes = view.reading.lines.iter().map(|line| line.id);
+    let notes: Vec<EntryId> = notes
+        .filter(|id| [first, second, third].contains(id))
+        .collect();
+    assert_eq!(notes, [first, third]);
+}
+
+#[test]
+fn late_work_of_several_frames_is_held_whole() {
+    let mut world = World::new(11);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "渠水发黑");
+    let words = "很长的一段说明".repeat(100);
+    for _ in 0..30 {
+        world.phone(INSPECTOR).note(case, &words).unwrap();
+    }
+    end_posts(&world, INSPECTOR);
+    world.phone(INSPECTOR).sync().unwrap();
+    assert_eq!(review::held(&world.app, 100).unwrap().len(), 31);
+    let status = world.phone(INSPECTOR).replica.status().unwrap();
+    assert_eq!((status.outbox, status.held), (0, 31));
+}
+
+#[test]
+fn a_review_is_settled_although_the_case_grows_meanwhile() {
+    let mut world = World::new(12);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, report) = world.phone(INSPECTOR).report(village, "路灯不亮");
+    end_posts(&world, INSPECTOR);
+    world.phone(INSPECTOR).sync().unwrap();
+    world.store.break_next(Call::Commit, Break::Stale);
+    settle(&world, case, report, Verdict::Release);
+    assert_eq!(world.stage(case), "reported");
 }

@@ -141,17 +141,14 @@ pub(super) fn take_up(
 
     let number = loaded.state.number;
     let mut kept = without(&loaded.ledger, &affected);
+    let mut beside = stand_beside(transaction, id, &mut kept, &locals, &affected)?;
     let mut moved: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
-    let has_first = !kept.is_empty();
     let actor = if affected.is_empty() {
         None
     } else {
         Some(take_new_actor(transaction, id, suffix)?)
     };
-    for local in locals
-        .iter()
-        .filter(|local| affected.contains(&local.change.hash))
-    {
+    for local in in_causal_order(locals, &affected) {
         let hash = local.change.hash;
         changes::remove(transaction, number, hash)?;
         let code = refused
@@ -159,12 +156,12 @@ pub(super) fn take_up(
             .copied()
             .or_else(|| quarantined.contains(&hash).then_some(Refusal::Quarantined));
         // Without its first change a document cannot be gone on with: everything goes into the box.
-        let code = code.or((!has_first && !forked.contains(&hash) && moved.is_empty())
-            .then_some(Refusal::Quarantined));
+        let code =
+            code.or((kept.is_empty() && !forked.contains(&hash)).then_some(Refusal::Quarantined));
         if let Some(code) = code {
             boxes::put(
                 transaction,
-                &boxed(id, local, BoxState::Refused, code.code(), now),
+                &boxed(id, &local, BoxState::Refused, code.code(), now),
             )?;
             moved.insert(hash, follow(&local.change.deps, &moved));
             continue;
@@ -173,15 +170,66 @@ pub(super) fn take_up(
         let successor = make_again(
             &mut kept,
             actor.ok_or(Error::Disagreement("actor"))?,
-            local,
+            &local,
             &moved,
         )?;
         if let Some(change) = successor.1 {
             changes::put_local(transaction, number, change.hash, &change.bytes)?;
+            if change.deps.iter().any(|dep| beside.contains(dep)) {
+                changes::set_state(transaction, number, change.hash, ChangeState::Following)?;
+                beside.insert(change.hash);
+            }
         }
         moved.insert(hash, vec![successor.0]);
     }
     load::refresh(transaction, id)
+}
+
+/// Puts beside the document what is not part of it and stays as it is: changes that are held, released and not yet come, or follow
+/// one of these. What is made again may build on them, and follows them then. Returns which they are.
+fn stand_beside(
+    transaction: &Transaction<'_>,
+    id: DocumentId,
+    kept: &mut Ledger,
+    locals: &[Local],
+    affected: &BTreeSet<ChangeHash>,
+) -> Result<BTreeSet<ChangeHash>> {
+    let mut waiting: Vec<Parsed> = locals.iter().map(|local| local.change.clone()).collect();
+    for boxed in boxes::of_document(transaction, id)? {
+        if boxed.state != BoxState::Refused {
+            waiting.push(unpack(&boxed.body)?);
+        }
+    }
+    waiting.retain(|change| !affected.contains(&change.hash));
+    let mut beside = BTreeSet::new();
+    while let Some(ready) = waiting
+        .iter()
+        .position(|change| kept.places_of(&change.deps).is_ok())
+    {
+        let change = waiting.remove(ready);
+        if kept.place(&change.hash).is_none() {
+            beside.insert(change.hash);
+            drop(kept.push(change));
+        }
+    }
+    Ok(beside)
+}
+
+/// The affected ones, each after those that it builds on: a held change lies in another table than what follows it.
+fn in_causal_order(locals: Vec<Local>, affected: &BTreeSet<ChangeHash>) -> Vec<Local> {
+    let mut rest = locals;
+    rest.retain(|local| affected.contains(&local.change.hash));
+    let mut left: BTreeSet<ChangeHash> = rest.iter().map(|local| local.change.hash).collect();
+    let mut ordered = Vec::with_capacity(rest.len());
+    while let Some(ready) = rest
+        .iter()
+        .position(|local| !local.change.deps.iter().any(|dep| left.contains(dep)))
+    {
+        let local = rest.remove(ready);
+        left.remove(&local.change.hash);
+        ordered.push(local);
+    }
+    ordered
 }
 
 /// Changes in the held box that are no longer held: a settled review gives them up to be made again.

@@ -82,6 +82,9 @@ struct RoundEnd {
     new_directory: bool,
     /// A page could not be applied: what follows it in this response must not be either.
     is_broken: bool,
+    /// How this round pushed.
+    sent: Form,
+    /// How the next one will.
     plan: PushPlan,
 }
 
@@ -116,7 +119,7 @@ impl Replica {
         let status = response.status();
         let answer = whole(response.as_mut(), limits::JSON_BYTES_MAX).await?;
         match status {
-            200 => {}
+            200 if response.content_type() == "application/json" => {}
             400 | 403 | 404 | 410 => return Err(Error::BadCode),
             _ => {
                 return Err(Error::Offline {
@@ -225,6 +228,7 @@ impl Replica {
             again: prepared.has_more,
             new_directory: false,
             is_broken: false,
+            sent: plan.form,
             plan: next,
         };
         let mut server_time = Timestamp(0);
@@ -327,7 +331,8 @@ impl Replica {
                 }
                 Ok(())
             }
-            Err(Unread::Rebuild) if end.plan.form == Form::Stripped => {
+            // Several frames of one request may be so: where the first is held, the others build on what is not there.
+            Err(Unread::Rebuild) if end.sent == Form::Stripped => {
                 end.plan = PushPlan {
                     form: Form::Raw,
                     after: 0,

@@ -19,6 +19,8 @@ pub enum Break {
     Before,
     /// Everything has been done, and nobody was told.
     After,
+    /// Nothing has been written: a document has grown since it was read. Of a look, as `Before`.
+    Stale,
     /// Nothing has been written, and the store says that it was: a broken store, to see whether tests notice.
     Lie,
 }
@@ -112,7 +114,7 @@ impl<S: Store> FaultyStore<S> {
     fn breaking<T>(&self, call: Call, work: impl FnOnce() -> Result<T>) -> Result<T> {
         match self.due(call) {
             None | Some(Break::Lie) => work(),
-            Some(Break::Before) => Err(StoreError::Broken("before the call".into())),
+            Some(Break::Before | Break::Stale) => Err(StoreError::Broken("before the call".into())),
             Some(Break::After) => {
                 work()?;
                 Err(StoreError::Broken("after the call".into()))
@@ -126,6 +128,7 @@ impl<S: Store> Store for FaultyStore<S> {
         match self.due(Call::Commit) {
             None => self.inner.commit(commit),
             Some(Break::Before) => Err(StoreError::Broken("before the commit".into())),
+            Some(Break::Stale) => Err(StoreError::Stale),
             Some(Break::Lie) => Ok(vec![0; commit.documents.len()]),
             Some(Break::After) => {
                 self.inner.commit(commit)?;
