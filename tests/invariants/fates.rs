@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use patrol_core::domain::action::Action;
-use patrol_core::domain::id::{ChangeHash, DocumentId};
+use patrol_core::domain::capability::{Capability, Role};
+use patrol_core::domain::directory::{Post, PostAt};
+use patrol_core::domain::id::{ChangeHash, DocumentId, UnitId};
 use patrol_core::domain::refusal::Refusal;
+use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::{Fate, Later, Unread};
 use patrol_server::review::{self, Verdict};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
@@ -82,19 +85,31 @@ fn a_refused_change_is_refused_again_for_the_same_reason() {
     let office_only = ground.made(Action::Close.code(), 2, "结案");
     let refused = Fate::Refused(Refusal::OfficeOnly);
     ground.hears(&office_only, &refused, &refused);
-    // A reason that has gone in the meantime changes nothing: the deed was judged when it came.
+    // The reason goes, for he becomes a leader, who may urge; the deed was judged when it came.
     let ledger = ledger_of(ground.phone(), ground.case);
     let mut entry = entry_of(
         ground.phone(),
         &ledger,
         Action::Urge.code(),
-        patrol_core::domain::id::UnitId::CITY,
+        UnitId::CITY,
         3,
     );
-    entry.capability = patrol_core::domain::capability::Capability::Urge.code();
+    entry.capability = Capability::Urge.code();
     let urged = change_of(ground.phone(), &ledger, &entry, &[]).bytes;
     let refused = Fate::Refused(Refusal::NotPermitted);
+    assert_eq!(ground.fate(&urged), refused);
+    change_posts(&ground.world, |posts, now| {
+        posts.push(Post {
+            role: Role::Leader,
+            at: PostAt::City,
+            from: now,
+            until: None,
+        });
+    });
     ground.hears(&urged, &refused, &refused);
+    entry.n = 4;
+    let urged_now = change_of(ground.phone(), &ledger, &entry, &[]).bytes;
+    assert_eq!(ground.fate(&urged_now), Fate::Ok);
 }
 
 #[test]
@@ -161,20 +176,20 @@ fn the_second_change_at_one_place_of_an_actors_chain_is_forked() {
     assert_eq!(ground.fate(&one), Fate::Dup);
 }
 
-/// Ends all posts of the inspector.
-fn end_posts(world: &World) {
+/// Changes what posts the inspector has.
+fn change_posts(world: &World, change: impl Fn(&mut Vec<Post>, Timestamp)) {
     let mut directory = world.app.known().directory.clone();
     let now = world.clock.now();
-    let person = directory
-        .people
-        .iter_mut()
-        .find(|person| person.name == INSPECTOR)
-        .unwrap();
-    person
-        .posts
-        .iter_mut()
-        .for_each(|post| post.until = Some(now));
+    let mut people = directory.people.iter_mut();
+    let person = people.find(|person| person.name == INSPECTOR).unwrap();
+    change(&mut person.posts, now);
     world.app.put_directory(&directory).unwrap();
+}
+
+fn end_posts(world: &World) {
+    change_posts(world, |posts, now| {
+        posts.iter_mut().for_each(|post| post.until = Some(now));
+    });
 }
 
 #[test]
@@ -226,10 +241,10 @@ fn one_refused_change_does_not_hold_up_the_others_of_its_frame() {
         ground.phone(),
         &empty,
         Action::Report.code(),
-        patrol_core::domain::id::UnitId::CITY,
+        UnitId::CITY,
         9,
     );
-    report.capability = patrol_core::domain::capability::Capability::Report.code();
+    report.capability = Capability::Report.code();
     let opening = change_of(
         ground.phone(),
         &empty,

@@ -9,7 +9,8 @@ use patrol_core::domain::place::{Place, VillageCode};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::error::Error;
 use patrol_core::replica::SyncState;
-use patrol_tests::pushing::ledger_of;
+use patrol_core::store::{changes, documents};
+use patrol_tests::pushing::{change_of, entry_of, ledger_of};
 use patrol_tests::world::World;
 
 const INSPECTOR: &str = "巡查员01";
@@ -129,6 +130,30 @@ fn a_case_that_left_with_work_on_it_stays_until_that_work_has_its_fate() {
         world.phone(INSPECTOR).replica.boxed().unwrap()[0].document,
         case
     );
+}
+
+#[test]
+fn a_case_that_left_stays_while_work_on_it_is_told_to_wait() {
+    let mut world = World::new(27);
+    let (own, far) = (world.villages(INSPECTOR)[0], world.villages(COLLEAGUE)[0]);
+    let cadre = world.cadre_of(far);
+    let (case, _) = world.phone(&cadre).report(own, "桥头垃圾");
+    world.phone(&cadre).sync().unwrap();
+    world.phone(INSPECTOR).sync().unwrap();
+    // An app of next year has recorded what this server does not know yet.
+    let phone = &world.phones[INSPECTOR];
+    let ledger = ledger_of(phone, case);
+    let entry = entry_of(phone, &ledger, 4_000, own.unit(), 9);
+    let change = change_of(phone, &ledger, &entry, &[]);
+    let put = phone.replica.store().write(|transaction| {
+        let state = documents::state(transaction, case)?.unwrap();
+        changes::put_local(transaction, state.number, change.hash, &change.bytes)
+    });
+    put.unwrap();
+    put_at(&mut world, case, far);
+    world.phone(INSPECTOR).sync().unwrap();
+    assert_eq!(world.phone(INSPECTOR).replica.status().unwrap().outbox, 1);
+    assert!(has(&world, INSPECTOR, case), "its work is nowhere else");
 }
 
 #[test]
