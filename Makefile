@@ -7,7 +7,7 @@ PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := $(TARGET)/debug/libpatrol_bindings.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
-.PHONY: test check sim bench bindings smoke serve fmt purity
+.PHONY: demo test check sim bench bindings smoke serve fmt purity
 
 # Everything that must hold before a change lands. From nothing on 2 cores some 15 minutes, warm some 5.
 test: check purity
@@ -24,6 +24,10 @@ check:
 # Core without features knows no disk, socket, clock or thread.
 purity:
 	$(CARGO) check -p patrol-core --no-default-features
+
+# A city at work: the server, 61 phones behind a bad network, people at their desks. Until Ctrl-C, or make demo DAYS=2 SEED=7.
+demo:
+	$(CARGO) run --release -p patrol-tests --bin demo -- $(if $(DAYS),--days $(DAYS)) --seed $(or $(SEED),1)
 
 # Random days with every fault, replayable by seed.
 sim:
