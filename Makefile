@@ -1,7 +1,8 @@
-# The only door. CI calls the same targets. Options are variables: make sim SEEDS=5000, make sim SEED=17.
+# The only door. CI calls the same targets. Options are variables: make sim SEEDS=5000, make sim SEED=17, make demo DAYS=2.
 
 SEEDS ?= 2000
 SEED ?=
+DAYS ?=
 CARGO ?= cargo
 PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)

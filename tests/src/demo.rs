@@ -4,6 +4,7 @@
 //! The seed drives every choice. Sockets and threads are real, so the course of events is not the same each time, but what the audit
 //! asks must hold in each. Time passes here and nowhere else: a minute of the story for each beat of the driver.
 
+pub mod accounts;
 pub mod audit;
 pub mod carrier;
 pub mod city;

@@ -11,13 +11,14 @@ use patrol_core::domain::directory::{Beat, BeatId, Directory, Person, Post, Post
 use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::DAY_MS;
-use patrol_server::auth;
 use patrol_server::directory::{synthetic_people, zhuhai};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::accounts::{self, login_of};
 use super::desk::{Answer, Desk};
 use super::log::{Counters, Log};
+use super::people;
 use super::plan::Plan;
 use crate::clock::{Clock, Machine};
 use crate::proxy::{FAIR, Proxy};
@@ -61,16 +62,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The name under which a person signs in: the role in Latin letters and the number of the label.
-pub fn login_of(person: &Person) -> String {
-    let role = person
-        .posts
-        .first()
-        .map_or("person", |post| post.role.word());
-    let number: String = person.name.chars().filter(char::is_ascii_digit).collect();
-    format!("{role}{number}")
-}
-
 impl City {
     /// Starts the server and the network before it, in fair weather, and makes everybody's account.
     pub async fn start(plan: Plan, clock: Clock) -> std::io::Result<Self> {
@@ -78,11 +69,12 @@ impl City {
         let mut directory = zhuhai();
         let since = clock.now().plus_ms(-30 * DAY_MS);
         directory.people = synthetic_people(&directory, since);
+        people::keep_cast(&mut directory, &plan);
         let served = Served::start(&directory, machine).await?;
         let anywhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let proxy = Proxy::start(anywhere, served.address, plan.seed, FAIR).await?;
         let password = format!("xuncun-{:04}", plan.seed % 10_000);
-        make_accounts(&served, &directory, &password).await?;
+        accounts::make(&served, &directory, &password).await?;
         let client = || {
             let built = reqwest::Client::builder().build();
             built.map_err(|error| std::io::Error::other(error.to_string()))
@@ -272,39 +264,5 @@ impl City {
     /// What has happened since the last call.
     pub fn take_stories(&self) -> Vec<String> {
         std::mem::take(&mut locked(&self.stories))
-    }
-}
-
-/// An account for everybody who works in a browser. Hashing takes its time and memory on purpose: all cores help, no more.
-async fn make_accounts(
-    served: &Served,
-    directory: &Directory,
-    password: &str,
-) -> std::io::Result<()> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut making = tokio::task::JoinSet::new();
-    let is_at_a_desk =
-        |person: &&Person| person.posts.iter().all(|post| post.role != Role::Inspector);
-    for person in directory.people.iter().filter(is_at_a_desk) {
-        if making.len() >= cores {
-            made(making.join_next().await)?;
-        }
-        let (app, id) = (Arc::clone(&served.app), person.id);
-        let (login, password) = (login_of(person), password.to_owned());
-        making.spawn_blocking(move || auth::put_account(&app, id, &login, &password));
-    }
-    while !making.is_empty() {
-        made(making.join_next().await)?;
-    }
-    Ok(())
-}
-
-type Made = Result<Result<(), patrol_server::store::StoreError>, tokio::task::JoinError>;
-
-fn made(result: Option<Made>) -> std::io::Result<()> {
-    match result {
-        Some(Ok(Err(error))) => Err(std::io::Error::other(error.to_string())),
-        Some(Err(error)) => Err(std::io::Error::other(error)),
-        Some(Ok(Ok(()))) | None => Ok(()),
     }
 }

@@ -176,8 +176,8 @@ impl Inspector {
         let reports = plan.reports_a_day;
         let counts = [
             (Errand::Report, reports),
-            (Errand::Count, 3 * reports),
-            (Errand::Note, reports + reports * 3 / 4),
+            (Errand::Count, 4 * reports),
+            (Errand::Note, 2 * reports),
             (Errand::Amend, reports / 4 + 1),
             (Errand::Withdraw, u64::from(self.rng.random_bool(0.3))),
         ];

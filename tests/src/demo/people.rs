@@ -1,9 +1,10 @@
 //! Everybody of a run: who they are, where they come from, and one way to let any of them take a step.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use patrol_core::domain::capability::Role;
-use patrol_core::domain::directory::{BeatId, Person, PostAt};
+use patrol_core::domain::directory::{BeatId, Directory, Person, PostAt};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::DAY_MS;
 use rand::seq::SliceRandom as _;
@@ -16,6 +17,7 @@ use super::hall::{Fixer, Walker};
 use super::inspector::Inspector;
 use super::office::Dispatcher;
 use super::phone::Phone;
+use super::plan::Plan;
 
 /// Phones that are enrolled at a time.
 const ENROLLING: usize = 8;
@@ -92,12 +94,37 @@ fn place_of(person: &Person, role: Role) -> Option<Place> {
     })
 }
 
+/// Leaves in the directory those who are part of the run: so many inspectors, the cadres of their villages, and everybody else.
+pub fn keep_cast(directory: &mut Directory, plan: &Plan) {
+    let mut inspectors: Vec<(String, BeatId)> = Vec::new();
+    for person in &directory.people {
+        if let Some(Place::Beat(beat)) = place_of(person, Role::Inspector) {
+            inspectors.push((person.name.clone(), beat));
+        }
+    }
+    inspectors.sort();
+    inspectors.truncate(plan.inspectors);
+    let beats = inspectors
+        .iter()
+        .filter_map(|(_, beat)| directory.beat(*beat));
+    let rows = beats.flat_map(|beat| &beat.villages);
+    let villages: BTreeSet<VillageCode> = rows.map(|row| row.village).collect();
+    directory.people.retain(|person| {
+        let role = person.posts.first().map(|post| post.role);
+        match role.and_then(|role| place_of(person, role)) {
+            Some(Place::Beat(beat)) => inspectors.iter().any(|(_, kept)| *kept == beat),
+            Some(Place::Village(village)) => villages.contains(&village),
+            _ => true,
+        }
+    });
+}
+
 /// Gathers everybody: enrols the phones over HTTP, through the network as it is.
 pub async fn gather(city: &Arc<City>) -> std::io::Result<Vec<Actor>> {
     let mut people = city.directory().people;
     people.sort_by(|a, b| a.name.cmp(&b.name));
     let mut actors = inspectors(city, &people).await?;
-    actors.extend(cadres(city, &people, &actors).await?);
+    actors.extend(cadres(city, &people).await?);
     let operators = people
         .iter()
         .filter(|person| place_of(person, Role::UnitOperator).is_some());
@@ -121,7 +148,6 @@ async fn inspectors(city: &Arc<City>, people: &[Person]) -> std::io::Result<Vec<
             beats.push((person.clone(), beat));
         }
     }
-    beats.truncate(city.plan.inspectors);
     let mut wanted = Vec::new();
     for (person, _) in &beats {
         // Most clocks are off by a little, some by days.
@@ -143,25 +169,11 @@ async fn inspectors(city: &Arc<City>, people: &[Person]) -> std::io::Result<Vec<
     Ok(actors)
 }
 
-/// The cadres of the villages that have an inspector here.
-async fn cadres(
-    city: &Arc<City>,
-    people: &[Person],
-    inspectors: &[Actor],
-) -> std::io::Result<Vec<Actor>> {
-    let mut villages = Vec::new();
-    for actor in inspectors {
-        if let Actor::Inspector(one) = actor {
-            villages.extend(city.villages_of(one.beat));
-        }
-    }
+async fn cadres(city: &Arc<City>, people: &[Person]) -> std::io::Result<Vec<Actor>> {
     let mut cadres = Vec::new();
     for person in people {
-        match place_of(person, Role::Cadre) {
-            Some(Place::Village(village)) if villages.contains(&village) => {
-                cadres.push((person.clone(), village));
-            }
-            _ => {}
+        if let Some(Place::Village(village)) = place_of(person, Role::Cadre) {
+            cadres.push((person.clone(), village));
         }
     }
     cadres.shuffle(&mut ChaCha8Rng::seed_from_u64(city.seed_for(2)));

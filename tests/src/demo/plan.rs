@@ -80,7 +80,7 @@ impl Plan {
             reports_a_day: 5,
             ..Self::days(1, seed)
         }
-        .at_pace(Duration::from_millis(25))
+        .at_pace(Duration::from_millis(15))
     }
 
     fn at_pace(self, minute: Duration) -> Self {

@@ -10,7 +10,8 @@ use patrol_core::domain::capability::Role;
 use patrol_server::calendar::rfc3339;
 use patrol_server::store::CaseQuery;
 
-use super::city::{City, login_of};
+use super::accounts::login_of;
+use super::city::City;
 use super::plan::Span;
 
 /// Stages as they are shown, in the order of the loop.
@@ -90,9 +91,8 @@ impl Screen {
                 self.line(&format!("                  {logins}  ({})", first.name));
             }
         }
-        self.line(
-            "  报 reported 受 accepted 派 dispatched 办 resolved 待 awaiting close 结 closed 废 declined or withdrawn",
-        );
+        self.line("  one line a second: 案件 cases = 报 reported 受 accepted 派 dispatched 办 resolved 待 awaiting close");
+        self.line("  结 closed 废 declined or withdrawn │ 记录 entries, 离线 of which made without a line │ review held+settled");
     }
 
     /// What has happened, and how everything stands.
@@ -127,7 +127,7 @@ impl Screen {
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let settled = load(&counters.released) + load(&counters.dismissed);
         self.line(&format!(
-            "D{} {} │ 案件 cases {cases:>4} {} │ 记录 entries {entries:>5} 离线 offline {percent}% │ 同步 sync {} 断 cut {} │ 冲突 conflicts {conflicts} │ 复核 review {held}+{settled}",
+            "D{} {} │ 案件 {cases} = {} │ 记录 {entries} 离线 {percent}% │ sync {} cut {} │ conflict {conflicts} review {held}+{settled}",
             city.day() + 1,
             time_of_day(city),
             shown.join(" "),
