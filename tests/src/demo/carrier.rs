@@ -94,13 +94,15 @@ impl Carrier {
         self.phone.iter().map(Arc::clone).collect()
     }
 
-    /// Notes how a round went: the next one follows after a while, or sooner when it was broken off.
-    pub fn note_round(&mut self, city: &City, minute: u64, went_well: bool) {
-        let wait = match (&self.phone, went_well) {
-            (Some(phone), false) => phone.retry_in_minutes(),
-            _ => city.plan.share(11),
-        };
-        self.next_round = minute + wait.max(1);
+    /// A round went through: the next one follows after a while.
+    pub fn note_whole_round(&mut self, city: &City, minute: u64) {
+        self.next_round = minute + city.plan.share(11).max(1);
+    }
+
+    /// A round was broken off: the next one follows when the phone says.
+    pub fn note_broken_round(&mut self, city: &City, minute: u64) {
+        let wait = self.phone.as_ref().map(|phone| phone.retry_in_minutes());
+        self.next_round = minute + wait.unwrap_or_else(|| city.plan.share(11)).max(1);
     }
 
     /// When something is to do next.

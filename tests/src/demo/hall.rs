@@ -165,8 +165,11 @@ impl Walker {
     pub async fn step(&mut self, city: &City, minute: u64) {
         self.carrier.walk(city, minute, &mut self.rng);
         for phone in self.carrier.due_for_round(minute) {
-            let went_well = phone.sync(city).await;
-            self.carrier.note_round(city, minute, went_well);
+            if phone.sync(city).await {
+                self.carrier.note_whole_round(city, minute);
+            } else {
+                self.carrier.note_broken_round(city, minute);
+            }
         }
         if minute < self.next {
             return;

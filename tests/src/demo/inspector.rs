@@ -157,10 +157,12 @@ impl Inspector {
         if let Some(copy) = self.copy.clone() {
             copy.sync(city).await;
         }
-        self.carrier.note_round(city, minute, went_well);
         if went_well {
+            self.carrier.note_whole_round(city, minute);
             self.look_around(city, minute, &phone);
             self.after_round(city, minute).await;
+        } else {
+            self.carrier.note_broken_round(city, minute);
         }
     }
 

@@ -80,7 +80,7 @@ impl Inspector {
             Trouble::PostEnds => self.post_ends(city, minute),
             Trouble::PhoneLost => self.lose_phone(city, minute),
             Trouble::LossReported => self.report_loss(city).await,
-            Trouble::NewPhone => self.get_phone(city, minute).await,
+            Trouble::NewPhone => self.take_new_phone(city, minute).await,
             Trouble::PhoneFound => self.find_phone(city).await,
             Trouble::PhoneCopied => {
                 self.wants_copy = true;
@@ -138,7 +138,7 @@ impl Inspector {
         }
     }
 
-    async fn get_phone(&mut self, city: &City, minute: u64) {
+    async fn take_new_phone(&mut self, city: &City, minute: u64) {
         match Phone::enrol(city, self.person, &self.name, 0).await {
             Some(phone) => {
                 self.carrier.change_to(phone);
