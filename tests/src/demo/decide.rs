@@ -12,8 +12,8 @@ use rand::seq::IndexedRandom as _;
 use super::page::{Choice, Page};
 use super::words;
 
-/// The department to which everything can go: 城市管理局.
-const CITY_UPKEEP: UnitId = UnitId(101);
+/// Departments to which anything can go that nobody else wants: 城市管理局, 农业农村局, 应急管理局, 林业局, and so on.
+const ANYBODY: [u64; 10] = [101, 105, 111, 112, 106, 107, 109, 113, 114, 116];
 
 /// What a body that fixes does with a case that was dispatched to it.
 pub fn fix(rng: &mut impl Rng, page: &Page) -> Option<Choice> {
@@ -161,9 +161,10 @@ fn dispatch(rng: &mut impl Rng, page: &Page) -> Choice {
     let village = UnitId(page.village);
     let is_at_it = |unit: UnitId| page.shares.iter().any(|share| share.id.unit == unit);
     let usual = words::unit_for(rng, code).filter(|_| rng.random_range(0..100) < 80);
-    let units = [usual, Some(village), Some(CITY_UPKEEP)];
-    let unit = units.into_iter().flatten().find(|unit| !is_at_it(*unit));
-    let unit = unit.unwrap_or(CITY_UPKEEP);
+    let units = usual.into_iter().chain([village]);
+    let units = units.chain(ANYBODY.map(UnitId));
+    let mut free = units.filter(|unit| !is_at_it(*unit));
+    let unit = free.next().unwrap_or(village);
     let mut assign = vec![(unit, Part::Main)];
     if unit != village && !is_at_it(village) && rng.random_range(0..100) < 10 {
         assign.push((village, Part::Assisting));
