@@ -16,6 +16,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use patrol_core::domain::limits;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -26,6 +27,9 @@ pub struct Host {
     app: Arc<App>,
     /// Whether browsers reach this server by https: then cookies are marked so.
     cookies: CookieKind,
+    /// Places for passwords that are being hashed or wait for it: each takes memory and time on purpose.
+    sign_ins: Arc<Semaphore>,
+    hashing: Arc<Semaphore>,
 }
 
 /// How the session cookie is marked.
@@ -38,6 +42,18 @@ pub enum CookieKind {
 }
 
 impl Host {
+    /// A turn for hashing a password; none where too many wait already. It ends when it is dropped.
+    pub(crate) async fn turn_to_hash(&self) -> Result<[OwnedSemaphorePermit; 2], ApiError> {
+        let place = Arc::clone(&self.sign_ins)
+            .try_acquire_owned()
+            .map_err(|_| ApiError::Unavailable)?;
+        let turn = Arc::clone(&self.hashing)
+            .acquire_owned()
+            .await
+            .map_err(|_| ApiError::Unavailable)?;
+        Ok([place, turn])
+    }
+
     /// The only place where async code reaches the database: work runs on a thread that may wait.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
@@ -79,5 +95,10 @@ pub fn router(app: Arc<App>, cookies: CookieKind) -> Router {
     sync.merge(json)
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .with_state(Host { app, cookies })
+        .with_state(Host {
+            app,
+            cookies,
+            sign_ins: Arc::new(Semaphore::new(limits::SIGN_INS_WAITING)),
+            hashing: Arc::new(Semaphore::new(limits::SIGN_INS_AT_ONCE)),
+        })
 }

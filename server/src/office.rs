@@ -10,12 +10,13 @@ use patrol_core::doc::document::{self, Reading};
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::{Action, DocumentKind, Where};
 use patrol_core::domain::capability::Right;
+use patrol_core::domain::directory::Directory;
 use patrol_core::domain::entry::{Body, Entry};
 use patrol_core::domain::fold::Fold;
 use patrol_core::domain::id::{ChangeHash, DocumentId, EntryId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::domain::offers::{self, Asker, Offer};
-use patrol_core::domain::place::Scope;
+use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::rules;
 use patrol_core::domain::time::{At, Timestamp};
@@ -147,7 +148,13 @@ fn prepare(
         .iter()
         .find(|line| line.entry.person == person && line.entry.key.as_deref() == Some(&deed.key));
     if let Some(line) = repeated {
-        return Ok(Prepared::Done(line.id));
+        // The same key for another deed is a mistake of the client; told "done", nobody would do it again.
+        let is_same = line.entry.kind == deed.action.code() && line.entry.body == deed.body;
+        return if is_same {
+            Ok(Prepared::Done(line.id))
+        } else {
+            Err(Refusal::Repeated.into())
+        };
     }
     let (scopes, former) = match target {
         _ if growing.exists() => document::scopes(&growing.ledger),
@@ -171,6 +178,7 @@ fn prepare(
         return Err(Refusal::NotPermitted.into());
     }
     check_target(snapshot, id, deed)?;
+    check_names(&known.directory, deed)?;
     let entry = fitting(app, &reading, kind, person, deed, &rights)?;
     let seen = if deed.seen.is_empty() {
         growing.ledger.head_hashes()
@@ -209,6 +217,26 @@ fn prepare(
         ..Commit::default()
     };
     Ok(Prepared::Write(admitted.id, Box::new(commit)))
+}
+
+/// Whether the directory knows the units and the village that a deed names. Asked of the office alone: a phone may have an
+/// older directory, and its work is welcome all the same.
+fn check_names(directory: &Directory, deed: &Deed) -> Result<()> {
+    for (unit, _) in &deed.body.assign {
+        let is_village =
+            VillageCode::new(unit.0).is_some_and(|code| directory.village(code).is_some());
+        if !is_village && directory.unit(*unit).is_none() {
+            return Err(Refusal::UnknownUnit.into());
+        }
+    }
+    for field in &deed.fields {
+        if let FieldValue::Place(place) = field
+            && directory.village(place.village).is_none()
+        {
+            return Err(Refusal::UnknownVillage.into());
+        }
+    }
+    Ok(())
 }
 
 /// The entry by the first right with which it fits, judged on what the page showed.

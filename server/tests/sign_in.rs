@@ -139,3 +139,18 @@ fn a_wrong_password_an_unknown_login_and_one_too_long_are_told_alike() {
         assert!(is_signed_out(&office.sign_in(login, password)), "{login}");
     }
 }
+
+#[test]
+fn a_flood_of_sign_ins_is_told_to_come_again_and_holds_up_nobody_else() {
+    let (office, _) = signed_in(CookieKind::Plain);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..4 * limits::SIGN_INS_WAITING)
+            .map(|_| scope.spawn(|| office.sign_in("admin", "wrong signs").status))
+            .collect();
+        let ended = asking.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ended.map(|status| status.expect("an answer")).collect()
+    });
+    assert!(statuses.iter().all(|status| [401, 503].contains(status)));
+    assert!(statuses.contains(&503), "{statuses:?}");
+    assert_eq!(office.sign_in("admin", "eight signs").status, 200);
+}

@@ -4,6 +4,7 @@
 
 pub mod bytes;
 pub mod city;
+mod client;
 pub mod content;
 pub mod device;
 pub mod floor;

@@ -8,7 +8,7 @@ const PACKAGES_MAX: usize = 600;
 
 /// Files that are known to be too long, with their number of lines. This list may only become shorter: a file that is short
 /// enough has to be taken off, one that has grown is a breach.
-const TOO_LONG: &[(&str, usize)] = &[("tests/src/bench/server.rs", 562)];
+const TOO_LONG: &[(&str, usize)] = &[];
 
 fn too_long(files: &[Source], known: &[(&str, usize)]) -> Breaches {
     let mut breaches = Breaches::new();

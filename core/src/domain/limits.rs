@@ -105,6 +105,10 @@ pub const CLOSED_FEED_DAYS: i64 = 90;
 pub const RETIRE_ROWS: usize = 200;
 /// Milliseconds that an enrolment code is good for.
 pub const ENROL_CODE_MS: i64 = 24 * 60 * 60 * 1000;
+/// Passwords that are hashed at once: each takes 19 MB and a tenth of a second.
+pub const SIGN_INS_AT_ONCE: usize = 2;
+/// Sign-ins that are worked on or wait; more are told to come again.
+pub const SIGN_INS_WAITING: usize = 32;
 /// Milliseconds that a browser session lasts.
 pub const SIGN_IN_MS: i64 = 12 * 60 * 60 * 1000;
 /// Characters of a password at least.

@@ -107,6 +107,10 @@ refusals! {
     HeldDocument = 57 "held_document",
     /// No such document here.
     UnknownDocument = 58 "unknown_document",
+    /// The directory knows no such unit.
+    UnknownUnit = 59 "unknown_unit",
+    /// The directory knows no such village.
+    UnknownVillage = 60 "unknown_village",
 }
 
 impl Refusal {

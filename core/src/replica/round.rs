@@ -110,7 +110,7 @@ impl Replica {
     pub(super) fn apply_done(&self, done: &Done, server_time: Timestamp) -> Result<bool> {
         self.store.write(|transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
-            let (mut differs, mut is_whole) = (false, true);
+            let (mut differs, mut is_whole, mut is_off) = (false, true, false);
             for scope in feed::scopes(transaction)? {
                 let Some((_, digest)) = done
                     .digests
@@ -126,13 +126,15 @@ impl Replica {
                     }
                     continue;
                 }
+                is_off = true;
                 feed::set_mismatches(transaction, scope.number, scope.mismatches + 1)?;
                 if scope.mismatches == 0 {
                     feed::relist(transaction, scope.number)?;
                     differs = true;
                 }
             }
-            if !done.has_more && !differs && is_whole {
+            // Where the sums differ, membership cannot be trusted to say what may go.
+            if !done.has_more && !is_off && is_whole {
                 documents::evict(transaction)?;
             }
             let mut state = enrolment::round_state(transaction)?;
@@ -140,7 +142,7 @@ impl Replica {
             state.failures = 0;
             state.raw_pages = false;
             state.frame_bytes = (state.frame_bytes * 2).min(limits::PUSH_FRAME_BYTES_MAX);
-            state.last_error = differs.then(|| "digest".to_owned());
+            state.last_error = is_off.then(|| "digest".to_owned());
             enrolment::put_round_state(transaction, &state)?;
             Ok(differs)
         })

@@ -37,7 +37,10 @@ pub(super) async fn sign_in(
         return Err(ApiError::Forbidden("foreign_origin"));
     }
     let cookies = host.cookies;
+    let turn = host.turn_to_hash().await?;
     let signed_in = host.blocking(move |app| {
+        // Held by the work, not by the request: a client that hangs up frees no place.
+        let _turn = turn;
         let person = auth::check_password(app, &request.login, &request.password)?
             .ok_or(ApiError::Unauthorized)?;
         let token = auth::draw_secret(app);

@@ -42,6 +42,47 @@ fn the_same_request_does_the_same_once_and_is_answered_alike() {
 }
 
 #[test]
+fn a_key_is_for_one_deed() {
+    let ground = Ground::new();
+    let path = format!("/v1/cases/{}/actions", ground.case);
+    let mut note = ground.office.deed("note", &json!([]));
+    note["body"] = json!({ "words": "第一" });
+    assert_eq!(ground.send(&Ask::post(DESK, &path, &note)).status, 200);
+    let page = ground
+        .office
+        .get(DESK, &format!("/v1/cases/{}", ground.case));
+    let mut accept = ground.office.deed("accept", &page.json()["on"]);
+    accept["key"] = note["key"].clone();
+    note["body"] = json!({ "words": "第二" });
+    for other in [accept, note] {
+        let ask = Ask::post(DESK, &path, &other);
+        assert_eq!(
+            ground.try_it("another deed", &ask, 409, "repeated"),
+            [] as [String; 0]
+        );
+    }
+}
+
+#[test]
+fn the_office_names_only_units_and_villages_of_the_directory() {
+    let ground = Ground::new();
+    let mut report = ground.office.deed("report", &json!([]));
+    report["fields"] = matter(999_999_999_999);
+    let ask = Ask::post(DESK, "/v1/cases", &report);
+    assert_eq!(
+        ground.try_it("no such village", &ask, 409, "unknown_village"),
+        [] as [String; 0]
+    );
+    for action in ["accept", "register"] {
+        let reply = ground.office.act(DESK, &ground.case, action, &json!({}));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+    let nobody = json!({ "assign": [{ "unit": 555_555, "part": "main" }] });
+    let reply = ground.office.act(DESK, &ground.case, "dispatch", &nobody);
+    assert_eq!(reply.json(), json!({ "error": { "code": "unknown_unit" } }));
+}
+
+#[test]
 fn a_key_is_its_persons_own() {
     let ground = Ground::new();
     let path = format!("/v1/cases/{}/actions", ground.case);

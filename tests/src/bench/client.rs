@@ -1,0 +1,65 @@
+//! The client of the throughput benchmark.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+/// The least HTTP client that keeps its connection, so that the clients cost little of the cores they share.
+pub(super) struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    /// Connects.
+    pub(super) fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).expect("a socket option");
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends a whole request and returns the body of the response, which must be a 200.
+    pub(super) fn exchange(&mut self, request: &[u8]) -> Vec<u8> {
+        self.0
+            .get_mut()
+            .write_all(request)
+            .expect("the server reads");
+        let (mut length, mut is_chunked) = (0, false);
+        let mut is_first = true;
+        loop {
+            let line = self.line();
+            if is_first {
+                assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+                is_first = false;
+            }
+            if line.is_empty() {
+                break;
+            }
+            let line = line.to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a number");
+            }
+            is_chunked |= line.starts_with("transfer-encoding: chunked");
+        }
+        if !is_chunked {
+            return self.bytes(length);
+        }
+        let mut body = Vec::new();
+        loop {
+            let size = usize::from_str_radix(self.line().trim(), 16).expect("a chunk's size");
+            body.extend(self.bytes(size));
+            self.line();
+            if size == 0 {
+                return body;
+            }
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("the server answers");
+        line.trim_end().to_owned()
+    }
+
+    fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).expect("the server answers");
+        bytes
+    }
+}
