@@ -143,18 +143,8 @@ fn prepare(
     let (known, now) = (app.known(), app.environment.now());
     let mut growing = Growing::load(snapshot, id)?;
     let reading = growing.read();
-    let repeated = reading
-        .lines
-        .iter()
-        .find(|line| line.entry.person == person && line.entry.key.as_deref() == Some(&deed.key));
-    if let Some(line) = repeated {
-        // The same key for another deed is a mistake of the client; told "done", nobody would do it again.
-        let is_same = line.entry.kind == deed.action.code() && line.entry.body == deed.body;
-        return if is_same {
-            Ok(Prepared::Done(line.id))
-        } else {
-            Err(Refusal::Repeated.into())
-        };
+    if let Some(entry) = answered_before(&reading, person, deed)? {
+        return Ok(Prepared::Done(entry));
     }
     let (scopes, former) = match target {
         _ if growing.exists() => document::scopes(&growing.ledger),
@@ -217,6 +207,21 @@ fn prepare(
         ..Commit::default()
     };
     Ok(Prepared::Write(admitted.id, Box::new(commit)))
+}
+
+/// The entry that the same request has made before. The same key for another deed is a mistake of the client: told "done", nobody
+/// would do it again.
+fn answered_before(reading: &Reading, person: PersonId, deed: &Deed) -> Result<Option<EntryId>> {
+    let has_key =
+        |entry: &Entry| entry.person == person && entry.key.as_deref() == Some(deed.key.as_slice());
+    let Some(line) = reading.lines.iter().find(|line| has_key(&line.entry)) else {
+        return Ok(None);
+    };
+    if line.entry.kind == deed.action.code() && line.entry.body == deed.body {
+        Ok(Some(line.id))
+    } else {
+        Err(Refusal::Repeated.into())
+    }
 }
 
 /// Whether the directory knows the units and the village that a deed names. Asked of the office alone: a phone may have an

@@ -112,7 +112,8 @@ impl Round {
     fn note(&mut self, hello: &Hello) -> Result<()> {
         let now = self.app.environment.now();
         let store = &self.app.store;
-        let has_news = !hello.status.is_empty();
+        // Silence after something was amiss is news too.
+        let has_news = !hello.status.is_empty() || self.device.status.tells_of_trouble();
         let was_seen_long_ago = self
             .device
             .seen_at

@@ -114,7 +114,7 @@ pub struct Device {
     pub revoked_empty: bool,
     /// The last contact.
     pub seen_at: Option<Timestamp>,
-    /// What it last told about itself, merged over all rounds.
+    /// What it last told about itself: what is amiss as of the last contact noted, what it is as last told.
     pub status: Status,
     /// The highest `n` logged.
     pub n_max: u64,
@@ -445,7 +445,8 @@ pub trait Store: Send + Sync {
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>>;
     /// Stops a device's feed; the first time stands.
     fn revoke(&self, device: DeviceId, now: Timestamp) -> Result<()>;
-    /// Notes a contact: when, and what it told, merged field by field.
+    /// Notes a contact: when, and what it told. Version, clock offset and photo bytes stay where it is silent; of the rest, silence
+    /// says that nothing is amiss.
     fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status) -> Result<()>;
     /// Notes that a revoked device has declared its outbox empty, which stays. Of another device it is ignored.
     fn note_emptied(&self, device: DeviceId) -> Result<()>;

@@ -151,6 +151,20 @@ fn codes_enrol_once(store: &dyn Store) {
         (device.status.outbox, device.revoked_empty),
         (Some(3), true)
     );
+    let version = Status {
+        version: Some("2".to_owned()),
+        ..Status::default()
+    };
+    for (at, told) in [(170, &version), (180, &Status::default())] {
+        store
+            .note_contact(device.id, Timestamp(at), told)
+            .expect("a contact is noted");
+    }
+    let device = look(store, |snapshot| snapshot.device(device.id)).expect("the device is there");
+    assert_eq!(
+        device.status, version,
+        "what was amiss is over, what it is stays"
+    );
 }
 
 fn boxes_fates_and_notices_are_kept(store: &dyn Store) {

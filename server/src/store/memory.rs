@@ -181,14 +181,14 @@ impl State {
         };
         device.seen_at = Some(now);
         let (known, told) = (&mut device.status, told.clone());
-        known.free_bytes = told.free_bytes.or(known.free_bytes);
+        known.free_bytes = told.free_bytes;
         known.version = told.version.or(known.version.take());
         known.clock_offset_ms = told.clock_offset_ms.or(known.clock_offset_ms);
-        known.outbox = told.outbox.or(known.outbox);
-        known.outbox_age_ms = told.outbox_age_ms.or(known.outbox_age_ms);
-        known.kept_back = told.kept_back.or(known.kept_back.take());
+        known.outbox = told.outbox;
+        known.outbox_age_ms = told.outbox_age_ms;
+        known.kept_back = told.kept_back;
         known.photo_bytes_due = told.photo_bytes_due.or(known.photo_bytes_due);
-        known.last_error = told.last_error.or(known.last_error.take());
+        known.last_error = told.last_error;
     }
 
     fn put_account(&mut self, account: &Account) -> Result<()> {

@@ -1,4 +1,4 @@
-//! What a device tells about itself.
+//! What a device tells about itself: version, clock offset and photo bytes when they change, the rest while it is amiss.
 
 use crate::cbor::{Reader, Result, Writer};
 
@@ -24,6 +24,15 @@ pub struct Status {
 }
 
 impl Status {
+    /// Whether it tells of something amiss; silence about it in the next hello says that it is over.
+    pub fn tells_of_trouble(&self) -> bool {
+        self.free_bytes.is_some()
+            || self.outbox.is_some()
+            || self.outbox_age_ms.is_some()
+            || self.kept_back.is_some()
+            || self.last_error.is_some()
+    }
+
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

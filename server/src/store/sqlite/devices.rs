@@ -97,14 +97,14 @@ pub(super) fn note_contact(
     let mut update = tx.prepare_cached(
         "UPDATE devices SET
            seen_at = ?2,
-           free_bytes = coalesce(?3, free_bytes),
+           free_bytes = ?3,
            version = coalesce(?4, version),
            clock_offset_ms = coalesce(?5, clock_offset_ms),
-           outbox = coalesce(?6, outbox),
-           outbox_age_ms = coalesce(?7, outbox_age_ms),
-           kept_back = coalesce(?8, kept_back),
+           outbox = ?6,
+           outbox_age_ms = ?7,
+           kept_back = ?8,
            photo_bytes_due = coalesce(?9, photo_bytes_due),
-           last_error = coalesce(?10, last_error)
+           last_error = ?10
          WHERE id = ?1",
     )?;
     update.execute(params![
