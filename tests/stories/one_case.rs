@@ -3,6 +3,7 @@
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::{Body, Part, Verdict};
 use patrol_core::replica::SyncState;
+use patrol_tests::link::Mishap;
 use patrol_tests::world::World;
 
 const INSPECTOR: &str = "巡查员01";
@@ -71,4 +72,26 @@ fn a_case_travels_from_a_phone_to_the_office_and_back() {
         world.phone(name).sync().unwrap();
         assert_eq!(world.phone(name).stage(case), "closed");
     }
+}
+
+#[test]
+fn the_office_sees_what_is_amiss_on_a_phone_and_that_it_is_over() {
+    let mut world = World::new(2);
+    let device = world.phone(INSPECTOR).device();
+    let told = |world: &World| {
+        let mut told = None;
+        let look = world.app.store.read(&mut |snapshot| {
+            told = snapshot
+                .device(device)?
+                .and_then(|device| device.status.last_error);
+            Ok(())
+        });
+        look.map(|()| told).unwrap()
+    };
+    world.phone(INSPECTOR).link.expect(Mishap::Unreachable);
+    world.phone(INSPECTOR).sync().unwrap_err();
+    world.phone(INSPECTOR).sync().unwrap();
+    assert_eq!(told(&world).as_deref(), Some("offline"));
+    world.phone(INSPECTOR).sync().unwrap();
+    assert_eq!(told(&world), None);
 }

@@ -2,7 +2,7 @@
 
 use crate::cbor::{Reader, Result, Writer};
 
-/// What a device tells about itself; only what changed since the last round that was answered.
+/// What a device tells about itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Status {
     /// Free space on the device, in bytes.
