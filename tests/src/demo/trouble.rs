@@ -79,7 +79,7 @@ impl Inspector {
         match trouble {
             Trouble::PostEnds => self.post_ends(city, minute),
             Trouble::PhoneLost => self.lose_phone(city, minute),
-            Trouble::LossReported => self.report_loss(city).await,
+            Trouble::LossReported => self.report_loss(city, minute).await,
             Trouble::NewPhone => self.take_new_phone(city, minute).await,
             Trouble::PhoneFound => self.find_phone(city).await,
             Trouble::PhoneCopied => {
@@ -125,17 +125,23 @@ impl Inspector {
         ));
     }
 
-    async fn report_loss(&mut self, city: &City) {
-        let Some(phone) = self.lost.clone() else {
+    async fn report_loss(&mut self, city: &City, minute: u64) {
+        let Some(device) = self.lost.as_ref().and_then(|phone| phone.device()) else {
             return;
         };
-        let Some(device) = phone.device() else {
-            return;
-        };
-        if city.revoke(device).await {
-            phone.note_revoked();
-            city.tell(format!("{} 的旧手机已吊销 · lost phone revoked", self.name));
+        if !city.revoke(device).await {
+            let later = minute + city.plan.share(10);
+            return self.intend(later, Errand::Trouble(Trouble::LossReported));
         }
+        // A copy of it stops with it.
+        let stopped = self.phones();
+        let stopped = stopped
+            .iter()
+            .filter(|phone| phone.device() == Some(device));
+        stopped.for_each(|phone| phone.note_revoked());
+        let copy = self.copy.take_if(|copy| copy.device() == Some(device));
+        self.carrier.others.extend(copy);
+        city.tell(format!("{} 的旧手机已吊销 · lost phone revoked", self.name));
     }
 
     async fn take_new_phone(&mut self, city: &City, minute: u64) {
