@@ -52,14 +52,17 @@ class Smoke:
             phone.status()
         phone.shutdown()
 
-    def a_newer_file_asks_for_an_update_and_a_folder_is_none(self):
+    def a_newer_file_asks_for_an_update_and_a_folder_makes_room(self):
         path = self.file("newer.db")
         with contextlib.closing(sqlite3.connect(path)) as newer:
             newer.execute("PRAGMA user_version = 999")
         with raises(self.patrol.PatrolError.UpdateNeeded):
             self.patrol.Patrol.open(path)
-        with raises(self.patrol.PatrolError.Broken):
-            self.patrol.Patrol.open(self.folder)
+        in_the_way = self.file("folder.db")
+        os.mkdir(in_the_way)
+        phone = self.patrol.Patrol.open(in_the_way)
+        assert os.path.isdir(phone.rescued()) and os.path.isfile(in_the_way)
+        phone.shutdown()
 
     def enrolling_fails_by_name_and_then_works_once(self):
         patrol = self.patrol
@@ -429,7 +432,7 @@ class Smoke:
 
     STEPS = (
         a_damaged_file_is_moved_aside_and_kept,
-        a_newer_file_asks_for_an_update_and_a_folder_is_none,
+        a_newer_file_asks_for_an_update_and_a_folder_makes_room,
         enrolling_fails_by_name_and_then_works_once,
         the_directory_names_villages_and_categories,
         a_report_without_a_line_is_saved_here,

@@ -102,6 +102,17 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_document ON members (document);
 
+CREATE TABLE leaving (
+    -- Documents that may be in no scope: what the end of a round looks at, instead of at all documents.
+    document INTEGER NOT NULL PRIMARY KEY REFERENCES documents (no) ON DELETE CASCADE
+) STRICT;
+CREATE TRIGGER document_is_new AFTER INSERT ON documents BEGIN
+    INSERT OR IGNORE INTO leaving (document) VALUES (new.no);
+END;
+CREATE TRIGGER member_is_gone AFTER DELETE ON members BEGIN
+    INSERT OR IGNORE INTO leaving (document) VALUES (old.document);
+END;
+
 CREATE TABLE frames (
     -- What the server said it had, and when: its tag over each page's list. Pushed back after a restore.
     id INTEGER PRIMARY KEY,

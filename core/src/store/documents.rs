@@ -205,8 +205,11 @@ pub fn id(connection: &Connection, number: DocumentNumber) -> Result<DocumentId>
 /// Takes away documents that are in no scope any more, unless something of them is unsent, boxed or unconfirmed. One that was opened
 /// here is in its person's scope for ever: as long as no page has placed it, the server may have lost it, and it stays. Returns how many.
 pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
-    let leaving = "SELECT no FROM documents WHERE confirmed = 1
-        AND NOT EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)
+    let staying = "DELETE FROM leaving
+        WHERE EXISTS (SELECT 1 FROM members WHERE members.document = leaving.document)";
+    transaction.prepare_cached(staying)?.execute([])?;
+    let leaving = "SELECT documents.no FROM leaving JOIN documents ON documents.no = leaving.document
+        WHERE documents.confirmed = 1
         AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no
                           AND (changes.state >= 2 OR documents.placed = 0))
         AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0)";
