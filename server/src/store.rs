@@ -445,7 +445,7 @@ pub trait Store: Send + Sync {
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>>;
     /// Stops a device's feed; the first time stands.
     fn revoke(&self, device: DeviceId, now: Timestamp) -> Result<()>;
-    /// Notes a contact: when, and what it told. Version, clock offset and photo bytes stay where it is silent; of the rest, silence
+    /// Notes a contact: when, and what it told. Version, clock offset, photo bytes and what is kept back stay where it is silent; of the rest, silence
     /// says that nothing is amiss.
     fn note_contact(&self, device: DeviceId, now: Timestamp, status: &Status) -> Result<()>;
     /// Notes that a revoked device has declared its outbox empty, which stays. Of another device it is ignored.

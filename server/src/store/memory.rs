@@ -186,7 +186,7 @@ impl State {
         known.clock_offset_ms = told.clock_offset_ms.or(known.clock_offset_ms);
         known.outbox = told.outbox;
         known.outbox_age_ms = told.outbox_age_ms;
-        known.kept_back = told.kept_back;
+        known.kept_back = told.kept_back.or(known.kept_back.take());
         known.photo_bytes_due = told.photo_bytes_due.or(known.photo_bytes_due);
         known.last_error = told.last_error;
     }

@@ -1,4 +1,4 @@
-//! What a device tells about itself: version, clock offset and photo bytes when they change, the rest while it is amiss.
+//! What a device tells about itself: version, clock offset, photo bytes and what is kept back when they change, the rest while it is amiss.
 
 use crate::cbor::{Reader, Result, Writer};
 
@@ -29,7 +29,6 @@ impl Status {
         self.free_bytes.is_some()
             || self.outbox.is_some()
             || self.outbox_age_ms.is_some()
-            || self.kept_back.is_some()
             || self.last_error.is_some()
     }
 

@@ -102,7 +102,7 @@ pub(super) fn note_contact(
            clock_offset_ms = coalesce(?5, clock_offset_ms),
            outbox = ?6,
            outbox_age_ms = ?7,
-           kept_back = ?8,
+           kept_back = coalesce(?8, kept_back),
            photo_bytes_due = coalesce(?9, photo_bytes_due),
            last_error = ?10
          WHERE id = ?1",
