@@ -208,7 +208,7 @@ pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
     let staying = "DELETE FROM leaving
         WHERE EXISTS (SELECT 1 FROM members WHERE members.document = leaving.document)";
     transaction.prepare_cached(staying)?.execute([])?;
-    let leaving = "SELECT documents.no FROM leaving JOIN documents ON documents.no = leaving.document
+    let leaving = "SELECT documents.no FROM leaving CROSS JOIN documents ON documents.no = leaving.document
         WHERE documents.confirmed = 1
         AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no
                           AND (changes.state >= 2 OR documents.placed = 0))
