@@ -14,3 +14,4 @@ mod one_case;
 mod phone_calls;
 mod retired;
 mod tally;
+mod wrong_sums;

@@ -11,9 +11,12 @@ mod session;
 mod sync;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use patrol_core::domain::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,11 +28,29 @@ use crate::error::ApiError;
 #[derive(Clone, Debug)]
 pub struct Host {
     app: Arc<App>,
-    /// Whether browsers reach this server by https: then cookies are marked so.
-    cookies: CookieKind,
+    settings: Settings,
     /// Places for passwords that are being hashed or wait for it: each takes memory and time on purpose.
     sign_ins: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
+}
+
+/// How the server meets its clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Whether browsers reach this server by https: then cookies are marked so.
+    pub cookies: CookieKind,
+    /// How long a client may keep still within a request, and how long a request of JSON may take in all.
+    pub stall: Duration,
+}
+
+impl Settings {
+    /// The usual patience.
+    pub fn new(cookies: CookieKind) -> Self {
+        Self {
+            cookies,
+            stall: Duration::from_millis(limits::STALL_MS),
+        }
+    }
 }
 
 /// How the session cookie is marked.
@@ -69,7 +90,7 @@ impl Host {
 }
 
 /// The server's routes.
-pub fn router(app: Arc<App>, cookies: CookieKind) -> Router {
+pub fn router(app: Arc<App>, settings: Settings) -> Router {
     let sync = Router::new()
         .route("/v1/sync", post(sync::round))
         .layer(DefaultBodyLimit::disable());
@@ -91,14 +112,21 @@ pub fn router(app: Arc<App>, cookies: CookieKind) -> Router {
         .route("/v1/cases/{document}/actions", post(cases::act))
         .route("/v1/reviews", get(reviews::list))
         .route("/v1/reviews/{document}/{change}", post(reviews::settle))
-        .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX));
+        .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(settings.stall, in_time));
     sync.merge(json)
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(Host {
             app,
-            cookies,
+            settings,
             sign_ins: Arc::new(Semaphore::new(limits::SIGN_INS_WAITING)),
             hashing: Arc::new(Semaphore::new(limits::SIGN_INS_AT_ONCE)),
         })
+}
+
+/// Ends a request whose body trickles in, or that waits too long for a turn.
+async fn in_time(State(stall): State<Duration>, request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(stall, next.run(request)).await;
+    answered.unwrap_or_else(|_| ApiError::Stalled.into_response())
 }

@@ -27,6 +27,9 @@ pub struct Config {
     /// How long open requests may go on when the server is told to stop, in milliseconds.
     #[arg(long, env = "XUNCUN_STOP_MS", default_value_t = limits::STOP_MS)]
     pub stop_ms: u64,
+    /// How long a client may keep still before it is given up, in milliseconds.
+    #[arg(long, env = "XUNCUN_STALL_MS", default_value_t = limits::STALL_MS)]
+    pub stall_ms: u64,
 }
 
 impl Config {

@@ -27,6 +27,8 @@ pub enum ApiError {
     ContentType,
     /// Too large.
     TooLarge,
+    /// The client kept still, or took too long, before it had sent all.
+    Stalled,
     /// Not now; logged.
     Unavailable,
 }
@@ -42,6 +44,7 @@ impl IntoResponse for ApiError {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::Stalled => (StatusCode::REQUEST_TIMEOUT, "stalled"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         let mut response = (

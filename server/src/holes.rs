@@ -37,7 +37,8 @@ impl ReadUpTo {
 /// not grown since.
 pub fn look(app: &App, device: &Device, hello: &Hello) -> Result<()> {
     let from = device.n_told.max(app.read_up_to.of(device.id));
-    if device.n_max <= from {
+    // A hello that was held up on its way speaks of its own time only: what was made since may be on the way.
+    if device.n_max.min(hello.last_n) <= from {
         return Ok(());
     }
     let mut rows = Vec::new();
@@ -45,6 +46,7 @@ pub fn look(app: &App, device: &Device, hello: &Hello) -> Result<()> {
         rows = snapshot.fates(device.id, from + 1, limits::LOG_ROWS)?;
         Ok(())
     })?;
+    rows.retain(|row| row.n <= hello.last_n);
     let told = hello.status.kept_back.as_ref();
     let kept_back = told.or(device.status.kept_back.as_ref());
     let kept_back = kept_back.into_iter().flatten().copied().collect();

@@ -20,7 +20,7 @@ use crate::store::{BoxedAs, BoxedChange, Commit, FateRow, Settled, Snapshot, Sto
 
 /// How a review ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum Decision {
     /// It is admitted as it stands, with those that follow it.
     Release,
     /// It is refused; those that follow it are made again by their phone.
@@ -38,13 +38,11 @@ pub fn may_settle(app: &App, person: PersonId) -> bool {
     })
 }
 
-/// Changes that are held, by document.
-pub fn held(app: &App, limit: usize) -> Result<Vec<BoxedChange>> {
+/// Changes that are held, numbered in the order in which they came: those after a number.
+pub fn held(app: &App, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>> {
     let mut held = Vec::new();
     app.store.read(&mut |snapshot| {
-        for document in snapshot.held(limit)? {
-            held.extend(snapshot.held_of(document)?);
-        }
+        held = snapshot.held(after, limit)?;
         Ok(())
     })?;
     Ok(held)
@@ -56,7 +54,7 @@ pub fn settle(
     person: PersonId,
     id: DocumentId,
     hash: ChangeHash,
-    verdict: Verdict,
+    decision: Decision,
     words: &str,
 ) -> Result<()> {
     if !may_settle(app, person) {
@@ -65,7 +63,7 @@ pub fn settle(
     for _ in 0..limits::COMMIT_TRIES {
         let mut prepared: Result<Commit> = Err(Rejection::NotFound);
         app.store.read(&mut |snapshot| {
-            prepared = prepare(app, snapshot, person, id, hash, verdict, words);
+            prepared = prepare(app, snapshot, person, id, hash, decision, words);
             Ok(())
         })?;
         match app.store.commit(&prepared?) {
@@ -82,7 +80,7 @@ fn prepare(
     person: PersonId,
     id: DocumentId,
     hash: ChangeHash,
-    verdict: Verdict,
+    decision: Decision,
     words: &str,
 ) -> Result<Commit> {
     let held = snapshot.held_of(id)?;
@@ -94,12 +92,12 @@ fn prepare(
         person,
         at: app.environment.now(),
         words: words.to_owned(),
-        released: verdict == Verdict::Release,
+        released: decision == Decision::Release,
     };
     let chain = following(&held, change)?;
-    match verdict {
-        Verdict::Release => release(app, snapshot, id, &chain, &settled),
-        Verdict::Refuse => Ok(refuse(&chain, &settled)),
+    match decision {
+        Decision::Release => release(app, snapshot, id, &chain, &settled),
+        Decision::Refuse => Ok(refuse(&chain, &settled)),
     }
 }
 

@@ -14,6 +14,7 @@ use patrol_core::sync::wire::{
 };
 
 use crate::app::App;
+use crate::contact;
 use crate::holes;
 use crate::intake;
 use crate::page::{self, FRESH, Standing, Terms};
@@ -56,8 +57,6 @@ pub struct Round {
     ready: VecDeque<(u8, Vec<u8>)>,
     standings: Vec<Standing>,
     phase: Phase,
-    /// A frame could not be stored: what follows in the request is not read.
-    is_halted: bool,
     page_bytes: usize,
 }
 
@@ -73,7 +72,6 @@ impl Round {
             ready: VecDeque::new(),
             standings: Vec::new(),
             phase: Phase::Head,
-            is_halted: false,
             page_bytes: limits::PAGE_FRAME_BYTES,
         }
     }
@@ -90,7 +88,7 @@ impl Round {
         match (frame.kind, &self.hello) {
             (kind::HELLO, None) => {
                 let hello = Hello::decode(&frame.payload).map_err(|_| RoundFault::Malformed)?;
-                self.note(&hello)?;
+                contact::note(&self.app, &self.device, &hello)?;
                 self.hello = Some(hello);
                 Ok(())
             }
@@ -103,36 +101,19 @@ impl Round {
                     Ok(())
                 }
             }
-            (kind::RELIC | kind::BLOB | kind::BUNDLE, Some(_)) => Ok(()),
             (kind::SKIPPABLE.., Some(_)) => Ok(()),
-            (_, Some(_)) => Err(RoundFault::Malformed),
+            (kind::BUNDLE, Some(_)) => {
+                self.answer(Err(Unread::Carried));
+                Ok(())
+            }
+            (_, Some(_)) => {
+                self.answer(Err(Unread::Newer));
+                Ok(())
+            }
         }
-    }
-
-    fn note(&mut self, hello: &Hello) -> Result<()> {
-        let now = self.app.environment.now();
-        let store = &self.app.store;
-        // Silence after something was amiss is news too.
-        let has_news = !hello.status.is_empty() || self.device.status.tells_of_trouble();
-        let was_seen_long_ago = self
-            .device
-            .seen_at
-            .is_none_or(|seen| now.ms_since(seen) >= limits::CONTACT_NOTE_MS);
-        // An idle round is not worth a durable write: the last contact is noted to the minute.
-        if has_news || was_seen_long_ago {
-            store.note_contact(self.device.id, now, &hello.status)?;
-        }
-        let is_last = self.device.revoked_at.is_some() && !self.device.revoked_empty;
-        if is_last && hello.outbox_empty {
-            store.note_emptied(self.device.id)?;
-        }
-        Ok(())
     }
 
     fn push(&mut self, payload: &[u8]) -> std::result::Result<(), RoundFault> {
-        if self.is_halted {
-            return Err(RoundFault::Malformed);
-        }
         let number = self.fates.len() as u64;
         let outcome = intake::take_in(&self.app, &self.device, payload)?;
         for (place, (_, hash)) in outcome.pushed.iter().enumerate().take(1 << 16) {
@@ -142,7 +123,7 @@ impl Round {
         Ok(())
     }
 
-    /// What became of the next push frame.
+    /// What became of the next frame after the hello.
     fn answer(&mut self, outcome: std::result::Result<Vec<Fate>, Unread>) {
         let frame = self.fates.len() as u64;
         self.fates.push(Fates { frame, outcome });

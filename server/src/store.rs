@@ -371,8 +371,8 @@ pub trait Snapshot {
     fn boxed(&self, device: DeviceId, hash: ChangeHash) -> Result<Option<BoxedChange>>;
     /// Changes of a document that are held and not settled, in the order in which they came.
     fn held_of(&self, document: DocumentId) -> Result<Vec<BoxedChange>>;
-    /// Documents with held changes that are not settled, that of the oldest first.
-    fn held(&self, limit: usize) -> Result<Vec<DocumentId>>;
+    /// Changes that are held and not settled, numbered in the order in which they came: those after a number, at most `limit`.
+    fn held(&self, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>>;
     /// Notices for a device after a number.
     fn notices(&self, device: DeviceId, after: u64) -> Result<Vec<(u64, Notice)>>;
     /// The log of a device: rows with `n` from `first` on, ascending by `n` and entry, at most `limit`.

@@ -6,6 +6,7 @@
 mod bad_input;
 mod cancel;
 mod commands;
+mod connections;
 #[path = "support/http.rs"]
 mod http;
 #[path = "support/office.rs"]

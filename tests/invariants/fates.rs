@@ -8,9 +8,11 @@ use patrol_core::domain::directory::{Post, PostAt};
 use patrol_core::domain::id::{ChangeHash, DocumentId, UnitId};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
-use patrol_core::sync::wire::{Fate, Later, Unread};
-use patrol_server::review::{self, Verdict};
-use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
+use patrol_core::sync::wire::{Fate, Fates, Later, Unread, kind};
+use patrol_server::review::{self, Decision};
+use patrol_tests::pushing::{
+    answers, change_of, enrolment_of, entry_of, hello_of, ledger_of, push,
+};
 use patrol_tests::world::{Phone, World};
 
 const INSPECTOR: &str = "巡查员01";
@@ -195,8 +197,8 @@ fn end_posts(world: &World) {
 #[test]
 fn a_held_change_is_held_until_it_is_settled_and_then_told_how() {
     for (verdict, after) in [
-        (Verdict::Release, Fate::Dup),
-        (Verdict::Refuse, Fate::Refused(Refusal::ReviewedAway)),
+        (Decision::Release, Fate::Dup),
+        (Decision::Refuse, Fate::Refused(Refusal::ReviewedAway)),
     ] {
         let mut ground = ground(7);
         let change = ground.made(Action::Note.code(), 2, "离任前看过");
@@ -275,7 +277,7 @@ fn a_frame_that_is_not_read_changes_nothing_and_is_not_read_again() {
     let change = ground.made(Action::Note.code(), 2, "看过");
     // Signed by another phone's key: the signer is not who carries it.
     let stranger = ground.world.enrol("巡查员02");
-    let mut enrolment = patrol_tests::pushing::enrolment_of(&stranger);
+    let mut enrolment = enrolment_of(&stranger);
     enrolment.seed = [1; 32];
     for _ in 0..2 {
         let fates = forged(&ground, &change, enrolment.seed);
@@ -317,4 +319,38 @@ fn forged(ground: &Ground, change: &[u8], seed: [u8; 32]) -> Result<Vec<Fate>, U
         .find(|(frame, _)| *frame == kind::FATES)
         .unwrap();
     Fates::decode(&fates.1, 1).unwrap().outcome
+}
+
+#[test]
+fn a_frame_that_the_server_does_not_know_is_answered_in_its_turn_and_stops_nothing() {
+    let ground = ground(9);
+    let phone = ground.phone();
+    let hello = hello_of(phone, &enrolment_of(phone)).encode();
+    let of_nothing = vec![0x80];
+    let frames: Vec<(u8, Vec<u8>)> = [
+        (kind::HELLO, hello),
+        (6, b"of a later version".to_vec()),
+        (200, b"to be passed over".to_vec()),
+        (kind::BUNDLE, of_nothing.clone()),
+        (kind::RELIC, of_nothing.clone()),
+        (kind::PUSH, of_nothing),
+        (kind::SKIPPABLE - 1, Vec::new()),
+    ]
+    .into();
+    let frames = answers(&ground.world.app, phone, &frames);
+    let fates = frames.iter().filter(|(kind, _)| *kind == kind::FATES);
+    let heard: Vec<_> = fates
+        .map(|(_, payload)| Fates::decode(payload, 0).unwrap())
+        .map(|fates| (fates.frame, fates.outcome))
+        .collect();
+    let unread = [
+        Unread::Newer,
+        Unread::Carried,
+        Unread::Newer,
+        Unread::Malformed,
+        Unread::Newer,
+    ];
+    let expected: Vec<_> = (0..).zip(unread.map(Err)).collect();
+    assert_eq!(heard, expected);
+    assert_eq!(frames.last().map(|(kind, _)| *kind), Some(kind::DONE));
 }

@@ -17,7 +17,7 @@ use patrol_core::store::enrolment::{self, Enrolment};
 use patrol_core::store::{changes, documents, feed};
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::seal::{Batch, leaf};
-use patrol_core::sync::wire::{self, Fate, Fates, Form, Hello, PushHead, Status, Unread, kind};
+use patrol_core::sync::wire::{self, Fate, Fates, Form, Hello, PushHead, Unread, kind};
 use patrol_server::app::App;
 use patrol_server::round::Round;
 
@@ -120,15 +120,8 @@ pub fn respond(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Vec<(u8, Vec<u8
 /// What the phone would say of itself.
 pub fn hello_of(phone: &Phone, enrolment: &Enrolment) -> Hello {
     Hello {
-        protocol: wire::PROTOCOL,
-        epoch: enrolment.epoch,
-        scopes_tag: [0; 4],
         cursors: phone.replica.store().read(feed::cursors).expect("a look"),
-        directory_tag: [0; 8],
-        raw_pages: false,
-        outbox_empty: false,
-        notice: 0,
-        status: Status::default(),
+        ..Hello::first(enrolment.epoch)
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use patrol_core::domain::directory::Directory;
 use patrol_core::domain::id::PersonId;
-use patrol_server::api::{self, CookieKind};
+use patrol_server::api::{CookieKind, Settings};
 use patrol_server::app::{App, Environment, draw_identity};
 use patrol_server::auth;
+use patrol_server::listen;
 use patrol_server::store::sqlite::SqliteStore;
 use tokio::sync::oneshot;
 
@@ -70,10 +71,10 @@ impl Served {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let router = api::router(Arc::clone(&app), CookieKind::Plain);
-        let serving =
-            axum::serve(listener, router).with_graceful_shutdown(async { _ = stopped.await });
-        tokio::spawn(async move { drop(serving.await) });
+        let settings = Settings::new(CookieKind::Plain);
+        tokio::spawn(listen::serve(listener, Arc::clone(&app), settings, async {
+            _ = stopped.await
+        }));
         Ok(Self {
             app,
             address,

@@ -23,6 +23,8 @@ use patrol_server::app::{App, draw_identity};
 use patrol_server::auth;
 use patrol_server::directory::{synthetic_people, zhuhai};
 use patrol_server::office;
+use patrol_server::review;
+use patrol_server::store::BoxedChange;
 use patrol_server::store::faulty::FaultyStore;
 use patrol_server::store::memory::MemoryStore;
 
@@ -203,6 +205,12 @@ impl World {
         for phone in self.phones.values() {
             phone.link.lead_to(Arc::clone(&self.app));
         }
+    }
+
+    /// What is held for review, in the order in which it came.
+    pub fn held(&self) -> Vec<BoxedChange> {
+        let held = review::held(&self.app, 0, usize::MAX >> 8).expect("a read of the model");
+        held.into_iter().map(|(_, change)| change).collect()
     }
 
     /// A fresh idempotency key.

@@ -23,7 +23,7 @@ use patrol_core::store::{Store, changes, documents, feed};
 use patrol_core::sync::http::Http;
 use patrol_core::sync::seal::{Batch, leaf};
 use patrol_core::sync::session::{self, Incoming, Session};
-use patrol_core::sync::wire::{self, Fate, Form, Hello, PushHead, Status, Unread};
+use patrol_core::sync::wire::{self, Fate, Form, Hello, PushHead, Unread};
 use patrol_server::host::SystemEnvironment;
 use patrol_server::office;
 use patrol_tests::clock::{Clock, Machine};
@@ -143,15 +143,8 @@ impl Attack {
         let mut items = Writer::default();
         wire::write_raw(&mut items, self.case, bytes);
         let hello = Hello {
-            protocol: wire::PROTOCOL,
-            epoch: enrolment.epoch,
-            scopes_tag: [0; 4],
             cursors: self.inspector.store().read(feed::cursors).unwrap(),
-            directory_tag: [0; 8],
-            raw_pages: false,
-            outbox_empty: false,
-            notice: 0,
-            status: Status::default(),
+            ..Hello::first(enrolment.epoch)
         };
         let body = session::request(&hello, &[head.encode(1, &items.finish())]);
         let response = self.post(body).await;

@@ -9,7 +9,7 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::error::Error;
 use patrol_core::replica::{Deed, SyncState};
 use patrol_core::sync::wire::Notice;
-use patrol_server::review::{self, Verdict};
+use patrol_server::review::{self, Decision};
 use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::simulation::audit::entry_of;
 use patrol_tests::world::World;
@@ -58,14 +58,14 @@ fn a_fix_made_before_the_cadre_left_is_held_and_then_released() {
     world.phone(&cadre).sync().unwrap();
     assert_eq!(world.stage(case), "dispatched");
     assert_eq!(world.phone(&cadre).replica.status().unwrap().held, 1);
-    let held = review::held(&world.app, 10).unwrap();
+    let held = world.held();
     let person = world.person(DISPATCHER);
     review::settle(
         &world.app,
         person,
         case,
         held[0].hash,
-        Verdict::Release,
+        Decision::Release,
         "离任前已修好",
     )
     .unwrap();
@@ -111,7 +111,7 @@ fn a_phone_reported_lost_gets_nothing_more_and_its_work_is_collected_for_review(
 
     world.phone(INSPECTOR).sync().unwrap();
     assert_eq!(world.phone(INSPECTOR).stage(case), "reported");
-    assert_eq!(review::held(&world.app, 10).unwrap().len(), 1);
+    assert_eq!(world.held().len(), 1);
 }
 
 #[test]
@@ -165,14 +165,14 @@ fn two_values_written_at_once_are_both_kept_and_named() {
 }
 
 /// Settles the held change of an entry.
-fn settle(world: &World, case: DocumentId, entry: EntryId, verdict: Verdict) {
-    let held = review::held(&world.app, 100).unwrap();
+fn settle(world: &World, case: DocumentId, entry: EntryId, decision: Decision) {
+    let held = world.held();
     let change = held
         .iter()
         .find(|change| entry_of(case, &change.body) == Some(entry))
         .unwrap();
     let person = world.person(DISPATCHER);
-    review::settle(&world.app, person, case, change.hash, verdict, "看过").unwrap();
+    review::settle(&world.app, person, case, change.hash, decision, "看过").unwrap();
 }
 
 /// The codes in a phone's boxes, sorted.
@@ -203,7 +203,7 @@ fn a_first_count_that_a_review_refuses_takes_the_whole_tally_along() {
     world.phone(INSPECTOR).replica.act(tally, &again).unwrap();
     end_posts(&world, INSPECTOR);
     world.phone(INSPECTOR).sync().unwrap();
-    settle(&world, tally, first, Verdict::Refuse);
+    settle(&world, tally, first, Decision::Refuse);
     for _ in 0..2 {
         world.phone(INSPECTOR).sync().unwrap();
     }
@@ -225,13 +225,13 @@ fn what_stands_on_a_held_deed_goes_on_when_a_deed_between_them_is_refused() {
         ["一", "二", "三"].map(|words| inspector.note(case, words).unwrap());
     end_posts(&world, INSPECTOR);
     world.phone(INSPECTOR).sync().unwrap();
-    settle(&world, case, second, Verdict::Refuse);
-    settle(&world, case, first, Verdict::Release);
+    settle(&world, case, second, Decision::Refuse);
+    settle(&world, case, first, Decision::Release);
     for _ in 0..2 {
         world.phone(INSPECTOR).sync().unwrap();
     }
     assert_eq!(codes(&mut world, INSPECTOR), ["review", "reviewed_away"]);
-    settle(&world, case, third, Verdict::Release);
+    settle(&world, case, third, Decision::Release);
     world.phone(INSPECTOR).sync().unwrap();
     assert_eq!(codes(&mut world, INSPECTOR), ["reviewed_away"]);
     let view = world.phone(INSPECTOR).replica.case(case).unwrap();
@@ -253,7 +253,7 @@ fn late_work_of_several_frames_is_held_whole() {
     }
     end_posts(&world, INSPECTOR);
     world.phone(INSPECTOR).sync().unwrap();
-    assert_eq!(review::held(&world.app, 100).unwrap().len(), 31);
+    assert_eq!(world.held().len(), 31);
     let status = world.phone(INSPECTOR).replica.status().unwrap();
     assert_eq!((status.outbox, status.held), (0, 31));
 }
@@ -266,6 +266,6 @@ fn a_review_is_settled_although_the_case_grows_meanwhile() {
     end_posts(&world, INSPECTOR);
     world.phone(INSPECTOR).sync().unwrap();
     world.store.break_next(Call::Commit, Break::Stale);
-    settle(&world, case, report, Verdict::Release);
+    settle(&world, case, report, Decision::Release);
     assert_eq!(world.stage(case), "reported");
 }

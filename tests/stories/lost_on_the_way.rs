@@ -10,7 +10,6 @@ use patrol_core::domain::id::DocumentId;
 use patrol_core::store::{boxes, changes, documents};
 use patrol_core::sync::wire::Notice;
 use patrol_server::app::App;
-use patrol_server::review;
 use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::world::{Phone, World};
 
@@ -146,13 +145,13 @@ fn a_held_change_that_the_server_has_lost_is_pushed_and_held_again() {
     world.store.break_next(Call::Commit, Break::Lie);
     hall.sync().unwrap();
     assert_eq!(hall.replica.status().unwrap().held, 1);
-    assert_eq!(review::held(&world.app, 10).unwrap().len(), 0);
+    assert_eq!(world.held().len(), 0);
     // What comes later is logged, and shows that it is missing.
     hall.report(world.villages(INSPECTOR)[0], "路灯不亮");
     hall.sync().unwrap();
     hall.sync().unwrap();
     assert_eq!(resends(&hall), [[(1, 1)]]);
-    assert_eq!(review::held(&world.app, 10).unwrap().len(), 1);
+    assert_eq!(world.held().len(), 1);
     let status = hall.replica.status().unwrap();
     assert_eq!((status.outbox, status.held), (0, 1));
     assert_eq!(hall.stage(case), "dispatched");

@@ -223,7 +223,7 @@ fn who_loses_every_scope_lets_go_of_all_but_his_own_work_and_gets_it_back_with_t
 
 #[test]
 fn a_report_that_is_refused_goes_into_the_box_with_all_that_was_done_to_it() {
-    use patrol_server::review::{self, Verdict};
+    use patrol_server::review::{self, Decision};
     let mut world = World::new(25);
     let village = world.villages(INSPECTOR)[0];
     let (case, _) = world.phone(INSPECTOR).report(village, "井盖破损");
@@ -238,7 +238,7 @@ fn a_report_that_is_refused_goes_into_the_box_with_all_that_was_done_to_it() {
             patrol_core::domain::refusal::Refusal::HeldDocument
         ))
     ));
-    let held = review::held(&world.app, 10).unwrap();
+    let held = world.held();
     assert_eq!(held.len(), 2);
     let person = world.person(DISPATCHER);
     review::settle(
@@ -246,7 +246,7 @@ fn a_report_that_is_refused_goes_into_the_box_with_all_that_was_done_to_it() {
         person,
         case,
         held[0].hash,
-        Verdict::Refuse,
+        Decision::Refuse,
         "假的",
     )
     .unwrap();

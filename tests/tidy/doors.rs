@@ -65,6 +65,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "server/src/intake",
             "server/src/office",
             "server/src/review",
+            "server/src/contact.rs",
             "server/src/holes.rs",
         ],
     ),

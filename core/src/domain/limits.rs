@@ -72,6 +72,8 @@ pub const FRAME_BYTES_MAX: usize = 6 * 1024 * 1024;
 pub const PUSH_FRAME_CHANGES_MAX: usize = 4_096;
 /// Bytes of one request at most, decompressed.
 pub const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Frames of one request at most: `REQUEST_BYTES_AIM` in the smallest frames that a phone makes, and half as many again.
+pub const REQUEST_FRAMES_MAX: usize = 1_536;
 /// Bytes of one response at most, decompressed: a bound against a broken server, not a limit of a phone.
 pub const RESPONSE_BYTES_MAX: usize = 1 << 30;
 /// Bytes of frames that the server makes at a time, before it hands them to the socket.
@@ -84,6 +86,10 @@ pub const REVOKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 21;
 /// Milliseconds without a byte after which a connection counts as stalled.
 pub const STALL_MS: u64 = 30_000;
+/// Connections that the server holds open at once, with its own files below the 1,024 handles that systems give a program.
+pub const CONNECTIONS_MAX: usize = 900;
+/// Milliseconds before the server tries again to take in a connection, where it could not.
+pub const ACCEPT_PAUSE_MS: u64 = 1_000;
 /// Milliseconds within which contacts of a device are noted as one.
 pub const CONTACT_NOTE_MS: i64 = 60_000;
 /// Rows of a device's log that one round reads when it looks for losses.
@@ -121,7 +127,9 @@ pub const LOGIN_CHARS_MAX: usize = 64;
 pub const LOGIN_BYTES_MAX: usize = 4 * LOGIN_CHARS_MAX;
 /// Milliseconds that open requests have when the server is told to stop.
 pub const STOP_MS: u64 = 10_000;
-/// Rows of one page of a list in the API.
+/// Rows of one page of a list in the API, where nothing else is asked.
+pub const LIST_ROWS: usize = 50;
+/// Rows of one page of a list in the API, at most.
 pub const LIST_ROWS_MAX: usize = 200;
 /// Bytes of a JSON request.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;

@@ -66,6 +66,7 @@ impl Replica {
                 outbox_empty: changes::outbox_len(connection)? == 0,
                 notice: state.notice_last,
                 status: status_to_tell(connection, &state, status)?,
+                last_n: enrolment::last_n(connection)?,
             };
             Ok((
                 Prepared {

@@ -19,7 +19,7 @@ use crate::store::boxes::{self, BoxState};
 use crate::store::changes::{self, ChangeState};
 use crate::store::enrolment::{self, Anchor, Enrolment};
 use crate::store::{documents, feed};
-use crate::sync::wire::{Done, Fate, Notice, Scopes, Welcome};
+use crate::sync::wire::{self, Done, Fate, Notice, Scopes, Welcome};
 
 impl Replica {
     /// Applies the beginning of a response. Returns whether something has gone back into the outbox.
@@ -110,7 +110,7 @@ impl Replica {
     pub(super) fn apply_done(&self, done: &Done, server_time: Timestamp) -> Result<bool> {
         self.store.write(|transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
-            let (mut differs, mut is_whole, mut is_off) = (false, true, false);
+            let (mut differs, mut is_whole, mut stays_off) = (false, true, false);
             for scope in feed::scopes(transaction)? {
                 let Some((_, digest)) = done
                     .digests
@@ -126,15 +126,17 @@ impl Replica {
                     }
                     continue;
                 }
-                is_off = true;
                 feed::set_mismatches(transaction, scope.number, scope.mismatches + 1)?;
+                // One listing is to mend it. What that did not mend is for a person to look at.
                 if scope.mismatches == 0 {
                     feed::relist(transaction, scope.number)?;
                     differs = true;
+                } else {
+                    stays_off = true;
                 }
             }
             // Where the sums differ, membership cannot be trusted to say what may go.
-            if !done.has_more && !is_off && is_whole {
+            if !done.has_more && !differs && !stays_off && is_whole {
                 documents::evict(transaction)?;
             }
             let mut state = enrolment::round_state(transaction)?;
@@ -142,7 +144,7 @@ impl Replica {
             state.failures = 0;
             state.raw_pages = false;
             state.frame_bytes = (state.frame_bytes * 2).min(limits::PUSH_FRAME_BYTES_MAX);
-            state.last_error = is_off.then(|| "digest".to_owned());
+            state.last_error = stays_off.then(|| wire::DIGEST.to_owned());
             enrolment::put_round_state(transaction, &state)?;
             Ok(differs)
         })

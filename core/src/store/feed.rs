@@ -149,7 +149,7 @@ pub fn set_mismatches(
     Ok(())
 }
 
-/// Ends a listing: members that it did not name go. Returns them.
+/// Ends a listing: members that it did not name go, and the scope's sum is taken anew over those that stay.
 pub fn end_listing(transaction: &Transaction<'_>, number: ScopeNumber) -> Result<()> {
     let stale: Vec<(DocumentNumber, [u8; 16])> = transaction
         .prepare_cached(
@@ -166,7 +166,15 @@ pub fn end_listing(transaction: &Transaction<'_>, number: ScopeNumber) -> Result
             Digest(u128::from_be_bytes(digest)),
         )?;
     }
-    Ok(())
+    let mut sum = Digest::default();
+    let mut statement = transaction.prepare_cached(
+        "SELECT documents.digest FROM members JOIN documents ON documents.no = members.document WHERE members.scope = ?1",
+    )?;
+    let mut rows = statement.query([number.cast_signed()])?;
+    while let Some(row) = rows.next()? {
+        sum = sum.with(Digest(u128::from_be_bytes(bytes(row, 0)?)));
+    }
+    put_digest(transaction, number, sum)
 }
 
 /// A document is in a scope. Its digest is added when it was not.
@@ -245,6 +253,10 @@ fn add_digest(
         .optional()?;
     let Some(sum) = sum else { return Ok(()) };
     let sum = Digest(u128::from_be_bytes(sum)).without(without).with(with);
+    put_digest(transaction, number, sum)
+}
+
+fn put_digest(transaction: &Transaction<'_>, number: ScopeNumber, sum: Digest) -> Result<()> {
     transaction
         .prepare_cached("UPDATE cursors SET digest = ?2 WHERE scope = ?1")?
         .execute(params![number.cast_signed(), sum.0.to_be_bytes()])?;

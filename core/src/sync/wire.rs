@@ -17,7 +17,7 @@ pub use hello::Hello;
 pub use notice::Notice;
 pub use page::PageTail;
 pub use push::{PushHead, read_raw, read_raw_of_page, write_raw, write_raw_of_page};
-pub use status::Status;
+pub use status::{DIGEST, Status};
 pub use welcome::{Scopes, Welcome};
 
 use crate::cbor::{Fault, Reader, Result, Writer};

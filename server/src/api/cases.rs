@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use patrol_core::domain::action::Action;
+use patrol_core::domain::action::{Action, DocumentKind};
 use patrol_core::domain::id::{ChangeHash, DocumentId, EntryId, PersonId};
 use patrol_core::domain::limits;
+use patrol_core::domain::stage::Stage;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Host;
-use super::extract::{Asked, Body, Named};
+use super::extract::{Asked, Body, Named, rows_of};
 use super::json::{self, BodyJson, CaseJson, CaseRowJson, FieldsJson};
 use crate::app::App;
 use crate::auth::Caller;
@@ -25,7 +26,8 @@ pub(super) struct ListQuery {
     /// Stages, separated by commas.
     stage: String,
     number: Option<String>,
-    conflicts: Option<String>,
+    /// Only those with an unsettled conflict.
+    conflicts: bool,
     after: Option<String>,
     limit: Option<usize>,
 }
@@ -48,18 +50,20 @@ pub(super) async fn list(
         .as_deref()
         .map(|text| read_after(text).ok_or(ApiError::BadRequest("after")))
         .transpose()?;
-    let limit = query.limit.unwrap_or(50).clamp(1, limits::LIST_ROWS_MAX);
+    let limit = rows_of(query.limit)?;
+    if !query.kind.is_empty() && DocumentKind::from_word(&query.kind).is_none() {
+        return Err(ApiError::BadRequest("kind"));
+    }
+    let stages = query.stage.split(',').filter(|stage| !stage.is_empty());
+    let stages = stages.map(|stage| Stage::from_word(stage).map(|_| stage.to_owned()));
     let query = CaseQuery {
         kind: query.kind,
-        stages: query
-            .stage
-            .split(',')
-            .filter(|stage| !stage.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        stages: stages
+            .collect::<Option<_>>()
+            .ok_or(ApiError::BadRequest("stage"))?,
         scopes: None,
         number: query.number,
-        conflicts_only: query.conflicts.is_some(),
+        conflicts_only: query.conflicts,
         after,
         limit,
     };

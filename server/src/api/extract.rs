@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use patrol_core::domain::limits;
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
@@ -52,5 +53,13 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
         let path = Path::from_request_parts(parts, state).await;
         path.map(|Path(value)| Self(value))
             .map_err(|_| ApiError::NotFound)
+    }
+}
+
+/// How many rows of a list are asked for.
+pub(super) fn rows_of(limit: Option<usize>) -> Result<usize, ApiError> {
+    match limit.unwrap_or(limits::LIST_ROWS) {
+        limit @ 1..=limits::LIST_ROWS_MAX => Ok(limit),
+        _ => Err(ApiError::BadRequest("limit")),
     }
 }

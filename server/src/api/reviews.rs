@@ -8,12 +8,12 @@ use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
 use serde::{Deserialize, Serialize};
 
-use super::extract::{Body, Named};
+use super::extract::{Asked, Body, Named, rows_of};
 use super::{Host, json};
 use crate::auth::Caller;
 use crate::calendar::rfc3339;
 use crate::error::ApiError;
-use crate::review::{self, Verdict};
+use crate::review::{self, Decision};
 use crate::store::BoxedChange;
 
 #[derive(Serialize)]
@@ -26,18 +26,41 @@ pub(super) struct HeldAnswer {
     entry: Option<json::EntryJson>,
 }
 
-/// `GET /v1/reviews`: what is held.
+#[derive(Deserialize, Debug, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ListQuery {
+    after: Option<u64>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ListAnswer {
+    reviews: Vec<HeldAnswer>,
+    /// Give it back as `after` for the next page.
+    next: Option<u64>,
+}
+
+/// `GET /v1/reviews`: a page of what is held, in the order in which it came.
 pub(super) async fn list(
     State(host): State<Host>,
     Caller(caller): Caller,
-) -> Result<Json<Vec<HeldAnswer>>, ApiError> {
+    Asked(query): Asked<ListQuery>,
+) -> Result<Json<ListAnswer>, ApiError> {
+    let (after, limit) = (query.after.unwrap_or(0), rows_of(query.limit)?);
+    // A number that no row can have is after all of them.
+    let after = after.min(i64::MAX.cast_unsigned());
     let held = host.blocking(move |app| {
         if !review::may_settle(app, caller) {
             return Err(ApiError::Forbidden("not_permitted"));
         }
-        Ok(review::held(app, limits::LIST_ROWS_MAX)?)
+        Ok(review::held(app, after, limit)?)
     });
-    Ok(Json(held.await??.iter().map(held_json).collect()))
+    let held = held.await??;
+    let next = held.last().filter(|_| held.len() == limit);
+    Ok(Json(ListAnswer {
+        next: next.map(|(no, _)| *no),
+        reviews: held.iter().map(|(_, held)| held_json(held)).collect(),
+    }))
 }
 
 fn held_json(held: &BoxedChange) -> HeldAnswer {
@@ -61,7 +84,7 @@ fn held_json(held: &BoxedChange) -> HeldAnswer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SettleRequest {
-    verdict: String,
+    decision: String,
     words: String,
 }
 
@@ -74,10 +97,10 @@ pub(super) async fn settle(
 ) -> Result<Json<()>, ApiError> {
     let document = DocumentId::from_hex(&document).ok_or(ApiError::NotFound)?;
     let change = ChangeHash::from_hex(&change).ok_or(ApiError::NotFound)?;
-    let verdict = match request.verdict.as_str() {
-        "release" => Verdict::Release,
-        "refuse" => Verdict::Refuse,
-        _ => return Err(ApiError::BadRequest("verdict")),
+    let decision = match request.decision.as_str() {
+        "release" => Decision::Release,
+        "refuse" => Decision::Refuse,
+        _ => return Err(ApiError::BadRequest("decision")),
     };
     if request.words.trim().is_empty() || request.words.chars().count() > limits::ENTRY_WORDS_MAX {
         return Err(ApiError::BadRequest("words"));
@@ -91,7 +114,7 @@ pub(super) async fn settle(
             caller,
             document,
             change,
-            verdict,
+            decision,
             &request.words,
         )?)
     })

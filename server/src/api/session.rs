@@ -36,7 +36,7 @@ pub(super) async fn sign_in(
     if !auth::is_same_origin(&parts) {
         return Err(ApiError::Forbidden("foreign_origin"));
     }
-    let cookies = host.cookies;
+    let cookies = host.settings.cookies;
     let turn = host.turn_to_hash().await?;
     let signed_in = host.blocking(move |app| {
         // Held by the work, not by the request: a client that hangs up frees no place.
@@ -100,7 +100,7 @@ pub(super) async fn sign_out(
     Caller(_): Caller,
     parts: Parts,
 ) -> Result<Response, ApiError> {
-    let gone = cookie("", 0, host.cookies);
+    let gone = cookie("", 0, host.settings.cookies);
     if let Some(token) = auth::session_token(&parts) {
         host.blocking(move |app| app.store.end_session(auth::hash_of(&token)))
             .await??;

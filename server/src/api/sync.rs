@@ -10,6 +10,7 @@ use futures_util::stream::{self, StreamExt as _};
 use patrol_core::domain::limits;
 use patrol_core::sync::frame::{Frame, FrameReader, FrameWriter, StreamFault, Volume};
 use patrol_core::sync::wire::CONTENT_TYPE;
+use tokio::time::timeout;
 
 use super::Host;
 use crate::auth::CallingDevice;
@@ -29,11 +30,15 @@ pub(super) async fn round(
     }
     let mut round = Round::new(Arc::clone(&host.app), device);
     let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
-    let mut pieces = body.into_data_stream();
-    while let Some(piece) = pieces.next().await {
+    let (mut pieces, mut count) = (body.into_data_stream(), 0);
+    let stall = host.settings.stall;
+    while let Some(piece) = timeout(stall, pieces.next())
+        .await
+        .map_err(|_| ApiError::Stalled)?
+    {
         // A request that dies here keeps what its earlier frames have committed.
         let piece = piece.map_err(|_| ApiError::BadRequest("cut"))?;
-        let frames = frames(&mut reader, &piece)?;
+        let frames = frames(&mut reader, &piece, &mut count)?;
         if !frames.is_empty() {
             round = host.blocking(move |_| take_in(round, &frames)).await??;
         }
@@ -61,7 +66,12 @@ fn respond(body: Body) -> Response {
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
 }
 
-fn frames(reader: &mut FrameReader, piece: &[u8]) -> Result<Vec<Frame>, ApiError> {
+/// The frames that a piece completes. Each is answered by one, so their number is bounded too.
+fn frames(
+    reader: &mut FrameReader,
+    piece: &[u8],
+    count: &mut usize,
+) -> Result<Vec<Frame>, ApiError> {
     let fault = |fault| match fault {
         StreamFault::TooLarge => ApiError::TooLarge,
         StreamFault::Foreign | StreamFault::Damaged => ApiError::BadRequest("malformed"),
@@ -69,6 +79,10 @@ fn frames(reader: &mut FrameReader, piece: &[u8]) -> Result<Vec<Frame>, ApiError
     let mut frames = Vec::new();
     reader.push(piece).map_err(fault)?;
     while let Some(frame) = reader.next_frame().map_err(fault)? {
+        *count += 1;
+        if *count > limits::REQUEST_FRAMES_MAX {
+            return Err(ApiError::TooLarge);
+        }
         frames.push(frame);
     }
     Ok(frames)

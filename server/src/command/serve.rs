@@ -2,18 +2,16 @@
 //!
 //! What is served is `api`'s; nothing is decided here.
 
-use std::future::IntoFuture as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::Faults;
-use crate::api::{self, CookieKind};
+use crate::api::{CookieKind, Settings};
 use crate::app::App;
 use crate::config::Config;
-use crate::directory;
-use crate::retire;
+use crate::{directory, listen, retire};
 
 /// Serves until it is told to stop.
 ///
@@ -40,26 +38,30 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     let address = listener.local_addr().map_err(one)?;
     // Scripts and tests wait for this line, and read the port from it.
     tracing::info!(listen = %address, "listening on {address}");
-    let cookies = if config.plain_cookies {
-        CookieKind::Plain
-    } else {
-        CookieKind::Secure
+    let settings = Settings {
+        cookies: if config.plain_cookies {
+            CookieKind::Plain
+        } else {
+            CookieKind::Secure
+        },
+        stall: Duration::from_millis(config.stall_ms),
     };
     let daily = tokio::spawn(daily(Arc::clone(&app)));
     let stopping = Arc::new(Notify::new());
     let stop = Arc::clone(&stopping);
-    let served = axum::serve(listener, api::router(app, cookies))
-        .with_graceful_shutdown(async move { stop.notified().await });
-    let mut served = std::pin::pin!(served.into_future());
+    let served = listen::serve(listener, app, settings, async move {
+        stop.notified().await;
+    });
+    let mut served = std::pin::pin!(served);
     tokio::select! {
-        ended = &mut served => return ended.map_err(one),
+        () = &mut served => {}
         () = signals.heard() => {}
     }
     tracing::info!("stopping: open requests may finish");
     daily.abort();
     stopping.notify_one();
     match tokio::time::timeout(Duration::from_millis(config.stop_ms), served).await {
-        Ok(ended) => ended.map_err(one),
+        Ok(()) => Ok(()),
         Err(_) => {
             // Whatever they had not committed, their senders will send again.
             tracing::warn!("open requests were cut after {} ms", config.stop_ms);

@@ -199,6 +199,12 @@ fn boxes_fates_and_notices_are_kept(store: &dyn Store) {
         look(store, |snapshot| snapshot.held_of(document(1))),
         [boxed(1, BoxedAs::Held)]
     );
+    let held = |after, limit| look(store, |snapshot| snapshot.held(after, limit));
+    let [(first_no, first_held)] = &held(0, 9)[..] else {
+        panic!("one is held: {:?}", held(0, 9));
+    };
+    assert_eq!(*first_held, boxed(1, BoxedAs::Held));
+    assert_eq!((held(*first_no, 9), held(0, 0)), (vec![], vec![]));
     let settled = Settled {
         person: PersonId([3; 8]),
         at: Timestamp(8),
@@ -216,6 +222,7 @@ fn boxes_fates_and_notices_are_kept(store: &dyn Store) {
     };
     store.commit(&second).expect("a review is settled");
     assert_eq!(look(store, |snapshot| snapshot.held_of(document(1))), []);
+    assert_eq!(held(0, 9), []);
     assert_eq!(
         look(store, |snapshot| snapshot
             .boxed(device, ChangeHash([1; 32]))),

@@ -34,7 +34,7 @@ struct State {
     scopes: BTreeMap<Scope, ScopeRow>,
     feeds: BTreeMap<u64, Feed>,
     /// With the order in which they came.
-    boxed: BTreeMap<(DeviceId, ChangeHash), (usize, BoxedChange)>,
+    boxed: BTreeMap<(DeviceId, ChangeHash), (u64, BoxedChange)>,
     fates: BTreeMap<(DeviceId, u64, EntryId), String>,
     batches: BTreeMap<DeviceId, Vec<BatchRow>>,
     notices: BTreeMap<DeviceId, Notices>,

@@ -188,9 +188,7 @@ pub(crate) fn dump(app: &App) -> String {
         for number in 1..100 {
             add(&snapshot.feed(number, 0, 10_000)?);
         }
-        for id in snapshot.held(1_000)? {
-            add(&snapshot.held_of(id)?);
-        }
+        add(&snapshot.held(0, 1_000)?);
         let devices = snapshot.devices()?;
         add(&devices);
         let ids = devices.iter().map(|device| device.id);

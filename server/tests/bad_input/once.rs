@@ -101,21 +101,21 @@ fn a_key_is_its_persons_own() {
 }
 
 #[test]
-fn a_review_is_settled_once_with_a_verdict_and_words() {
+fn a_review_is_settled_once_with_a_decision_and_words() {
     let ground = Ground::new();
     let path = format!("/v1/reviews/{}/{}", ground.case, ground.held);
     let mut wrong = Vec::new();
     let long = "字".repeat(limits::ENTRY_WORDS_MAX + 1);
-    for (verdict, words, code) in [
-        ("maybe", "看过", "verdict"),
-        ("", "看过", "verdict"),
-        ("Release", "看过", "verdict"),
+    for (decision, words, code) in [
+        ("maybe", "看过", "decision"),
+        ("", "看过", "decision"),
+        ("Release", "看过", "decision"),
         ("release", "", "words"),
         ("release", " \n", "words"),
         ("refuse", &long, "words"),
     ] {
-        let settle = json!({ "verdict": verdict, "words": words });
-        wrong.extend(ground.try_it(verdict, &Ask::post(DESK, &path, &settle), 400, code));
+        let settle = json!({ "decision": decision, "words": words });
+        wrong.extend(ground.try_it(decision, &Ask::post(DESK, &path, &settle), 400, code));
     }
     assert_eq!(wrong, [] as [String; 0]);
     for (first, second) in [
@@ -125,8 +125,8 @@ fn a_review_is_settled_once_with_a_verdict_and_words() {
     ] {
         let ground = Ground::new();
         let path = format!("/v1/reviews/{}/{}", ground.case, ground.held);
-        let settle = |verdict: &str| {
-            let settle = json!({ "verdict": verdict, "words": "看过" });
+        let settle = |decision: &str| {
+            let settle = json!({ "decision": decision, "words": "看过" });
             Ask::post(DESK, &path, &settle)
         };
         let settled = ground.send(&settle(first));

@@ -1,6 +1,8 @@
 //! Requests that are wrong before anything is asked of the rules: unknown URLs and methods, nobody signed in, bodies that are none.
 
 use patrol_core::domain::limits;
+use patrol_core::sync::frame::{FrameWriter, Volume};
+use patrol_core::sync::wire::{Hello, kind as frame_kind};
 use serde_json::{Value, json};
 
 use super::ground::{ADMIN, Ask, DESK, Ground, STRANGER, WALKER};
@@ -34,7 +36,7 @@ fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value
         (
             Some(DESK),
             format!("/v1/reviews/{}/{}", ground.case, ground.held),
-            json!({ "verdict": "release", "words": "看过" }),
+            json!({ "decision": "release", "words": "看过" }),
         ),
     ]
 }
@@ -255,6 +257,22 @@ fn phones_without_a_good_token_get_nothing_and_what_is_not_of_the_protocol_neith
         };
         wrong.extend(ground.try_it("body", &ask, 400, code));
     }
+    let mut stream = FrameWriter::new(Volume::Much);
+    let hello = Hello::first(ground.office.app.identity.epoch);
+    stream.write(frame_kind::HELLO, &hello.encode());
+    for _ in 0..limits::REQUEST_FRAMES_MAX {
+        stream.write(200, b"to be passed over");
+    }
+    let ask = Ask {
+        body: [stream.take(), stream.finish()].concat(),
+        ..sync(kind(good))
+    };
+    // Its hello counts: the phone has been heard of.
+    let reply = ground.send(&ask);
+    assert_eq!(
+        (reply.status, &reply.json()["error"]["code"]),
+        (413, &json!("too_large"))
+    );
     assert_eq!(wrong, [] as [String; 0]);
 }
 
@@ -309,7 +327,7 @@ fn a_case_that_is_not_there_and_one_that_is_not_for_the_person_are_told_alike() 
 fn names_of_nothing_are_not_found() {
     let ground = Ground::new();
     let mut wrong = Vec::new();
-    let settle = json!({ "verdict": "refuse", "words": "看过" });
+    let settle = json!({ "decision": "refuse", "words": "看过" });
     let hash = "00".repeat(32);
     for path in [
         format!("/v1/reviews/{ABSENT}/{hash}"),
@@ -340,8 +358,26 @@ fn names_of_nothing_are_not_found() {
         ("limit=-1", "query"),
         ("limit=many", "query"),
         ("surprise=1", "query"),
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("kind=Case", "kind"),
+        ("kind=photo", "kind"),
+        ("stage=open", "stage"),
+        ("stage=closed,open", "stage"),
+        ("conflicts=1", "query"),
+        ("conflicts=", "query"),
     ] {
         let ask = Ask::get(DESK, format!("/v1/cases?{query}"));
+        wrong.extend(ground.try_it("query", &ask, 400, code));
+    }
+    for (query, code) in [
+        ("after=x", "query"),
+        ("after=-1", "query"),
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("surprise=1", "query"),
+    ] {
+        let ask = Ask::get(DESK, format!("/v1/reviews?{query}"));
         wrong.extend(ground.try_it("query", &ask, 400, code));
     }
     assert_eq!(wrong, [] as [String; 0]);
@@ -362,7 +398,7 @@ fn what_only_some_may_do_is_forbidden_to_the_others() {
             wrong.extend(ground.try_it(who, &ask, 403, "not_permitted"));
         }
     }
-    let settle = json!({ "verdict": "release", "words": "看过" });
+    let settle = json!({ "decision": "release", "words": "看过" });
     let path = format!("/v1/reviews/{}/{}", ground.case, ground.held);
     for who in [WALKER, ADMIN, "值班长01"] {
         wrong.extend(ground.try_it(who, &Ask::get(who, "/v1/reviews"), 403, "not_permitted"));

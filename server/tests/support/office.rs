@@ -8,11 +8,12 @@ use patrol_core::domain::directory::Post;
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
-use patrol_server::api::{self, CookieKind};
+use patrol_server::api::{CookieKind, Settings};
 use patrol_server::app::{App, Environment, draw_identity};
 use patrol_server::auth;
 use patrol_server::calendar::rfc3339;
 use patrol_server::directory::{SYNTHETIC_SINCE, synthetic_people, zhuhai};
+use patrol_server::listen;
 use patrol_server::store::BrowserSession;
 use patrol_server::store::memory::MemoryStore;
 use serde_json::{Value, json};
@@ -79,8 +80,12 @@ impl Office {
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
             .expect("a port is free");
         let address = listener.local_addr().expect("an address");
-        let router = api::router(Arc::clone(&app), cookies);
-        runtime.spawn(async move { axum::serve(listener, router).await });
+        runtime.spawn(listen::serve(
+            listener,
+            Arc::clone(&app),
+            Settings::new(cookies),
+            std::future::pending(),
+        ));
         Self {
             app,
             machine,

@@ -40,6 +40,8 @@ fn program(args: &[&str]) -> Command {
         "SYNTHETIC_PEOPLE",
         "PLAIN_COOKIES",
         "URL",
+        "STOP_MS",
+        "STALL_MS",
     ] {
         command.env_remove(format!("XUNCUN_{name}"));
     }

@@ -11,9 +11,10 @@ use patrol_core::domain::entry::Body;
 use patrol_core::domain::id::DocumentId;
 use patrol_core::replica::{Cancel, Deed, Replica};
 use patrol_core::sync::http::Http;
-use patrol_server::api::{self, CookieKind};
+use patrol_server::api::{CookieKind, Settings};
 use patrol_server::app::{App, draw_identity};
 use patrol_server::auth;
+use patrol_server::listen;
 use patrol_server::store::sqlite::SqliteStore;
 
 use super::bytes::villages_of;
@@ -183,7 +184,6 @@ pub async fn serve(file: &Path, seed: u64) {
         .await
         .expect("a free port");
     println!("http://{}", listener.local_addr().expect("an address"));
-    axum::serve(listener, api::router(app, CookieKind::Plain))
-        .await
-        .expect("it serves until it is ended");
+    let settings = Settings::new(CookieKind::Plain);
+    listen::serve(listener, app, settings, std::future::pending()).await;
 }

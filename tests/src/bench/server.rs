@@ -22,9 +22,7 @@ use patrol_core::sync::frame::FrameReader;
 use patrol_core::sync::seal::{Batch, leaf};
 use patrol_core::sync::session;
 use patrol_core::sync::strip::{Stripper, Way};
-use patrol_core::sync::wire::{
-    CONTENT_TYPE, Cursor, Fate, Fates, Form, Hello, PROTOCOL, PushHead, Status, kind,
-};
+use patrol_core::sync::wire::{CONTENT_TYPE, Cursor, Fate, Fates, Form, Hello, PushHead, kind};
 use patrol_server::grow::Growing;
 use patrol_server::page::scopes_tag;
 use patrol_server::round::Round;
@@ -278,15 +276,10 @@ impl Bench {
 
     fn hello(&self, client: &Client) -> Hello {
         Hello {
-            protocol: PROTOCOL,
-            epoch: self.city.app.identity.epoch,
             scopes_tag: scopes_tag(&client.scopes),
             cursors: client.heads.clone(),
             directory_tag: self.city.app.known().tag,
-            raw_pages: false,
-            outbox_empty: false,
-            notice: 0,
-            status: Status::default(),
+            ..Hello::first(self.city.app.identity.epoch)
         }
     }
 

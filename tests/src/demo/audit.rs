@@ -50,11 +50,9 @@ impl OnServer {
                 server.documents.insert(id, growing);
             }
         }
-        for id in snapshot.held(1_000_000)? {
-            for change in snapshot.held_of(id)? {
-                server.held_changes += 1;
-                server.held.extend(entry_of(id, &change.body));
-            }
+        for (_, change) in snapshot.held(0, 1_000_000)? {
+            server.held_changes += 1;
+            server.held.extend(entry_of(change.document, &change.body));
         }
         Ok(server)
     }

@@ -119,7 +119,7 @@ impl Dispatcher {
     }
 
     async fn settle_conflicts(&mut self, city: &City) {
-        for row in self.desk.list("conflicts=1&limit=20").await {
+        for row in self.desk.list("conflicts=true&limit=20").await {
             if !self.is_mine(&row) || self.desk.happens(50) {
                 continue;
             }
@@ -134,22 +134,23 @@ impl Dispatcher {
 
     /// Looks at what is held: most is released, some refused, some left for another day.
     pub async fn settle_reviews(&mut self, city: &City, percent: u32) {
-        let Answer::Done(held) = self.desk.call(Method::GET, "/v1/reviews", None).await else {
+        let Answer::Done(page) = self.desk.call(Method::GET, "/v1/reviews", None).await else {
             return;
         };
-        for change in held.as_array().into_iter().flatten() {
+        let reviews = page.get("reviews").and_then(Value::as_array);
+        for change in reviews.into_iter().flatten() {
             if !self.desk.happens(percent) {
                 continue;
             }
             let is_released = self.desk.rng().random_range(0..100) < 65;
             let text = |name: &str| change.get(name).and_then(Value::as_str).unwrap_or_default();
             let path = format!("/v1/reviews/{}/{}", text("document"), text("change"));
-            let (verdict, words, counter) = if is_released {
+            let (decision, words, counter) = if is_released {
                 ("release", "离岗前所做，情况属实", &city.counters.released)
             } else {
                 ("refuse", "与现场不符", &city.counters.dismissed)
             };
-            let body = json!({ "verdict": verdict, "words": words });
+            let body = json!({ "decision": decision, "words": words });
             let answer = self.desk.call(Method::POST, &path, Some(&body)).await;
             // One that follows another which is still held, or was settled with it, is refused or gone.
             if matches!(answer, Answer::Done(_)) {

@@ -110,7 +110,7 @@ impl Screen {
                 *stages.entry(summary.stage).or_insert(0usize) += 1;
                 conflicts += summary.conflicts;
             }
-            held = snapshot.held(1_000)?.len();
+            held = snapshot.held(0, 1_000)?.len();
             Ok(())
         });
         if looked.is_err() {

@@ -48,7 +48,8 @@ fn on_server(app: &App) -> Result<BTreeMap<DocumentId, OnServer>, String> {
     let mut server = BTreeMap::new();
     let read = app.store.read(&mut |snapshot| {
         let mut ids: BTreeSet<DocumentId> = snapshot.all_documents()?.into_iter().collect();
-        ids.extend(snapshot.held(usize::MAX >> 8)?);
+        let held = snapshot.held(0, usize::MAX >> 8)?;
+        ids.extend(held.iter().map(|(_, change)| change.document));
         for id in ids {
             let held = snapshot.held_of(id)?;
             let held = held.iter().filter_map(|change| entry_of(id, &change.body));

@@ -7,7 +7,7 @@ use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
 use patrol_core::domain::offers::Offer;
 use patrol_core::replica::Deed;
 use patrol_server::office::{self, Rejection};
-use patrol_server::review::{self, Verdict as Settling};
+use patrol_server::review::{self, Decision};
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 
@@ -215,26 +215,26 @@ impl Simulation {
 
     pub(super) fn settle_some(&mut self) {
         let person = self.world.person(DESK[0]);
-        let held = review::held(&self.world.app, 50).unwrap_or_default();
-        let Some(change) = held.choose(&mut self.rng).cloned() else {
+        let held = review::held(&self.world.app, 0, 50).unwrap_or_default();
+        let Some((_, change)) = held.choose(&mut self.rng).cloned() else {
             return;
         };
-        let verdict = if self.rng.random_bool(0.5) {
-            Settling::Release
+        let decision = if self.rng.random_bool(0.5) {
+            Decision::Release
         } else {
-            Settling::Refuse
+            Decision::Refuse
         };
         if review::settle(
             &self.world.app,
             person,
             change.document,
             change.hash,
-            verdict,
+            decision,
             "看过",
         )
         .is_ok()
         {
-            self.coverage.add(if verdict == Settling::Release {
+            self.coverage.add(if decision == Decision::Release {
                 "review released"
             } else {
                 "review refused"

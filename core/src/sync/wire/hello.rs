@@ -1,6 +1,6 @@
 //! The frame that begins a request.
 
-use super::{Cursors, Status, positions, read_cursors, write_cursors};
+use super::{Cursors, PROTOCOL, Status, positions, read_cursors, write_cursors};
 use crate::cbor::{Result, Writer};
 use crate::domain::id::Epoch;
 
@@ -25,13 +25,31 @@ pub struct Hello {
     pub notice: u64,
     /// What changed.
     pub status: Status,
+    /// The highest `n` that the device had used when it made this: what it says of its outbox and of what it keeps back is said of these.
+    pub last_n: u64,
 }
 
 impl Hello {
+    /// The first of a device: it knows nothing yet, and nothing is amiss on it.
+    pub fn first(epoch: Epoch) -> Self {
+        Self {
+            protocol: PROTOCOL,
+            epoch,
+            scopes_tag: [0; 4],
+            cursors: Cursors::new(),
+            directory_tag: [0; 8],
+            raw_pages: false,
+            outbox_empty: false,
+            notice: 0,
+            status: Status::default(),
+            last_n: 0,
+        }
+    }
+
     /// As a payload.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
-        w.array(8)
+        w.array(9)
             .uint(self.protocol)
             .bytes(&self.epoch.0)
             .bytes(&self.scopes_tag);
@@ -40,16 +58,17 @@ impl Hello {
         w.uint(u64::from(self.raw_pages) | u64::from(self.outbox_empty) << 1)
             .uint(self.notice);
         self.status.write(&mut w);
+        w.uint(self.last_n);
         w.finish()
     }
 
     /// From a payload.
     pub fn decode(payload: &[u8]) -> Result<Self> {
-        positions(payload, 8, |r| {
+        positions(payload, 9, |r| {
             let (protocol, epoch, scopes_tag) = (r.uint()?, Epoch(r.array_of()?), r.array_of()?);
             let (cursors, directory_tag, flags, notice) =
                 (read_cursors(r)?, r.array_of()?, r.uint()?, r.uint()?);
-            let status = Status::read(r)?;
+            let (status, last_n) = (Status::read(r)?, r.uint()?);
             Ok(Self {
                 protocol,
                 epoch,
@@ -60,6 +79,7 @@ impl Hello {
                 outbox_empty: flags & 2 != 0,
                 notice,
                 status,
+                last_n,
             })
         })
     }

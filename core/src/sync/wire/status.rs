@@ -2,6 +2,9 @@
 
 use crate::cbor::{Reader, Result, Writer};
 
+/// The `last_error` of a device whose sums are still not the server's after a listing that was to mend them.
+pub const DIGEST: &str = "digest";
+
 /// What a device tells about itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Status {

@@ -31,6 +31,7 @@ fn hello(status: Status) -> Hello {
         outbox_empty: true,
         notice: 4,
         status,
+        last_n: 9,
     }
 }
 
@@ -39,8 +40,8 @@ fn a_hello_has_these_bytes() {
     let plain = hello(Status::default());
     assert_eq!(
         hex(&plain.encode()),
-        "880144010203044405060708840119012c0282071a0001117048090909090909090903".to_owned()
-            + "04a0"
+        "890144010203044405060708840119012c0282071a0001117048090909090909090903".to_owned()
+            + "04a009"
     );
     let told = hello(Status {
         free_bytes: Some(1_000),
@@ -55,11 +56,12 @@ fn a_hello_has_these_bytes() {
     assert_eq!(
         hex(&told.encode()),
         hex(&plain.encode())
-            .strip_suffix("a0")
+            .strip_suffix("a009")
             .unwrap_or_default()
             .to_owned()
             + "a8001903e80163312e30022403020419ea600582030906000767"
             + &hex(b"offline")
+            + "09"
     );
     for hello in [plain, told] {
         assert_eq!(Hello::decode(&hello.encode()), Ok(hello));

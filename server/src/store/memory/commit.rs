@@ -112,7 +112,7 @@ impl State {
                 .insert((row.device, row.n, row.entry), row.fate.clone());
         }
         for row in &commit.boxed {
-            let next = self.boxed.len();
+            let next = self.boxed.len() as u64 + 1;
             let (_, kept) = self
                 .boxed
                 .entry((row.device, row.hash))

@@ -115,19 +115,16 @@ impl Snapshot for State {
         let rows = self
             .held_rows()
             .into_iter()
-            .filter(|row| row.document == document);
-        Ok(rows.cloned().collect())
+            .filter(|(_, row)| row.document == document);
+        Ok(rows.map(|(_, row)| row.clone()).collect())
     }
 
-    fn held(&self, limit: usize) -> Result<Vec<DocumentId>> {
-        let mut documents = Vec::new();
-        for row in self.held_rows() {
-            if !documents.contains(&row.document) {
-                documents.push(row.document);
-            }
-        }
-        documents.truncate(limit);
-        Ok(documents)
+    fn held(&self, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>> {
+        let rows = self.held_rows().into_iter().filter(|(no, _)| *no > after);
+        Ok(rows
+            .take(limit)
+            .map(|(no, row)| (no, row.clone()))
+            .collect())
     }
 
     fn notices(&self, device: DeviceId, after: u64) -> Result<Vec<(u64, Notice)>> {
@@ -198,11 +195,12 @@ impl Snapshot for State {
 }
 
 impl State {
-    /// Held changes that are not settled, in the order in which they came.
-    fn held_rows(&self) -> Vec<&BoxedChange> {
+    /// Held changes that are not settled, numbered in the order in which they came.
+    fn held_rows(&self) -> Vec<(u64, &BoxedChange)> {
         let held = |row: &BoxedChange| row.state == BoxedAs::Held && row.settled.is_none();
-        let mut rows: Vec<_> = self.boxed.values().filter(|(_, row)| held(row)).collect();
-        rows.sort_unstable_by_key(|(order, _)| *order);
-        rows.into_iter().map(|(_, row)| row).collect()
+        let rows = self.boxed.values().filter(|(_, row)| held(row));
+        let mut rows: Vec<_> = rows.map(|(no, row)| (*no, row)).collect();
+        rows.sort_unstable_by_key(|(no, _)| *no);
+        rows
     }
 }

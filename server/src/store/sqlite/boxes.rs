@@ -14,7 +14,7 @@ macro_rules! select_boxed {
     ($rest:literal) => {
         concat!(
             "SELECT device, document, hash, body, person, refusal, boxed_at,
-             settled_by, settled_at, settled_words, released FROM boxed ",
+             settled_by, settled_at, settled_words, released, no FROM boxed ",
             $rest
         )
     };
@@ -70,12 +70,18 @@ pub(super) fn held_of(connection: &Connection, document: DocumentId) -> Result<V
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn held(connection: &Connection, limit: usize) -> Result<Vec<DocumentId>> {
-    let mut select = connection.prepare_cached(
-        "SELECT document FROM boxed WHERE refusal IS NULL AND settled_at IS NULL
-         GROUP BY document ORDER BY min(no) LIMIT ?1",
-    )?;
-    let rows = select.query_map([bound(limit)], |row| row.get(0).map(DocumentId))?;
+pub(super) fn held(
+    connection: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<(u64, BoxedChange)>> {
+    // The sign keeps the planner to the index of what is held: the table keeps every refused change too.
+    let mut select = connection.prepare_cached(select_boxed!(
+        "WHERE refusal IS NULL AND settled_at IS NULL AND +no > ?1 ORDER BY no LIMIT ?2"
+    ))?;
+    let rows = select.query_map(params![after.cast_signed(), bound(limit)], |row| {
+        Ok((row.get::<_, i64>(11)?.cast_unsigned(), from_row(row)?))
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -64,8 +64,8 @@ impl Snapshot for Look<'_> {
         boxes::held_of(self.connection, document)
     }
 
-    fn held(&self, limit: usize) -> Result<Vec<DocumentId>> {
-        boxes::held(self.connection, limit)
+    fn held(&self, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>> {
+        boxes::held(self.connection, after, limit)
     }
 
     fn notices(&self, device: DeviceId, after: u64) -> Result<Vec<(u64, Notice)>> {

@@ -1,0 +1,64 @@
+//! Clients that keep still: each is given up after its time, and holds up nobody else.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::http;
+use crate::program::{Folder, Running};
+
+fn patient_for(name: &str, stall_ms: &str) -> Running {
+    let database = Folder::new(name).database();
+    Running::start(&["--database", &database, "--stall-ms", stall_ms])
+}
+
+/// Sends bytes and waits for the server to end the connection: what it sent.
+fn sent_and_left(server: SocketAddr, bytes: &[u8]) -> String {
+    let mut socket = TcpStream::connect(server).expect("the server listens");
+    let patience = Some(Duration::from_secs(60));
+    socket
+        .set_read_timeout(patience)
+        .expect("a timeout can be set");
+    socket.write_all(bytes).expect("the server takes bytes");
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).expect("the server ends it");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn a_client_that_keeps_still_is_given_up() {
+    let server = patient_for("still", "50");
+    assert_eq!(sent_and_left(server.address, b""), "");
+    let half_a_head = b"POST /v1/session HTTP/1.1\r\nhost: a\r\n";
+    assert!(!sent_and_left(server.address, half_a_head).contains("200"));
+    // An answered one that asks for nothing more goes too.
+    let healthy = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    assert!(sent_and_left(server.address, healthy).starts_with("HTTP/1.1 200"));
+    let origin = format!("http://{}", server.address);
+    let headers = [
+        ("origin", origin.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let open = http::open(server.address, "POST", "/v1/session", &headers, 100);
+    let reply = open.finish(b"{");
+    assert_eq!(reply.status, 408, "{}", reply.body);
+    assert_eq!(reply.json(), json!({ "error": { "code": "stalled" } }));
+}
+
+#[test]
+fn clients_that_keep_still_hold_up_nobody() {
+    let server = patient_for("held", "60000");
+    let still: Vec<TcpStream> = (0..100)
+        .map(|_| {
+            let mut socket = TcpStream::connect(server.address).expect("the server listens");
+            let head = b"POST /v1/sync HTTP/1.1\r\n";
+            socket.write_all(head).expect("the server takes bytes");
+            socket
+        })
+        .collect();
+    let reply = http::ask(server.address, "GET", "/healthz", &[], b"");
+    assert_eq!(reply.status, 200);
+    drop(still);
+}
