@@ -73,7 +73,7 @@ impl Served {
         let (stop, stopped) = oneshot::channel::<()>();
         let settings = Settings::new(CookieKind::Plain);
         tokio::spawn(listen::serve(listener, Arc::clone(&app), settings, async {
-            _ = stopped.await
+            _ = stopped.await;
         }));
         Ok(Self {
             app,

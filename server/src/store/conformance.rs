@@ -26,7 +26,8 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     feeds::writers_at_once_leave_gapless_feeds(make().as_ref());
     feeds::a_read_shows_one_snapshot_while_others_write(make().as_ref());
     codes_enrol_once(make().as_ref());
-    boxes_fates_and_notices_are_kept(make().as_ref());
+    boxes_and_fates_are_kept(make().as_ref());
+    notices_are_numbered_and_forgotten(make().as_ref());
     lists_are_filtered_and_paged(make().as_ref());
     accounts_sessions_and_directories_are_kept(make().as_ref());
 }
@@ -167,7 +168,7 @@ fn codes_enrol_once(store: &dyn Store) {
     );
 }
 
-fn boxes_fates_and_notices_are_kept(store: &dyn Store) {
+fn boxes_and_fates_are_kept(store: &dyn Store) {
     let device = DeviceId([4; 8]);
     let boxed = |number: u8, state| BoxedChange {
         device,
@@ -189,22 +190,23 @@ fn boxes_fates_and_notices_are_kept(store: &dyn Store) {
         boxed: vec![
             boxed(1, BoxedAs::Held),
             boxed(2, BoxedAs::Refused(Refusal::Grammar.number())),
+            boxed(3, BoxedAs::Held),
         ],
         fates: vec![fate(1, "review"), fate(2, "grammar")],
-        notices: vec![(device, Notice::ReEnrol), (device, Notice::SendLogs)],
         ..Commit::default()
     };
     store.commit(&first).expect("boxes are kept");
+    let held_of = || look(store, |snapshot| snapshot.held_of(document(1)));
     assert_eq!(
-        look(store, |snapshot| snapshot.held_of(document(1))),
-        [boxed(1, BoxedAs::Held)]
+        held_of(),
+        [boxed(1, BoxedAs::Held), boxed(3, BoxedAs::Held)]
     );
     let held = |after, limit| look(store, |snapshot| snapshot.held(after, limit));
-    let [(first_no, first_held)] = &held(0, 9)[..] else {
-        panic!("one is held: {:?}", held(0, 9));
-    };
-    assert_eq!(*first_held, boxed(1, BoxedAs::Held));
-    assert_eq!((held(*first_no, 9), held(0, 0)), (vec![], vec![]));
+    let (first_no, first_held) = held(0, 1).swap_remove(0);
+    assert_eq!(first_held, boxed(1, BoxedAs::Held));
+    let (second_no, second_held) = held(first_no, 9).swap_remove(0);
+    assert_eq!(second_held, boxed(3, BoxedAs::Held));
+    assert_eq!((held(0, 9).len(), held(second_no, 9).len()), (2, 0));
     let settled = Settled {
         person: PersonId([3; 8]),
         at: Timestamp(8),
@@ -221,8 +223,8 @@ fn boxes_fates_and_notices_are_kept(store: &dyn Store) {
         ..Commit::default()
     };
     store.commit(&second).expect("a review is settled");
-    assert_eq!(look(store, |snapshot| snapshot.held_of(document(1))), []);
-    assert_eq!(held(0, 9), []);
+    assert_eq!(held_of(), [boxed(3, BoxedAs::Held)]);
+    assert_eq!(held(0, 9), [(second_no, boxed(3, BoxedAs::Held))]);
     assert_eq!(
         look(store, |snapshot| snapshot
             .boxed(device, ChangeHash([1; 32]))),
@@ -232,6 +234,15 @@ fn boxes_fates_and_notices_are_kept(store: &dyn Store) {
         look(store, |snapshot| snapshot.fates(device, 1, 10)),
         [fate(1, "ok"), fate(2, "grammar")]
     );
+}
+
+fn notices_are_numbered_and_forgotten(store: &dyn Store) {
+    let device = DeviceId([4; 8]);
+    let first = Commit {
+        notices: vec![(device, Notice::ReEnrol), (device, Notice::SendLogs)],
+        ..Commit::default()
+    };
+    store.commit(&first).expect("notices are kept");
     let notices = |after| look(store, |snapshot| snapshot.notices(device, after));
     assert_eq!(notices(0), [(1, Notice::ReEnrol), (2, Notice::SendLogs)]);
     store

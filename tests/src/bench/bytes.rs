@@ -48,6 +48,11 @@ pub(super) struct Cost {
 }
 
 impl Phone {
+    /// Closes the phone's file; its line to the server stays open for who opens the file next.
+    pub(super) fn close(self) -> Tap {
+        self.tap
+    }
+
     /// One call of `sync` on a good line.
     pub(super) async fn sync(&self) -> Cost {
         let before = self.tap.bytes();
@@ -87,7 +92,7 @@ pub async fn measure(seed: u64) -> Vec<Figure> {
         .map(|row| row.id)
         .collect();
     one_case(&phone, &mut rng, &villages, &mut figures).await;
-    idle(&phone, &mut figures).await;
+    idle(&phone, CASES, &mut figures).await;
     one_event(&phone, &mut rng, &cases, &mut figures).await;
     day_offline(&phone, &mut rng, (&cases, &villages), &mut figures).await;
     figures
@@ -201,7 +206,8 @@ fn largest(costs: &[Cost], of: impl Fn(&Cost) -> u64) -> f64 {
     costs.iter().map(of).max().unwrap_or(0) as f64
 }
 
-async fn idle(phone: &Phone, figures: &mut Vec<Figure>) {
+/// Rounds of a phone with so many cases when nothing has happened.
+pub(super) async fn idle(phone: &Phone, cases: usize, figures: &mut Vec<Figure>) {
     phone.sync().await;
     let mut costs = Vec::new();
     for _ in 0..TIMES {
@@ -209,25 +215,25 @@ async fn idle(phone: &Phone, figures: &mut Vec<Figure>) {
     }
     figures.extend([
         Figure::at_most(
-            "idle round: requests",
+            format!("idle round with {cases} cases: requests"),
             largest(&costs, |cost| u64::from(cost.summary.rounds)),
             "requests",
             1.0,
         ),
         Figure::at_most(
-            "idle round: body up",
+            format!("idle round with {cases} cases: body up"),
             largest(&costs, |cost| cost.summary.bytes_up as u64),
             "B",
             150.0,
         ),
         Figure::at_most(
-            "idle round: body down",
+            format!("idle round with {cases} cases: body down"),
             largest(&costs, |cost| cost.summary.bytes_down as u64),
             "B",
             150.0,
         ),
         Figure::at_most(
-            "idle round: on the wire, both ways, with headers",
+            format!("idle round with {cases} cases: on the wire, both ways, with headers"),
             largest(&costs, |cost| cost.wire_up + cost.wire_down),
             "B",
             900.0,
@@ -284,8 +290,10 @@ async fn one_case(
             FieldValue::Category(category),
             FieldValue::Words(words),
         ];
-        begin(phone, Body::default(), fields);
+        let (case, _) = begin(phone, Body::default(), fields);
         costs.push(phone.sync().await);
+        let view = phone.replica.case(case).expect("its own case");
+        assert!(!view.reading.case.numbers.is_empty(), "with its number");
     }
     figures.extend([
         Figure::at_most(

@@ -4,11 +4,14 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use patrol_core::replica::Replica;
+use patrol_core::domain::action::Action;
+use patrol_core::domain::entry::Body;
+use patrol_core::replica::{Cancel, Deed, Replica};
+use patrol_core::sync::http::Http;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::bytes::{Phone, enrolled, villages};
+use super::bytes::{enrolled, idle, villages};
 use super::city::City;
 use super::{Figure, Watch, memory_of, micros, percentile};
 use crate::clock::{Clock, Machine};
@@ -19,28 +22,30 @@ use crate::world::city;
 const CASES: usize = 10_000;
 /// Rows of a screen.
 const SCREEN: usize = 30;
+/// Notes of the measured process, each with a round.
+const ROUNDS: usize = 10;
 
 /// Runs the measurements of this file.
 pub async fn measure(seed: u64) -> Vec<Figure> {
     let clock = Clock::default();
     let folder = Folder::new("bench-device").expect("a folder for temporary files");
+    let file = folder.file("phone.db");
     let mut figures = Vec::new();
-    {
-        let machine = Arc::new(Machine::new(&clock, seed));
-        let served = Served::start(city(), machine).await.expect("a free port");
-        let mut filled = City::new(Arc::clone(&served.app), seed);
-        filled.fill(&villages(&served), CASES);
-        let phone = enrolled(&served, &clock, seed, &folder.file("phone.db")).await;
-        let started = Watch::start();
-        phone.sync().await;
-        figures.push(Figure::told(
-            "phone: first sync of 10,000 cases, server on the same cores",
-            started.elapsed().as_secs_f64(),
-            "s",
-        ));
-        drop::<Phone>(phone);
-    }
-    figures.extend(by_child(&folder.file("phone.db")));
+    let machine = Arc::new(Machine::new(&clock, seed));
+    let served = Served::start(city(), machine).await.expect("a free port");
+    City::new(Arc::clone(&served.app), seed).fill(&villages(&served), CASES);
+    let phone = enrolled(&served, &clock, seed, &file).await;
+    let started = Watch::start();
+    phone.sync().await;
+    figures.push(Figure::told(
+        "phone: first sync of 10,000 cases, server on the same cores",
+        started.elapsed().as_secs_f64(),
+        "s",
+    ));
+    idle(&phone, CASES, &mut figures).await;
+    let _line = phone.close();
+    let child = tokio::task::spawn_blocking(move || by_child(&file));
+    figures.extend(child.await.expect("the phone tells its figures"));
     figures
 }
 
@@ -50,6 +55,7 @@ fn by_child(file: &Path) -> Vec<Figure> {
         .arg("phone")
         .arg("--file")
         .arg(file)
+        .stderr(std::process::Stdio::inherit())
         .output()
         .expect("this program starts");
     let told: serde_json::Value =
@@ -83,7 +89,7 @@ fn by_child(file: &Path) -> Vec<Figure> {
             "ms",
         ),
         Figure::at_most(
-            "phone with 10,000 cases: resident memory",
+            "phone with 10,000 cases: resident memory at most, through list, cases, notes and rounds",
             figure("resident_mb"),
             "MB",
             40.0,
@@ -91,8 +97,8 @@ fn by_child(file: &Path) -> Vec<Figure> {
     ]
 }
 
-/// The process that is measured: opens the file, shows a list and 200 cases, and returns its figures as JSON.
-pub fn phone(file: &Path, seed: u64) -> serde_json::Value {
+/// The process that is measured: opens the file, shows a list and 200 cases, notes and syncs, and returns its figures as JSON.
+pub async fn phone(file: &Path, seed: u64) -> serde_json::Value {
     let clock = Clock::default();
     let machine = Arc::new(Machine::new(&clock, seed));
     let started = Watch::start();
@@ -113,7 +119,18 @@ pub fn phone(file: &Path, seed: u64) -> serde_json::Value {
         times.push(micros(started.elapsed()) / 1e3);
         assert!(!view.reading.lines.is_empty(), "a case with its log");
     }
-    let resident = memory_of(std::process::id(), "VmRSS").unwrap_or_default();
+    let http = Http::new().expect("a client");
+    for row in rows.iter().take(ROUNDS) {
+        let body = Body {
+            words: Some("已到现场查看".to_owned()),
+            ..Body::default()
+        };
+        let noted = replica.act(row.id, &Deed::new(Action::Note, body));
+        noted.expect("noting is allowed");
+        let synced = replica.sync(&http, &Cancel::default(), &|_| ()).await;
+        assert_eq!(synced.expect("a good line").pushed, 1, "the note is taken");
+    }
+    let resident = memory_of(std::process::id(), "VmHWM").unwrap_or_default();
     serde_json::json!({
         "file_ms": file_ms,
         "list_ms": list_ms,

@@ -19,9 +19,9 @@ struct Options {
     /// All content follows from it.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Where the figures go as JSON.
-    #[arg(long, default_value = "target/bench.json")]
-    json: PathBuf,
+    /// Where the figures go as JSON; `target/bench.json` for a run of all parts, nowhere for one of them.
+    #[arg(long)]
+    json: Option<PathBuf>,
     /// The file of a started process.
     #[arg(long)]
     file: Option<PathBuf>,
@@ -31,7 +31,7 @@ struct Options {
 async fn main() -> ExitCode {
     let options = Options::parse();
     match (options.part.as_deref(), &options.file) {
-        (Some("phone"), Some(file)) => tell(&device::phone(file, options.seed).to_string()),
+        (Some("phone"), Some(file)) => tell(&device::phone(file, options.seed).await.to_string()),
         (Some("serve"), Some(file)) => growth::serve(file, options.seed).await,
         _ => return all(&options).await,
     }
@@ -62,14 +62,16 @@ async fn all(options: &Options) -> ExitCode {
         missed.count(),
         figures.iter().filter_map(Figure::is_ok).count()
     ));
+    let is_whole = options.part.is_none();
+    let usual = is_whole.then(|| PathBuf::from("target/bench.json"));
+    let Some(path) = options.json.clone().or(usual) else {
+        return ExitCode::SUCCESS;
+    };
     let json: Vec<_> = figures.iter().map(Figure::json).collect();
-    match std::fs::write(&options.json, serde_json::Value::from(json).to_string()) {
+    match std::fs::write(&path, serde_json::Value::from(json).to_string()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&format!(
-                "{} was not written: {error}",
-                options.json.display()
-            ));
+            tell(&format!("{} was not written: {error}", path.display()));
             ExitCode::FAILURE
         }
     }
