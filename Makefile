@@ -8,13 +8,17 @@ PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := $(TARGET)/debug/libpatrol_bindings.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
-.PHONY: demo test check sim bench bindings smoke serve fmt purity
+.PHONY: demo test check sim bench bindings smoke serve fmt purity needs
 
 # Everything that must hold before a change lands. From nothing on 2 cores some 15 minutes, warm some 5.
-test: check purity
+test: needs check purity
 	$(CARGO) test --workspace
 	$(MAKE) smoke
 	$(MAKE) sim SEEDS=$(SEEDS)
+
+# What is needed beside Rust; installs it on Debian.
+needs:
+	./tests/needs.sh
 
 # Format, lints, documentation.
 check:
@@ -27,7 +31,7 @@ purity:
 	$(CARGO) check -p patrol-core --no-default-features
 
 # A city at work: the server, 61 phones behind a bad network, people at their desks. Until Ctrl-C, or make demo DAYS=2 SEED=7.
-demo:
+demo: needs
 	$(CARGO) run --release -p patrol-tests --bin demo -- $(if $(DAYS),--days $(DAYS)) --seed $(or $(SEED),1)
 
 # Random days with every fault, replayable by seed.

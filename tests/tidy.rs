@@ -7,6 +7,7 @@ mod doors;
 mod form;
 mod limits;
 mod names;
+mod packages;
 mod purity;
 mod schemas;
 mod signatures;
