@@ -33,7 +33,7 @@ use patrol_core::sync::wire::{Notice, Status};
 pub(crate) use serial::serial;
 
 /// Why an operation could not be done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum StoreError {
     /// A document has grown since it was read: read again and try again.
     Stale,

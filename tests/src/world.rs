@@ -10,7 +10,7 @@ use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::case::{Category, CategoryKind};
 use patrol_core::domain::directory::{Directory, PostAt};
-use patrol_core::domain::entry::{AssignmentId, Body, Part};
+use patrol_core::domain::entry::{AssignmentId, Body, Part, Verdict};
 use patrol_core::domain::id::{Actor, DeviceId, DocumentId, EntryId, PersonId, UnitId};
 use patrol_core::domain::place::{Place, VillageCode};
 use patrol_core::error::{Error, Result};
@@ -277,12 +277,8 @@ impl World {
     }
 }
 
-/// Enrols a store at a server directly, with the directory.
-pub fn enrol_into(app: &App, store: &Store, machine: &Machine, person: PersonId, name: &str) {
-    let mut random = [0u8; 48];
-    machine.fill_random(&mut random);
-    let (seed, rest) = random.split_at(32);
-    let seed: [u8; 32] = seed.try_into().expect("32 bytes");
+/// Enrols a person's key at a server directly: the device, and the token with which it calls.
+pub fn enrol_key(app: &App, person: PersonId, public_key: [u8; 32]) -> (DeviceId, String) {
     let token = auth::draw_secret(app);
     let code = auth::hash_of(&auth::draw_code(app));
     let now = app.environment.now();
@@ -291,14 +287,24 @@ pub fn enrol_into(app: &App, store: &Store, machine: &Machine, person: PersonId,
         .expect("the code is kept");
     let device = app
         .store
-        .enrol(code, seal::public_key(&seed), auth::hash_of(&token), now)
+        .enrol(code, public_key, auth::hash_of(&token), now)
         .expect("the store answers")
         .expect("the code is good");
+    (device.id, token)
+}
+
+/// Enrols a store at a server directly, with the directory.
+pub fn enrol_into(app: &App, store: &Store, machine: &Machine, person: PersonId, name: &str) {
+    let mut random = [0u8; 48];
+    machine.fill_random(&mut random);
+    let (seed, rest) = random.split_at(32);
+    let seed: [u8; 32] = seed.try_into().expect("32 bytes");
+    let (device, token) = enrol_key(app, person, seal::public_key(&seed));
     let enrolment = Enrolment {
         server_url: "http://server".to_owned(),
         server: app.identity.server,
         epoch: app.identity.epoch,
-        device: device.id,
+        device,
         person,
         person_name: name.to_owned(),
         token,
@@ -306,7 +312,7 @@ pub fn enrol_into(app: &App, store: &Store, machine: &Machine, person: PersonId,
         rescue_key: [0; 32],
         certificate: [0; 16],
         actor: Actor::new(
-            device.id,
+            device,
             rest.get(..8)
                 .and_then(|suffix| suffix.try_into().ok())
                 .expect("8 bytes"),
@@ -384,6 +390,29 @@ impl Phone {
                 ..Body::default()
             },
         )
+    }
+
+    /// Says that the only open assignment of a case is fixed.
+    pub fn resolve(&self, document: DocumentId) -> Result<EntryId> {
+        let body = Body {
+            assignment: Some(self.assignment(document).0),
+            words: Some("已清理".to_owned()),
+            mode: Some(1),
+            ..Body::default()
+        };
+        self.act(document, Action::Resolve, body)
+    }
+
+    /// Judges what the unit says of the only open assignment of a case.
+    pub fn check(&self, document: DocumentId, verdict: Verdict) -> Result<EntryId> {
+        let (assignment, result) = self.assignment(document);
+        let body = Body {
+            assignment: Some(assignment),
+            judged: result,
+            verdict: Some(verdict),
+            ..Body::default()
+        };
+        self.act(document, Action::PostCheck, body)
     }
 
     /// The only open assignment of a case as this phone sees it.

@@ -42,16 +42,7 @@ fn a_fix_made_before_the_cadre_left_is_held_and_then_released() {
     world.phone(INSPECTOR).sync().unwrap();
     world.dispatch(DISPATCHER, case, &[(village.unit(), Part::Main)]);
     world.phone(&cadre).sync().unwrap();
-    let (assignment, _) = world.phone(&cadre).assignment(case);
-    let body = Body {
-        assignment: Some(assignment),
-        words: Some("已更换".into()),
-        ..Body::default()
-    };
-    world
-        .phone(&cadre)
-        .act(case, Action::Resolve, body)
-        .unwrap();
+    world.phone(&cadre).resolve(case).unwrap();
     world.clock.advance_ms(60_000);
     end_posts(&world, &cadre);
 

@@ -125,20 +125,11 @@ fn walks_a_beat(world: &World, phone: &Phone, keep: impl Fn(&mut Vec<Post>)) {
     world.app.put_directory(&directory).unwrap();
 }
 
-/// He says that it is fixed.
-fn resolve(hall: &Phone, case: DocumentId) {
-    let body = Body {
-        assignment: Some(hall.assignment(case).0),
-        ..Body::default()
-    };
-    hall.act(case, Action::Resolve, body).unwrap();
-}
-
 #[test]
 fn a_held_change_that_the_server_has_lost_is_pushed_and_held_again() {
     let mut world = World::new(23);
     let (case, hall) = at_the_hall(&mut world);
-    resolve(&hall, case);
+    hall.resolve(case).unwrap();
     world.clock.advance_ms(60_000);
     let now = world.clock.now();
     walks_a_beat(&world, &hall, |posts| posts[0].until = Some(now));
@@ -161,7 +152,7 @@ fn a_held_change_that_the_server_has_lost_is_pushed_and_held_again() {
 fn what_is_kept_back_in_the_refused_box_is_no_loss() {
     let mut world = World::new(25);
     let (case, hall) = at_the_hall(&mut world);
-    resolve(&hall, case);
+    hall.resolve(case).unwrap();
     let (assignment, _) = hall.assignment(case);
     let reject = Body {
         assignment: Some(assignment),

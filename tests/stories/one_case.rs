@@ -37,32 +37,13 @@ fn a_case_travels_from_a_phone_to_the_office_and_back() {
     world.dispatch(DISPATCHER, case, &[(village.unit(), Part::Main)]);
     world.phone(&cadre).sync().unwrap();
     assert_eq!(world.phone(&cadre).stage(case), "dispatched");
-    let (assignment, _) = world.phone(&cadre).assignment(case);
-    let body = Body {
-        assignment: Some(assignment),
-        words: Some("已清理".into()),
-        mode: Some(1),
-        ..Body::default()
-    };
-    world
-        .phone(&cadre)
-        .act(case, Action::Resolve, body)
-        .unwrap();
+    world.phone(&cadre).resolve(case).unwrap();
     world.phone(&cadre).sync().unwrap();
     assert_eq!(world.stage(case), "resolved");
 
     world.phone(INSPECTOR).sync().unwrap();
-    let (assignment, result) = world.phone(INSPECTOR).assignment(case);
-    let body = Body {
-        assignment: Some(assignment),
-        judged: result,
-        verdict: Some(Verdict::Passed),
-        ..Body::default()
-    };
-    world
-        .phone(INSPECTOR)
-        .act(case, Action::PostCheck, body)
-        .unwrap();
+    let phone = world.phone(INSPECTOR);
+    phone.check(case, Verdict::Passed).unwrap();
     world.phone(INSPECTOR).sync().unwrap();
     assert_eq!(world.stage(case), "awaiting_close");
     world

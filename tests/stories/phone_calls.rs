@@ -141,15 +141,7 @@ fn a_person_with_two_posts_acts_by_the_one_that_fits() {
             .iter()
             .any(|offer| offer.action == Action::Resolve)
     );
-    let (assignment, _) = world.phone(&cadre).assignment(case);
-    let body = Body {
-        assignment: Some(assignment),
-        ..Body::default()
-    };
-    world
-        .phone(&cadre)
-        .act(case, Action::Resolve, body)
-        .unwrap();
+    world.phone(&cadre).resolve(case).unwrap();
     world.phone(&cadre).sync().unwrap();
     assert_eq!(world.stage(case), "resolved");
     let person = world.person(DISPATCHER);

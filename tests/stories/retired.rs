@@ -22,27 +22,11 @@ fn closed(world: &mut World) -> (DocumentId, String) {
     world.phone(INSPECTOR).sync().unwrap();
     world.dispatch(DISPATCHER, case, &[(village.unit(), Part::Main)]);
     world.phone(&cadre).sync().unwrap();
-    let fixed = Body {
-        assignment: Some(world.phone(&cadre).assignment(case).0),
-        ..Body::default()
-    };
-    world
-        .phone(&cadre)
-        .act(case, Action::Resolve, fixed)
-        .unwrap();
+    world.phone(&cadre).resolve(case).unwrap();
     world.phone(&cadre).sync().unwrap();
     world.phone(INSPECTOR).sync().unwrap();
-    let (assignment, result) = world.phone(INSPECTOR).assignment(case);
-    let passed = Body {
-        assignment: Some(assignment),
-        judged: result,
-        verdict: Some(Verdict::Passed),
-        ..Body::default()
-    };
-    world
-        .phone(INSPECTOR)
-        .act(case, Action::PostCheck, passed)
-        .unwrap();
+    let phone = world.phone(INSPECTOR);
+    phone.check(case, Verdict::Passed).unwrap();
     world.phone(INSPECTOR).sync().unwrap();
     world
         .office(DISPATCHER, case, Action::Close, Body::default())

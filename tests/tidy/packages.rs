@@ -95,8 +95,10 @@ fn every_package_that_is_built_has_a_licence_that_we_allow_and_none_is_banned() 
     assert!(packages.len() > 100, "{} packages", packages.len());
     assert_eq!(denied(packages, &deny), Breaches::new());
 
-    let made_up = "allow = [\n  \"MIT\",\n  \"ISC\", # why\n]\ndeny = [\n  { crate = \"bad\" },\n]\n";
-    let package = |name: &str, license: &str| serde_json::json!({ "name": name, "license": license });
+    let made_up =
+        "allow = [\n  \"MIT\",\n  \"ISC\", # why\n]\ndeny = [\n  { crate = \"bad\" },\n]\n";
+    let package =
+        |name: &str, license: &str| serde_json::json!({ "name": name, "license": license });
     let packages = [
         package("bad", "MIT"),
         package("a", "Apache-2.0"),

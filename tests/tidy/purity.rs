@@ -85,8 +85,7 @@ fn impure(files: &[Source]) -> Breaches {
         file.path.starts_with("core/src/") && !device.iter().any(|module| is_of(&file.path, module))
     }) {
         for word in IMPURE {
-            let found = file.places(word);
-            breaches.extend(found.iter().map(|place| file.breach(*place, word)));
+            breaches.extend(file.breaches(word));
         }
         // Grouped imports name a module of the standard library without its path.
         for place in file.places("std::{") {
@@ -218,11 +217,7 @@ fn stray_automerge(files: &[Source]) -> Breaches {
         }
         if file.path.starts_with("core/src/") || file.path.starts_with("server/src/") {
             for word in NEVER {
-                breaches.extend(
-                    file.places(word)
-                        .iter()
-                        .map(|place| file.breach(*place, word)),
-                );
+                breaches.extend(file.breaches(word));
             }
         }
     }

@@ -65,6 +65,12 @@ impl Source {
         format!("{}:{}: {what}", self.path, self.line(place))
     }
 
+    /// A breach for each place of a word in the code.
+    pub(super) fn breaches(&self, word: &str) -> Vec<String> {
+        let places = self.places(word).into_iter();
+        places.map(|place| self.breach(place, word)).collect()
+    }
+
     /// Places of a word in the code, whole words only.
     pub(super) fn places(&self, word: &str) -> Vec<usize> {
         places(&self.code, word)

@@ -100,6 +100,13 @@ pub const RESEND_RANGES_MAX: usize = 64;
 pub const RETRY_MS_FIRST: u64 = 2_000;
 /// Milliseconds before any retry, at most.
 pub const RETRY_MS_MAX: u64 = 15 * 60 * 1_000;
+/// Writes of the server that share a transaction at most. More would help on a slow disk, and leave processors idle where few clients
+/// push: all wait then for the same commit.
+pub const WRITES_SHARED_MAX: usize = 4;
+/// Pages of the server's write-ahead log after which it is copied: 32 MB. A page that changes often is copied once for many commits.
+pub const LOG_PAGES: u32 = 8_192;
+/// Pages of that log at which the writer itself copies what is left, so that the log begins anew: 128 MB.
+pub const LOG_PAGES_MAX: u32 = 32_768;
 /// Times that a write of the server is tried again because a document grew in the meantime.
 pub const COMMIT_TRIES: usize = 16;
 /// Rounds in a row that one call of `sync` makes at most.

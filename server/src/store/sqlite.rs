@@ -4,6 +4,7 @@
 
 mod accounts;
 mod boxes;
+mod checkpoint;
 mod columns;
 mod commit;
 mod devices;
@@ -12,26 +13,31 @@ mod feeds;
 mod logs;
 mod look;
 mod schema;
+mod writer;
 
 use std::path::Path;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Savepoint, TransactionBehavior};
 
+use self::checkpoint::Checkpoints;
+use self::writer::Writer;
 use super::{Account, BrowserSession, Commit, Device, Identity, Result, Snapshot, Store};
 
 /// Connections that read at the same time.
-const READERS: usize = 4;
+const READERS: usize = 8;
 
 /// A store in an SQLite file.
 pub struct SqliteStore {
     identity: Identity,
-    writer: Mutex<Connection>,
+    writer: Writer,
     /// None for a database in memory, which has a single connection.
     readers: Option<Readers>,
+    /// Likewise none there.
+    checkpoints: Option<Checkpoints>,
 }
 
 /// Connections that read, those at rest.
@@ -52,7 +58,8 @@ impl SqliteStore {
     /// A file that is not ours, is damaged or was made by a newer program is refused and left as it is.
     pub fn open(path: impl AsRef<Path>, make_identity: impl FnOnce() -> Identity) -> Result<Self> {
         let path = path.as_ref();
-        let (writer, identity) = schema::open_writer(path, make_identity)?;
+        let (mut writer, identity) = schema::open_writer(path, make_identity)?;
+        let checkpoints = Checkpoints::of(&mut writer, schema::open_reader(path)?)?;
         let resting = (0..READERS)
             .map(|_| schema::open_reader(path))
             .collect::<Result<_>>()?;
@@ -62,8 +69,9 @@ impl SqliteStore {
         };
         Ok(Self {
             identity,
-            writer: Mutex::new(writer),
+            writer: Writer::shared(writer),
             readers: Some(readers),
+            checkpoints: Some(checkpoints),
         })
     }
 
@@ -72,29 +80,28 @@ impl SqliteStore {
         let (writer, identity) = schema::open_in_memory(identity)?;
         Ok(Self {
             identity,
-            writer: Mutex::new(writer),
+            writer: Writer::alone(writer),
             readers: None,
+            checkpoints: None,
         })
-    }
-
-    fn writer(&self) -> MutexGuard<'_, Connection> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads in one snapshot.
     fn ask<T>(&self, ask: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         match &self.readers {
             Some(readers) => in_snapshot(readers.take().connection.as_mut(), ask),
-            None => in_snapshot(Some(&mut self.writer()), ask),
+            None => self
+                .writer
+                .look(|connection| in_snapshot(Some(connection), ask)),
         }
     }
 
     /// Writes everything or nothing.
-    fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        let mut connection = self.writer();
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = write(&tx)?;
-        tx.commit()?;
+    fn write<T>(&self, write: impl FnOnce(&Savepoint<'_>) -> Result<T>) -> Result<T> {
+        let value = self.writer.write(write)?;
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.make();
+        }
         Ok(value)
     }
 }

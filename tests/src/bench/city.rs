@@ -20,18 +20,18 @@ use patrol_core::domain::rules;
 use patrol_core::domain::time::{At, Timestamp};
 use patrol_core::sync::seal;
 use patrol_server::app::App;
-use patrol_server::auth;
 use patrol_server::grow::Growing;
-use patrol_server::store::{Commit, StoredDocument};
+use patrol_server::store::{Commit, DocumentCommit};
 use rand::{Rng as _, RngCore as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::content;
 use crate::clock::START;
+use crate::world::enrol_key;
 
 /// Devices that write the cases of a filled store.
 pub const HANDS: usize = 24;
-/// Documents of one commit while filling.
+/// Cases that are open at the same time while filling.
 const COMMIT_DOCUMENTS: usize = 250;
 /// The end of the span in which cases were made: the day before the tests' time.
 const SPAN_MS: i64 = 20 * 24 * 60 * 60 * 1000;
@@ -66,6 +66,32 @@ pub struct City {
     office_n: u64,
 }
 
+/// A case that is still to be made: a report, and on average seven further deeds.
+struct Life {
+    id: DocumentId,
+    village: VillageCode,
+    /// Deeds to come.
+    deeds: usize,
+    /// When the next one is done.
+    now: Timestamp,
+    /// When the last one was received.
+    received: Timestamp,
+}
+
+impl Life {
+    fn begin(rng: &mut ChaCha8Rng, village: VillageCode, begun_at: Timestamp) -> Self {
+        let mut random = [0; 10];
+        rng.fill_bytes(&mut random);
+        Self {
+            id: DocumentId::new(begun_at, random),
+            village,
+            deeds: 1 + rng.random_range(3..=11),
+            now: begun_at,
+            received: begun_at,
+        }
+    }
+}
+
 impl City {
     /// A city on a server that has its directory, made from a seed.
     pub fn new(app: Arc<App>, seed: u64) -> Self {
@@ -91,56 +117,70 @@ impl City {
     }
 
     /// Fills the store with so many cases, in these villages by turns. Returns their ids.
+    ///
+    /// The store gets them as a server does: deed by deed, those of cases that are open at the same time between one another.
     pub fn fill(&mut self, villages: &[VillageCode], cases: usize) -> Vec<DocumentId> {
-        let mut ids = Vec::with_capacity(cases);
-        let mut commit = Commit::default();
+        let mut lives: Vec<Life> = Vec::with_capacity(cases);
         for (number, village) in villages.iter().cycle().take(cases).enumerate() {
             let begun_at = START.plus_ms(-SPAN_MS + SPAN_MS * number as i64 / cases as i64);
-            let (growing, case) = self.case(*village, begun_at);
-            ids.push(growing.ledger.document());
-            commit.documents.push(growing.into_commit(&case));
-            if commit.documents.len() == COMMIT_DOCUMENTS || number + 1 == cases {
-                let whole = std::mem::take(&mut commit);
-                self.app.store.commit(&whole).expect("the store takes it");
+            lives.push(Life::begin(&mut self.rng, *village, begun_at));
+        }
+        for open in lives.chunks_mut(COMMIT_DOCUMENTS) {
+            while open.iter().any(|life| life.deeds > 0) {
+                let commit = Commit {
+                    documents: self.deeds(open),
+                    ..Commit::default()
+                };
+                self.app.store.commit(&commit).expect("the store takes it");
             }
         }
-        ids
+        lives.iter().map(|life| life.id).collect()
     }
 
-    /// One case: a report, and on average seven further deeds.
-    fn case(
-        &mut self,
-        village: VillageCode,
-        begun_at: Timestamp,
-    ) -> (Growing, patrol_core::doc::document::Reading) {
-        let mut random = [0; 10];
-        self.rng.fill_bytes(&mut random);
-        let id = DocumentId::new(begun_at, random);
-        let mut growing = Growing::of(&StoredDocument {
-            id,
-            changes: Vec::new(),
-        })
-        .expect("an empty document");
-        let mut now = begun_at;
-        let mut received = now;
-        let deeds = 1 + self.rng.random_range(3..=11);
-        let mut reading = growing.read();
-        for number in 0..deeds {
-            let (action, body, fields) = if number == 0 {
-                report(&mut self.rng, village)
-            } else {
-                self.further(&reading.case, village)
-            };
-            received = received.max(now.plus_ms(self.rng.random_range(1_000..4 * 3_600_000)));
-            let (change, signer) =
-                self.change(&growing.ledger, &reading.case, action, (body, fields), now);
-            growing
-                .add(&change, &signer, received)
-                .expect("what is composed is admitted");
-            reading = growing.add_own(&self.app, received);
-            now = now.plus_ms(self.rng.random_range(60_000..2 * 3_600_000));
-        }
-        (growing, reading)
+    /// The next deed of each case that has one left.
+    fn deeds(&mut self, open: &mut [Life]) -> Vec<DocumentCommit> {
+        let mut growing = Vec::new();
+        let app = Arc::clone(&self.app);
+        app.store
+            .read(&mut |snapshot| {
+                for life in open.iter().filter(|life| life.deeds > 0) {
+                    growing.push(Growing::load(snapshot, life.id)?);
+                }
+                Ok(())
+            })
+            .expect("the store answers");
+        let living = open.iter_mut().filter(|life| life.deeds > 0);
+        living
+            .zip(growing)
+            .map(|(life, growing)| self.deed(life, growing))
+            .collect()
+    }
+
+    fn deed(&mut self, life: &mut Life, mut growing: Growing) -> DocumentCommit {
+        let reading = growing.read();
+        let (action, body, fields) = if growing.exists() {
+            self.further(&reading.case, life.village)
+        } else {
+            report(&mut self.rng, life.village)
+        };
+        let delay = self.rng.random_range(1_000..4 * 3_600_000);
+        life.received = life.received.max(life.now.plus_ms(delay));
+        let (change, signer) = self.change(
+            &growing.ledger,
+            &reading.case,
+            action,
+            (body, fields),
+            life.now,
+        );
+        growing
+            .add(&change, &signer, life.received)
+            .expect("what is composed is admitted");
+        let reading = growing.add_own(&self.app, life.received);
+        life.now = life
+            .now
+            .plus_ms(self.rng.random_range(60_000..2 * 3_600_000));
+        life.deeds -= 1;
+        growing.into_commit(&reading)
     }
 
     /// What happens next to a case: the next step of its way, or a note or a correction beside it.
@@ -305,23 +345,13 @@ fn entry(case: &Case, (action, right): (Action, Right), body: Body) -> Entry {
 fn enrol(app: &App, person: PersonId, rng: &mut ChaCha8Rng) -> Hand {
     let mut seed = [0; 32];
     rng.fill_bytes(&mut seed);
-    let token = auth::draw_secret(app);
-    let code = auth::hash_of(&auth::draw_code(app));
-    let now = app.environment.now();
-    app.store
-        .put_enrol_code(code, person, now.plus_ms(60_000))
-        .expect("the code is kept");
-    let device = app
-        .store
-        .enrol(code, seal::public_key(&seed), auth::hash_of(&token), now)
-        .expect("the store answers")
-        .expect("the code is good");
+    let (device, token) = enrol_key(app, person, seal::public_key(&seed));
     Hand {
         person,
-        device: device.id,
+        device,
         token,
         seed,
-        actor: Actor::new(device.id, rng.random::<[u8; 8]>()),
+        actor: Actor::new(device, rng.random::<[u8; 8]>()),
         n: 0,
         boot: rng.random_range(1..1 << 32),
         offset_ms: rng.random_range(-4_000..4_000),

@@ -45,7 +45,7 @@ const CLIENTS: usize = 8;
 /// Cases that one push touches, each with two changes.
 const PUSH_CASES: usize = 25;
 /// Pushes of each client.
-const PUSHES: usize = 60;
+const PUSHES: usize = 150;
 /// Pushes of one change, one after the other.
 const SINGLES: usize = 600;
 

@@ -4,11 +4,11 @@
 
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Savepoint, params};
 
 use crate::store::{Account, BrowserSession, Result};
 
-pub(super) fn put_directory(tx: &Transaction<'_>, bytes: &[u8], now: Timestamp) -> Result<()> {
+pub(super) fn put_directory(tx: &Savepoint<'_>, bytes: &[u8], now: Timestamp) -> Result<()> {
     tx.prepare_cached("INSERT INTO directories (bytes, kept_at) VALUES (?1, ?2)")?
         .execute(params![bytes, now.0])?;
     Ok(())
@@ -20,7 +20,7 @@ pub(super) fn directory(connection: &Connection) -> Result<Option<Vec<u8>>> {
     Ok(select.query_row([], |row| row.get(0)).optional()?)
 }
 
-pub(super) fn put_account(tx: &Transaction<'_>, account: &Account) -> Result<()> {
+pub(super) fn put_account(tx: &Savepoint<'_>, account: &Account) -> Result<()> {
     let mut upsert = tx.prepare_cached(
         "INSERT INTO accounts (person, login, password_hash) VALUES (?1, ?2, ?3)
          ON CONFLICT (person) DO UPDATE SET login = excluded.login, password_hash = excluded.password_hash",
@@ -54,7 +54,7 @@ pub(super) fn has_account(connection: &Connection) -> Result<bool> {
 }
 
 pub(super) fn put_session(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     token: [u8; 32],
     session: &BrowserSession,
 ) -> Result<()> {
@@ -78,13 +78,13 @@ pub(super) fn session(connection: &Connection, token: [u8; 32]) -> Result<Option
     Ok(session.optional()?)
 }
 
-pub(super) fn forget_sessions(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+pub(super) fn forget_sessions(tx: &Savepoint<'_>, now: Timestamp) -> Result<()> {
     tx.prepare_cached("DELETE FROM sessions WHERE until <= ?1")?
         .execute([now.0])?;
     Ok(())
 }
 
-pub(super) fn end_session(tx: &Transaction<'_>, token: [u8; 32]) -> Result<()> {
+pub(super) fn end_session(tx: &Savepoint<'_>, token: [u8; 32]) -> Result<()> {
     tx.prepare_cached("DELETE FROM sessions WHERE token = ?1")?
         .execute([token])?;
     Ok(())

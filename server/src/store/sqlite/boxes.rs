@@ -4,7 +4,7 @@
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, PersonId};
 use patrol_core::domain::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
 use super::columns::{bound, strange, uint_option};
 use crate::store::{BoxedAs, BoxedChange, Result, Settled};
@@ -20,7 +20,7 @@ macro_rules! select_boxed {
     };
 }
 
-pub(super) fn put_boxed(tx: &Transaction<'_>, row: &BoxedChange) -> Result<()> {
+pub(super) fn put_boxed(tx: &Savepoint<'_>, row: &BoxedChange) -> Result<()> {
     let mut upsert = tx.prepare_cached(
         "INSERT INTO boxed (device, document, hash, body, person, refusal, boxed_at,
            settled_by, settled_at, settled_words, released)

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
-use rusqlite::Transaction;
+use rusqlite::Savepoint;
 
 use super::feeds::{Additions, DocumentNo, ScopeNo};
 use super::{boxes, devices, documents, feeds, logs};
 use crate::store::{Commit, DocumentCommit, FeedEvent, Result, StoreError};
 
-pub(super) fn commit(tx: &Transaction<'_>, commit: &Commit) -> Result<Vec<u64>> {
+pub(super) fn commit(tx: &Savepoint<'_>, commit: &Commit) -> Result<Vec<u64>> {
     let mut seen = BTreeSet::new();
     let scopes = commit
         .documents
@@ -52,7 +52,7 @@ pub(super) fn commit(tx: &Transaction<'_>, commit: &Commit) -> Result<Vec<u64>> 
 }
 
 /// Takes documents that ended before a time out of the feeds of their scopes. Returns how many.
-pub(super) fn retire(tx: &Transaction<'_>, ended_before: Timestamp, limit: usize) -> Result<usize> {
+pub(super) fn retire(tx: &Savepoint<'_>, ended_before: Timestamp, limit: usize) -> Result<usize> {
     let mut additions = Additions::default();
     let ended = documents::ended(tx, ended_before, limit)?;
     for (no, digest) in &ended {
@@ -70,7 +70,7 @@ pub(super) fn retire(tx: &Transaction<'_>, ended_before: Timestamp, limit: usize
 
 /// Adds a document's changes and gathers its rows. Returns the ordinal of the first change added.
 fn grow<'c>(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     additions: &mut Additions<'c>,
     numbers: &BTreeMap<Scope, ScopeNo>,
     part: &'c DocumentCommit,
@@ -121,7 +121,7 @@ fn grow<'c>(
 
 /// Takes a document out of the scopes that it is no longer in.
 fn leave_others(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     additions: &mut Additions<'_>,
     document: DocumentNo,
     scopes: &BTreeSet<ScopeNo>,

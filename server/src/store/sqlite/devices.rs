@@ -5,7 +5,7 @@
 use patrol_core::domain::id::{DeviceId, Epoch, PersonId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
 use super::columns::{json_option, to_json, uint, uint_option};
 use crate::store::{Device, Result};
@@ -25,7 +25,7 @@ macro_rules! select_devices {
 }
 
 pub(super) fn put_enrol_code(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     code: [u8; 32],
     person: PersonId,
     until: Timestamp,
@@ -39,7 +39,7 @@ pub(super) fn put_enrol_code(
 }
 
 pub(super) fn enrol(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     epoch: Epoch,
     code: [u8; 32],
     public_key: [u8; 32],
@@ -64,32 +64,32 @@ pub(super) fn enrol(
     device(tx, id)
 }
 
-pub(super) fn forget_codes(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+pub(super) fn forget_codes(tx: &Savepoint<'_>, now: Timestamp) -> Result<()> {
     tx.prepare_cached("DELETE FROM enrol_codes WHERE until < ?1")?
         .execute([now.0])?;
     Ok(())
 }
 
-pub(super) fn revoke(tx: &Transaction<'_>, device: DeviceId, now: Timestamp) -> Result<()> {
+pub(super) fn revoke(tx: &Savepoint<'_>, device: DeviceId, now: Timestamp) -> Result<()> {
     tx.prepare_cached("UPDATE devices SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?
         .execute(params![device.0, now.0])?;
     Ok(())
 }
 
-pub(super) fn add_revoked_bytes(tx: &Transaction<'_>, device: DeviceId, bytes: u64) -> Result<()> {
+pub(super) fn add_revoked_bytes(tx: &Savepoint<'_>, device: DeviceId, bytes: u64) -> Result<()> {
     tx.prepare_cached("UPDATE devices SET revoked_bytes = revoked_bytes + ?2 WHERE id = ?1")?
         .execute(params![device.0, bytes.cast_signed()])?;
     Ok(())
 }
 
-pub(super) fn put_told(tx: &Transaction<'_>, device: DeviceId, n: u64) -> Result<()> {
+pub(super) fn put_told(tx: &Savepoint<'_>, device: DeviceId, n: u64) -> Result<()> {
     tx.prepare_cached("UPDATE devices SET n_told = ?2 WHERE id = ?1")?
         .execute(params![device.0, n.cast_signed()])?;
     Ok(())
 }
 
 pub(super) fn note_contact(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     device: DeviceId,
     now: Timestamp,
     status: &Status,
@@ -122,7 +122,7 @@ pub(super) fn note_contact(
     Ok(())
 }
 
-pub(super) fn note_emptied(tx: &Transaction<'_>, device: DeviceId) -> Result<()> {
+pub(super) fn note_emptied(tx: &Savepoint<'_>, device: DeviceId) -> Result<()> {
     let sql = "UPDATE devices SET revoked_empty = 1 WHERE id = ?1 AND revoked_at IS NOT NULL";
     tx.prepare_cached(sql)?.execute([device.0])?;
     Ok(())

@@ -9,7 +9,7 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use rusqlite::types::Value;
 use rusqlite::{
-    Connection, OptionalExtension as _, Row, ToSql, Transaction, params, params_from_iter,
+    Connection, OptionalExtension as _, Row, Savepoint, ToSql, params, params_from_iter,
 };
 
 use super::columns::{bound, json, json_option, to_json, uint, uint_option};
@@ -50,7 +50,7 @@ pub(super) fn known(connection: &Connection, id: DocumentId) -> Result<Option<Kn
     Ok(known.optional()?)
 }
 
-pub(super) fn insert(tx: &Transaction<'_>, part: &DocumentCommit, len: u64) -> Result<DocumentNo> {
+pub(super) fn insert(tx: &Savepoint<'_>, part: &DocumentCommit, len: u64) -> Result<DocumentNo> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO documents (len, digest, kind, number, numbers, stage, rework, village, category, words, units,
            reporter, conflicts, anomalies, changed_at, ended_at, id, opened_by, opened_at)
@@ -71,7 +71,7 @@ pub(super) fn insert(tx: &Transaction<'_>, part: &DocumentCommit, len: u64) -> R
 }
 
 pub(super) fn update(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     known: &Known,
     part: &DocumentCommit,
     len: u64,
@@ -101,7 +101,7 @@ pub(super) fn update(
 
 /// Documents that ended before that time and are in their feeds, the longest ended first.
 pub(super) fn ended(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     before: Timestamp,
     limit: usize,
 ) -> Result<Vec<(DocumentNo, Digest)>> {
@@ -116,7 +116,7 @@ pub(super) fn ended(
 }
 
 /// Notes that a document has left its feeds by age.
-pub(super) fn set_retired(tx: &Transaction<'_>, no: DocumentNo) -> Result<()> {
+pub(super) fn set_retired(tx: &Savepoint<'_>, no: DocumentNo) -> Result<()> {
     tx.prepare_cached("UPDATE documents SET retired = 1 WHERE no = ?1")?
         .execute([no])?;
     Ok(())
@@ -155,7 +155,7 @@ fn all_numbers<'n>(number: &'n Option<String>, numbers: &'n [String]) -> BTreeSe
 
 /// Keeps the numbers under which a document is found.
 fn put_numbers(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     no: DocumentNo,
     old: &BTreeSet<&str>,
     new: &BTreeSet<&str>,
@@ -172,7 +172,7 @@ fn put_numbers(
 }
 
 pub(super) fn put_change(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     no: DocumentNo,
     ordinal: u64,
     change: &StoredChange,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::place::Scope;
 use patrol_core::sync::seal::Digest;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
 use super::columns::{bound, strange, uint};
 use super::documents;
@@ -53,7 +53,7 @@ impl<'c> Additions<'c> {
     }
 
     /// Draws the numbers, scope by scope in ascending order, and writes everything.
-    pub(super) fn write(self, tx: &Transaction<'_>) -> Result<()> {
+    pub(super) fn write(self, tx: &Savepoint<'_>) -> Result<()> {
         let has_rows = self
             .scopes
             .values()
@@ -75,7 +75,7 @@ impl<'c> Additions<'c> {
 }
 
 impl Addition {
-    fn write(self, tx: &Transaction<'_>, scope: ScopeNo, commit: i64) -> Result<()> {
+    fn write(self, tx: &Savepoint<'_>, scope: ScopeNo, commit: i64) -> Result<()> {
         if self.rows.is_empty() && self.gained == Digest::default() {
             return Ok(());
         }
@@ -114,12 +114,7 @@ impl Addition {
     }
 }
 
-fn put_member(
-    tx: &Transaction<'_>,
-    document: DocumentNo,
-    scope: ScopeNo,
-    joined: i64,
-) -> Result<()> {
+fn put_member(tx: &Savepoint<'_>, document: DocumentNo, scope: ScopeNo, joined: i64) -> Result<()> {
     let mut upsert = tx.prepare_cached(
         "INSERT INTO members (document, scope, joined) VALUES (?1, ?2, ?3)
          ON CONFLICT (document, scope) DO UPDATE SET joined = excluded.joined",
@@ -130,7 +125,7 @@ fn put_member(
 
 /// The handles of scopes; those that have none yet get one, in ascending order.
 pub(super) fn name_scopes(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     scopes: BTreeSet<Scope>,
 ) -> Result<BTreeMap<Scope, ScopeNo>> {
     let mut numbers = BTreeMap::new();
@@ -177,7 +172,7 @@ pub(super) fn members_of(
 
 /// Ends a membership.
 pub(super) fn delete_member(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     document: DocumentNo,
     scope: ScopeNo,
 ) -> Result<()> {
@@ -187,7 +182,7 @@ pub(super) fn delete_member(
 }
 
 /// Takes a document out of its feeds, but not out of its scopes.
-pub(super) fn retire_member(tx: &Transaction<'_>, document: DocumentNo) -> Result<()> {
+pub(super) fn retire_member(tx: &Savepoint<'_>, document: DocumentNo) -> Result<()> {
     tx.prepare_cached("UPDATE members SET joined = 0 WHERE document = ?1 AND joined > 0")?
         .execute([document])?;
     Ok(())

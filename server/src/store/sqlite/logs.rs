@@ -6,12 +6,12 @@ use patrol_core::cbor::{Reader, Writer};
 use patrol_core::domain::id::{DeviceId, EntryId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Notice;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Savepoint, params};
 
 use super::columns::{bound, strange, uint};
 use crate::store::{BatchRow, FateRow, Result};
 
-pub(super) fn put_fate(tx: &Transaction<'_>, row: &FateRow) -> Result<()> {
+pub(super) fn put_fate(tx: &Savepoint<'_>, row: &FateRow) -> Result<()> {
     let mut upsert = tx.prepare_cached(
         "INSERT INTO fates (device, n, entry, fate) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (device, n, entry) DO UPDATE SET fate = excluded.fate",
@@ -52,7 +52,7 @@ pub(super) fn n_max(connection: &Connection, device: DeviceId) -> Result<u64> {
     Ok(select.query_row([device.0], |row| uint(row, 0))?)
 }
 
-pub(super) fn put_batch(tx: &Transaction<'_>, row: &BatchRow) -> Result<()> {
+pub(super) fn put_batch(tx: &Savepoint<'_>, row: &BatchRow) -> Result<()> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO batches (device, first_n, last_n, leaves, signature, received_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -85,7 +85,7 @@ pub(super) fn batches(connection: &Connection, device: DeviceId) -> Result<Vec<B
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn put_notice(tx: &Transaction<'_>, device: DeviceId, notice: &Notice) -> Result<()> {
+pub(super) fn put_notice(tx: &Savepoint<'_>, device: DeviceId, notice: &Notice) -> Result<()> {
     let mut draw = tx.prepare_cached(
         "INSERT INTO notice_heads (device, last) VALUES (?1, 1)
          ON CONFLICT (device) DO UPDATE SET last = last + 1 RETURNING last",
@@ -116,7 +116,7 @@ pub(super) fn notices(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn forget_notices(tx: &Transaction<'_>, device: DeviceId, up_to: u64) -> Result<()> {
+pub(super) fn forget_notices(tx: &Savepoint<'_>, device: DeviceId, up_to: u64) -> Result<()> {
     tx.prepare_cached("DELETE FROM notices WHERE device = ?1 AND number <= ?2")?
         .execute(params![device.0, bound(up_to)])?;
     Ok(())

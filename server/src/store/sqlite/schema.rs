@@ -30,14 +30,11 @@ const APPLICATION_ID: i32 = 0x5843_4e31;
 /// How long a connection waits for another process.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Pages of the log after which it is copied into the database: 32 MB.
-const CHECKPOINT_PAGES: u32 = 8_192;
-
 /// Memory for pages of the connection that writes.
 const WRITE_CACHE_KIB: i64 = 16_384;
 
 /// Memory for pages of each connection that reads: little, for every write empties it.
-const READ_CACHE_KIB: i64 = 2_048;
+const READ_CACHE_KIB: i64 = 1_024;
 
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 128;
@@ -106,8 +103,6 @@ fn configure(connection: &Connection) -> Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -WRITE_CACHE_KIB)?;
-    // A page that grows often is copied into the database once for many commits.
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
