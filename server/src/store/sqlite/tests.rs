@@ -101,3 +101,20 @@ fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
         garbage
     );
 }
+
+#[test]
+fn the_log_is_copied_and_begins_anew_before_it_grows_without_end() {
+    let folder = Folder::new("log");
+    let store = SqliteStore::open(folder.file(), || identity(1)).expect("a new file opens");
+    let large = |number: u8| vec![number; 4 << 20];
+    for number in 0..30 {
+        store
+            .put_directory(&large(number), Timestamp(9))
+            .expect("it is kept");
+    }
+    let log = folder.0.join("server.db-wal");
+    let megabytes = std::fs::metadata(log).expect("a log").len() >> 20;
+    assert!((32..48).contains(&megabytes), "{megabytes} MB");
+    let read = store.directory().expect("the store answers");
+    assert!(read == Some(large(29)));
+}
