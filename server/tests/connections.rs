@@ -1,6 +1,6 @@
 //! Clients that keep still: each is given up after its time, and holds up nobody else.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -61,4 +61,20 @@ fn clients_that_keep_still_hold_up_nobody() {
     let reply = http::ask(server.address, "GET", "/healthz", &[], b"");
     assert_eq!(reply.status, 200);
     drop(still);
+}
+
+#[test]
+fn a_client_that_takes_no_answers_is_given_up() {
+    let server = patient_for("deaf", "50");
+    let mut socket = TcpStream::connect(server.address).expect("the server listens");
+    let patience = Some(Duration::from_secs(60));
+    socket
+        .set_write_timeout(patience)
+        .expect("a timeout can be set");
+    let asks = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1_000);
+    // Whatever the buffers on the way hold, the server's answers fill them in the end.
+    let ended = (0..10_000).find_map(|_| socket.write_all(&asks).err());
+    let kind = ended.expect("the server ends it").kind();
+    let is_reset = matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+    assert!(is_reset, "{kind}");
 }
