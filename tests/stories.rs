@@ -6,6 +6,7 @@ mod damaged_document;
 mod demo;
 mod gone_back;
 mod hostile_over_http;
+mod hostile_phone;
 mod late_work;
 mod lost_on_the_way;
 mod moved_beat;

@@ -115,6 +115,9 @@ CREATE TABLE boxed (
   UNIQUE (device, hash)
 ) STRICT;
 
+-- How much one device has put into boxes of late.
+CREATE INDEX boxed_device ON boxed (device, boxed_at);
+
 CREATE INDEX boxed_held ON boxed (document) WHERE refusal IS NULL AND settled_at IS NULL;
 
 -- The log by which losses are found.

@@ -99,6 +99,12 @@ impl Growing {
         self.ledger.len()
     }
 
+    /// Bytes of its changes.
+    pub fn bytes(&self) -> usize {
+        let links = self.ledger.links().iter();
+        links.map(|link| link.change.bytes.len()).sum()
+    }
+
     /// Whether there is no change at all.
     pub fn is_empty(&self) -> bool {
         self.ledger.is_empty()

@@ -5,13 +5,13 @@
 mod items;
 mod judge;
 
-use patrol_core::domain::id::{ChangeHash, DocumentId};
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId};
 use patrol_core::domain::limits;
 use patrol_core::sync::seal::Batch;
 use patrol_core::sync::wire::{Fate, Form, PushHead, Unread};
 
 use crate::app::App;
-use crate::store::{BatchRow, Commit, Device, StoreError};
+use crate::store::{BatchRow, Device, StoreError};
 use judge::Judge;
 
 /// The changes of a push frame: document and hash, for echoes.
@@ -27,7 +27,7 @@ pub struct Outcome {
 }
 
 /// Takes in a push frame of a device. An error means "not now": nothing was stored.
-pub fn take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, StoreError> {
+pub fn take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, StoreError> {
     for _ in 0..limits::COMMIT_TRIES {
         match try_take_in(app, device, payload) {
             Err(StoreError::Stale) => {}
@@ -39,7 +39,7 @@ pub fn take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, St
     ))
 }
 
-fn try_take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, StoreError> {
+fn try_take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, StoreError> {
     let unread = |unread| {
         Ok(Outcome {
             fates: Err(unread),
@@ -49,25 +49,28 @@ fn try_take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, St
     let Ok((head, count, reader)) = PushHead::decode(payload) else {
         return unread(Unread::Malformed);
     };
-    if head.signer != device.id {
+    if head.signer != device {
         return unread(Unread::Carried);
     }
     if count > limits::PUSH_FRAME_CHANGES_MAX {
         return unread(Unread::Malformed);
     }
-    let is_too_much = device.revoked_bytes + payload.len() as u64 > limits::REVOKED_BYTES_MAX
-        || device.revoked_empty;
-    if device.revoked_at.is_some() && is_too_much {
-        return unread(Unread::TooMuch);
-    }
-    let mut judged = Ok((Vec::new(), Pushed::new(), Commit::default()));
+    let mut judged = Err(Unread::Carried);
+    let mut is_revoked = false;
     app.store.read(&mut |snapshot| {
-        judged = match items::read(snapshot, device, &head, count, reader.clone()) {
-            Ok((items, loaded)) => match verified(app, device, &head, &items) {
-                Ok(batch) => {
-                    let judge = Judge::new(app, device, snapshot, loaded);
-                    Ok(judge.frame(&items, batch)?)
-                }
+        // As the device stands now: it may have been revoked since its request began.
+        let Some(device) = snapshot.device(device)? else {
+            return Ok(());
+        };
+        is_revoked = device.revoked_at.is_some();
+        let bytes = device.revoked_bytes + payload.len() as u64;
+        if is_revoked && (device.revoked_empty || bytes > limits::REVOKED_BYTES_MAX) {
+            judged = Err(Unread::TooMuch);
+            return Ok(());
+        }
+        judged = match items::read(snapshot, &device, &head, count, reader.clone()) {
+            Ok((items, loaded)) => match verified(app, &device, &head, &items) {
+                Ok(batch) => Judge::new(app, &device, snapshot, loaded).frame(&items, batch)?,
                 Err(code) => Err(code),
             },
             Err(code) => Err(code),
@@ -81,8 +84,8 @@ fn try_take_in(app: &App, device: &Device, payload: &[u8]) -> Result<Outcome, St
     let has_news =
         !commit.documents.is_empty() || !commit.boxed.is_empty() || !commit.fates.is_empty();
     if has_news {
-        if device.revoked_at.is_some() {
-            commit.revoked_bytes = Some((device.id, payload.len() as u64));
+        if is_revoked {
+            commit.revoked_bytes = Some((device, payload.len() as u64));
         }
         app.store.commit(&commit)?;
     }

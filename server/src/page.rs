@@ -83,7 +83,7 @@ pub fn build(snapshot: &dyn Snapshot, standings: &[Standing], terms: Terms<'_>) 
 
 /// A document that a page touches.
 struct Touched {
-    /// Parsed only when a change is sent that is no echo.
+    /// Read only when a change is sent that is no echo.
     ledger: Option<Ledger>,
     stored: StoredDocument,
     /// Changes that the device has, with those of this page.
@@ -270,6 +270,12 @@ impl Builder<'_> {
                 },
             );
         }
+        if !self.is_sound(id, ordinal) {
+            for joined in self.joined.values_mut() {
+                joined.retain(|document| *document != id);
+            }
+            return Ok(());
+        }
         let Some(touched) = self.documents.get_mut(&id) else {
             return Ok(());
         };
@@ -294,9 +300,8 @@ impl Builder<'_> {
                     change.received_at,
                 ),
                 (Form::Stripped, None) => {
-                    let ledger = match &mut touched.ledger {
-                        Some(ledger) => ledger,
-                        none => none.insert(Growing::of(&touched.stored)?.ledger),
+                    let Some(ledger) = &touched.ledger else {
+                        break;
                     };
                     let received_at = Some(change.received_at);
                     self.stripper
@@ -308,6 +313,33 @@ impl Builder<'_> {
             touched.held += 1;
         }
         Ok(())
+    }
+
+    /// Reads the ledger of a document of which more than echoes is due. False where what is stored of it is damaged: then it is passed
+    /// over, so that the others go on; that scope's sums differ until a person has mended it.
+    fn is_sound(&mut self, id: DocumentId, ordinal: u64) -> bool {
+        let Some(touched) = self.documents.get_mut(&id) else {
+            return false;
+        };
+        let due = touched.stored.changes.iter().enumerate().skip(touched.held);
+        let mut due = due.take_while(|(place, _)| *place as u64 <= ordinal);
+        let is_echo = |change: &StoredChange| {
+            self.terms.form == Form::Stripped && self.terms.echoes.contains_key(&change.hash)
+        };
+        if touched.ledger.is_some() || due.all(|(_, change)| is_echo(change)) {
+            return true;
+        }
+        match Growing::of(&touched.stored) {
+            Ok(growing) => {
+                touched.ledger = Some(growing.ledger);
+                true
+            }
+            Err(error) => {
+                tracing::error!(document = %id, "document {id} is damaged and passed over: {error}");
+                touched.held = touched.stored.changes.len();
+                false
+            }
+        }
     }
 
     /// How many changes of a document the device holds, as its cursors say: those that came in writes of which a scope that it

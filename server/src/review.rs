@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use patrol_core::doc::admit::{Objection, RightCheck, Signer};
-use patrol_core::doc::parse;
+use patrol_core::doc::admit::{Admitted, Objection, RightCheck, Signer};
+use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Where;
-use patrol_core::domain::capability::Capability;
+use patrol_core::domain::capability::{Capability, Holding};
 use patrol_core::domain::id::{ChangeHash, DocumentId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
@@ -129,22 +129,38 @@ fn release(
     settled: &Settled,
 ) -> Result<Commit> {
     let mut commit = Commit::default();
+    let mut unfit: BTreeSet<ChangeHash> = BTreeSet::new();
     let mut growing = Growing::load(snapshot, id)?;
     let known = app.known();
-    for boxed in chain {
+    for (place, boxed) in chain.iter().enumerate() {
+        commit.settles.push((boxed.device, boxed.hash));
         let change = parse::parse_admitted(&boxed.body).map_err(unreadable)?;
-        let signer = Signer {
-            device: boxed.device,
-            person: boxed.person,
-            place: Where::Anywhere,
-            right: RightCheck::Waive,
-            holdings: &known.holdings,
-            now: settled.at,
+        // The first was looked at; what follows it is judged by its own right.
+        let right = if place == 0 {
+            RightCheck::Waive
+        } else {
+            RightCheck::Judge
         };
-        let admitted = match growing.add(&change, &signer, settled.at) {
+        let refusal = if change.deps.iter().any(|dep| unfit.contains(dep)) {
+            Err(Refusal::Quarantined)
+        } else {
+            add_released(
+                &mut growing,
+                &change,
+                boxed,
+                right,
+                settled,
+                &known.holdings,
+            )
+        };
+        let admitted = match refusal {
             Ok(admitted) => admitted,
-            Err(Objection::Refused(refusal)) => return Err(refusal.into()),
-            Err(_) => return Err(Refusal::HeldDocument.into()),
+            Err(refusal) if place == 0 => return Err(refusal.into()),
+            Err(refusal) => {
+                unfit.insert(boxed.hash);
+                refuse_one(&mut commit, boxed, refusal, settled);
+                continue;
+            }
         };
         if let Some(admitted) = admitted {
             commit.fates.push(FateRow {
@@ -166,28 +182,60 @@ fn release(
     Ok(commit)
 }
 
+/// Adds a change that a review has released. What follows the one that was looked at comes with it only as far as its author held the
+/// right for it at some time.
+fn add_released(
+    growing: &mut Growing,
+    change: &Parsed,
+    boxed: &BoxedChange,
+    right: RightCheck,
+    settled: &Settled,
+    holdings: &[Holding],
+) -> std::result::Result<Option<Admitted>, Refusal> {
+    let signer = |right| Signer {
+        device: boxed.device,
+        person: boxed.person,
+        place: Where::Anywhere,
+        right,
+        holdings,
+        now: settled.at,
+    };
+    let added = match growing.add(change, &signer(right), settled.at) {
+        Err(Objection::Review) => growing.add(change, &signer(RightCheck::Waive), settled.at),
+        added => added,
+    };
+    added.map_err(|objection| match objection {
+        Objection::Refused(refusal) => refusal,
+        _ => Refusal::HeldDocument,
+    })
+}
+
 fn refuse(chain: &[BoxedChange], settled: &Settled) -> Commit {
     let mut commit = Commit::default();
     for (place, boxed) in chain.iter().enumerate() {
+        commit.settles.push((boxed.device, boxed.hash));
         // Only the first is judged; the phone hears of it and makes again what does not rest on it.
         let refusal = if place == 0 {
             Refusal::ReviewedAway
         } else {
             Refusal::Quarantined
         };
-        let state = BoxedAs::Refused(refusal.number());
-        commit.boxed.push(BoxedChange {
-            state,
-            settled: Some(settled.clone()),
-            ..boxed.clone()
-        });
-        if place == 0 {
-            commit
-                .notices
-                .push((boxed.device, outcome(boxed, Some(refusal))));
-        }
+        refuse_one(&mut commit, boxed, refusal, settled);
     }
     commit
+}
+
+/// Refuses a held change. Its phone is told, unless that follows from what it is told of another.
+fn refuse_one(commit: &mut Commit, boxed: &BoxedChange, refusal: Refusal, settled: &Settled) {
+    commit.boxed.push(BoxedChange {
+        state: BoxedAs::Refused(refusal.number()),
+        settled: Some(settled.clone()),
+        ..boxed.clone()
+    });
+    if refusal != Refusal::Quarantined {
+        let told = outcome(boxed, Some(refusal));
+        commit.notices.push((boxed.device, told));
+    }
 }
 
 fn outcome(boxed: &BoxedChange, refusal: Option<Refusal>) -> Notice {

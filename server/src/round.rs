@@ -115,7 +115,7 @@ impl Round {
 
     fn push(&mut self, payload: &[u8]) -> std::result::Result<(), RoundFault> {
         let number = self.fates.len() as u64;
-        let outcome = intake::take_in(&self.app, &self.device, payload)?;
+        let outcome = intake::take_in(&self.app, self.device.id, payload)?;
         for (place, (_, hash)) in outcome.pushed.iter().enumerate().take(1 << 16) {
             self.echoes.insert(*hash, (number, place as u64));
         }
@@ -147,6 +147,7 @@ impl Round {
         let Some(hello) = self.hello.clone() else {
             return Err(RoundFault::Malformed);
         };
+        self.look_again()?;
         let (app, device) = (Arc::clone(&self.app), self.device.clone());
         let is_current = hello.epoch == app.identity.epoch;
         let gets_pages =
@@ -210,7 +211,26 @@ impl Round {
         Ok(())
     }
 
+    /// What the server knows of the device now: it may have been revoked since the request began.
+    fn look_again(&mut self) -> Result<()> {
+        let mut found = None;
+        self.app.store.read(&mut |snapshot| {
+            found = snapshot.device(self.device.id)?;
+            Ok(())
+        })?;
+        if let Some(device) = found {
+            self.device = device;
+        }
+        Ok(())
+    }
+
     fn page(&mut self) -> std::result::Result<(), RoundFault> {
+        self.look_again()?;
+        if self.device.revoked_at.is_some() {
+            self.ready.push_back((kind::DONE, Done::default().encode()));
+            self.phase = Phase::Over;
+            return Ok(());
+        }
         let Some(hello) = &self.hello else {
             return Err(RoundFault::Malformed);
         };

@@ -282,6 +282,9 @@ pub struct Commit {
     /// Changes that go into a box, or whose row there changes: the row of that device and hash is replaced and keeps
     /// its place in the order.
     pub boxed: Vec<BoxedChange>,
+    /// Held changes that this commit settles: where one of them is held no more, nothing is done and the answer is `Stale`. A row
+    /// that was settled is never replaced.
+    pub settles: Vec<(DeviceId, ChangeHash)>,
     /// Notices to devices, numbered for each device from 1, never again.
     pub notices: Vec<(DeviceId, Notice)>,
     /// Bytes that a revoked device has pushed.
@@ -344,6 +347,15 @@ pub struct CaseQuery {
     pub limit: usize,
 }
 
+/// How much of a device lies in boxes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BoxedSince {
+    /// Changes.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// One snapshot of everything.
 pub trait Snapshot {
     /// A scope's row; none before a document has joined it.
@@ -371,6 +383,8 @@ pub trait Snapshot {
     fn boxed(&self, device: DeviceId, hash: ChangeHash) -> Result<Option<BoxedChange>>;
     /// Changes of a document that are held and not settled, in the order in which they came.
     fn held_of(&self, document: DocumentId) -> Result<Vec<BoxedChange>>;
+    /// How much of a device has come into boxes since a time.
+    fn boxed_since(&self, device: DeviceId, since: Timestamp) -> Result<BoxedSince>;
     /// Changes that are held and not settled, numbered in the order in which they came: those after a number, at most `limit`.
     fn held(&self, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>>;
     /// Notices for a device after a number.

@@ -48,7 +48,7 @@ fn a_client_that_keeps_still_is_given_up() {
 }
 
 #[test]
-fn clients_that_keep_still_hold_up_nobody() {
+fn clients_that_keep_still_hold_up_nobody_while_there_are_places() {
     let server = patient_for("held", "60000");
     let still: Vec<TcpStream> = (0..100)
         .map(|_| {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use patrol_core::cbor::Writer;
 use patrol_core::doc::compose::{Content, compose};
-use patrol_core::doc::document;
 use patrol_core::doc::ledger::Ledger;
-use patrol_core::doc::parse::{Parsed, chunk_hash};
+use patrol_core::doc::parse::{Parsed, chunk_hash, parse};
 use patrol_core::doc::register::FieldValue;
+use patrol_core::doc::{document, entry};
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::entry::{Body, Entry};
 use patrol_core::domain::id::{DocumentId, UnitId};
@@ -76,7 +76,17 @@ pub fn change_of(phone: &Phone, ledger: &Ledger, entry: &Entry, fields: &[FieldV
 
 /// Pushes changes in one frame, raw and signed, and returns what became of them. Nothing of it is noted on the phone.
 pub fn push(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Result<Vec<Fate>, Unread> {
-    let frames = respond(app, phone, items);
+    push_as(app, phone, items, range_of(items))
+}
+
+/// The same under a range that the test chooses.
+pub fn push_as(
+    app: &Arc<App>,
+    phone: &Phone,
+    items: &[Item],
+    n: (u64, u64),
+) -> Result<Vec<Fate>, Unread> {
+    let frames = respond_as(app, phone, items, n);
     let fates = frames
         .iter()
         .find(|(frame, _)| *frame == kind::FATES)
@@ -84,8 +94,24 @@ pub fn push(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Result<Vec<Fate>, 
     Fates::decode(&fates.1, items.len()).expect("fates").outcome
 }
 
+/// The lowest and the highest `n` of the entries that can be read in these changes.
+pub fn range_of(items: &[Item]) -> (u64, u64) {
+    let entries = items.iter().filter_map(|(_, bytes)| {
+        let change = parse(bytes).ok()?;
+        let put = change.puts.first()?;
+        entry::decode(&put.value).ok()
+    });
+    entries.fold((u64::MAX, 0), |(first, last), entry| {
+        (first.min(entry.n), last.max(entry.n))
+    })
+}
+
 /// All frames that answer such a push.
 pub fn respond(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Vec<(u8, Vec<u8>)> {
+    respond_as(app, phone, items, range_of(items))
+}
+
+fn respond_as(app: &Arc<App>, phone: &Phone, items: &[Item], n: (u64, u64)) -> Vec<(u8, Vec<u8>)> {
     let enrolment = enrolment_of(phone);
     let leaves = items
         .iter()
@@ -93,12 +119,12 @@ pub fn respond(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Vec<(u8, Vec<u8
     let batch = Batch {
         server: enrolment.server,
         device: enrolment.device,
-        n: (1, 1),
+        n,
         leaves: leaves.collect(),
     };
     let head = PushHead {
         signer: enrolment.device,
-        n: (1, 1),
+        n,
         signature: batch.sign(&enrolment.seed),
         form: Form::Raw,
     };

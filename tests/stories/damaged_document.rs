@@ -23,20 +23,7 @@ fn a_document_that_was_damaged_in_the_database_waits_and_the_others_go_on() {
     let file = folder.file("server.db");
     let world = World::new(61);
     let village = world.villages(INSPECTOR)[0];
-    let machine = Arc::new(Machine::new(&world.clock, 1));
-    let store =
-        SqliteStore::open(&file, || draw_identity(machine.as_ref())).expect("a new file opens");
-    let app = Arc::new(App::open(Arc::new(store), machine.clone()).expect("the server opens"));
-    app.put_directory(city()).expect("the directory is kept");
-    let store = Store::in_memory().expect("a store in memory opens");
-    let person = world.person(INSPECTOR);
-    enrol_into(&app, &store, &machine, person, INSPECTOR);
-    let phone = Phone {
-        replica: patrol_core::replica::Replica::on(store, machine.clone()),
-        machine,
-        link: Link::new(Arc::clone(&app), 2),
-        person,
-    };
+    let (app, phone) = on_disk(&world, &file);
     let (damaged, _) = phone.report(village, "要坏的");
     let (sound, _) = phone.report(village, "好的");
     phone.sync().expect("the server answers");
@@ -61,6 +48,81 @@ fn a_document_that_was_damaged_in_the_database_waits_and_the_others_go_on() {
         .clone();
     let fates = push(&app, &phone, &[(damaged, waiting)]);
     assert_eq!(fates, Ok(vec![Fate::Later(Later::Storage)]));
+}
+
+#[test]
+fn a_document_of_which_a_bit_was_flipped_is_passed_over_and_the_others_go_on() {
+    let folder = Folder::new("flipped").expect("a folder");
+    let file = folder.file("server.db");
+    let world = World::new(62);
+    let village = world.villages(INSPECTOR)[0];
+    let (app, phone) = on_disk(&world, &file);
+    let (damaged, _) = phone.report(village, "要坏的");
+    let (sound, _) = phone.report(village, "好的");
+    phone.sync().expect("the server answers");
+    let connection = rusqlite::Connection::open(&file).expect("the file opens");
+    let sql =
+        "UPDATE changes SET body = CAST(substr(body, 1, 40) || x'ff' || substr(body, 42) AS BLOB)
+               WHERE ordinal = 0 AND document = (SELECT no FROM documents WHERE id = ?1)";
+    assert_eq!(connection.execute(sql, [damaged.0]), Ok(1));
+
+    for case in [damaged, sound] {
+        phone.note(case, "照常").expect("a note is recorded");
+    }
+    phone.sync().expect("the server answers");
+    assert_eq!(phone.replica.status().expect("a look").outbox, 1);
+    let newest = |case| {
+        let ledger = ledger_of(&phone, case);
+        ledger
+            .links()
+            .last()
+            .expect("the note")
+            .change
+            .bytes
+            .clone()
+    };
+    let fates = push(
+        &app,
+        &phone,
+        &[(damaged, newest(damaged)), (sound, newest(sound))],
+    );
+    assert_eq!(fates, Ok(vec![Fate::Later(Later::Storage), Fate::Dup]));
+
+    // Another phone of the village gets the sound one, and says that its sums stay wrong.
+    let machine = Arc::new(Machine::new(&world.clock, 5));
+    let store = Store::in_memory().expect("a store in memory opens");
+    enrol_into(&app, &store, &machine, phone.person, INSPECTOR);
+    let other = Phone {
+        replica: patrol_core::replica::Replica::on(store, machine.clone()),
+        machine,
+        link: Link::new(Arc::clone(&app), 6),
+        person: phone.person,
+    };
+    other.sync().expect("the server answers");
+    let listed = other.replica.list("case", 0, 10).expect("a list");
+    let listed: Vec<DocumentId> = listed.into_iter().map(|row| row.id).collect();
+    assert_eq!(listed, [sound]);
+    let told = other.replica.status().expect("a look").last_error;
+    assert_eq!(told.as_deref(), Some("digest"));
+}
+
+/// A server on a file, and a phone of it.
+fn on_disk(world: &World, file: &std::path::Path) -> (Arc<App>, Phone) {
+    let machine = Arc::new(Machine::new(&world.clock, 1));
+    let store =
+        SqliteStore::open(file, || draw_identity(machine.as_ref())).expect("a new file opens");
+    let app = Arc::new(App::open(Arc::new(store), machine.clone()).expect("the server opens"));
+    app.put_directory(city()).expect("the directory is kept");
+    let store = Store::in_memory().expect("a store in memory opens");
+    let person = world.person(INSPECTOR);
+    enrol_into(&app, &store, &machine, person, INSPECTOR);
+    let phone = Phone {
+        replica: patrol_core::replica::Replica::on(store, machine.clone()),
+        machine,
+        link: Link::new(Arc::clone(&app), 2),
+        person,
+    };
+    (app, phone)
 }
 
 /// Puts a change that no admission would let in, and that Automerge cannot load, right into the database.

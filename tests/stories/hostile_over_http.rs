@@ -27,6 +27,7 @@ use patrol_core::sync::wire::{self, Fate, Form, Hello, PushHead, Unread};
 use patrol_server::host::SystemEnvironment;
 use patrol_server::office;
 use patrol_tests::clock::{Clock, Machine};
+use patrol_tests::pushing::range_of;
 use patrol_tests::served::Served;
 use patrol_tests::world::{World, city, matter};
 
@@ -128,15 +129,16 @@ impl Attack {
     async fn push(&self, bytes: &[u8]) -> Result<Fate, Unread> {
         let enrolment = self.enrolment();
         let leaves = vec![leaf(self.case, chunk_hash(bytes))];
+        let n = range_of(&[(self.case, bytes.to_vec())]);
         let batch = Batch {
             server: enrolment.server,
             device: enrolment.device,
-            n: (1, 1),
+            n,
             leaves,
         };
         let head = PushHead {
             signer: enrolment.device,
-            n: (1, 1),
+            n,
             signature: batch.sign(&enrolment.seed),
             form: Form::Raw,
         };

@@ -22,6 +22,10 @@ pub const DEVICE_HEADS_MAX: usize = 8;
 pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Documents that one device may open in a day.
 pub const DEVICE_DOCUMENTS_A_DAY_MAX: u64 = 5_000;
+/// Changes of one device that come into boxes within a day.
+pub const BOXED_A_DAY_MAX: u64 = 20_000;
+/// Bytes of these.
+pub const BOXED_BYTES_A_DAY_MAX: u64 = 64 * 1024 * 1024;
 /// Highest operation counter within a document.
 pub const OP_COUNTER_MAX: u64 = 1 << 30;
 
@@ -70,7 +74,9 @@ pub const PAGE_ROWS_MAX: usize = 1_024;
 pub const FRAME_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Changes of one push frame at most.
 pub const PUSH_FRAME_CHANGES_MAX: usize = 4_096;
-/// Bytes of one request at most, decompressed.
+/// Bytes of the documents that the server loads for one push frame: thousands of usual ones, and eight of the largest.
+pub const FRAME_LOADS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of one request at most, decompressed, and as it travels.
 pub const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Frames of one request at most: `REQUEST_BYTES_AIM` in the smallest frames that a phone makes, and half as many again.
 pub const REQUEST_FRAMES_MAX: usize = 1_536;
@@ -92,6 +98,8 @@ pub const CONNECTIONS_MAX: usize = 900;
 pub const ACCEPT_PAUSE_MS: u64 = 1_000;
 /// Milliseconds within which contacts of a device are noted as one.
 pub const CONTACT_NOTE_MS: i64 = 60_000;
+/// Entries in its refused box that a device tells of.
+pub const KEPT_BACK_MAX: usize = 1_024;
 /// Rows of a device's log that one round reads when it looks for losses.
 pub const LOG_ROWS: usize = 1_000;
 /// Ranges of missing entries that one notice tells.
@@ -108,7 +116,7 @@ pub const LOG_PAGES: u32 = 8_192;
 /// Pages of that log at which the writer itself copies what is left, so that the log begins anew: 128 MB.
 pub const LOG_PAGES_MAX: u32 = 32_768;
 /// Times that a write of the server is tried again because a document grew in the meantime.
-pub const COMMIT_TRIES: usize = 16;
+pub const COMMIT_TRIES: usize = 64;
 /// Rounds in a row that one call of `sync` makes at most.
 pub const ROUNDS_MAX: usize = 64;
 

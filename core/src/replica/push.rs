@@ -91,7 +91,8 @@ fn status_to_tell(
     status.free_bytes = status.free_bytes.filter(|free| *free < 256 * 1024 * 1024);
     let outbox = changes::outbox_len(connection)?;
     status.outbox = (outbox > 0).then_some(outbox);
-    let kept_back = boxes::kept_back(connection)?;
+    let mut kept_back = boxes::kept_back(connection)?;
+    kept_back.truncate(limits::KEPT_BACK_MAX);
     status.kept_back = (!kept_back.is_empty()).then_some(kept_back);
     status.last_error = state.last_error.clone();
     Ok(status)

@@ -183,6 +183,10 @@ impl FrameReader {
         while input.pos() < piece.len() && !self.is_over {
             self.decompress(&mut input)?;
         }
+        // Nothing follows the end of the stream.
+        if input.pos() < piece.len() {
+            return Err(StreamFault::Damaged);
+        }
         Ok(())
     }
 
@@ -335,6 +339,12 @@ mod tests {
             }
         }
         assert!(damaged > 0);
+    }
+
+    #[test]
+    fn what_follows_the_end_of_the_stream_is_damage() {
+        let longer = [stream(), b"more".to_vec()].concat();
+        assert_eq!(read(&longer, longer.len()), Err(StreamFault::Damaged));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::error::ApiError;
 
 /// `GET /healthz`: whether the database answers.
 pub(super) async fn health(State(host): State<Host>) -> Result<&'static str, ApiError> {
-    host.blocking(|app| app.store.identity()).await??;
+    host.blocking(|app| app.store.has_account()).await??;
     Ok("ok")
 }
 

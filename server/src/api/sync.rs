@@ -30,7 +30,7 @@ pub(super) async fn round(
     }
     let mut round = Round::new(Arc::clone(&host.app), device);
     let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
-    let (mut pieces, mut count) = (body.into_data_stream(), 0);
+    let (mut pieces, mut count, mut bytes) = (body.into_data_stream(), 0, 0);
     let stall = host.settings.stall;
     while let Some(piece) = timeout(stall, pieces.next())
         .await
@@ -38,6 +38,10 @@ pub(super) async fn round(
     {
         // A request that dies here keeps what its earlier frames have committed.
         let piece = piece.map_err(|_| ApiError::BadRequest("cut"))?;
+        bytes += piece.len();
+        if bytes > limits::REQUEST_BYTES_MAX {
+            return Err(ApiError::TooLarge);
+        }
         let frames = frames(&mut reader, &piece, &mut count)?;
         if !frames.is_empty() {
             round = host.blocking(move |_| take_in(round, &frames)).await??;

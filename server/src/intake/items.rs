@@ -88,14 +88,17 @@ fn rebuild(
     count: usize,
     mut reader: Reader<'_>,
 ) -> Option<(Vec<Item>, Loaded)> {
-    let mut lent = Vec::new();
+    let (mut lent, mut bytes) = (Vec::new(), 0);
     let ledger_of = |id: DocumentId| -> Ledger {
-        let (ledger, rest) = match Growing::load(snapshot, id) {
-            Ok(growing) => {
+        // A few bytes name a document; what they make us load is bounded. Beyond that nothing is found to build on.
+        let growing = (bytes < limits::FRAME_LOADS_BYTES_MAX).then(|| Growing::load(snapshot, id));
+        let (ledger, rest) = match growing {
+            Some(Ok(growing)) => {
+                bytes += growing.bytes();
                 let (ledger, rest) = growing.lend();
                 (ledger, Some(rest))
             }
-            Err(_) => (Ledger::new(id), None),
+            Some(Err(_)) | None => (Ledger::new(id), None),
         };
         lent.push(rest);
         ledger

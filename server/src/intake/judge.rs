@@ -15,13 +15,16 @@ use patrol_core::domain::limits;
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::{DAY_MS, Timestamp};
-use patrol_core::sync::wire::{Fate, Later, Notice};
+use patrol_core::sync::wire::{Fate, Later, Notice, Unread};
 
 use super::Pushed;
 use super::items::{Item, Loaded};
 use crate::app::{App, Known};
 use crate::grow::Growing;
-use crate::store::{BatchRow, BoxedAs, BoxedChange, Commit, Device, FateRow, Result, Snapshot};
+use crate::store::{
+    BatchRow, BoxedAs, BoxedChange, BoxedSince, Commit, Device, FateRow, Result, Snapshot,
+    StoredDocument,
+};
 
 /// Judges one frame against one snapshot.
 pub(super) struct Judge<'a> {
@@ -37,6 +40,10 @@ pub(super) struct Judge<'a> {
     /// Changes of this frame that wait.
     waiting: BTreeMap<ChangeHash, Later>,
     opened: u64,
+    /// Bytes of the documents loaded for this frame, beyond those that rebuilding it took.
+    loaded_bytes: usize,
+    /// What of this device was boxed in the last day before this frame.
+    boxed_before: Option<BoxedSince>,
     commit: Commit,
 }
 
@@ -60,6 +67,8 @@ impl<'a> Judge<'a> {
             held: BTreeMap::new(),
             waiting: BTreeMap::new(),
             opened: 0,
+            loaded_bytes: 0,
+            boxed_before: None,
             commit: Commit::default(),
         }
     }
@@ -69,7 +78,7 @@ impl<'a> Judge<'a> {
         mut self,
         items: &[Item],
         batch: BatchRow,
-    ) -> Result<(Vec<Fate>, Pushed, Commit)> {
+    ) -> Result<std::result::Result<(Vec<Fate>, Pushed, Commit), Unread>> {
         let mut fates = Vec::with_capacity(items.len());
         for item in items {
             let fate = self.fate(item)?;
@@ -82,6 +91,11 @@ impl<'a> Judge<'a> {
         for (item, fate) in items.iter().zip(&fates) {
             self.log(item, fate)?;
         }
+        // The frame's proof is kept under the range that it names.
+        let is_within = |row: &FateRow| (batch.n.0..=batch.n.1).contains(&row.n);
+        if !self.commit.fates.iter().all(is_within) {
+            return Ok(Err(Unread::Malformed));
+        }
         let has_kept = fates
             .iter()
             .any(|fate| matches!(fate, Fate::Ok | Fate::Review));
@@ -90,7 +104,7 @@ impl<'a> Judge<'a> {
             .iter()
             .map(|item| (item.document, item.hash))
             .collect();
-        Ok((fates, pushed, self.commit))
+        Ok(Ok((fates, pushed, self.commit)))
     }
 
     fn fate(&mut self, item: &Item) -> Result<Fate> {
@@ -111,35 +125,51 @@ impl<'a> Judge<'a> {
         }
         let change = match &item.change {
             Ok(change) => change,
-            Err(refusal) => return Ok(self.refuse(item, *refusal)),
+            Err(refusal) => return self.refuse(item, *refusal),
         };
-        self.open(item.document)?;
-        if self.is_too_much(item.document)? {
+        if !self.open(item.document)? {
+            return Ok(Fate::Later(Later::Storage));
+        }
+        if self.loaded_bytes > limits::FRAME_LOADS_BYTES_MAX || self.is_too_much(item.document)? {
             return Ok(Fate::Later(Later::Slow));
         }
         let outcome = self.add(item.document, change);
         let is_hidden = self.is_hidden(item.document);
-        Ok(match outcome {
+        match outcome {
             Ok(()) if self.device.revoked_at.is_some() => {
                 self.take_back(item.document);
                 self.hold(item)
             }
-            Ok(()) => Fate::Ok,
+            Ok(()) => Ok(Fate::Ok),
             Err(Objection::Review) => self.hold(item),
-            Err(Objection::Newer) => Fate::Later(Later::Newer),
+            Err(Objection::Newer) => Ok(Fate::Later(Later::Newer)),
             // What the device itself has put there, it knows of.
-            Err(Objection::Dup) if change.actor.device() == self.device.id => Fate::Dup,
+            Err(Objection::Dup) if change.actor.device() == self.device.id => Ok(Fate::Dup),
             Err(_) if is_hidden && change.deps.is_empty() => self.refuse(item, Refusal::NotFirst),
-            Err(_) if is_hidden => Fate::Missing(change.deps.clone()),
-            Err(Objection::Dup) => Fate::Dup,
+            Err(_) if is_hidden => Ok(Fate::Missing(change.deps.clone())),
+            Err(Objection::Dup) => Ok(Fate::Dup),
             Err(Objection::Missing(missing)) => self.missing(item, missing),
             Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
-        })
+        }
     }
 
-    fn open(&mut self, id: DocumentId) -> Result<()> {
+    /// Loads a document. False where what is stored of it is damaged: it waits for a person, and the others go on.
+    fn open(&mut self, id: DocumentId) -> Result<bool> {
         if !self.documents.contains_key(&id) {
-            self.documents.insert(id, Growing::load(self.snapshot, id)?);
+            let stored = self.snapshot.document(id)?.unwrap_or(StoredDocument {
+                id,
+                changes: Vec::new(),
+            });
+            match Growing::of(&stored) {
+                Ok(growing) => {
+                    self.loaded_bytes += growing.bytes();
+                    drop(self.documents.insert(id, growing));
+                }
+                Err(error) => {
+                    tracing::error!(document = %id, "document {id} is damaged: {error}");
+                    return Ok(false);
+                }
+            }
         }
         if !self.held.contains_key(&id) {
             let held = self
@@ -150,7 +180,21 @@ impl<'a> Judge<'a> {
                 .collect();
             self.held.insert(id, held);
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether more of this device lies in boxes since a day than one device may put there.
+    fn has_boxed_too_much(&mut self) -> Result<bool> {
+        let since = self.now.plus_ms(-DAY_MS);
+        let before = match self.boxed_before {
+            Some(before) => before,
+            None => self.snapshot.boxed_since(self.device.id, since)?,
+        };
+        self.boxed_before = Some(before);
+        let now = self.commit.boxed.iter().map(|row| row.body.len() as u64);
+        let bytes = before.bytes + now.sum::<u64>();
+        let rows = before.rows + self.commit.boxed.len() as u64;
+        Ok(bytes >= limits::BOXED_BYTES_A_DAY_MAX || rows >= limits::BOXED_A_DAY_MAX)
     }
 
     fn add(&mut self, id: DocumentId, change: &Parsed) -> std::result::Result<(), Objection> {
@@ -203,32 +247,63 @@ impl<'a> Judge<'a> {
             .any(|scope| self.scopes.contains(scope))
     }
 
-    fn missing(&mut self, item: &Item, missing: Vec<ChangeHash>) -> Fate {
+    fn missing(&mut self, item: &Item, missing: Vec<ChangeHash>) -> Result<Fate> {
         let held = self.held.get(&item.document);
         if missing
             .iter()
             .any(|hash| held.is_some_and(|held| held.contains(hash)))
         {
-            return self.hold(item);
+            // What follows a held change is judged when that is settled; whose work it is must be sure now.
+            return match self.foreign(item) {
+                Some(refusal) => self.refuse(item, refusal),
+                None => self.hold(item),
+            };
         }
-        match missing.iter().find_map(|hash| self.waiting.get(hash)) {
-            Some(later) => Fate::Later(*later),
-            None => Fate::Missing(missing),
+        Ok(
+            match missing.iter().find_map(|hash| self.waiting.get(hash)) {
+                Some(later) => Fate::Later(*later),
+                None => Fate::Missing(missing),
+            },
+        )
+    }
+
+    /// Why a change cannot be this device's own work.
+    fn foreign(&self, item: &Item) -> Option<Refusal> {
+        let Ok(change) = &item.change else {
+            return Some(Refusal::Malformed);
+        };
+        if change.actor.device() != self.device.id {
+            return Some(Refusal::ForeignActor);
+        }
+        match entry_of(item.document, change) {
+            Some((_, entry))
+                if entry.device == self.device.id && entry.person == self.device.person =>
+            {
+                None
+            }
+            Some(_) => Some(Refusal::ForeignPerson),
+            None => Some(Refusal::Grammar),
         }
     }
 
-    fn hold(&mut self, item: &Item) -> Fate {
+    fn hold(&mut self, item: &Item) -> Result<Fate> {
+        if self.has_boxed_too_much()? {
+            return Ok(Fate::Later(Later::Slow));
+        }
         self.held
             .entry(item.document)
             .or_default()
             .insert(item.hash);
         self.keep(item, BoxedAs::Held);
-        Fate::Review
+        Ok(Fate::Review)
     }
 
-    fn refuse(&mut self, item: &Item, refusal: Refusal) -> Fate {
+    fn refuse(&mut self, item: &Item, refusal: Refusal) -> Result<Fate> {
+        if self.has_boxed_too_much()? {
+            return Ok(Fate::Later(Later::Slow));
+        }
         self.keep(item, BoxedAs::Refused(refusal.number()));
-        Fate::Refused(refusal)
+        Ok(Fate::Refused(refusal))
     }
 
     fn keep(&mut self, item: &Item, state: BoxedAs) {
@@ -242,7 +317,12 @@ impl<'a> Judge<'a> {
             device: self.device.id,
             document: item.document,
             hash: item.box_key(),
-            body: item.body.clone(),
+            // What is too large to be a change is known by its hash alone; the phone keeps it.
+            body: if item.body.len() > limits::CHANGE_BYTES_MAX {
+                Vec::new()
+            } else {
+                item.body.clone()
+            },
             person,
             state,
             boxed_at: self.now,
@@ -300,10 +380,10 @@ impl<'a> Judge<'a> {
                     }
                     Ok(()) => {
                         self.take_back(id);
-                        self.refuse(item, Refusal::Poison)
+                        self.refuse(item, Refusal::Poison)?
                     }
                     Err(Objection::Missing(missing)) => Fate::Missing(missing),
-                    Err(_) => self.refuse(item, Refusal::Poison),
+                    Err(_) => self.refuse(item, Refusal::Poison)?,
                 }
             };
         }

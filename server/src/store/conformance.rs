@@ -27,6 +27,7 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     feeds::a_read_shows_one_snapshot_while_others_write(make().as_ref());
     codes_enrol_once(make().as_ref());
     boxes_and_fates_are_kept(make().as_ref());
+    what_is_held_is_settled_once(make().as_ref());
     notices_are_numbered_and_forgotten(make().as_ref());
     lists_are_filtered_and_paged(make().as_ref());
     accounts_sessions_and_directories_are_kept(make().as_ref());
@@ -234,6 +235,49 @@ fn boxes_and_fates_are_kept(store: &dyn Store) {
         look(store, |snapshot| snapshot.fates(device, 1, 10)),
         [fate(1, "ok"), fate(2, "grammar")]
     );
+}
+
+fn what_is_held_is_settled_once(store: &dyn Store) {
+    let (device, hash) = (DeviceId([4; 8]), ChangeHash([1; 32]));
+    let boxed = |refusal: Refusal, words: Option<&str>| BoxedChange {
+        device,
+        document: document(1),
+        hash,
+        body: vec![1],
+        person: Some(PersonId([2; 8])),
+        state: words.map_or(BoxedAs::Held, |_| BoxedAs::Refused(refusal.number())),
+        boxed_at: Timestamp(5),
+        settled: words.map(|words| Settled {
+            person: PersonId([3; 8]),
+            at: Timestamp(8),
+            words: words.to_owned(),
+            released: false,
+        }),
+    };
+    let settled = |words: &str| Commit {
+        settles: vec![(device, hash)],
+        boxed: vec![boxed(Refusal::ReviewedAway, Some(words))],
+        ..Commit::default()
+    };
+    let held = || Commit {
+        boxed: vec![boxed(Refusal::ReviewedAway, None)],
+        ..Commit::default()
+    };
+    let nothing_held = store.commit(&settled("太早"));
+    assert!(matches!(nothing_held, Err(StoreError::Stale)));
+    store.commit(&held()).expect("it is held");
+    store.commit(&settled("看过")).expect("it is settled");
+    let twice = store.commit(&settled("再看"));
+    assert!(matches!(twice, Err(StoreError::Stale)));
+    store.commit(&held()).expect("what is settled stays");
+    let row = look(store, |snapshot| snapshot.boxed(device, hash));
+    assert_eq!(row, Some(boxed(Refusal::ReviewedAway, Some("看过"))));
+    let since = |time| {
+        look(store, |snapshot| {
+            snapshot.boxed_since(device, Timestamp(time))
+        })
+    };
+    assert_eq!((since(5).rows, since(5).bytes, since(6).rows), (1, 1, 0));
 }
 
 fn notices_are_numbered_and_forgotten(store: &dyn Store) {

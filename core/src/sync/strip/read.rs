@@ -1,5 +1,7 @@
 //! Rebuilds the items of one frame, byte for byte.
 
+use std::collections::BTreeSet;
+
 use super::{Memory, Way, signed};
 use crate::cbor::{Fault, Reader, Result};
 use crate::doc::compose::{Content, compose};
@@ -47,6 +49,8 @@ pub struct Rebuilder<'p, L> {
     ledger_of: L,
     /// The push frames of the request that is answered: what echoes name.
     pushed: &'p [Vec<(DocumentId, ChangeHash)>],
+    /// Each is named once: naming it loads it.
+    mentioned: BTreeSet<DocumentId>,
 }
 
 impl<'p, L: FnMut(DocumentId) -> Ledger> Rebuilder<'p, L> {
@@ -57,6 +61,7 @@ impl<'p, L: FnMut(DocumentId) -> Ledger> Rebuilder<'p, L> {
             ledgers: Vec::new(),
             ledger_of,
             pushed,
+            mentioned: BTreeSet::new(),
         }
     }
 
@@ -183,6 +188,9 @@ impl<'p, L: FnMut(DocumentId) -> Ledger> Rebuilder<'p, L> {
     }
 
     fn mention(&mut self, id: DocumentId, base: usize) -> Result<usize> {
+        if !self.mentioned.insert(id) {
+            return Err(Fault::Unexpected);
+        }
         let ledger = (self.ledger_of)(id);
         if base > ledger.len() {
             return Err(Fault::Unexpected);

@@ -170,6 +170,24 @@ fn an_echo_of_what_was_never_pushed_is_refused() {
 }
 
 #[test]
+fn a_document_is_named_once_so_that_few_bytes_do_not_load_it_many_times() {
+    let ledger = history();
+    let mut w = Writer::default();
+    Stripper::new(UP).change(&mut w, &ledger, 0, 0, None);
+    Stripper::new(UP).change(&mut w, &ledger, 1, 1, None);
+    let bytes = w.finish();
+    let mut loads = 0;
+    let mut rebuilder = Rebuilder::new(UP, &[], |_| {
+        loads += 1;
+        ledger.clone()
+    });
+    let mut r = Reader::new(&bytes);
+    assert!(rebuilder.item(&mut r).is_ok());
+    assert!(rebuilder.item(&mut r).is_err());
+    assert_eq!(loads, 1);
+}
+
+#[test]
 fn a_page_cannot_use_the_short_form_of_an_author_and_no_bytes_make_the_reader_panic() {
     let ledger = history();
     let mut stripper = Stripper::new(UP);

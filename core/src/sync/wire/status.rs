@@ -1,6 +1,7 @@
 //! What a device tells about itself: version, clock offset, photo bytes and what is kept back when they change, the rest while it is amiss.
 
 use crate::cbor::{Reader, Result, Writer};
+use crate::domain::limits;
 
 /// The `last_error` of a device whose sums are still not the server's after a listing that was to mend them.
 pub const DIGEST: &str = "digest";
@@ -85,8 +86,14 @@ impl Status {
                 3 => status.outbox = Some(r.uint()?),
                 4 => status.outbox_age_ms = Some(r.uint()?),
                 5 => {
-                    status.kept_back =
-                        Some((0..r.array()?).map(|_| r.uint()).collect::<Result<_>>()?);
+                    let mut kept_back = Vec::new();
+                    for _ in 0..r.array()? {
+                        let n = r.uint()?;
+                        if kept_back.len() < limits::KEPT_BACK_MAX {
+                            kept_back.push(n);
+                        }
+                    }
+                    status.kept_back = Some(kept_back);
                 }
                 6 => status.photo_bytes_due = Some(r.uint()?),
                 7 => status.last_error = Some(r.text()?.chars().take(64).collect()),

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeSet;
 
+use patrol_core::domain::id::{ChangeHash, DeviceId};
+use patrol_core::domain::limits;
+
 use super::{
     Commit, Digest, Document, DocumentId, Feed, FeedRow, Result, Scope, ScopeRow, State,
     StoreError, StoredChange, Timestamp,
 };
-use crate::store::{DocumentCommit, FeedEvent};
+use crate::store::{BoxedAs, DocumentCommit, FeedEvent};
 
 impl State {
     pub(super) fn commit(&mut self, commit: &Commit) -> Result<Vec<u64>> {
@@ -38,6 +41,19 @@ impl State {
 
     /// Whether the commit can be done.
     fn examine(&self, commit: &Commit) -> Result<()> {
+        let is_held = |settles: &(DeviceId, ChangeHash)| {
+            let row = self.boxed.get(settles).map(|(_, row)| row);
+            row.is_some_and(|row| row.state == BoxedAs::Held && row.settled.is_none())
+        };
+        if !commit.settles.iter().all(is_held) {
+            return Err(StoreError::Stale);
+        }
+        if let Some((device, bytes)) = commit.revoked_bytes {
+            let before = self.devices.get(&device).map(|device| device.revoked_bytes);
+            if before.unwrap_or_default() + bytes > limits::REVOKED_BYTES_MAX {
+                return Err(StoreError::Stale);
+            }
+        }
         let mut seen = BTreeSet::new();
         for part in &commit.documents {
             if !seen.insert(part.id) {
@@ -117,7 +133,9 @@ impl State {
                 .boxed
                 .entry((row.device, row.hash))
                 .or_insert_with(|| (next, row.clone()));
-            kept.clone_from(row);
+            if kept.settled.is_none() {
+                kept.clone_from(row);
+            }
         }
         for (device, notice) in &commit.notices {
             let notices = self.notices.entry(*device).or_default();

@@ -6,7 +6,7 @@ use super::{
     BatchRow, BoxedChange, ChangeHash, Device, DeviceId, DocumentId, EntryId, FeedRow, Notice,
     Result, Scope, ScopeRow, Snapshot, State, Summary, Timestamp,
 };
-use crate::store::{BoxedAs, CaseQuery, FateRow, HighMarks, StoredDocument, serial};
+use crate::store::{BoxedAs, BoxedSince, CaseQuery, FateRow, HighMarks, StoredDocument, serial};
 
 impl Snapshot for State {
     fn scope(&self, scope: Scope) -> Result<Option<ScopeRow>> {
@@ -117,6 +117,15 @@ impl Snapshot for State {
             .into_iter()
             .filter(|(_, row)| row.document == document);
         Ok(rows.map(|(_, row)| row.clone()).collect())
+    }
+
+    fn boxed_since(&self, device: DeviceId, since: Timestamp) -> Result<BoxedSince> {
+        let rows = self.boxed.values().map(|(_, row)| row);
+        let own = rows.filter(|row| row.device == device && row.boxed_at >= since);
+        Ok(own.fold(BoxedSince::default(), |sum, row| BoxedSince {
+            rows: sum.rows + 1,
+            bytes: sum.bytes + row.body.len() as u64,
+        }))
     }
 
     fn held(&self, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>> {

@@ -6,8 +6,8 @@ use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, PersonId};
 use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
-use super::columns::{bound, strange, uint_option};
-use crate::store::{BoxedAs, BoxedChange, Result, Settled};
+use super::columns::{bound, strange, uint, uint_option};
+use crate::store::{BoxedAs, BoxedChange, BoxedSince, Result, Settled};
 
 /// The columns of a row, in the order in which [`from_row`] reads them.
 macro_rules! select_boxed {
@@ -28,7 +28,8 @@ pub(super) fn put_boxed(tx: &Savepoint<'_>, row: &BoxedChange) -> Result<()> {
          ON CONFLICT (device, hash) DO UPDATE SET document = excluded.document, body = excluded.body,
            person = excluded.person, refusal = excluded.refusal, boxed_at = excluded.boxed_at,
            settled_by = excluded.settled_by, settled_at = excluded.settled_at,
-           settled_words = excluded.settled_words, released = excluded.released",
+           settled_words = excluded.settled_words, released = excluded.released
+         WHERE boxed.settled_at IS NULL",
     )?;
     let refusal = match row.state {
         BoxedAs::Held => None,
@@ -62,12 +63,35 @@ pub(super) fn boxed(
         .optional()?)
 }
 
+pub(super) fn is_held(tx: &Savepoint<'_>, device: DeviceId, hash: ChangeHash) -> Result<bool> {
+    let mut select = tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM boxed WHERE device = ?1 AND hash = ?2 AND refusal IS NULL AND settled_at IS NULL)",
+    )?;
+    Ok(select.query_row(params![device.0, hash.0], |row| row.get(0))?)
+}
+
 pub(super) fn held_of(connection: &Connection, document: DocumentId) -> Result<Vec<BoxedChange>> {
     let mut select = connection.prepare_cached(select_boxed!(
         "WHERE document = ?1 AND refusal IS NULL AND settled_at IS NULL ORDER BY no"
     ))?;
     let rows = select.query_map([document.0], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn boxed_since(
+    connection: &Connection,
+    device: DeviceId,
+    since: Timestamp,
+) -> Result<BoxedSince> {
+    let mut select = connection.prepare_cached(
+        "SELECT count(*), coalesce(sum(length(body)), 0) FROM boxed WHERE device = ?1 AND boxed_at >= ?2",
+    )?;
+    Ok(select.query_row(params![device.0, since.0], |row| {
+        Ok(BoxedSince {
+            rows: uint(row, 0)?,
+            bytes: uint(row, 1)?,
+        })
+    })?)
 }
 
 pub(super) fn held(

@@ -18,17 +18,20 @@ pub(super) struct Checkpoints {
     /// Pages in the log after the last commit.
     logged: Arc<AtomicU32>,
     /// How many of them were copied by the last checkpoint.
-    copied: AtomicU32,
+    copied: Arc<AtomicU32>,
 }
 
 impl Checkpoints {
     /// Watches the commits of the writer, instead of its own checkpoints.
     pub(super) fn of(writer: &mut Connection, connection: Connection) -> Result<Self> {
-        let logged = Arc::new(AtomicU32::new(0));
-        let note = Arc::clone(&logged);
+        let (logged, copied) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (note, anew) = (Arc::clone(&logged), Arc::clone(&copied));
         writer.wal_hook(Some(move |log: &mut Wal, pages| {
             let pages = u32::try_from(pages).unwrap_or(u32::MAX);
-            note.store(pages, Ordering::Relaxed);
+            if pages < note.swap(pages, Ordering::Relaxed) {
+                // The log has begun anew.
+                anew.store(0, Ordering::Relaxed);
+            }
             if pages >= limits::LOG_PAGES_MAX {
                 // The commit stands whatever becomes of this.
                 drop(log.checkpoint());
@@ -38,7 +41,7 @@ impl Checkpoints {
         Ok(Self {
             connection: Mutex::new(connection),
             logged,
-            copied: AtomicU32::new(0),
+            copied,
         })
     }
 
@@ -48,9 +51,7 @@ impl Checkpoints {
             self.logged.load(Ordering::Relaxed),
             self.copied.load(Ordering::Relaxed),
         );
-        // Fewer than were copied: the log has begun anew.
-        let due = logged.checked_sub(copied).unwrap_or(logged);
-        if due < limits::LOG_PAGES {
+        if logged.saturating_sub(copied) < limits::LOG_PAGES {
             return;
         }
         let connection = match self.connection.try_lock() {

@@ -35,6 +35,11 @@ pub(super) fn commit(tx: &Savepoint<'_>, commit: &Commit) -> Result<Vec<u64>> {
     for row in &commit.fates {
         logs::put_fate(tx, row)?;
     }
+    for (device, hash) in &commit.settles {
+        if !boxes::is_held(tx, *device, *hash)? {
+            return Err(StoreError::Stale);
+        }
+    }
     for row in &commit.boxed {
         boxes::put_boxed(tx, row)?;
     }

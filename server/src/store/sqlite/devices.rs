@@ -3,12 +3,13 @@
 //! What a device may do is decided elsewhere.
 
 use patrol_core::domain::id::{DeviceId, Epoch, PersonId};
+use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
-use super::columns::{json_option, to_json, uint, uint_option};
-use crate::store::{Device, Result};
+use super::columns::{bound, json_option, to_json, uint, uint_option};
+use crate::store::{Device, Result, StoreError};
 
 /// The columns of a device, in the order in which [`from_row`] reads them.
 macro_rules! select_devices {
@@ -77,9 +78,17 @@ pub(super) fn revoke(tx: &Savepoint<'_>, device: DeviceId, now: Timestamp) -> Re
 }
 
 pub(super) fn add_revoked_bytes(tx: &Savepoint<'_>, device: DeviceId, bytes: u64) -> Result<()> {
-    tx.prepare_cached("UPDATE devices SET revoked_bytes = revoked_bytes + ?2 WHERE id = ?1")?
-        .execute(params![device.0, bytes.cast_signed()])?;
-    Ok(())
+    let grown = tx
+        .prepare_cached(
+            "UPDATE devices SET revoked_bytes = revoked_bytes + ?2 WHERE id = ?1 AND revoked_bytes + ?2 <= ?3",
+        )?
+        .execute(params![device.0, bytes.cast_signed(), bound(limits::REVOKED_BYTES_MAX)])?;
+    // Another request of the device was quicker: judged again, this one is too much.
+    if grown == 0 {
+        Err(StoreError::Stale)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn put_told(tx: &Savepoint<'_>, device: DeviceId, n: u64) -> Result<()> {

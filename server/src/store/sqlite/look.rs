@@ -8,8 +8,8 @@ use rusqlite::Connection;
 
 use super::{boxes, devices, documents, feeds, logs};
 use crate::store::{
-    BatchRow, BoxedChange, CaseQuery, Device, FateRow, FeedRow, HighMarks, Identity, Result,
-    ScopeRow, Snapshot, StoredDocument, Summary,
+    BatchRow, BoxedChange, BoxedSince, CaseQuery, Device, FateRow, FeedRow, HighMarks, Identity,
+    Result, ScopeRow, Snapshot, StoredDocument, Summary,
 };
 
 /// A connection within a transaction that reads.
@@ -62,6 +62,10 @@ impl Snapshot for Look<'_> {
 
     fn held_of(&self, document: DocumentId) -> Result<Vec<BoxedChange>> {
         boxes::held_of(self.connection, document)
+    }
+
+    fn boxed_since(&self, device: DeviceId, since: Timestamp) -> Result<BoxedSince> {
+        boxes::boxed_since(self.connection, device, since)
     }
 
     fn held(&self, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>> {

@@ -98,8 +98,10 @@ impl Writer {
         let value = turn.add(write);
         // The transaction is left to the next, or ended here.
         drop(turn);
+        // One that failed waits too: it may have met what another had written and not yet committed.
+        let ended = end.wait();
         let value = value?;
-        end.wait()?;
+        ended?;
         Ok(value)
     }
 }
@@ -240,6 +242,9 @@ mod tests {
                 Err::<(), _>(StoreError::Stale)
             });
             assert!(matches!(second, Err(StoreError::Stale)));
+            // What it met is committed when it hears of it.
+            let is_over = writer.look(|connection| Ok(connection.is_autocommit()));
+            assert!(matches!(is_over, Ok(true)));
         });
         assert!(first.is_ok());
         assert_eq!(rows(&writer), [1]);

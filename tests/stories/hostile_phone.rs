@@ -1,0 +1,185 @@
+//! What an enrolled phone may try beyond its right, past its own checks: under another's name, beyond its share, after it was revoked.
+
+use std::sync::Arc;
+
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::parse_admitted;
+use patrol_core::domain::action::Action;
+use patrol_core::domain::capability::Capability;
+use patrol_core::domain::id::{DocumentId, UnitId};
+use patrol_core::domain::limits;
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::sync::frame::Frame;
+use patrol_core::sync::wire::{Fate, Later, Unread, kind};
+use patrol_server::review::{self, Decision};
+use patrol_server::round::Round;
+use patrol_server::store::BoxedAs;
+use patrol_tests::pushing::{change_of, enrolment_of, entry_of, hello_of, ledger_of, push};
+use patrol_tests::world::{Phone, World};
+
+const INSPECTOR: &str = "巡查员01";
+const DISPATCHER: &str = "受理派遣员01";
+
+/// An inspector's case that the server has, and the ledger of it.
+fn begun(world: &mut World) -> (DocumentId, Ledger) {
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.phone(INSPECTOR);
+    let (case, _) = phone.report(village, "桥头垃圾");
+    phone.sync().unwrap();
+    (case, ledger_of(phone, case))
+}
+
+fn revoke(world: &World, phone: &Phone) {
+    let now = world.clock.now();
+    world.app.store.revoke(phone.device(), now).unwrap();
+}
+
+/// A note by the phone's person, on top of the ledger, which then holds it.
+fn note(phone: &Phone, ledger: &mut Ledger, n: u64) -> Vec<u8> {
+    let mut entry = entry_of(phone, ledger, Action::Note.code(), UnitId::CITY, n);
+    entry.unit = inspected(phone, ledger);
+    let change = change_of(phone, ledger, &entry, &[]);
+    let bytes = change.bytes.clone();
+    ledger.push(change).unwrap();
+    bytes
+}
+
+/// The village of a case.
+fn inspected(_: &Phone, ledger: &Ledger) -> UnitId {
+    let (scopes, _) = patrol_core::doc::document::scopes(ledger);
+    scopes.iter().find_map(|scope| scope.unit()).unwrap()
+}
+
+#[test]
+fn what_follows_a_held_change_is_held_under_its_authors_name_alone() {
+    let mut world = World::new(81);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    revoke(&world, phone);
+    let first = note(phone, &mut ledger, 2);
+    let mut forged = entry_of(
+        phone,
+        &ledger,
+        Action::Note.code(),
+        inspected(phone, &ledger),
+        3,
+    );
+    forged.person = world.person("督办领导01");
+    let forged = change_of(phone, &ledger, &forged, &[]).bytes;
+    let fates = push(&world.app, phone, &[(case, first), (case, forged)]);
+    let refused = Fate::Refused(Refusal::ForeignPerson);
+    assert_eq!(fates, Ok(vec![Fate::Review, refused]));
+    assert_eq!(world.held().len(), 1);
+}
+
+#[test]
+fn a_follower_that_has_not_the_right_is_refused_when_the_first_is_released() {
+    let mut world = World::new(82);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    revoke(&world, phone);
+    let first = note(phone, &mut ledger, 2);
+    let mut urged = entry_of(phone, &ledger, Action::Urge.code(), UnitId::CITY, 3);
+    urged.capability = Capability::Urge.code();
+    let urged = change_of(phone, &ledger, &urged, &[]);
+    ledger.push(urged.clone()).unwrap();
+    let last = note(phone, &mut ledger, 4);
+    let items = [(case, first), (case, urged.bytes), (case, last)];
+    let fates = push(&world.app, phone, &items);
+    assert_eq!(fates, Ok(vec![Fate::Review; 3]));
+    let held = world.held();
+    let person = world.person(DISPATCHER);
+    let released = Decision::Release;
+    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    assert_eq!(world.held(), []);
+    let boxed = |place: usize| {
+        let mut found = None;
+        let read = world.app.store.read(&mut |snapshot| {
+            found = snapshot.boxed(phone.device(), held[place].hash)?;
+            Ok(())
+        });
+        read.unwrap();
+        found.unwrap().state
+    };
+    let refused = |refusal: Refusal| BoxedAs::Refused(refusal.number());
+    assert_eq!(
+        [boxed(0), boxed(1), boxed(2)],
+        [
+            BoxedAs::Held,
+            refused(Refusal::NotPermitted),
+            refused(Refusal::Quarantined)
+        ]
+    );
+    assert_eq!(parse_admitted(&held[0].body).unwrap().hash, held[0].hash);
+}
+
+#[test]
+fn one_phone_fills_the_boxes_of_its_day_and_no_more() {
+    let mut world = World::new(83);
+    let (case, _) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let mut last = Fate::Ok;
+    let mut number = 0u64;
+    while number < limits::BOXED_A_DAY_MAX + 10 {
+        let junk: Vec<_> = (0..4_000)
+            .map(|place| (case, (number + place).to_be_bytes().to_vec()))
+            .collect();
+        number += 4_000;
+        last = push(&world.app, phone, &junk).unwrap().pop().unwrap();
+    }
+    assert_eq!(last, Fate::Later(Later::Slow));
+    world.clock.advance_ms(25 * 60 * 60 * 1_000);
+    let large = vec![7; limits::CHANGE_BYTES_MAX + 1];
+    let fates = push(&world.app, phone, &[(case, large.clone())]);
+    let refused = Fate::Refused(Refusal::Malformed);
+    assert_eq!(fates, Ok(vec![refused.clone()]));
+    // Its bytes were not kept, and still it is known again.
+    assert_eq!(push(&world.app, phone, &[(case, large)]), Ok(vec![refused]));
+}
+
+#[test]
+fn a_phone_that_is_revoked_while_its_request_is_under_way_gets_nothing_more() {
+    let mut world = World::new(84);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let mut device = None;
+    let read = world.app.store.read(&mut |snapshot| {
+        device = snapshot.device(phone.device())?;
+        Ok(())
+    });
+    read.unwrap();
+    let mut round = Round::new(Arc::clone(&world.app), device.unwrap());
+    let mut hello = hello_of(phone, &enrolment_of(phone));
+    hello.cursors.clear();
+    let hello = Frame {
+        kind: kind::HELLO,
+        payload: hello.encode(),
+    };
+    round.receive(&hello).unwrap();
+    revoke(&world, phone);
+    let mut kinds = Vec::new();
+    while let Some((kind, _)) = round.next_frame().unwrap() {
+        kinds.push(kind);
+    }
+    assert_eq!(kinds, [kind::WELCOME, kind::DONE]);
+    let late = note(phone, &mut ledger, 2);
+    assert_eq!(
+        push(&world.app, phone, &[(case, late)]),
+        Ok(vec![Fate::Review])
+    );
+}
+
+#[test]
+fn a_frame_whose_range_is_not_that_of_its_entries_is_not_read() {
+    let mut world = World::new(85);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let change = note(phone, &mut ledger, 2);
+    let outcome =
+        patrol_tests::pushing::push_as(&world.app, phone, &[(case, change.clone())], (3, 9));
+    assert_eq!(outcome, Err(Unread::Malformed));
+    assert_eq!(
+        push(&world.app, phone, &[(case, change)]),
+        Ok(vec![Fate::Ok])
+    );
+}
