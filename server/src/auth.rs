@@ -187,7 +187,9 @@ pub fn is_same_origin(parts: &Parts) -> bool {
     };
     origin
         .split_once("://")
-        .is_some_and(|(_, origin_host)| origin_host == host)
+        .is_some_and(|(scheme, origin_host)| {
+            matches!(scheme, "http" | "https") && origin_host == host
+        })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::http;
+use crate::office::phone_key;
 use crate::program::{Folder, Running, Said, errand};
 
 const ZHUHAI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/zhuhai");
@@ -98,7 +99,7 @@ fn a_phone_is_enrolled_by_code_and_revoked_by_command_while_the_server_runs() {
         format!("xuncun:1?server=https://city.example&code={text}")
     );
     assert!(code.lines[0]["until"].is_string());
-    let enrol = json!({ "code": text, "public_key": "07".repeat(32) });
+    let enrol = json!({ "code": text, "public_key": phone_key() });
     let enrolled = http::post(server, "/v1/devices/enrol", &[], &enrol);
     assert_eq!(
         (enrolled.status, &enrolled.json()["person"]),

@@ -59,6 +59,11 @@ impl Batch {
     }
 }
 
+/// Whether bytes are a public key whose signatures prove something.
+pub fn is_public_key(bytes: &[u8; 32]) -> bool {
+    VerifyingKey::from_bytes(bytes).is_ok_and(|key| !key.is_weak())
+}
+
 /// The public key of a device's seed.
 pub fn public_key(seed: &[u8; 32]) -> [u8; 32] {
     SigningKey::from_bytes(seed).verifying_key().to_bytes()

@@ -100,8 +100,9 @@ pub(super) async fn enrol(
     State(host): State<Host>,
     Body(request): Body<EnrolRequest>,
 ) -> Result<Json<EnrolAnswer>, ApiError> {
-    let public_key: [u8; 32] =
-        json::unhex(&request.public_key).ok_or(ApiError::BadRequest("public_key"))?;
+    let public_key: [u8; 32] = json::unhex(&request.public_key)
+        .filter(seal::is_public_key)
+        .ok_or(ApiError::BadRequest("public_key"))?;
     let code = request.code.trim().to_ascii_uppercase();
     let answer = host.blocking(move |app| {
         let token = auth::draw_secret(app);

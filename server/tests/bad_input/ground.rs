@@ -13,7 +13,7 @@ use patrol_server::store::{BoxedAs, BoxedChange, Commit};
 use serde_json::{Value, json};
 
 use crate::http::{self, Reply};
-use crate::office::Office;
+use crate::office::{Office, phone_key};
 
 /// 桂海村, which is in the first beat.
 pub(crate) const VILLAGE: u64 = 440_402_105_200;
@@ -71,7 +71,7 @@ impl Ground {
         let case = office.report(WALKER, VILLAGE);
         let person = json!({ "person": office.person(WALKER).hex() });
         let code = office.post(ADMIN, "/v1/devices/codes", &person).json();
-        let enrol = json!({ "code": code["code"], "public_key": "07".repeat(32) });
+        let enrol = json!({ "code": code["code"], "public_key": phone_key() });
         let enrolled = http::post(office.address, "/v1/devices/enrol", &[], &enrol).json();
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let device = text(&enrolled["device"]);

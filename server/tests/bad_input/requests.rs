@@ -6,6 +6,7 @@ use patrol_core::sync::wire::{Hello, kind as frame_kind};
 use serde_json::{Value, json};
 
 use super::ground::{ADMIN, Ask, DESK, Ground, STRANGER, WALKER};
+use crate::office::phone_key;
 
 /// Every route that takes JSON, who may use it, and a body that would be good.
 fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value)> {
@@ -25,7 +26,7 @@ fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value
         (
             None,
             "/v1/devices/enrol".to_owned(),
-            json!({ "code": "ABCDE-FGHJK", "public_key": "07".repeat(32) }),
+            json!({ "code": "ABCDE-FGHJK", "public_key": phone_key() }),
         ),
         (Some(WALKER), "/v1/cases".to_owned(), note.clone()),
         (
@@ -170,7 +171,8 @@ fn nobody_gets_anything_without_signing_in_and_nothing_changes_from_elsewhere() 
     };
     asks.push(out);
     for ask in &asks {
-        for origin in ["http://evil.example", "null", ""] {
+        let foreign = format!("ftp://{}", ground.office.address);
+        for origin in ["http://evil.example", "null", "", &foreign] {
             let mut ask = ask.clone();
             ask.headers.push(("origin", origin.to_owned()));
             wrong.extend(ground.try_it("elsewhere", &ask, 403, "foreign_origin"));

@@ -61,6 +61,12 @@ pub(crate) struct Office {
     _runtime: tokio::runtime::Runtime,
 }
 
+/// A phone's public key, as it enrols with it.
+pub(crate) fn phone_key() -> String {
+    let key = patrol_core::sync::seal::public_key(&[7; 32]);
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Office {
     /// Opens an office.
     pub(crate) fn open(cookies: CookieKind) -> Self {
