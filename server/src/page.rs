@@ -69,6 +69,7 @@ pub fn build(snapshot: &dyn Snapshot, standings: &[Standing], terms: Terms<'_>) 
         through,
         after: standings.to_vec(),
         documents: BTreeMap::new(),
+        damaged: BTreeSet::new(),
         stripper: Stripper::new(Way::Down),
         items: Writer::default(),
         count: 0,
@@ -98,6 +99,8 @@ struct Builder<'a> {
     through: Vec<Option<u64>>,
     after: Vec<Standing>,
     documents: BTreeMap<DocumentId, Touched>,
+    /// Documents whose bytes are damaged.
+    damaged: BTreeSet<DocumentId>,
     stripper: Stripper,
     items: Writer,
     count: usize,
@@ -316,11 +319,14 @@ impl Builder<'_> {
     }
 
     /// Reads the ledger of a document of which more than echoes is due. False where what is stored of it is damaged: then it is passed
-    /// over, so that the others go on; that scope's sums differ until a person has mended it.
+    /// over, so that the others go on; that scope's sums differ until a person has mended it and the scope has been listed again.
     fn is_sound(&mut self, id: DocumentId, ordinal: u64) -> bool {
         let Some(touched) = self.documents.get_mut(&id) else {
             return false;
         };
+        if self.damaged.contains(&id) {
+            return false;
+        }
         let due = touched.stored.changes.iter().enumerate().skip(touched.held);
         let mut due = due.take_while(|(place, _)| *place as u64 <= ordinal);
         let is_echo = |change: &StoredChange| {
@@ -336,7 +342,7 @@ impl Builder<'_> {
             }
             Err(error) => {
                 tracing::error!(document = %id, "document {id} is damaged and passed over: {error}");
-                touched.held = touched.stored.changes.len();
+                self.damaged.insert(id);
                 false
             }
         }

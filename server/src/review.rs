@@ -129,20 +129,25 @@ fn release(
     settled: &Settled,
 ) -> Result<Commit> {
     let mut commit = Commit::default();
-    let mut unfit: BTreeSet<ChangeHash> = BTreeSet::new();
+    let (mut unfit, mut left) = (BTreeSet::new(), BTreeSet::new());
     let mut growing = Growing::load(snapshot, id)?;
     let known = app.known();
     for (place, boxed) in chain.iter().enumerate() {
-        commit.settles.push((boxed.device, boxed.hash));
         let change = parse::parse_admitted(&boxed.body).map_err(unreadable)?;
+        let builds_on =
+            |those: &BTreeSet<ChangeHash>| change.deps.iter().any(|dep| those.contains(dep));
+        if builds_on(&left) {
+            left.insert(boxed.hash);
+            continue;
+        }
         // The first was looked at; what follows it is judged by its own right.
         let right = if place == 0 {
             RightCheck::Waive
         } else {
             RightCheck::Judge
         };
-        let refusal = if change.deps.iter().any(|dep| unfit.contains(dep)) {
-            Err(Refusal::Quarantined)
+        let judged = if builds_on(&unfit) {
+            Err(Refusal::Quarantined.into())
         } else {
             add_released(
                 &mut growing,
@@ -153,15 +158,23 @@ fn release(
                 &known.holdings,
             )
         };
-        let admitted = match refusal {
+        let admitted = match judged {
             Ok(admitted) => admitted,
-            Err(refusal) if place == 0 => return Err(refusal.into()),
-            Err(refusal) => {
+            Err(Objection::Refused(refusal)) if place == 0 => return Err(refusal.into()),
+            Err(_) if place == 0 => return Err(Refusal::HeldDocument.into()),
+            Err(Objection::Refused(refusal)) => {
                 unfit.insert(boxed.hash);
+                commit.settles.push((boxed.device, boxed.hash));
                 refuse_one(&mut commit, boxed, refusal, settled);
                 continue;
             }
+            // What only a newer server can judge stays held.
+            Err(_) => {
+                left.insert(boxed.hash);
+                continue;
+            }
         };
+        commit.settles.push((boxed.device, boxed.hash));
         if let Some(admitted) = admitted {
             commit.fates.push(FateRow {
                 device: boxed.device,
@@ -191,7 +204,7 @@ fn add_released(
     right: RightCheck,
     settled: &Settled,
     holdings: &[Holding],
-) -> std::result::Result<Option<Admitted>, Refusal> {
+) -> std::result::Result<Option<Admitted>, Objection> {
     let signer = |right| Signer {
         device: boxed.device,
         person: boxed.person,
@@ -200,14 +213,10 @@ fn add_released(
         holdings,
         now: settled.at,
     };
-    let added = match growing.add(change, &signer(right), settled.at) {
+    match growing.add(change, &signer(right), settled.at) {
         Err(Objection::Review) => growing.add(change, &signer(RightCheck::Waive), settled.at),
         added => added,
-    };
-    added.map_err(|objection| match objection {
-        Objection::Refused(refusal) => refusal,
-        _ => Refusal::HeldDocument,
-    })
+    }
 }
 
 fn refuse(chain: &[BoxedChange], settled: &Settled) -> Commit {

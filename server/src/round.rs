@@ -52,6 +52,9 @@ pub struct Round {
     app: Arc<App>,
     device: Device,
     hello: Option<Hello>,
+    /// As they stood when the request began: what becomes meanwhile of a change that it pushes must not reach the phone before that
+    /// change's fate.
+    notices: Vec<(u64, Notice)>,
     fates: Vec<Fates>,
     echoes: BTreeMap<ChangeHash, (u64, u64)>,
     ready: VecDeque<(u8, Vec<u8>)>,
@@ -67,6 +70,7 @@ impl Round {
             app,
             device,
             hello: None,
+            notices: Vec::new(),
             fates: Vec::new(),
             echoes: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -89,6 +93,7 @@ impl Round {
             (kind::HELLO, None) => {
                 let hello = Hello::decode(&frame.payload).map_err(|_| RoundFault::Malformed)?;
                 contact::note(&self.app, &self.device, &hello)?;
+                self.notices = notices(&self.app, &self.device, hello.notice)?;
                 self.hello = Some(hello);
                 Ok(())
             }
@@ -152,10 +157,11 @@ impl Round {
         let is_current = hello.epoch == app.identity.epoch;
         let gets_pages =
             is_current && device.revoked_at.is_none() && hello.protocol >= PROTOCOL_LOWEST;
+        let mut notices = std::mem::take(&mut self.notices);
         if gets_pages && hello.outbox_empty && self.fates.is_empty() {
             holes::look(&app, &device, &hello)?;
+            notices = self::notices(&app, &device, hello.notice)?;
         }
-        let notices = notices(&app, &device, hello.notice)?;
         let mut scopes = Vec::new();
         if gets_pages {
             app.store.read(&mut |snapshot| {

@@ -112,6 +112,17 @@ pub fn respond(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Vec<(u8, Vec<u8
 }
 
 fn respond_as(app: &Arc<App>, phone: &Phone, items: &[Item], n: (u64, u64)) -> Vec<(u8, Vec<u8>)> {
+    let hello = hello_of(phone, &enrolment_of(phone));
+    let push = frame(phone, items, n);
+    answers(
+        app,
+        phone,
+        &[(kind::HELLO, hello.encode()), (kind::PUSH, push)],
+    )
+}
+
+/// The payload of a push frame with these changes, raw and signed.
+pub fn frame(phone: &Phone, items: &[Item], n: (u64, u64)) -> Vec<u8> {
     let enrolment = enrolment_of(phone);
     let leaves = items
         .iter()
@@ -132,15 +143,7 @@ fn respond_as(app: &Arc<App>, phone: &Phone, items: &[Item], n: (u64, u64)) -> V
     for (document, bytes) in items {
         wire::write_raw(&mut writer, *document, bytes);
     }
-    let hello = hello_of(phone, &enrolment);
-    answers(
-        app,
-        phone,
-        &[
-            (kind::HELLO, hello.encode()),
-            (kind::PUSH, head.encode(items.len(), &writer.finish())),
-        ],
-    )
+    head.encode(items.len(), &writer.finish())
 }
 
 /// What the phone would say of itself.

@@ -102,8 +102,19 @@ fn a_document_of_which_a_bit_was_flipped_is_passed_over_and_the_others_go_on() {
     let listed = other.replica.list("case", 0, 10).expect("a list");
     let listed: Vec<DocumentId> = listed.into_iter().map(|row| row.id).collect();
     assert_eq!(listed, [sound]);
-    let told = other.replica.status().expect("a look").last_error;
-    assert_eq!(told.as_deref(), Some("digest"));
+    let last_error = || other.replica.status().expect("a look").last_error;
+    assert_eq!(last_error().as_deref(), Some("digest"));
+
+    // Once the bytes are mended, it gets what it lacks.
+    let sql = "UPDATE changes SET body = ?2 WHERE ordinal = 0 AND document = (SELECT no FROM documents WHERE id = ?1)";
+    let first = ledger_of(&phone, damaged).links()[0].change.bytes.clone();
+    let mended = connection.execute(sql, rusqlite::params![damaged.0, first]);
+    assert_eq!(mended, Ok(1));
+    for _ in 0..8 {
+        other.sync().expect("the server answers");
+    }
+    assert_eq!(other.stage(damaged), "reported");
+    assert_eq!(last_error(), None);
 }
 
 /// A server on a file, and a phone of it.

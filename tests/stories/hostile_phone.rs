@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use patrol_core::doc::ledger::Ledger;
-use patrol_core::doc::parse::parse_admitted;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{DocumentId, UnitId};
 use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::frame::Frame;
-use patrol_core::sync::wire::{Fate, Later, Unread, kind};
+use patrol_core::sync::wire::{Fate, Fates, Later, Unread, kind};
 use patrol_server::review::{self, Decision};
 use patrol_server::round::Round;
-use patrol_server::store::BoxedAs;
-use patrol_tests::pushing::{change_of, enrolment_of, entry_of, hello_of, ledger_of, push};
+use patrol_server::store::{BoxedAs, Device};
+use patrol_tests::pushing::{
+    change_of, enrolment_of, entry_of, frame, hello_of, ledger_of, push, push_as,
+};
 use patrol_tests::world::{Phone, World};
 
 const INSPECTOR: &str = "巡查员01";
@@ -110,7 +111,23 @@ fn a_follower_that_has_not_the_right_is_refused_when_the_first_is_released() {
             refused(Refusal::Quarantined)
         ]
     );
-    assert_eq!(parse_admitted(&held[0].body).unwrap().hash, held[0].hash);
+    let mut stored = None;
+    let read = world.app.store.read(&mut |snapshot| {
+        stored = snapshot.document(case)?;
+        Ok(())
+    });
+    read.unwrap();
+    let hashes: Vec<_> = stored
+        .unwrap()
+        .changes
+        .iter()
+        .map(|change| change.hash)
+        .collect();
+    let is_there = |place: usize| hashes.contains(&held[place].hash);
+    assert_eq!(
+        [is_there(0), is_there(1), is_there(2)],
+        [true, false, false]
+    );
 }
 
 #[test]
@@ -142,31 +159,64 @@ fn a_phone_that_is_revoked_while_its_request_is_under_way_gets_nothing_more() {
     let mut world = World::new(84);
     let (case, mut ledger) = begun(&mut world);
     let phone = &world.phones[INSPECTOR];
+    let mut hello = hello_of(phone, &enrolment_of(phone));
+    hello.cursors.clear();
+    let mut round = Round::new(Arc::clone(&world.app), device_of(&world, phone));
+    let receive = |round: &mut Round, kind, payload| {
+        round.receive(&Frame { kind, payload }).unwrap();
+    };
+    receive(&mut round, kind::HELLO, hello.encode());
+    let items = |n: u64, ledger: &mut Ledger| [(case, note(phone, ledger, n))];
+    let before = items(2, &mut ledger);
+    receive(&mut round, kind::PUSH, frame(phone, &before, (2, 2)));
+    revoke(&world, phone);
+    let after = items(3, &mut ledger);
+    receive(&mut round, kind::PUSH, frame(phone, &after, (3, 3)));
+    let (mut kinds, mut fates) = (Vec::new(), Vec::new());
+    while let Some((kind, payload)) = round.next_frame().unwrap() {
+        kinds.push(kind);
+        if kind == kind::FATES {
+            fates.push(Fates::decode(&payload, 9).unwrap().outcome.unwrap());
+        }
+    }
+    assert_eq!(kinds, [kind::WELCOME, kind::FATES, kind::FATES, kind::DONE]);
+    assert_eq!(fates, [[Fate::Ok], [Fate::Review]]);
+}
+
+#[test]
+fn a_phone_that_is_revoked_between_two_pages_gets_the_first_alone() {
+    let mut world = World::new(86);
+    begun(&mut world);
+    begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let mut hello = hello_of(phone, &enrolment_of(phone));
+    hello.cursors.clear();
+    let round = Round::new(Arc::clone(&world.app), device_of(&world, phone));
+    let mut round = round.with_pages_of(1);
+    let hello = Frame {
+        kind: kind::HELLO,
+        payload: hello.encode(),
+    };
+    round.receive(&hello).unwrap();
+    let mut kinds = Vec::new();
+    while let Some((kind, _)) = round.next_frame().unwrap() {
+        kinds.push(kind);
+        if kind == kind::PAGE {
+            revoke(&world, phone);
+        }
+    }
+    assert_eq!(kinds, [kind::WELCOME, kind::SCOPES, kind::PAGE, kind::DONE]);
+}
+
+/// What the server knows of a phone.
+fn device_of(world: &World, phone: &Phone) -> Device {
     let mut device = None;
     let read = world.app.store.read(&mut |snapshot| {
         device = snapshot.device(phone.device())?;
         Ok(())
     });
     read.unwrap();
-    let mut round = Round::new(Arc::clone(&world.app), device.unwrap());
-    let mut hello = hello_of(phone, &enrolment_of(phone));
-    hello.cursors.clear();
-    let hello = Frame {
-        kind: kind::HELLO,
-        payload: hello.encode(),
-    };
-    round.receive(&hello).unwrap();
-    revoke(&world, phone);
-    let mut kinds = Vec::new();
-    while let Some((kind, _)) = round.next_frame().unwrap() {
-        kinds.push(kind);
-    }
-    assert_eq!(kinds, [kind::WELCOME, kind::DONE]);
-    let late = note(phone, &mut ledger, 2);
-    assert_eq!(
-        push(&world.app, phone, &[(case, late)]),
-        Ok(vec![Fate::Review])
-    );
+    device.unwrap()
 }
 
 #[test]
@@ -175,8 +225,7 @@ fn a_frame_whose_range_is_not_that_of_its_entries_is_not_read() {
     let (case, mut ledger) = begun(&mut world);
     let phone = &world.phones[INSPECTOR];
     let change = note(phone, &mut ledger, 2);
-    let outcome =
-        patrol_tests::pushing::push_as(&world.app, phone, &[(case, change.clone())], (3, 9));
+    let outcome = push_as(&world.app, phone, &[(case, change.clone())], (3, 9));
     assert_eq!(outcome, Err(Unread::Malformed));
     assert_eq!(
         push(&world.app, phone, &[(case, change)]),

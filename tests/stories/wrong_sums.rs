@@ -80,3 +80,18 @@ fn a_sum_that_stays_wrong_is_told_once_evicts_nothing_and_the_server_asks_for_lo
     phone.sync().unwrap();
     assert_eq!(is_asked(phone), 2);
 }
+
+#[test]
+fn a_sum_that_stayed_wrong_is_listed_again_after_a_while() {
+    let mut world = World::new(73);
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.phone(INSPECTOR);
+    phone.report(village, "桥头垃圾");
+    phone.sync().unwrap();
+    damage(phone, LISTED_IN_VAIN);
+    let rounds: Vec<u32> = (0..8).map(|_| phone.sync().unwrap().rounds).collect();
+    assert_eq!(rounds, [1, 1, 1, 1, 1, 1, 2, 1]);
+    phone.sync().unwrap();
+    let phone = &world.phones[INSPECTOR];
+    assert_eq!((told(&world, phone), is_asked(phone)), (None, 1));
+}

@@ -127,12 +127,13 @@ impl Replica {
                     continue;
                 }
                 feed::set_mismatches(transaction, scope.number, scope.mismatches + 1)?;
-                // One listing is to mend it. What that did not mend is for a person to look at.
-                if scope.mismatches == 0 {
+                // One listing is to mend it. What that did not mend is for a person to look at, and is tried again ever more seldom:
+                // a server that has been mended must not wait for a phone to be made anew.
+                stays_off |= scope.mismatches > 0;
+                let met = scope.mismatches.saturating_add(1);
+                if met == 1 || (met >= 8 && met.is_power_of_two()) {
                     feed::relist(transaction, scope.number)?;
                     differs = true;
-                } else {
-                    stays_off = true;
                 }
             }
             // Where the sums differ, membership cannot be trusted to say what may go.

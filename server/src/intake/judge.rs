@@ -128,7 +128,11 @@ impl<'a> Judge<'a> {
             Err(refusal) => return self.refuse(item, *refusal),
         };
         if !self.open(item.document)? {
-            return Ok(Fate::Later(Later::Storage));
+            return match self.may_know_of(item.document)? {
+                true => Ok(Fate::Later(Later::Storage)),
+                false if change.deps.is_empty() => self.refuse(item, Refusal::NotFirst),
+                false => Ok(Fate::Missing(change.deps.clone())),
+            };
         }
         if self.loaded_bytes > limits::FRAME_LOADS_BYTES_MAX || self.is_too_much(item.document)? {
             return Ok(Fate::Later(Later::Slow));
@@ -235,6 +239,18 @@ impl<'a> Judge<'a> {
         Ok(opened + self.opened >= limits::DEVICE_DOCUMENTS_A_DAY_MAX)
     }
 
+    /// Whether a document that cannot be read is in a feed that the person may see.
+    fn may_know_of(&self, id: DocumentId) -> Result<bool> {
+        let mut numbers = BTreeSet::new();
+        for scope in &self.scopes {
+            numbers.extend(self.snapshot.scope(*scope)?.map(|row| row.number));
+        }
+        let memberships = self.snapshot.memberships(id)?;
+        Ok(memberships
+            .iter()
+            .any(|(number, _)| numbers.contains(number)))
+    }
+
     /// Whether the document exists beyond everything that the person may know of.
     fn is_hidden(&self, id: DocumentId) -> bool {
         let Some(growing) = self.documents.get(&id).filter(|growing| growing.exists()) else {
@@ -254,9 +270,10 @@ impl<'a> Judge<'a> {
             .any(|hash| held.is_some_and(|held| held.contains(hash)))
         {
             // What follows a held change is judged when that is settled; whose work it is must be sure now.
-            return match self.foreign(item) {
-                Some(refusal) => self.refuse(item, refusal),
-                None => self.hold(item),
+            return match self.own(item) {
+                Ok(()) => self.hold(item),
+                Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
+                Err(_) => Ok(Fate::Later(Later::Newer)),
             };
         }
         Ok(
@@ -267,23 +284,18 @@ impl<'a> Judge<'a> {
         )
     }
 
-    /// Why a change cannot be this device's own work.
-    fn foreign(&self, item: &Item) -> Option<Refusal> {
-        let Ok(change) = &item.change else {
-            return Some(Refusal::Malformed);
-        };
+    /// Whether a change is this device's own work, as far as that can be told from the change alone.
+    fn own(&self, item: &Item) -> std::result::Result<(), Objection> {
+        let change = item.change.as_ref().map_err(|refusal| *refusal)?;
         if change.actor.device() != self.device.id {
-            return Some(Refusal::ForeignActor);
+            return Err(Refusal::ForeignActor.into());
         }
-        match entry_of(item.document, change) {
-            Some((_, entry))
-                if entry.device == self.device.id && entry.person == self.device.person =>
-            {
-                None
-            }
-            Some(_) => Some(Refusal::ForeignPerson),
-            None => Some(Refusal::Grammar),
+        let put = change.puts.first().ok_or(Refusal::Grammar)?;
+        let entry = entry::decode(&put.value)?;
+        if (entry.device, entry.person) != (self.device.id, self.device.person) {
+            return Err(Refusal::ForeignPerson.into());
         }
+        Ok(())
     }
 
     fn hold(&mut self, item: &Item) -> Result<Fate> {
