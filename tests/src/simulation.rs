@@ -88,6 +88,8 @@ pub struct Simulation {
     pub(crate) gone: BTreeSet<EntryId>,
     /// Phones that have lost work in that way.
     pub(crate) forgetful: BTreeSet<usize>,
+    /// Entries that an older copy of their phone, to which it went back, had not handed in.
+    pub(crate) twice: BTreeSet<EntryId>,
     /// Phones of which two copies live.
     pub(crate) copied: BTreeSet<usize>,
     pub(crate) documents: Vec<DocumentId>,
@@ -188,6 +190,7 @@ impl Simulation {
             logged: BTreeMap::new(),
             gone: BTreeSet::new(),
             forgetful: BTreeSet::new(),
+            twice: BTreeSet::new(),
             copied: BTreeSet::new(),
             documents: Vec::new(),
             of_next_year: BTreeSet::new(),

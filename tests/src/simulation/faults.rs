@@ -153,6 +153,8 @@ impl Simulation {
         let Some((copy, since)) = self.backups[phone].take() else {
             return;
         };
+        // What the older copy has yet to hand in, and had made again meanwhile, comes a second time from its own past.
+        self.twice.extend(unsent(&copy));
         let unsent = unsent(self.phones[phone].replica.store());
         let before = self.gone.len();
         self.gone
