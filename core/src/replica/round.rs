@@ -50,7 +50,7 @@ impl Replica {
                 if let Notice::Resend(ranges) = notice {
                     again |= resend::numbered(transaction, ranges)?;
                 }
-                apply_notice(transaction, notice, &suffixes, now)?;
+                again |= apply_notice(transaction, notice, &suffixes, now)?;
                 feed::put_notice(transaction, *number, notice)?;
             }
             state.notice_last = welcome
@@ -241,30 +241,32 @@ fn apply_document_fates<'f>(
     })
 }
 
+/// Applies what became of a held change. Returns whether something may have been made again.
 fn apply_notice(
     transaction: &Transaction<'_>,
     notice: &Notice,
     suffix: &dyn Fn(DocumentId) -> [u8; 8],
     now: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     let Notice::Outcome {
         document,
         change,
         refusal,
     } = notice
     else {
-        return Ok(());
+        return Ok(false);
     };
     let boxed = boxes::of_document(transaction, *document)?
         .into_iter()
         .find(|boxed| boxed.hash == *change);
     let Some(mut boxed) = boxed.filter(|boxed| boxed.state == BoxState::Held) else {
-        return Ok(());
+        return Ok(false);
     };
     match refusal {
         None => {
             boxed.state = BoxState::Released;
-            boxes::put(transaction, &boxed)
+            boxes::put(transaction, &boxed)?;
+            Ok(false)
         }
         Some(refusal) => {
             let refused = BTreeMap::from([(*change, *refusal)]);
@@ -274,7 +276,8 @@ fn apply_notice(
                 &Blow::Refused(refused),
                 suffix(*document),
                 now,
-            )
+            )?;
+            Ok(true)
         }
     }
 }

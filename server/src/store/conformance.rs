@@ -5,6 +5,7 @@
 mod feeds;
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
+use patrol_core::domain::limits;
 use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
@@ -28,6 +29,7 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     codes_enrol_once(make().as_ref());
     boxes_and_fates_are_kept(make().as_ref());
     what_is_held_is_settled_once(make().as_ref());
+    what_a_revoked_device_pushes_is_bounded_by_the_commit(make().as_ref());
     notices_are_numbered_and_forgotten(make().as_ref());
     lists_are_filtered_and_paged(make().as_ref());
     accounts_sessions_and_directories_are_kept(make().as_ref());
@@ -278,6 +280,27 @@ fn what_is_held_is_settled_once(store: &dyn Store) {
         })
     };
     assert_eq!((since(5).rows, since(5).bytes, since(6).rows), (1, 1, 0));
+}
+
+fn what_a_revoked_device_pushes_is_bounded_by_the_commit(store: &dyn Store) {
+    let (code, token) = ([1; 32], [3; 32]);
+    let person = PersonId([1; 8]);
+    store
+        .put_enrol_code(code, person, Timestamp(9))
+        .expect("a code is kept");
+    let device = store.enrol(code, [2; 32], token, Timestamp(5));
+    let device = device.expect("the store answers").expect("a good code").id;
+    let pushed = |bytes| Commit {
+        revoked_bytes: Some((device, bytes)),
+        ..Commit::default()
+    };
+    let most = limits::REVOKED_BYTES_MAX;
+    store.commit(&pushed(most - 1)).expect("it is within");
+    let beyond = store.commit(&pushed(2));
+    assert!(matches!(beyond, Err(StoreError::Stale)), "{beyond:?}");
+    store.commit(&pushed(1)).expect("it is just within");
+    let known = look(store, |snapshot| snapshot.device(device)).expect("it is there");
+    assert_eq!(known.revoked_bytes, most);
 }
 
 fn notices_are_numbered_and_forgotten(store: &dyn Store) {

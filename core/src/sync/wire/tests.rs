@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::id::{ChangeHash, DeviceId, DocumentId, Epoch, PersonId};
+use crate::domain::limits;
 use crate::domain::place::{Scope, VillageCode};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -254,4 +255,21 @@ fn later_positions_are_passed_over_and_missing_ones_are_not() {
     for len in 0..Done::default().encode().len() {
         assert!(Done::decode(&Done::default().encode()[..len]).is_err());
     }
+}
+
+#[test]
+fn a_device_tells_of_a_bounded_number_of_entries_that_it_keeps_back() {
+    let many: Vec<u64> = (1..=2_000).collect();
+    let told = hello(Status {
+        kept_back: Some(many),
+        ..Status::default()
+    });
+    let read = Hello::decode(&told.encode())
+        .expect("a hello")
+        .status
+        .kept_back;
+    assert_eq!(
+        read.map(|kept_back| kept_back.len()),
+        Some(limits::KEPT_BACK_MAX)
+    );
 }
