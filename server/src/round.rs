@@ -52,9 +52,9 @@ pub struct Round {
     app: Arc<App>,
     device: Device,
     hello: Option<Hello>,
-    /// As they stood when the request began: what becomes meanwhile of a change that it pushes must not reach the phone before that
+    /// As they stood before the first push, once there is one: what becomes meanwhile of a change that it pushes must not reach the phone before that
     /// change's fate.
-    notices: Vec<(u64, Notice)>,
+    notices: Option<Vec<(u64, Notice)>>,
     fates: Vec<Fates>,
     echoes: BTreeMap<ChangeHash, (u64, u64)>,
     ready: VecDeque<(u8, Vec<u8>)>,
@@ -70,7 +70,7 @@ impl Round {
             app,
             device,
             hello: None,
-            notices: Vec::new(),
+            notices: None,
             fates: Vec::new(),
             echoes: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -93,12 +93,14 @@ impl Round {
             (kind::HELLO, None) => {
                 let hello = Hello::decode(&frame.payload).map_err(|_| RoundFault::Malformed)?;
                 contact::note(&self.app, &self.device, &hello)?;
-                self.notices = notices(&self.app, &self.device, hello.notice)?;
                 self.hello = Some(hello);
                 Ok(())
             }
             (kind::HELLO, Some(_)) | (_, None) => Err(RoundFault::Malformed),
             (kind::PUSH, Some(hello)) => {
+                if self.notices.is_none() {
+                    self.notices = Some(notices(&self.app, &self.device, hello.notice)?);
+                }
                 if hello.epoch == self.app.identity.epoch {
                     self.push(&frame.payload)
                 } else {
@@ -157,11 +159,13 @@ impl Round {
         let is_current = hello.epoch == app.identity.epoch;
         let gets_pages =
             is_current && device.revoked_at.is_none() && hello.protocol >= PROTOCOL_LOWEST;
-        let mut notices = std::mem::take(&mut self.notices);
         if gets_pages && hello.outbox_empty && self.fates.is_empty() {
             holes::look(&app, &device, &hello)?;
-            notices = self::notices(&app, &device, hello.notice)?;
         }
+        let notices = match self.notices.take() {
+            Some(notices) => notices,
+            None => notices(&app, &device, hello.notice)?,
+        };
         let mut scopes = Vec::new();
         if gets_pages {
             app.store.read(&mut |snapshot| {

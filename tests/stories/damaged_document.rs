@@ -89,15 +89,7 @@ fn a_document_of_which_a_bit_was_flipped_is_passed_over_and_the_others_go_on() {
     assert_eq!(fates, Ok(vec![Fate::Later(Later::Storage), Fate::Dup]));
 
     // Another phone of the village gets the sound one, and says that its sums stay wrong.
-    let machine = Arc::new(Machine::new(&world.clock, 5));
-    let store = Store::in_memory().expect("a store in memory opens");
-    enrol_into(&app, &store, &machine, phone.person, INSPECTOR);
-    let other = Phone {
-        replica: patrol_core::replica::Replica::on(store, machine.clone()),
-        machine,
-        link: Link::new(Arc::clone(&app), 6),
-        person: phone.person,
-    };
+    let other = phone_of(&app, &world, 5);
     other.sync().expect("the server answers");
     let listed = other.replica.list("case", 0, 10).expect("a list");
     let listed: Vec<DocumentId> = listed.into_iter().map(|row| row.id).collect();
@@ -124,16 +116,22 @@ fn on_disk(world: &World, file: &std::path::Path) -> (Arc<App>, Phone) {
         SqliteStore::open(file, || draw_identity(machine.as_ref())).expect("a new file opens");
     let app = Arc::new(App::open(Arc::new(store), machine.clone()).expect("the server opens"));
     app.put_directory(city()).expect("the directory is kept");
+    let phone = phone_of(&app, world, 2);
+    (app, phone)
+}
+
+/// A new phone of the inspector's.
+fn phone_of(app: &Arc<App>, world: &World, seed: u64) -> Phone {
+    let machine = Arc::new(Machine::new(&world.clock, seed));
     let store = Store::in_memory().expect("a store in memory opens");
     let person = world.person(INSPECTOR);
-    enrol_into(&app, &store, &machine, person, INSPECTOR);
-    let phone = Phone {
+    enrol_into(app, &store, &machine, person, INSPECTOR);
+    Phone {
         replica: patrol_core::replica::Replica::on(store, machine.clone()),
         machine,
-        link: Link::new(Arc::clone(&app), 2),
+        link: Link::new(Arc::clone(app), seed),
         person,
-    };
-    (app, phone)
+    }
 }
 
 /// Puts a change that no admission would let in, and that Automerge cannot load, right into the database.

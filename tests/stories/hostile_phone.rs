@@ -38,7 +38,7 @@ fn revoke(world: &World, phone: &Phone) {
 /// A note by the phone's person, on top of the ledger, which then holds it.
 fn note(phone: &Phone, ledger: &mut Ledger, n: u64) -> Vec<u8> {
     let mut entry = entry_of(phone, ledger, Action::Note.code(), UnitId::CITY, n);
-    entry.unit = inspected(phone, ledger);
+    entry.unit = village_of(ledger);
     let change = change_of(phone, ledger, &entry, &[]);
     let bytes = change.bytes.clone();
     ledger.push(change).unwrap();
@@ -46,7 +46,7 @@ fn note(phone: &Phone, ledger: &mut Ledger, n: u64) -> Vec<u8> {
 }
 
 /// The village of a case.
-fn inspected(_: &Phone, ledger: &Ledger) -> UnitId {
+fn village_of(ledger: &Ledger) -> UnitId {
     let (scopes, _) = patrol_core::doc::document::scopes(ledger);
     scopes.iter().find_map(|scope| scope.unit()).unwrap()
 }
@@ -58,13 +58,7 @@ fn what_follows_a_held_change_is_held_under_its_authors_name_alone() {
     let phone = &world.phones[INSPECTOR];
     revoke(&world, phone);
     let first = note(phone, &mut ledger, 2);
-    let mut forged = entry_of(
-        phone,
-        &ledger,
-        Action::Note.code(),
-        inspected(phone, &ledger),
-        3,
-    );
+    let mut forged = entry_of(phone, &ledger, Action::Note.code(), village_of(&ledger), 3);
     forged.person = world.person("督办领导01");
     let forged = change_of(phone, &ledger, &forged, &[]).bytes;
     let fates = push(&world.app, phone, &[(case, first), (case, forged)]);
