@@ -1,9 +1,11 @@
 //! Stories: that the parts work together. Each rule is tested where it lives; these prove the wiring.
 
 mod bad_network;
+mod busy_server;
 mod copied_phone;
 mod damaged_document;
 mod demo;
+mod followers;
 mod gone_back;
 mod hostile_over_http;
 mod hostile_phone;

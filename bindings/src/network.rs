@@ -24,6 +24,8 @@ pub struct SyncSummary {
     pub bytes_up: u64,
     /// Bytes of bodies received.
     pub bytes_down: u64,
+    /// A server with much to do asks not to be called again sooner; the call has ended for that, whatever is left.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl From<Summary> for SyncSummary {
@@ -34,6 +36,7 @@ impl From<Summary> for SyncSummary {
             pulled: summary.pulled as u64,
             bytes_up: summary.bytes_up as u64,
             bytes_down: summary.bytes_down as u64,
+            retry_after_ms: summary.retry_after_ms,
         }
     }
 }

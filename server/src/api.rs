@@ -81,7 +81,13 @@ impl Host {
         work: impl FnOnce(&App) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         let app = Arc::clone(&self.app);
-        let joined = tokio::task::spawn_blocking(move || work(&app)).await;
+        let counted = app.begin_work();
+        let joined = tokio::task::spawn_blocking(move || {
+            let value = work(&app);
+            drop(counted);
+            value
+        });
+        let joined = joined.await;
         joined.map_err(|error| {
             tracing::error!(%error, "a request's work panicked: {error}");
             ApiError::Unavailable

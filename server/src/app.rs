@@ -2,12 +2,13 @@
 //!
 //! Nothing here is async; the sockets are `api`'s.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use patrol_core::domain::capability::Holding;
 use patrol_core::domain::directory::Directory;
 use patrol_core::domain::id::{Actor, DeviceId, Epoch, ServerId};
+use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::directory as codec;
 
@@ -48,6 +49,17 @@ pub struct App {
     directory: RwLock<Arc<Known>>,
     number: AtomicU64,
     n: AtomicU64,
+    works: AtomicUsize,
+}
+
+/// A piece of a request's work that is done or waits for its turn, until it is dropped.
+#[derive(Debug)]
+pub struct Work(Arc<App>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.works.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for App {
@@ -96,6 +108,7 @@ impl App {
             directory: RwLock::new(Arc::new(Known::default())),
             number: AtomicU64::new(marks.number),
             n: AtomicU64::new(marks.n),
+            works: AtomicUsize::new(0),
         };
         if let Some(bytes) = app.store.directory()? {
             app.keep(&bytes)?;
@@ -154,6 +167,20 @@ impl App {
     /// The next `n` of the server's own device.
     pub(crate) fn next_n(&self) -> u64 {
         self.n.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Counts a piece of work until it is dropped.
+    pub fn begin_work(self: &Arc<Self>) -> Work {
+        self.works.fetch_add(1, Ordering::Relaxed);
+        Work(Arc::clone(self))
+    }
+
+    /// In how many milliseconds a phone should come again, where so much work waits that more would only wait too. Spread, so that
+    /// they do not all come back at once.
+    pub(crate) fn retry_after_ms(&self) -> Option<u64> {
+        let is_busy = self.works.load(Ordering::Relaxed) > limits::WORKS_BUSY;
+        let spread = || u64::from(u16::from_be_bytes(self.random())) * limits::BUSY_RETRY_MS >> 16;
+        is_busy.then(|| limits::BUSY_RETRY_MS + spread())
     }
 
     /// Random bytes.

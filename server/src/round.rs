@@ -274,7 +274,7 @@ impl Round {
             let done = Done {
                 digests,
                 directory_tag,
-                retry_after_ms: None,
+                retry_after_ms: self.app.retry_after_ms(),
                 has_more: false,
             };
             self.ready.push_back((kind::DONE, done.encode()));

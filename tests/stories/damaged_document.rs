@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use patrol_core::domain::id::DocumentId;
-use patrol_core::store::Store;
+use patrol_core::store::{Store, documents};
 use patrol_core::sync::wire::{Fate, Later};
 use patrol_server::app::{App, draw_identity};
 use patrol_server::store::sqlite::SqliteStore;
@@ -57,6 +57,7 @@ fn a_document_of_which_a_bit_was_flipped_is_passed_over_and_the_others_go_on() {
     let world = World::new(62);
     let village = world.villages(INSPECTOR)[0];
     let (app, phone) = on_disk(&world, &file);
+    let (older, _) = phone.report(village, "先前的");
     let (damaged, _) = phone.report(village, "要坏的");
     let (sound, _) = phone.report(village, "好的");
     phone.sync().expect("the server answers");
@@ -90,10 +91,14 @@ fn a_document_of_which_a_bit_was_flipped_is_passed_over_and_the_others_go_on() {
 
     // Another phone of the village gets the sound one, and says that its sums stay wrong.
     let other = phone_of(&app, &world, 5);
+    // The second of its scopes is listed by a later page, which knows nothing of the first one's.
+    other.link.set_page_bytes(1);
     other.sync().expect("the server answers");
+    let here = other.replica.store().read(documents::all).expect("a look");
+    assert_eq!(here, [older, sound]);
     let listed = other.replica.list("case", 0, 10).expect("a list");
     let listed: Vec<DocumentId> = listed.into_iter().map(|row| row.id).collect();
-    assert_eq!(listed, [sound]);
+    assert_eq!(listed, [sound, older]);
     let last_error = || other.replica.status().expect("a look").last_error;
     assert_eq!(last_error().as_deref(), Some("digest"));
 

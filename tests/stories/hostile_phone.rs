@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{DocumentId, UnitId};
 use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
+use patrol_core::store::enrolment;
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::wire::{Fate, Fates, Later, Unread, kind};
 use patrol_server::review::{self, Decision};
@@ -146,6 +148,67 @@ fn one_phone_fills_the_boxes_of_its_day_and_no_more() {
     assert_eq!(fates, Ok(vec![refused.clone()]));
     // Its bytes were not kept, and still it is known again.
     assert_eq!(push(&world.app, phone, &[(case, large)]), Ok(vec![refused]));
+}
+
+#[test]
+fn one_phone_fills_the_boxes_of_its_day_with_so_many_bytes_and_no_more() {
+    let mut world = World::new(87);
+    let (case, _) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let mut fates = Vec::new();
+    for frame in 0..15u64 {
+        let junk = |place: u64| {
+            let mut junk = vec![7; limits::CHANGE_BYTES_MAX];
+            junk[..8].copy_from_slice(&(300 * frame + place).to_be_bytes());
+            (case, junk)
+        };
+        let junk: Vec<_> = (0..300).map(junk).collect();
+        fates.extend(push(&world.app, phone, &junk).unwrap());
+    }
+    let kept = limits::BOXED_BYTES_A_DAY_MAX as usize / limits::CHANGE_BYTES_MAX;
+    let refused = Fate::Refused(Refusal::Malformed);
+    assert_eq!(fates.iter().position(|fate| *fate != refused), Some(kept));
+    assert_eq!(fates[kept], Fate::Later(Later::Slow));
+}
+
+#[test]
+fn a_frame_makes_the_server_load_so_much_and_no_more() {
+    let mut world = World::new(88);
+    let village = world.villages(INSPECTOR)[0];
+    begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    // As much in one document as one phone may put there, many times over.
+    let (mut n, mut bytes, mut ledgers) = (1, 0, Vec::new());
+    while bytes < limits::FRAME_LOADS_BYTES_MAX + limits::DEVICE_BYTES_MAX {
+        let (case, _) = phone.report(village, "大");
+        phone.sync().unwrap();
+        n = phone.replica.status().unwrap().n;
+        let mut ledger = ledger_of(phone, case);
+        let mut items = Vec::new();
+        for _ in 0..24 {
+            n = phone.replica.store().write(enrolment::next_n).unwrap();
+            let mut entry = entry_of(phone, &ledger, Action::Amend.code(), village.unit(), n);
+            entry.body.words = Some("字".repeat(limits::ENTRY_WORDS_MAX));
+            let words = "字".repeat(limits::CASE_WORDS_MAX);
+            let change = change_of(phone, &ledger, &entry, &[FieldValue::Words(words)]);
+            bytes += change.bytes.len();
+            items.push((case, change.bytes.clone()));
+            ledger.push(change).unwrap();
+        }
+        let fates = push(&world.app, phone, &items).unwrap();
+        assert!(fates.iter().all(|fate| *fate == Fate::Ok), "{fates:?}");
+        ledgers.push((case, ledger));
+    }
+    let notes: Vec<_> = (1..)
+        .zip(&mut ledgers)
+        .map(|(place, (case, ledger))| (*case, note(phone, ledger, n + place)))
+        .collect();
+    let fates = push(&world.app, phone, &notes).unwrap();
+    assert_eq!(fates.first(), Some(&Fate::Ok));
+    assert_eq!(fates.last(), Some(&Fate::Later(Later::Slow)));
+    // What was let wait is taken another time.
+    let last = notes.last().unwrap().clone();
+    assert_eq!(push(&world.app, phone, &[last]), Ok(vec![Fate::Ok]));
 }
 
 #[test]

@@ -18,7 +18,7 @@ const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
 
 /// Ends all posts of a person as of now.
-fn end_posts(world: &World, name: &str) {
+pub(super) fn end_posts(world: &World, name: &str) {
     let mut directory = world.app.known().directory.clone();
     let now = world.clock.now();
     let person = directory

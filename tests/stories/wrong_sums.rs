@@ -58,8 +58,9 @@ fn a_sum_that_stays_wrong_is_told_once_evicts_nothing_and_the_server_asks_for_lo
     let phone = world.phone(INSPECTOR);
     let (case, _) = phone.report(village, "桥头垃圾");
     phone.sync().unwrap();
-    // It was listed anew already, in vain.
+    // It was listed anew already, in vain; and the phone takes the case for one that has left.
     damage(phone, LISTED_IN_VAIN);
+    damage(phone, "DELETE FROM members");
     phone.sync().unwrap();
     let phone = &world.phones[INSPECTOR];
     assert_eq!((told(&world, phone), is_asked(phone)), (None, 0));

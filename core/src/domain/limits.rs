@@ -108,6 +108,10 @@ pub const RESEND_RANGES_MAX: usize = 64;
 pub const RETRY_MS_FIRST: u64 = 2_000;
 /// Milliseconds before any retry, at most.
 pub const RETRY_MS_MAX: u64 = 15 * 60 * 1_000;
+/// Pieces of requests' work at the server, done or waiting, above which phones are asked to come later.
+pub const WORKS_BUSY: usize = 256;
+/// Milliseconds after which they come again at the earliest; at the latest after twice as many.
+pub const BUSY_RETRY_MS: u64 = 60_000;
 /// Writes of the server that share a transaction at most. More would help on a slow disk, and leave processors idle where few clients
 /// push: all wait then for the same commit.
 pub const WRITES_SHARED_MAX: usize = 4;

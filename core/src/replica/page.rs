@@ -150,13 +150,24 @@ fn stripped_item<L: FnMut(DocumentId) -> Ledger>(
             hash,
             received_at,
         } => {
-            let body = changes::body(transaction, document, hash)
-                .ok()
-                .flatten()
-                .ok_or(Fault::Unexpected)?;
+            let body = body_here(transaction, document, hash).map_err(|_| Fault::Unexpected)?;
             Ok((document, place, hash, body, received_at))
         }
     }
+}
+
+/// The bytes of a change that this phone has pushed: its fate may have put it into the box.
+fn body_here(
+    transaction: &Transaction<'_>,
+    document: DocumentId,
+    hash: ChangeHash,
+) -> Result<Vec<u8>> {
+    if let Some(body) = changes::body(transaction, document, hash)? {
+        return Ok(body);
+    }
+    let boxed = boxes::of_document(transaction, document)?;
+    let boxed = boxed.into_iter().find(|boxed| boxed.hash == hash);
+    Ok(boxed.ok_or(Error::Disagreement("echo"))?.body)
 }
 
 /// Puts what arrived at its ordinals. A local change whose place in its actor's chain turns out to be taken is made again.
@@ -234,7 +245,10 @@ fn forked_by(
 fn apply_memberships(transaction: &Transaction<'_>, tail: &PageTail) -> Result<()> {
     for (scope, joined) in &tail.joined {
         for document in joined {
-            let state = documents::state_or_new(transaction, *document)?;
+            // What the server passed over, because it is damaged there, joins without a change: nothing of it is here to show.
+            let Some(state) = documents::state(transaction, *document)? else {
+                continue;
+            };
             feed::join(transaction, *scope, state.number, state.digest)?;
         }
     }

@@ -148,6 +148,7 @@ pub(super) fn take_up(
     } else {
         Some(take_new_actor(transaction, id, suffix)?)
     };
+    let mut has_followers = false;
     for local in in_causal_order(locals, &affected) {
         let hash = local.change.hash;
         changes::remove(transaction, number, hash)?;
@@ -178,9 +179,15 @@ pub(super) fn take_up(
             if change.deps.iter().any(|dep| beside.contains(dep)) {
                 changes::set_state(transaction, number, change.hash, ChangeState::Following)?;
                 beside.insert(change.hash);
+                has_followers = true;
             }
         }
         moved.insert(hash, vec![successor.0]);
+    }
+    if has_followers {
+        // The document does not show what stands beside it: later work must not count on in the same chain.
+        let next = u64::from_be_bytes(suffix).wrapping_add(1);
+        take_new_actor(transaction, id, next.to_be_bytes())?;
     }
     load::refresh(transaction, id)
 }

@@ -70,6 +70,8 @@ pub struct Summary {
     pub bytes_up: usize,
     /// Bytes of bodies received.
     pub bytes_down: usize,
+    /// A server with much to do asks not to be called again sooner; the call has ended for that, whatever is left.
+    pub retry_after_ms: Option<u64>,
 }
 
 /// Is told how a call of `sync` goes on.
@@ -188,7 +190,7 @@ impl Replica {
             if end.new_directory {
                 self.fetch_directory(transport).await?;
             }
-            if !end.again {
+            if !end.again || summary.retry_after_ms.is_some() {
                 return Ok(());
             }
             plan = end.plan;
@@ -303,6 +305,7 @@ impl Replica {
             },
             Incoming::Done(done) => {
                 end.new_directory = done.directory_tag.is_some();
+                summary.retry_after_ms = done.retry_after_ms;
                 end.again |= self.apply_done(&done, server_time)? || done.has_more;
                 Ok(())
             }

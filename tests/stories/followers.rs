@@ -1,0 +1,105 @@
+//! What a phone records while earlier work of its own is held: it follows, it is made again, and it comes back once.
+
+use patrol_core::domain::action::Action;
+use patrol_core::domain::id::DocumentId;
+use patrol_core::replica::SyncState;
+use patrol_core::store::changes::ChangeState;
+use patrol_core::store::{changes, documents, enrolment};
+use patrol_server::review::{self, Decision};
+use patrol_tests::pushing::{change_of, entry_of, ledger_of};
+use patrol_tests::world::{Phone, World, city};
+
+use super::late_work::end_posts;
+
+const INSPECTOR: &str = "巡查员01";
+const DISPATCHER: &str = "受理派遣员01";
+
+/// A note under somebody else's name, recorded past every check.
+fn forge(phone: &Phone, world: &World, case: DocumentId) {
+    let ledger = ledger_of(phone, case);
+    let store = phone.replica.store();
+    let n = store.write(enrolment::next_n).unwrap();
+    let village = world.villages(INSPECTOR)[0].unit();
+    let mut entry = entry_of(phone, &ledger, Action::Note.code(), village, n);
+    entry.person = world.person(DISPATCHER);
+    let change = change_of(phone, &ledger, &entry, &[]);
+    let written = store.write(|transaction| {
+        let number = documents::state(transaction, case)?.unwrap().number;
+        changes::put_local(transaction, number, change.hash, &change.bytes)
+    });
+    written.unwrap();
+}
+
+#[test]
+fn what_is_recorded_before_the_next_round_is_no_fork_of_what_was_made_again_behind_a_held_deed() {
+    let mut world = World::new(91);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
+    world.phone(INSPECTOR).sync().unwrap();
+    let phone = &world.phones[INSPECTOR];
+    phone.note(case, "一").unwrap();
+    forge(phone, &world, case);
+    phone.note(case, "二").unwrap();
+    let now = world.clock.now();
+    world.app.store.revoke(phone.device(), now).unwrap();
+
+    // The answer is cut behind the fates: what was made again has not been sent.
+    phone.link.cut_after(2);
+    phone.sync().unwrap_err();
+    assert_eq!(phone.replica.status().unwrap().held, 1);
+    let states = phone
+        .replica
+        .store()
+        .read(|connection| changes::states_of(connection, case));
+    assert_eq!(states.unwrap().last(), Some(&ChangeState::Following));
+    phone.note(case, "三").unwrap();
+    phone.sync().unwrap();
+    let status = phone.replica.status().unwrap();
+    assert_eq!((status.held, status.outbox), (3, 0));
+
+    let person = world.person(DISPATCHER);
+    while let Some(held) = world.held().first() {
+        let released = Decision::Release;
+        review::settle(&world.app, person, case, held.hash, released, "看过").unwrap();
+    }
+    let view = patrol_server::office::view(&world.app, person, case).unwrap();
+    assert_eq!(view.reading.lines.len(), 4);
+}
+
+#[test]
+fn a_follower_that_was_let_in_comes_back_as_an_echo_though_it_waits_in_the_box() {
+    let mut world = World::new(92);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
+    world.phone(INSPECTOR).sync().unwrap();
+    let phone = &world.phones[INSPECTOR];
+    phone.note(case, "一").unwrap();
+    phone.note(case, "二").unwrap();
+    let small = phone.replica.store().write(|transaction| {
+        let mut state = enrolment::round_state(transaction)?;
+        state.frame_bytes = 1;
+        enrolment::put_round_state(transaction, &state)
+    });
+    small.unwrap();
+    end_posts(&world, INSPECTOR);
+    // The first is held, and the phone knows; that the second is held behind it gets lost on the way.
+    for frames in [2, 1] {
+        phone.link.cut_after(frames);
+        phone.sync().unwrap_err();
+    }
+    assert_eq!(phone.replica.status().unwrap().held, 1);
+    let held = world.held();
+    assert_eq!(held.len(), 2);
+
+    world.app.put_directory(city()).unwrap();
+    let person = world.person(DISPATCHER);
+    let released = Decision::Release;
+    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    let summary = phone.sync().unwrap();
+    assert_eq!(summary.rounds, 1, "no page had to come again");
+    let status = phone.replica.status().unwrap();
+    assert_eq!((status.held, status.outbox), (0, 0));
+    let view = phone.replica.case(case).unwrap();
+    assert_eq!(view.sync.state, SyncState::Applied);
+    assert_eq!(view.reading.lines.len(), 3);
+}
