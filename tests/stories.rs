@@ -3,6 +3,7 @@
 mod bad_network;
 mod busy_server;
 mod copied_phone;
+mod crowd;
 mod damaged_document;
 mod demo;
 mod followers;

@@ -179,7 +179,8 @@ impl App {
     /// they do not all come back at once.
     pub(crate) fn retry_after_ms(&self) -> Option<u64> {
         let is_busy = self.works.load(Ordering::Relaxed) > limits::WORKS_BUSY;
-        let spread = || u64::from(u16::from_be_bytes(self.random())) * limits::BUSY_RETRY_MS >> 16;
+        let spread =
+            || (u64::from(u16::from_be_bytes(self.random())) * limits::BUSY_RETRY_MS) >> 16;
         is_busy.then(|| limits::BUSY_RETRY_MS + spread())
     }
 

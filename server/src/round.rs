@@ -235,12 +235,6 @@ impl Round {
     }
 
     fn page(&mut self) -> std::result::Result<(), RoundFault> {
-        self.look_again()?;
-        if self.device.revoked_at.is_some() {
-            self.ready.push_back((kind::DONE, Done::default().encode()));
-            self.phase = Phase::Over;
-            return Ok(());
-        }
         let Some(hello) = &self.hello else {
             return Err(RoundFault::Malformed);
         };
@@ -258,12 +252,18 @@ impl Round {
         let standings = std::mem::take(&mut self.standings);
         let mut built = None;
         self.app.store.read(&mut |snapshot| {
-            let standings = checked(snapshot, &standings)?;
-            built = Some(page::build(snapshot, &standings, terms)?);
+            // Revoked meanwhile, it gets nothing more.
+            let device = snapshot.device(self.device.id)?;
+            if device.is_some_and(|device| device.revoked_at.is_none()) {
+                let standings = checked(snapshot, &standings)?;
+                built = Some(page::build(snapshot, &standings, terms)?);
+            }
             Ok(())
         })?;
         let Some(page) = built else {
-            return Err(RoundFault::Malformed);
+            self.ready.push_back((kind::DONE, Done::default().encode()));
+            self.phase = Phase::Over;
+            return Ok(());
         };
         self.standings = page.standings;
         self.ready
