@@ -22,9 +22,7 @@ fn thirty_two_phones_that_write_to_one_case_at_once_all_get_in() {
     let folder = Folder::new("crowd").unwrap();
     let world = World::new(95);
     let machine = Arc::new(Machine::new(&world.clock, 1));
-    let store = SqliteStore::open(folder.file("server.db"), || {
-        draw_identity(machine.as_ref())
-    });
+    let store = SqliteStore::open(folder.file("server.db"), || draw_identity(machine.as_ref()));
     let app = Arc::new(App::open(Arc::new(store.unwrap()), machine).unwrap());
     app.put_directory(city()).unwrap();
     let phone = |seed| {
