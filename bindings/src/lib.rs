@@ -178,7 +178,7 @@ impl Patrol {
         Ok(boxed.into_iter().map(views::boxed).collect())
     }
 
-    /// The person has dealt with something in a box. It stays in the file.
+    /// The person has dealt with something that was refused. It stays in the file. What is held waits for the office: `NotFound`.
     pub fn dismiss(&self, id: i64) -> Result<(), PatrolError> {
         Ok(self.live()?.replica.dismiss(id)?)
     }

@@ -24,7 +24,7 @@ pub struct SyncSummary {
     pub bytes_up: u64,
     /// Bytes of bodies received.
     pub bytes_down: u64,
-    /// A server with much to do asks not to be called again sooner; the call has ended for that, whatever is left.
+    /// A server with much to do asks not to be called again sooner; once everything had been pushed, the call has ended for that.
     pub retry_after_ms: Option<u64>,
 }
 

@@ -25,6 +25,7 @@ CREATE TABLE enrolment (
     failures INTEGER NOT NULL DEFAULT 0,     -- failed rounds in a row
     last_error TEXT,                 -- of the last round, if it failed
     revoked INTEGER NOT NULL DEFAULT 0,
+    relics_due INTEGER NOT NULL DEFAULT 0,   -- frames of another epoch may have to go back
     -- The last contact, for estimating the time: server's clock, monotonic clock, boot, error.
     anchor_server_ms INTEGER,
     anchor_monotonic_ms INTEGER,
@@ -118,7 +119,8 @@ CREATE TABLE frames (
     id INTEGER PRIMARY KEY,
     epoch BLOB NOT NULL,
     tag BLOB NOT NULL,
-    list BLOB NOT NULL               -- per change: document 16, hash 32, received_at 8
+    list BLOB NOT NULL,              -- per change: document 16, hash 32, received_at 8
+    tries INTEGER NOT NULL DEFAULT 0 -- how often it was pushed back in this epoch
 ) STRICT;
 
 CREATE TABLE notices (

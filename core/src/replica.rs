@@ -7,6 +7,7 @@ mod load;
 mod page;
 mod push;
 mod record;
+mod relics;
 mod remake;
 mod resend;
 mod round;

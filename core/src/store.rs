@@ -10,6 +10,7 @@ pub mod changes;
 pub mod documents;
 pub mod enrolment;
 pub mod feed;
+pub mod frames;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

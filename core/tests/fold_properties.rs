@@ -255,6 +255,60 @@ fn contesting(lines: &[Line], closing: EntryId) -> Vec<EntryId> {
         .collect()
 }
 
+/// Whether a case that shows closed does so by a closing that no failed check contests, or by people's choice.
+fn is_rightly_closed(lines: &[Line]) -> bool {
+    let workflow = Fold::of(DocumentKind::Case, lines).workflow();
+    if workflow.standing.map(|standing| standing.stage) != Some(Stage::Closed) {
+        return true;
+    }
+    let ends = |id: &&EntryId| {
+        let mut of = lines.iter().filter(|line| line.id == **id);
+        of.any(|line| matches!(line.entry.action(), Some(Action::Close | Action::Reconcile)))
+    };
+    let mut endings = workflow.heads.iter().filter(ends).peekable();
+    endings.peek().is_none() || endings.any(|ending| contesting(lines, *ending).is_empty())
+}
+
+/// Found by chance: among the heads a closing that a failed check contests, beside a reconcile that had seen it and chose closed.
+#[test]
+fn a_contested_closing_beside_a_reconcile_that_chose_closed_is_no_contradiction() {
+    let seeds = [
+        1_888_601_607_913_731_907,
+        15_224_834_184_745_107_809,
+        10_155_411_764_710_042_970,
+        3_438_449_264_359_017_128,
+        4_166_752_754_821_698_269,
+        11_562_657_563_307_508_682,
+        587_962_188_189_674_351,
+        2_760_914_956_931_459_574,
+        3_005_583_924_935_444_853,
+        8_414_014_507_073_978_826,
+        2_460_555_444_230_014_717,
+        15_848_304_931_860_797_264,
+        8_675_393_990_363_833_957,
+        10_452_968_051_712_598_334,
+        2_157_260_752_978_005_392,
+        11_101_350_793_302_312_983,
+        558_562_013_867_843_331,
+        795_061_420_476_196_267,
+        11_089_978_319_812_294_380,
+        14_709_261_838_341_103_180,
+        4_651_361_392_502_436_848,
+        14_274_506_184_584_504_059,
+        16_309_311_866_757_587_594,
+        1_285_759_287_693_372_964,
+        2_312_322_354_332_356_973,
+        357_100_037_907_281_528,
+    ];
+    let lines = story(&seeds, Manner::Honest);
+    let workflow = Fold::of(DocumentKind::Case, &lines).workflow();
+    assert_eq!(
+        workflow.standing.map(|standing| standing.stage),
+        Some(Stage::Closed)
+    );
+    assert!(is_rightly_closed(&lines));
+}
+
 fn seeds(len: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u64>> {
     proptest::collection::vec(any::<u64>(), len)
 }
@@ -311,18 +365,7 @@ proptest! {
     fn a_case_never_shows_closed_against_a_failed_check_of_what_the_closing_rests_on(
         seeds in seeds(8..36),
     ) {
-        let lines = story(&seeds, Manner::Honest);
-        let workflow = Fold::of(DocumentKind::Case, &lines).workflow();
-        if workflow.standing.map(|standing| standing.stage) != Some(Stage::Closed) {
-            return Ok(());
-        }
-        let is_closing = |id: &&EntryId| {
-            let mut of = lines.iter().filter(|line| line.id == **id);
-            of.any(|line| line.entry.action() == Some(Action::Close))
-        };
-        let closings: Vec<EntryId> = workflow.heads.iter().filter(is_closing).copied().collect();
-        let uncontested = closings.iter().any(|closing| contesting(&lines, *closing).is_empty());
-        prop_assert!(closings.is_empty() || uncontested);
+        prop_assert!(is_rightly_closed(&story(&seeds, Manner::Honest)));
     }
 
     #[test]

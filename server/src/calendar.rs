@@ -8,6 +8,11 @@ pub fn year(time: Timestamp) -> i32 {
     local(time).map_or(1970, |date| date.year())
 }
 
+/// Month, day, hour and minute in the city, without anything between.
+pub fn minute(time: Timestamp) -> String {
+    local(time).map_or_else(String::new, |date| date.format("%m%d%H%M").to_string())
+}
+
 /// RFC 3339 with the city's offset.
 pub fn rfc3339(time: Timestamp) -> String {
     local(time).map_or_else(String::new, |date| {

@@ -2,6 +2,7 @@
 //!
 //! An errand returns what it found as JSON, one value a line; only `main` prints. Rules and SQL are elsewhere.
 
+mod backup;
 mod device;
 mod person;
 mod serve;
@@ -20,6 +21,7 @@ use crate::host::SystemEnvironment;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
 
+pub use backup::{BackupErrand, CheckErrand, RestoreErrand};
 pub use device::DeviceErrand;
 pub use person::PersonErrand;
 pub use serve::serve;
@@ -51,6 +53,12 @@ pub enum Command {
     /// Phones.
     #[command(subcommand)]
     Device(DeviceErrand),
+    /// Copies the database into a new file.
+    Backup(BackupErrand),
+    /// Makes the database out of a backup.
+    Restore(RestoreErrand),
+    /// Looks whether everything in the database is as it should be.
+    Check(CheckErrand),
 }
 
 /// What is wrong, in words; all of it.
@@ -88,19 +96,38 @@ pub fn run(errand: &Command, input: &mut dyn BufRead) -> Result<Vec<Value>, Faul
     match errand {
         Command::Person(errand) => person::run(errand, input),
         Command::Device(errand) => device::run(errand),
+        Command::Backup(errand) => backup::backup(errand),
+        Command::Restore(errand) => backup::restore(errand),
+        Command::Check(errand) => backup::check(errand),
         Command::Serve(_) => Ok(Vec::new()),
     }
 }
 
 impl Database {
+    /// The file.
+    fn path(&self) -> &Path {
+        &self.database
+    }
+
+    /// The file, which must be there.
+    fn there(&self) -> Result<&Path, Faults> {
+        if self.database.is_file() {
+            Ok(&self.database)
+        } else {
+            let path = self.database.display();
+            Err(one(format!("{path} is not there: start the server once")))
+        }
+    }
+
     /// Opens the server's parts on a database that is there.
     fn open(&self) -> Result<App, Faults> {
-        if !self.database.is_file() {
-            let path = self.database.display();
-            return Err(vec![format!("{path} is not there: start the server once")]);
-        }
-        open(&self.database).map_err(|error| vec![error.to_string()])
+        open(self.there()?).map_err(|error| vec![error.to_string()])
     }
+}
+
+/// One thing that is wrong.
+fn one(fault: impl std::fmt::Display) -> Faults {
+    vec![fault.to_string()]
 }
 
 /// Opens the server's parts on a database file, or makes it.

@@ -242,7 +242,8 @@ impl Growing {
         }
     }
 
-    fn summary(&self, reading: &Reading) -> Summary {
+    /// What lists show of it, given what it says.
+    pub fn summary(&self, reading: &Reading) -> Summary {
         let case = &reading.case;
         let standing = case.workflow.standing;
         let changed_at = self.received.iter().max().copied().unwrap_or_default();

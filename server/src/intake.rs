@@ -63,8 +63,7 @@ fn try_take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, S
             return Ok(());
         };
         is_revoked = device.revoked_at.is_some();
-        let bytes = device.revoked_bytes + payload.len() as u64;
-        if is_revoked && (device.revoked_empty || bytes > limits::REVOKED_BYTES_MAX) {
+        if has_pushed_too_much(&device, payload.len()) {
             judged = Err(Unread::TooMuch);
             return Ok(());
         }
@@ -93,6 +92,12 @@ fn try_take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, S
         fates: Ok(fates),
         pushed,
     })
+}
+
+/// Whether a device may not push so many bytes more: it is revoked, and has handed in everything or as much as we take.
+pub(crate) fn has_pushed_too_much(device: &Device, len: usize) -> bool {
+    let bytes = device.revoked_bytes + len as u64;
+    device.revoked_at.is_some() && (device.revoked_empty || bytes > limits::REVOKED_BYTES_MAX)
 }
 
 /// Checks the frame's signature over what was read.

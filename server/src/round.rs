@@ -18,6 +18,7 @@ use crate::contact;
 use crate::holes;
 use crate::intake;
 use crate::page::{self, FRESH, Standing, Terms};
+use crate::relic;
 use crate::store::{Device, Result, Snapshot, StoreError};
 
 /// Why a request is not one of this protocol.
@@ -108,6 +109,15 @@ impl Round {
                     Ok(())
                 }
             }
+            (kind::RELIC, Some(hello)) if hello.epoch == self.app.identity.epoch => {
+                let outcome = relic::take_in(&self.app, self.device.id, &frame.payload)?;
+                self.answer_pushed(outcome);
+                Ok(())
+            }
+            (kind::RELIC, Some(_)) => {
+                self.answer(Err(Unread::Epoch));
+                Ok(())
+            }
             (kind::SKIPPABLE.., Some(_)) => Ok(()),
             (kind::BUNDLE, Some(_)) => {
                 self.answer(Err(Unread::Carried));
@@ -121,13 +131,18 @@ impl Round {
     }
 
     fn push(&mut self, payload: &[u8]) -> std::result::Result<(), RoundFault> {
-        let number = self.fates.len() as u64;
         let outcome = intake::take_in(&self.app, self.device.id, payload)?;
+        self.answer_pushed(outcome);
+        Ok(())
+    }
+
+    /// What became of a frame of changes; those that are here come back as echoes.
+    fn answer_pushed(&mut self, outcome: intake::Outcome) {
+        let number = self.fates.len() as u64;
         for (place, (_, hash)) in outcome.pushed.iter().enumerate().take(1 << 16) {
             self.echoes.insert(*hash, (number, place as u64));
         }
         self.answer(outcome.fates);
-        Ok(())
     }
 
     /// What became of the next frame after the hello.

@@ -107,6 +107,13 @@ fn a_document_of_which_a_bit_was_flipped_is_passed_over_and_the_others_go_on() {
     let first = ledger_of(&phone, damaged).links()[0].change.bytes.clone();
     let mended = connection.execute(sql, rusqlite::params![damaged.0, first]);
     assert_eq!(mended, Ok(1));
+    // Its scopes do not count in step: one was given to it later.
+    let out_of_step = other.replica.store().write(|transaction| {
+        let sql =
+            "UPDATE cursors SET mismatches = 3 WHERE scope = (SELECT min(scope) FROM cursors)";
+        Ok(transaction.execute(sql, [])?)
+    });
+    assert_eq!(out_of_step.expect("it is written"), 1);
     for _ in 0..8 {
         other.sync().expect("the server answers");
     }

@@ -6,6 +6,7 @@ use patrol_core::replica::SyncState;
 use patrol_core::store::changes::ChangeState;
 use patrol_core::store::{changes, documents, enrolment};
 use patrol_server::review::{self, Decision};
+use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of};
 use patrol_tests::world::{Phone, World, city};
 
@@ -28,6 +29,16 @@ fn forge(phone: &Phone, world: &World, case: DocumentId) {
         changes::put_local(transaction, number, change.hash, &change.bytes)
     });
     written.unwrap();
+}
+
+/// Each change goes in a frame of its own.
+fn make_frames_small(phone: &Phone) {
+    let small = phone.replica.store().write(|transaction| {
+        let mut state = enrolment::round_state(transaction)?;
+        state.frame_bytes = 1;
+        enrolment::put_round_state(transaction, &state)
+    });
+    small.unwrap();
 }
 
 #[test]
@@ -75,12 +86,7 @@ fn a_follower_that_was_let_in_comes_back_as_an_echo_though_it_waits_in_the_box()
     let phone = &world.phones[INSPECTOR];
     phone.note(case, "一").unwrap();
     phone.note(case, "二").unwrap();
-    let small = phone.replica.store().write(|transaction| {
-        let mut state = enrolment::round_state(transaction)?;
-        state.frame_bytes = 1;
-        enrolment::put_round_state(transaction, &state)
-    });
-    small.unwrap();
+    make_frames_small(phone);
     end_posts(&world, INSPECTOR);
     // The first is held, and the phone knows; that the second is held behind it gets lost on the way.
     for frames in [2, 1] {
@@ -102,4 +108,32 @@ fn a_follower_that_was_let_in_comes_back_as_an_echo_though_it_waits_in_the_box()
     let view = phone.replica.case(case).unwrap();
     assert_eq!(view.sync.state, SyncState::Applied);
     assert_eq!(view.reading.lines.len(), 3);
+}
+
+#[test]
+fn a_held_deed_that_the_server_has_lost_goes_back_when_what_follows_it_finds_it_missing() {
+    let mut world = World::new(93);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
+    world.phone(INSPECTOR).sync().unwrap();
+    let phone = &world.phones[INSPECTOR];
+    phone.note(case, "一").unwrap();
+    phone.note(case, "二").unwrap();
+    make_frames_small(phone);
+    end_posts(&world, INSPECTOR);
+    world.store.break_next(Call::Commit, Break::Lie);
+    phone.link.cut_after(2);
+    phone.sync().unwrap_err();
+    assert_eq!(phone.replica.status().unwrap().held, 1);
+    assert_eq!(world.held(), []);
+    // Nobody can put away what is still to be settled.
+    let held = phone.replica.boxed().unwrap();
+    assert!(phone.replica.dismiss(held[0].id).is_err());
+
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    let status = phone.replica.status().unwrap();
+    assert_eq!((status.held, status.outbox), (2, 0));
+    assert_eq!(world.held().len(), 2);
 }

@@ -64,6 +64,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "server/src/intake",
             "server/src/office",
+            "server/src/relic.rs",
             "server/src/review",
             "server/src/contact.rs",
             "server/src/holes.rs",

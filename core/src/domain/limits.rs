@@ -104,6 +104,8 @@ pub const KEPT_BACK_MAX: usize = 1_024;
 pub const LOG_ROWS: usize = 1_000;
 /// Ranges of missing entries that one notice tells.
 pub const RESEND_RANGES_MAX: usize = 64;
+/// Times that a device pushes one page frame back in an epoch.
+pub const RELIC_TRIES_MAX: u32 = 8;
 /// Milliseconds before the first retry of a failed round, at most.
 pub const RETRY_MS_FIRST: u64 = 2_000;
 /// Milliseconds before any retry, at most.

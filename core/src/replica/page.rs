@@ -14,7 +14,7 @@ use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState};
-use crate::store::{boxes, documents, enrolment, feed};
+use crate::store::{boxes, documents, enrolment, feed, frames};
 use crate::sync::seal::PageList;
 use crate::sync::strip::{Rebuilder, Rebuilt, Way};
 use crate::sync::wire::{self, Form, PageTail};
@@ -102,7 +102,7 @@ fn apply_page(
     }
     apply_memberships(transaction, &tail)?;
     if !list.is_empty() {
-        feed::put_frame(
+        frames::put(
             transaction,
             enrolment::enrolled(transaction)?.epoch,
             tail.tag,

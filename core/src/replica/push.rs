@@ -30,9 +30,22 @@ pub(super) struct Prepared {
     pub(super) hello: Hello,
     pub(super) frames: Vec<Vec<u8>>,
     pub(super) pushed: Vec<Pushed>,
-    /// The outbox holds more than these frames.
+    /// The rows of the page frames that go back; then nothing else is pushed.
+    pub(super) relics: Vec<i64>,
+    /// There is more to push than these frames.
     pub(super) has_more: bool,
     pub(super) enrolment: Enrolment,
+}
+
+impl Prepared {
+    /// Of which kind its frames are.
+    pub(super) fn kind(&self) -> u8 {
+        if self.relics.is_empty() {
+            wire::kind::PUSH
+        } else {
+            wire::kind::RELIC
+        }
+    }
 }
 
 /// How a round pushes.
@@ -42,11 +55,33 @@ pub(super) struct PushPlan {
     pub(super) form: Form,
     /// Only changes after this place of the outbox: the ones before have no fate yet but have been sent in this call.
     pub(super) after: i64,
+    /// Nothing: what the server has is heard first, so that it is known what it has lost.
+    pub(super) listens: bool,
+    /// Of page frames that go back, only those behind this row.
+    pub(super) relics_after: i64,
+}
+
+/// What is pushed in one request.
+#[derive(Default)]
+struct Load {
+    frames: Vec<Vec<u8>>,
+    pushed: Vec<Pushed>,
+    relics: Vec<i64>,
+    /// The last place of the outbox, and whether there is more.
+    last: i64,
+    has_more: bool,
 }
 
 impl Replica {
-    /// Prepares a request: hello, and as much of the outbox as one request carries.
-    pub(super) fn prepare(&self, plan: PushPlan) -> Result<(Prepared, i64)> {
+    /// Prepares a request: hello, and as much as one request carries of what goes back to a server that has lost it, else of the outbox. The
+    /// plan is moved on.
+    pub(super) fn prepare(&self, plan: &mut PushPlan) -> Result<Prepared> {
+        let returned = if plan.listens {
+            Vec::new()
+        } else {
+            self.relics(plan.relics_after)?
+        };
+        let relics_last = returned.last().map_or(plan.relics_after, |relic| relic.id);
         let status = Status {
             free_bytes: self.environment.free_bytes(),
             ..Status::default()
@@ -54,8 +89,23 @@ impl Replica {
         self.store.read(|connection| {
             let enrolment = enrolment::enrolled(connection)?;
             let state = enrolment::round_state(connection)?;
-            let (frames, pushed, last, has_more) =
-                push_frames(connection, &enrolment, state.frame_bytes, plan)?;
+            let load = if plan.listens {
+                Load {
+                    last: plan.after,
+                    has_more: true,
+                    ..Load::default()
+                }
+            } else if returned.is_empty() {
+                push_frames(connection, &enrolment, state.frame_bytes, *plan)?
+            } else {
+                Load {
+                    frames: returned.iter().map(|relic| relic.payload.clone()).collect(),
+                    pushed: returned.iter().map(|relic| relic.pushed.clone()).collect(),
+                    relics: returned.iter().map(|relic| relic.id).collect(),
+                    last: plan.after,
+                    has_more: true,
+                }
+            };
             let hello = Hello {
                 protocol: wire::PROTOCOL,
                 epoch: enrolment.epoch,
@@ -63,21 +113,20 @@ impl Replica {
                 cursors: feed::cursors(connection)?,
                 directory_tag: feed::directory_tag(connection)?.unwrap_or_default(),
                 raw_pages: state.raw_pages,
-                outbox_empty: changes::outbox_len(connection)? == 0,
+                outbox_empty: !state.relics_due && changes::outbox_len(connection)? == 0,
                 notice: state.notice_last,
                 status: status_to_tell(connection, &state, status)?,
                 last_n: enrolment::last_n(connection)?,
             };
-            Ok((
-                Prepared {
-                    hello,
-                    frames,
-                    pushed,
-                    has_more,
-                    enrolment,
-                },
-                last,
-            ))
+            (plan.after, plan.relics_after, plan.listens) = (load.last, relics_last, false);
+            Ok(Prepared {
+                hello,
+                frames: load.frames,
+                pushed: load.pushed,
+                relics: load.relics,
+                has_more: load.has_more,
+                enrolment,
+            })
         })
     }
 }
@@ -99,15 +148,13 @@ fn status_to_tell(
     Ok(status)
 }
 
-type Frames = (Vec<Vec<u8>>, Vec<Pushed>, i64, bool);
-
 /// Cuts the outbox into signed frames, at most one request's worth.
 fn push_frames(
     connection: &Connection,
     enrolment: &Enrolment,
     frame_bytes: usize,
     plan: PushPlan,
-) -> Result<Frames> {
+) -> Result<Load> {
     let unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
     let mut ledgers: BTreeMap<DocumentId, (Ledger, usize)> = BTreeMap::new();
     let (mut frames, mut pushed, mut last, mut total, mut size) =
@@ -131,12 +178,13 @@ fn push_frames(
         rest = later;
         size = (size * 2).min(limits::PUSH_FRAME_BYTES_MAX);
     }
-    Ok((
+    Ok(Load {
         frames,
         pushed,
+        relics: Vec::new(),
         last,
-        !rest.is_empty() || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX,
-    ))
+        has_more: !rest.is_empty() || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX,
+    })
 }
 
 /// How many changes fit a frame of that size; at least one.

@@ -186,8 +186,7 @@ pub(super) fn take_up(
     }
     if has_followers {
         // The document does not show what stands beside it: later work must not count on in the same chain.
-        let next = u64::from_be_bytes(suffix).wrapping_add(1);
-        take_new_actor(transaction, id, next.to_be_bytes())?;
+        take_new_actor(transaction, id, next_suffix(suffix))?;
     }
     load::refresh(transaction, id)
 }
@@ -423,6 +422,11 @@ fn only_heads(ledger: &Ledger, hashes: &[ChangeHash]) -> Vec<ChangeHash> {
         .filter(is_head)
         .filter_map(|place| ledger.hash(*place))
         .collect()
+}
+
+/// Another suffix, for a second actor of the same occasion.
+pub(super) fn next_suffix(suffix: [u8; 8]) -> [u8; 8] {
+    u64::from_be_bytes(suffix).wrapping_add(1).to_be_bytes()
 }
 
 fn take_new_actor(transaction: &Transaction<'_>, id: DocumentId, suffix: [u8; 8]) -> Result<Actor> {

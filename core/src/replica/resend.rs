@@ -12,7 +12,7 @@ use crate::doc::entry;
 use crate::doc::parse::parse_admitted;
 use crate::domain::id::{ChangeHash, DeviceId, DocumentId};
 use crate::error::Result;
-use crate::store::boxes::{self, BoxState};
+use crate::store::boxes::{self, BoxState, BoxedChange};
 use crate::store::changes::{self, ChangeState};
 use crate::store::{documents, enrolment};
 
@@ -33,16 +33,32 @@ pub(super) fn numbered(transaction: &Transaction<'_>, ranges: &[(u64, u64)]) -> 
         }
     }
     for boxed in boxes::all(transaction)? {
-        // It is no part of the document for now, and is pushed as what follows a held change is.
-        if boxed.state != BoxState::Refused && boxed.n.is_some_and(is_missed) {
-            let number = documents::state_or_new(transaction, boxed.document)?.number;
-            changes::put_local(transaction, number, boxed.hash, &boxed.body)?;
-            changes::set_state(transaction, number, boxed.hash, ChangeState::Following)?;
-            boxes::remove(transaction, boxed.hash)?;
-            again = true;
+        if boxed.n.is_some_and(is_missed) {
+            again |= unbox(transaction, &boxed)?;
         }
     }
     Ok(again)
+}
+
+/// Puts everything that is held, or was released and has not come, back into the outbox.
+pub(super) fn held(transaction: &Transaction<'_>) -> Result<()> {
+    for boxed in boxes::all(transaction)? {
+        unbox(transaction, &boxed)?;
+    }
+    Ok(())
+}
+
+/// Puts a held change back into the outbox: it is no part of the document for now, and is pushed as what follows a held change is.
+/// Returns whether it is one.
+fn unbox(transaction: &Transaction<'_>, boxed: &BoxedChange) -> Result<bool> {
+    if boxed.state == BoxState::Refused {
+        return Ok(false);
+    }
+    let number = documents::state_or_new(transaction, boxed.document)?.number;
+    changes::put_local(transaction, number, boxed.hash, &boxed.body)?;
+    changes::set_state(transaction, number, boxed.hash, ChangeState::Following)?;
+    boxes::remove(transaction, boxed.hash)?;
+    Ok(true)
 }
 
 /// Puts own changes of a document that the server has taken, and now misses, back into the outbox. Returns whether there was any.
@@ -61,6 +77,11 @@ pub(super) fn depended_on(
         if is_missed && own_n(&row.body, device).is_some() {
             changes::set_state(transaction, state.number, row.hash, ChangeState::Unsent)?;
             again = true;
+        }
+    }
+    for boxed in boxes::of_document(transaction, document)? {
+        if missing.contains(&boxed.hash) {
+            again |= unbox(transaction, &boxed)?;
         }
     }
     Ok(again)

@@ -18,12 +18,12 @@ use crate::error::{Error, Result};
 use crate::store::boxes::{self, BoxState};
 use crate::store::changes::{self, ChangeState};
 use crate::store::enrolment::{self, Anchor, Enrolment};
-use crate::store::{documents, feed};
+use crate::store::{documents, feed, frames};
 use crate::sync::wire::{self, Done, Fate, Notice, Scopes, Welcome};
 
 impl Replica {
-    /// Applies the beginning of a response. Returns whether something has gone back into the outbox.
-    pub(super) fn apply_welcome(&self, welcome: &Welcome, round_trip_ms: u64) -> Result<bool> {
+    /// Applies the beginning of a response. Returns what follows for the next round.
+    pub(super) fn apply_welcome(&self, welcome: &Welcome, round_trip_ms: u64) -> Result<News> {
         let (boot, monotonic_ms) = (self.environment.boot(), self.environment.monotonic_ms());
         let suffixes = |_: DocumentId| self.random();
         let now = self.environment.now();
@@ -40,6 +40,8 @@ impl Replica {
             if welcome.epoch != enrolment.epoch {
                 begin_epoch(transaction, &enrolment, welcome.epoch)?;
                 state.scopes_tag = [0; 4];
+                state.relics_due = true;
+                frames::try_anew(transaction)?;
                 again = true;
             }
             for (number, notice) in welcome
@@ -61,7 +63,10 @@ impl Replica {
                 .unwrap_or(0)
                 .max(state.notice_last);
             enrolment::put_round_state(transaction, &state)?;
-            Ok(again)
+            Ok(News {
+                again,
+                is_new_epoch: welcome.epoch != enrolment.epoch,
+            })
         })
     }
 
@@ -110,7 +115,8 @@ impl Replica {
     pub(super) fn apply_done(&self, done: &Done, server_time: Timestamp) -> Result<bool> {
         self.store.write(|transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
-            let (mut differs, mut is_whole, mut stays_off) = (false, true, false);
+            let (mut differing, mut is_due) = (Vec::new(), false);
+            let (mut is_whole, mut stays_off) = (true, false);
             for scope in feed::scopes(transaction)? {
                 let Some((_, digest)) = done
                     .digests
@@ -131,11 +137,15 @@ impl Replica {
                 // a server that has been mended must not wait for a phone to be made anew.
                 stays_off |= scope.mismatches > 0;
                 let met = scope.mismatches.saturating_add(1);
-                if met == 1 || (met >= 8 && met.is_power_of_two()) {
-                    feed::relist(transaction, scope.number)?;
-                    differs = true;
-                }
+                is_due |= met == 1 || (met >= 8 && met.is_power_of_two());
+                differing.push(scope.number);
             }
+            // All that differ together: of a document in two of them, the server takes it that who was told by one has it.
+            differing.retain(|_| is_due);
+            for number in &differing {
+                feed::relist(transaction, *number)?;
+            }
+            let differs = !differing.is_empty();
             // Where the sums differ, membership cannot be trusted to say what may go.
             if !done.has_more && !differs && !stays_off && is_whole {
                 documents::evict(transaction)?;
@@ -172,6 +182,15 @@ impl Replica {
             enrolment::put_round_state(transaction, &state)
         })
     }
+}
+
+/// What a welcome has brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct News {
+    /// Something has gone back into the outbox.
+    pub(super) again: bool,
+    /// The server has jumped back.
+    pub(super) is_new_epoch: bool,
 }
 
 /// What the fates of a push frame did to the outbox.
@@ -229,6 +248,8 @@ fn apply_document_fates<'f>(
         remake::take_up(transaction, document, &Blow::Refused(refused), suffix, now)?;
     }
     if !forked.is_empty() {
+        // Another actor than the one of what was just made again.
+        let suffix = remake::next_suffix(remake::next_suffix(suffix));
         remake::take_up(transaction, document, &Blow::Forked(forked), suffix, now)?;
     }
     if settled > 0 {
@@ -304,6 +325,7 @@ fn begin_epoch(
         documents::doubt(transaction, state.number)?;
         load::refresh(transaction, id)?;
     }
+    resend::held(transaction)?;
     feed::set_scopes(transaction, &[])?;
     enrolment::put_epoch(transaction, epoch)
 }

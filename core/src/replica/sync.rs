@@ -70,7 +70,7 @@ pub struct Summary {
     pub bytes_up: usize,
     /// Bytes of bodies received.
     pub bytes_down: usize,
-    /// A server with much to do asks not to be called again sooner; the call has ended for that, whatever is left.
+    /// A server with much to do asks not to be called again sooner; once everything had been pushed, the call has ended for that.
     pub retry_after_ms: Option<u64>,
 }
 
@@ -82,6 +82,8 @@ struct RoundEnd {
     /// Another round is due: more to push, more to pull, or something to repair.
     again: bool,
     new_directory: bool,
+    /// There is more to push, or it must be pushed otherwise.
+    must_push: bool,
     /// A page could not be applied: what follows it in this response must not be either.
     is_broken: bool,
     /// How this round pushed.
@@ -181,16 +183,20 @@ impl Replica {
         let mut plan = PushPlan {
             form: Form::Stripped,
             after: 0,
+            listens: self.store.read(enrolment::round_state)?.relics_due,
+            relics_after: 0,
         };
         for _ in 0..limits::ROUNDS_MAX {
             cancel.check()?;
             let end = self
                 .round(transport, cancel, progress, summary, plan)
                 .await?;
-            if end.new_directory {
+            // Of a server with much to do only what is here is still wanted: that it takes what is left to push.
+            let is_busy = summary.retry_after_ms.is_some();
+            if end.new_directory && !is_busy {
                 self.fetch_directory(transport).await?;
             }
-            if !end.again || summary.retry_after_ms.is_some() {
+            if !end.again || (is_busy && !end.must_push) {
                 return Ok(());
             }
             plan = end.plan;
@@ -206,9 +212,10 @@ impl Replica {
         summary: &mut Summary,
         plan: PushPlan,
     ) -> Result<RoundEnd> {
-        let (prepared, last) = self.prepare(plan)?;
+        let mut next = plan;
+        let prepared = self.prepare(&mut next)?;
         let started_ms = self.environment.monotonic_ms();
-        let body = session::request(&prepared.hello, &prepared.frames);
+        let body = session::request_of(&prepared.hello, prepared.kind(), &prepared.frames);
         summary.rounds += 1;
         summary.bytes_up += body.len();
         let request = Request {
@@ -222,12 +229,9 @@ impl Replica {
         let mut response = transport.send(request).await.map_err(offline)?;
         accept(response.as_ref())?;
         let mut session = Session::new(prepared.pushed.iter().map(Vec::len).collect());
-        let next = PushPlan {
-            form: plan.form,
-            after: last,
-        };
         let mut end = RoundEnd {
             again: prepared.has_more,
+            must_push: prepared.has_more,
             new_directory: false,
             is_broken: false,
             sent: plan.form,
@@ -272,10 +276,17 @@ impl Replica {
     ) -> Result<()> {
         match incoming {
             Incoming::Welcome(welcome) => {
-                if self.apply_welcome(&welcome, round_trip_ms)? {
+                let news = self.apply_welcome(&welcome, round_trip_ms)?;
+                if news.again {
                     (end.again, end.plan.after) = (true, 0);
                 }
-                if welcome.lowest > wire::PROTOCOL && prepared.frames.is_empty() {
+                if news.is_new_epoch {
+                    (end.plan.listens, end.plan.relics_after) = (true, 0);
+                }
+                if welcome.lowest > wire::PROTOCOL
+                    && prepared.frames.is_empty()
+                    && !prepared.has_more
+                {
                     return Err(Error::UpdateNeeded);
                 }
                 Ok(())
@@ -323,6 +334,10 @@ impl Replica {
             .ok()
             .and_then(|frame| prepared.pushed.get(frame));
         let pushed = frame.ok_or(Error::Disagreement("fates"))?;
+        let place = usize::try_from(fates.frame).unwrap_or(usize::MAX);
+        if let Some(relic) = prepared.relics.get(place) {
+            return self.apply_relic(*relic, pushed, &fates.outcome);
+        }
         match &fates.outcome {
             Ok(fates) => {
                 let settled = self.apply_fates(fates, pushed)?;
@@ -336,11 +351,8 @@ impl Replica {
             }
             // Several frames of one request may be so: where the first is held, the others build on what is not there.
             Err(Unread::Rebuild) if end.sent == Form::Stripped => {
-                end.plan = PushPlan {
-                    form: Form::Raw,
-                    after: 0,
-                };
-                end.again = true;
+                (end.plan.form, end.plan.after) = (Form::Raw, 0);
+                (end.again, end.must_push) = (true, true);
                 Ok(())
             }
             Err(Unread::Epoch) => Ok(()),

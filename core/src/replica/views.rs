@@ -165,7 +165,7 @@ impl Replica {
         self.store.read(boxes::all)
     }
 
-    /// The person has dealt with a boxed change. It stays in the file.
+    /// The person has dealt with a refused change. It stays in the file. What is held waits for the office: `NotFound`.
     pub fn dismiss(&self, id: i64) -> Result<()> {
         if self
             .store

@@ -135,7 +135,8 @@ pub fn kept_back(connection: &Connection) -> Result<Vec<u64>> {
     Ok(rows.into_iter().map(i64::cast_unsigned).collect())
 }
 
-/// A person has dealt with it. The row stays.
+/// A person has dealt with a refused change. The row stays. What is held is for the office to settle: later work may build on it.
 pub fn dismiss(transaction: &Transaction<'_>, id: i64) -> Result<bool> {
-    Ok(transaction.execute("UPDATE boxed SET dismissed = 1 WHERE id = ?1", [id])? > 0)
+    let sql = "UPDATE boxed SET dismissed = 1 WHERE id = ?1 AND state = 'refused'";
+    Ok(transaction.execute(sql, [id])? > 0)
 }

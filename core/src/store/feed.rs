@@ -1,11 +1,10 @@
-//! Cursors, memberships, page frames, notices and the directory: what comes from the server besides changes.
+//! Cursors, memberships, notices and the directory: what comes from the server besides changes.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::bytes;
 use super::changes::DocumentNumber;
 use crate::cbor::{Reader, Writer};
-use crate::domain::id::Epoch;
 use crate::domain::place::Scope;
 use crate::error::Result;
 use crate::sync::seal::Digest;
@@ -260,19 +259,6 @@ fn put_digest(transaction: &Transaction<'_>, number: ScopeNumber, sum: Digest) -
     transaction
         .prepare_cached("UPDATE cursors SET digest = ?2 WHERE scope = ?1")?
         .execute(params![number.cast_signed(), sum.0.to_be_bytes()])?;
-    Ok(())
-}
-
-/// Keeps a page's list and tag.
-pub fn put_frame(
-    transaction: &Transaction<'_>,
-    epoch: Epoch,
-    tag: [u8; 16],
-    list: &[u8],
-) -> Result<()> {
-    transaction
-        .prepare_cached("INSERT INTO frames (epoch, tag, list) VALUES (?1, ?2, ?3)")?
-        .execute(params![epoch.0, tag, list])?;
     Ok(())
 }
 

@@ -69,6 +69,9 @@ pub fn public_key(seed: &[u8; 32]) -> [u8; 32] {
     SigningKey::from_bytes(seed).verifying_key().to_bytes()
 }
 
+/// Bytes of a list for each change: document, hash, time of receipt.
+const ROW: usize = 16 + 32 + 8;
+
 /// The list that a page frame's check and tag are made over.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PageList(Vec<u8>);
@@ -84,6 +87,33 @@ impl PageList {
     /// The list as a device keeps it: 56 bytes a change.
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// A list that a device has kept; none if it cannot be one.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes
+            .len()
+            .is_multiple_of(ROW)
+            .then(|| Self(bytes.to_vec()))
+    }
+
+    /// How many changes it names.
+    pub fn len(&self) -> usize {
+        self.0.len() / ROW
+    }
+
+    /// The changes that it names, and when each was received.
+    pub fn rows(&self) -> impl Iterator<Item = (DocumentId, ChangeHash, Timestamp)> + '_ {
+        self.0.chunks_exact(ROW).filter_map(|row| {
+            let (document, rest) = row.split_first_chunk()?;
+            let (change, received_at) = rest.split_first_chunk()?;
+            let received_at = received_at.first_chunk().copied()?;
+            Some((
+                DocumentId(*document),
+                ChangeHash(*change),
+                Timestamp(i64::from_be_bytes(received_at)),
+            ))
+        })
     }
 
     /// Whether the page holds no change.

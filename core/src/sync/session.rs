@@ -9,6 +9,11 @@ use crate::domain::limits;
 
 /// A request: the hello, and push frames that are already encoded.
 pub fn request(hello: &Hello, pushes: &[Vec<u8>]) -> Vec<u8> {
+    request_of(hello, kind::PUSH, pushes)
+}
+
+/// A request with frames of one kind, push or relic.
+pub fn request_of(hello: &Hello, kind_of_frames: u8, pushes: &[Vec<u8>]) -> Vec<u8> {
     let volume = if pushes.iter().map(Vec::len).sum::<usize>() > 4_096 {
         Volume::Much
     } else {
@@ -17,7 +22,7 @@ pub fn request(hello: &Hello, pushes: &[Vec<u8>]) -> Vec<u8> {
     let mut writer = FrameWriter::new(volume);
     writer.write(kind::HELLO, &hello.encode());
     for push in pushes {
-        writer.write(kind::PUSH, push);
+        writer.write(kind_of_frames, push);
     }
     let mut bytes = writer.take();
     bytes.extend(writer.finish());

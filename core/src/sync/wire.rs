@@ -8,6 +8,7 @@ mod hello;
 mod notice;
 mod page;
 mod push;
+mod relic;
 mod status;
 mod welcome;
 
@@ -17,6 +18,7 @@ pub use hello::Hello;
 pub use notice::Notice;
 pub use page::PageTail;
 pub use push::{PushHead, read_raw, read_raw_of_page, write_raw, write_raw_of_page};
+pub use relic::Relic;
 pub use status::{DIGEST, Status};
 pub use welcome::{Scopes, Welcome};
 
@@ -37,7 +39,7 @@ pub mod kind {
     pub const HELLO: u8 = 1;
     /// Changes from a device.
     pub const PUSH: u8 = 2;
-    /// A page frame pushed back after a restore (reserved).
+    /// A page frame pushed back after a restore.
     pub const RELIC: u8 = 3;
     /// A small blob (reserved).
     pub const BLOB: u8 = 4;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::Faults;
+use super::{Faults, one};
 use crate::api::{CookieKind, Settings};
 use crate::app::App;
 use crate::config::Config;
@@ -130,10 +130,6 @@ impl StopSignals {
     async fn heard(self) {
         drop(tokio::signal::ctrl_c().await);
     }
-}
-
-fn one(fault: impl std::fmt::Display) -> Faults {
-    vec![fault.to_string()]
 }
 
 /// Puts the directory of the settings in force, if they name one.

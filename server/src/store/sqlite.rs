@@ -3,6 +3,7 @@
 //! It does not make backups, and it runs no thread of its own.
 
 mod accounts;
+pub mod backup;
 mod boxes;
 mod checkpoint;
 mod columns;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use patrol_core::domain::id::{Actor, DeviceId, Epoch, ServerId};
 use rusqlite::config::DbConfig;
 use rusqlite::{
-    Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior,
+    params,
 };
 
 use crate::store::{Identity, Result, StoreError};
@@ -28,7 +29,7 @@ const UPGRADES: &[(u32, &str)] = &[];
 const APPLICATION_ID: i32 = 0x5843_4e31;
 
 /// How long a connection waits for another process.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// Memory for pages of the connection that writes.
 const WRITE_CACHE_KIB: i64 = 16_384;
@@ -45,16 +46,24 @@ pub(super) fn open_writer(
     make_identity: impl FnOnce() -> Identity,
 ) -> Result<(Connection, Identity)> {
     let connection = Connection::open(path).map_err(|error| refused(path, &error.into()))?;
-    let opened = prepare(connection, make_identity);
+    let opened = prepare(connection, || Ok(make_identity()));
     opened.map_err(|error| match error {
         StoreError::Broken(_) => refused(path, &error),
         _ => error,
     })
 }
 
+/// Opens a database that must be there, and not empty.
+pub(super) fn open_known(path: &Path) -> Result<(Connection, Identity)> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    prepare(connection, || {
+        Err(StoreError::Broken("it is empty".to_owned()))
+    })
+}
+
 /// Makes a database that lives as long as its only connection.
 pub(super) fn open_in_memory(identity: Identity) -> Result<(Connection, Identity)> {
-    prepare(Connection::open_in_memory()?, || identity)
+    prepare(Connection::open_in_memory()?, || Ok(identity))
 }
 
 /// Opens a connection that only reads.
@@ -75,7 +84,7 @@ fn refused(path: &Path, error: &StoreError) -> StoreError {
 
 fn prepare(
     mut connection: Connection,
-    make_identity: impl FnOnce() -> Identity,
+    make_identity: impl FnOnce() -> Result<Identity>,
 ) -> Result<(Connection, Identity)> {
     connection.busy_timeout(BUSY)?;
     version(&connection)?;
@@ -84,7 +93,7 @@ fn prepare(
     match version(&tx)? {
         0 => {
             tx.execute_batch(SCHEMA)?;
-            put_identity(&tx, &make_identity())?;
+            put_identity(&tx, &make_identity()?)?;
         }
         found => upgrade(&tx, found)?,
     }
@@ -108,7 +117,7 @@ fn configure(connection: &Connection) -> Result<()> {
 }
 
 /// The version of a database that this program may open; 0: it is empty. Reads only.
-fn version(connection: &Connection) -> Result<u32> {
+pub(super) fn version(connection: &Connection) -> Result<u32> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let found = pragma("user_version").map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => StoreError::Broken("it is not a database".to_owned()),

@@ -1,0 +1,152 @@
+//! After a restore: which page frames go back to the server, and what its answers mean (`protocol.md`, *Healing*).
+//!
+//! It moves no change: what a relic has brought comes back with pages, like everything else.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use rusqlite::{Connection, Transaction};
+
+use super::Replica;
+use super::push::Pushed;
+use super::remake;
+use crate::domain::id::{ChangeHash, DocumentId, Epoch};
+use crate::domain::limits;
+use crate::error::{Error, Result};
+use crate::store::changes::{self, ChangeState};
+use crate::store::frames::{self, Frame};
+use crate::store::{documents, enrolment};
+use crate::sync::wire::{Fate, Relic, Unread};
+
+/// A frame that goes back.
+#[derive(Debug)]
+pub(super) struct Returned {
+    /// Its row.
+    pub(super) id: i64,
+    pub(super) payload: Vec<u8>,
+    /// The changes that go with it.
+    pub(super) pushed: Pushed,
+}
+
+impl Replica {
+    /// Frames to push back, those behind a row, as many as one request carries. Those of which nothing is missed are forgotten.
+    pub(super) fn relics(&self, after: i64) -> Result<Vec<Returned>> {
+        self.store.write(|transaction| {
+            let mut state = enrolment::round_state(transaction)?;
+            if !state.relics_due {
+                return Ok(Vec::new());
+            }
+            let epoch = enrolment::enrolled(transaction)?.epoch;
+            let returned = next(transaction, epoch, after)?;
+            if frames::next_relic(transaction, epoch, 0)?.is_none() {
+                state.relics_due = false;
+                enrolment::put_round_state(transaction, &state)?;
+            }
+            Ok(returned)
+        })
+    }
+
+    /// What became of a relic.
+    pub(super) fn apply_relic(
+        &self,
+        id: i64,
+        pushed: &Pushed,
+        outcome: &std::result::Result<Vec<Fate>, Unread>,
+    ) -> Result<()> {
+        let now = self.environment.now();
+        self.store.write(|transaction| {
+            let fates = match outcome {
+                Ok(fates) => fates,
+                // Asked again after the next round at the earliest.
+                Err(Unread::Epoch) => return Ok(()),
+                Err(Unread::TooMuch) => return Err(Error::SignedOut),
+                // An older server: perhaps a newer one will come.
+                Err(Unread::Newer) => return frames::tried(transaction, id, 1),
+                Err(_) => return frames::tried(transaction, id, limits::RELIC_TRIES_MAX),
+            };
+            for ((document, hash), fate) in pushed.iter().zip(fates) {
+                if matches!(fate, Fate::Ok | Fate::Dup) {
+                    remake::acknowledge(transaction, *document, *hash, now)?;
+                }
+            }
+            let waits = |fate: &Fate| matches!(fate, Fate::Missing(_) | Fate::Later(_));
+            if fates.iter().any(waits) {
+                frames::tried(transaction, id, 1)
+            } else {
+                frames::forget(transaction, id)
+            }
+        })
+    }
+}
+
+fn next(transaction: &Transaction<'_>, epoch: Epoch, after: i64) -> Result<Vec<Returned>> {
+    let (mut returned, mut total, mut last) = (Vec::new(), 0, after);
+    let mut known = BTreeMap::new();
+    while total < limits::REQUEST_BYTES_AIM {
+        let Some(frame) = frames::next_relic(transaction, epoch, last)? else {
+            break;
+        };
+        last = frame.id;
+        let bodies = missed(transaction, &frame, &mut known)?;
+        if bodies.is_empty() {
+            frames::forget(transaction, frame.id)?;
+            continue;
+        }
+        let relic = returned_of(frame, bodies);
+        total += relic.payload.len();
+        returned.push(relic);
+    }
+    Ok(returned)
+}
+
+/// The changes of a document that no page of this epoch has placed.
+type Rows = BTreeMap<ChangeHash, Vec<u8>>;
+
+type Bodies = Vec<(usize, (DocumentId, ChangeHash), Vec<u8>)>;
+
+/// The changes of a frame that are here and that no page of this epoch has placed.
+fn missed(
+    connection: &Connection,
+    frame: &Frame,
+    known: &mut BTreeMap<DocumentId, Rows>,
+) -> Result<Bodies> {
+    let mut bodies = Bodies::new();
+    for (place, (document, hash, _)) in frame.list.rows().enumerate() {
+        let rows = match known.entry(document) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(rows(connection, document)?),
+        };
+        bodies.extend(
+            rows.get(&hash)
+                .map(|body| (place, (document, hash), body.clone())),
+        );
+    }
+    Ok(bodies)
+}
+
+fn rows(connection: &Connection, id: DocumentId) -> Result<Rows> {
+    let Some(state) = documents::state(connection, id)? else {
+        return Ok(Rows::new());
+    };
+    let rows = changes::of_document(connection, state.number)?.into_iter();
+    let unplaced = rows.filter(|row| row.state != ChangeState::Placed);
+    Ok(unplaced.map(|row| (row.hash, row.body)).collect())
+}
+
+fn returned_of(frame: Frame, bodies: Bodies) -> Returned {
+    let pushed = bodies.iter().map(|(_, change, _)| *change).collect();
+    let relic = Relic {
+        epoch: frame.epoch,
+        tag: frame.tag,
+        list: frame.list,
+        bodies: bodies
+            .into_iter()
+            .map(|(place, _, body)| (place, body))
+            .collect(),
+    };
+    Returned {
+        id: frame.id,
+        payload: relic.encode(),
+        pushed,
+    }
+}

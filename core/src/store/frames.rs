@@ -1,0 +1,70 @@
+//! Page frames as evidence: what the server said it had, and when. They are pushed back when it has gone back in time.
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::bytes;
+use crate::domain::id::Epoch;
+use crate::domain::limits;
+use crate::error::{Error, Result};
+use crate::sync::seal::PageList;
+
+/// A page frame's list and tag.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// Names the row; later frames have higher ones.
+    pub id: i64,
+    /// Of which epoch.
+    pub epoch: Epoch,
+    /// Its tag.
+    pub tag: [u8; 16],
+    /// Its list.
+    pub list: PageList,
+}
+
+/// Keeps a page's list and tag.
+pub fn put(transaction: &Transaction<'_>, epoch: Epoch, tag: [u8; 16], list: &[u8]) -> Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO frames (epoch, tag, list) VALUES (?1, ?2, ?3)")?
+        .execute(params![epoch.0, tag, list])?;
+    Ok(())
+}
+
+/// The first frame behind a row that is of another epoch and has not been pushed back too often.
+pub fn next_relic(connection: &Connection, now: Epoch, after: i64) -> Result<Option<Frame>> {
+    let sql = "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND epoch != ?2 AND tries < ?3 ORDER BY id LIMIT 1";
+    let values = params![after, now.0, limits::RELIC_TRIES_MAX];
+    let found = connection.prepare_cached(sql)?.query_row(values, |row| {
+        let list: Vec<u8> = row.get(3)?;
+        let (epoch, tag) = (Epoch(bytes(row, 1)?), bytes(row, 2)?);
+        Ok((row.get(0)?, epoch, tag, list))
+    });
+    let Some((id, epoch, tag, list)) = found.optional()? else {
+        return Ok(None);
+    };
+    let list = PageList::from_bytes(&list).ok_or(Error::Disagreement("frames"))?;
+    Ok(Some(Frame {
+        id,
+        epoch,
+        tag,
+        list,
+    }))
+}
+
+/// A frame has been answered for.
+pub fn forget(transaction: &Transaction<'_>, id: i64) -> Result<()> {
+    transaction.execute("DELETE FROM frames WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+/// A frame was pushed back so many times more.
+pub fn tried(transaction: &Transaction<'_>, id: i64, times: u32) -> Result<()> {
+    let sql = "UPDATE frames SET tries = tries + ?2 WHERE id = ?1";
+    transaction.execute(sql, params![id, times])?;
+    Ok(())
+}
+
+/// A new epoch: every frame may be asked for.
+pub fn try_anew(transaction: &Transaction<'_>) -> Result<()> {
+    transaction.execute("UPDATE frames SET tries = 0", [])?;
+    Ok(())
+}

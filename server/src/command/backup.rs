@@ -1,0 +1,171 @@
+//! Errands on the database as a whole: a backup of it, a database out of a backup, a look at everything in it.
+//!
+//! A backup and a look may be taken while a server runs; a restore may not. Nothing is ever deleted or written over.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use patrol_core::domain::id::Epoch;
+use patrol_core::domain::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Database, Faults, one};
+use crate::app::Environment;
+use crate::calendar;
+use crate::check::{self, Report};
+use crate::host::SystemEnvironment;
+use crate::store::sqlite::backup::{self as copies, NewEpoch};
+
+/// Copies the database into a new file, also while a server runs on it. Keys and passwords' hashes are inside: keep it as safe as the database.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct BackupErrand {
+    /// Where.
+    #[command(flatten)]
+    database: Database,
+    /// The new file.
+    #[arg(long)]
+    to: PathBuf,
+}
+
+/// Makes the database out of a backup and begins a new epoch, so that phones bring back what came after it. No server may run.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct RestoreErrand {
+    /// The database that is to be made.
+    #[command(flatten)]
+    database: Database,
+    /// The backup. It stays as it is.
+    #[arg(long)]
+    from: PathBuf,
+    /// Moves a database that is there aside.
+    #[arg(long)]
+    replace: bool,
+}
+
+/// Looks whether everything that is derived is what its sources say, also while a server runs.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct CheckErrand {
+    /// Where.
+    #[command(flatten)]
+    database: Database,
+}
+
+pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
+    let (from, to) = (errand.database.there()?, &errand.to);
+    if to.exists() {
+        return Err(one(format!("{} is there already", to.display())));
+    }
+    let unfinished = beside(to, ".unfinished");
+    drop(std::fs::remove_file(&unfinished));
+    let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", to.display()));
+    copies::copy(from, &unfinished).map_err(|error| named(&error))?;
+    copies::look_at(&unfinished).map_err(|error| named(&error))?;
+    settle(&unfinished, to).map_err(|error| named(&error))?;
+    let bytes = std::fs::metadata(to).map_err(|error| named(&error))?.len();
+    Ok(vec![
+        json!({ "backup": to.display().to_string(), "bytes": bytes }),
+    ])
+}
+
+pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
+    let (from, to) = (&errand.from, errand.database.path());
+    let named =
+        |path: &Path, error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
+    copies::look_at(from).map_err(|error| named(from, &error))?;
+    let environment = SystemEnvironment;
+    let now = environment.now();
+    let new = new_epoch(&environment, now);
+    let unfinished = beside(to, ".unfinished");
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        drop(std::fs::remove_file(beside(&unfinished, suffix)));
+    }
+    std::fs::copy(from, &unfinished).map_err(|error| named(&unfinished, &error))?;
+    copies::begin_epoch(&unfinished, &new).map_err(|error| named(&unfinished, &error))?;
+    let aside = move_aside(errand, to, now)?;
+    settle(&unfinished, to).map_err(|error| named(to, &error))?;
+    Ok(vec![json!({
+        "database": to.display().to_string(),
+        "epoch": new.epoch.hex(),
+        "number_block": new.number_block,
+        "moved_aside": aside.map(|aside| aside.display().to_string()),
+    })])
+}
+
+pub(super) fn check(errand: &CheckErrand) -> Result<Vec<Value>, Faults> {
+    let path = errand.database.there()?;
+    copies::look_at(path).map_err(|error| one(format!("{}: {error}", path.display())))?;
+    let app = errand.database.open()?;
+    let report = check::check(app.store.as_ref()).map_err(one)?;
+    let Report {
+        documents,
+        changes,
+        scopes,
+        findings,
+    } = report;
+    if findings.is_empty() {
+        Ok(vec![
+            json!({ "documents": documents, "changes": changes, "scopes": scopes }),
+        ])
+    } else {
+        Err(findings)
+    }
+}
+
+fn new_epoch(environment: &dyn Environment, now: Timestamp) -> NewEpoch {
+    let (mut epoch, mut suffix) = ([0; 4], [0; 8]);
+    environment.fill_random(&mut epoch);
+    environment.fill_random(&mut suffix);
+    NewEpoch {
+        epoch: Epoch(epoch),
+        suffix,
+        number_block: calendar::minute(now),
+    }
+}
+
+/// Moves what is there aside, where that is asked for and nobody uses it.
+fn move_aside(
+    errand: &RestoreErrand,
+    to: &Path,
+    now: Timestamp,
+) -> Result<Option<PathBuf>, Faults> {
+    if !to.exists() {
+        return Ok(None);
+    }
+    let path = to.display();
+    if !errand.replace {
+        return Err(one(format!("{path} is there: --replace moves it aside")));
+    }
+    if copies::look_at(to).is_ok() && !copies::is_at_rest(to) {
+        return Err(one(format!("a server runs on {path}: stop it first")));
+    }
+    let aside = beside(to, &format!(".replaced-{}", now.0));
+    for suffix in ["-wal", "-shm", "-journal", ""] {
+        let part = beside(to, suffix);
+        if part.exists() {
+            std::fs::rename(&part, beside(&aside, suffix)).map_err(one)?;
+        }
+    }
+    Ok(Some(aside))
+}
+
+/// Makes a finished file durable under its name, readable by its owner alone.
+fn settle(unfinished: &Path, name: &Path) -> std::io::Result<()> {
+    let file = File::open(unfinished)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    file.sync_all()?;
+    std::fs::rename(unfinished, name)?;
+    let folder = name
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

@@ -1,0 +1,97 @@
+//! Copies of a database: a backup beside a running server, and a database out of a backup, which begins a new epoch.
+//!
+//! Where files lie and what is moved aside is the errand's business.
+
+use std::path::Path;
+
+use patrol_core::domain::id::{Actor, DeviceId, Epoch};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+
+use super::schema;
+use crate::store::{Result, StoreError};
+
+/// Notices of a new epoch are numbered from so far above those of the lost one that no phone takes them for known.
+const NOTICES_BEYOND: i64 = 1 << 32;
+
+/// Who the server is in a new epoch, drawn anew.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewEpoch {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The rest of the server's usual actor.
+    pub suffix: [u8; 8],
+    /// Marks the case numbers.
+    pub number_block: String,
+}
+
+/// Writes a whole copy of a database into a new file. Readers and the writer go on.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    look_at(from)?;
+    let connection = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(schema::BUSY)?;
+    let name = to
+        .to_str()
+        .ok_or_else(|| StoreError::Broken("the name of a file is not UTF-8".to_owned()))?;
+    connection.execute("VACUUM INTO ?1", [name])?;
+    Ok(())
+}
+
+/// Whether a file is a sound database of ours that this program can read. Changes nothing.
+pub fn look_at(path: &Path) -> Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(schema::BUSY)?;
+    if schema::version(&connection)? == 0 {
+        return Err(StoreError::Broken("it is empty".to_owned()));
+    }
+    let verdict: String =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    match verdict.as_str() {
+        "ok" => Ok(()),
+        _ => Err(StoreError::Broken(format!("it is damaged: {verdict}"))),
+    }
+}
+
+/// Whether no program has a database open. Its log is written into it and taken away then.
+pub fn is_at_rest(path: &Path) -> bool {
+    let mode = || -> rusqlite::Result<String> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))
+    };
+    mode().is_ok_and(|mode| mode == "delete")
+}
+
+/// Begins a new epoch in a database that nobody else uses. What could be used twice or by the wrong person ends: one-time codes and sessions.
+pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
+    let (mut connection, identity) = schema::open_known(path)?;
+    if identity.number_block == new.number_block || identity.epoch == new.epoch {
+        return Err(StoreError::Broken(
+            "the new epoch is not another one".to_owned(),
+        ));
+    }
+    let device = DeviceId::new(new.epoch, 0);
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute(
+        "UPDATE identity SET epoch = ?1, device = ?2, actor = ?3, number_block = ?4",
+        params![
+            new.epoch.0,
+            device.0,
+            Actor::new(device, new.suffix).0,
+            new.number_block
+        ],
+    )?;
+    tx.execute("UPDATE counters SET device_no = 0", [])?;
+    tx.execute("DELETE FROM enrol_codes", [])?;
+    tx.execute("DELETE FROM sessions", [])?;
+    tx.execute(
+        "INSERT INTO notice_heads (device, last) SELECT id, 0 FROM devices WHERE true
+         ON CONFLICT (device) DO NOTHING",
+        [],
+    )?;
+    tx.execute(
+        "UPDATE notice_heads SET last = (last / ?1 + 1) * ?1",
+        [NOTICES_BEYOND],
+    )?;
+    tx.commit()?;
+    Ok(())
+}
