@@ -242,3 +242,73 @@ fn settings_that_cannot_be_are_all_named_before_anything_is_touched() {
     }
     assert!(!std::path::Path::new(&database).exists());
 }
+
+#[test]
+fn a_backup_is_taken_beside_the_server_and_restored_when_it_is_gone() {
+    let trial = Trial::start("backup");
+    let backup = format!("{}.backup", trial.database);
+    let taken = trial.errand(&["backup", "--to", &backup], "");
+    assert!(taken.ok, "{}", taken.log);
+    assert!(taken.lines[0]["bytes"].as_u64() > Some(0));
+    assert!(
+        !trial.errand(&["backup", "--to", &backup], "").ok,
+        "it writes over nothing"
+    );
+    let looked = trial.errand(&["check"], "");
+    assert_eq!(
+        looked.lines,
+        [json!({ "documents": 0, "changes": 0, "scopes": 0 })]
+    );
+
+    // While the server runs nothing is moved under it; nor is anything without being told.
+    let replace = ["restore", "--replace", "--from", &backup];
+    let refused = trial.errand(&replace, "");
+    assert!(
+        !refused.ok && refused.log.contains("stop it first"),
+        "{}",
+        refused.log
+    );
+    let refused = trial.errand(&["restore", "--from", &backup], "");
+    assert!(
+        !refused.ok && refused.log.contains("--replace"),
+        "{}",
+        refused.log
+    );
+    assert!(trial.errand(&["check"], "").ok);
+
+    let Trial { server, database } = trial;
+    drop(server);
+    let people = errand(&["person", "list", "--database", &database], "").lines;
+    let restored = errand(&[&replace[..], &["--database", &database]].concat(), "");
+    assert!(restored.ok, "{}", restored.log);
+    let aside = restored.lines[0]["moved_aside"].as_str().expect("a file");
+    assert!(
+        errand(&["check", "--database", aside], "").ok,
+        "it is whole"
+    );
+    assert_eq!(
+        errand(&["person", "list", "--database", &database], "").lines,
+        people
+    );
+
+    // A damaged backup is seen before anything is moved.
+    let damaged = format!("{backup}.damaged");
+    let mut bytes = std::fs::read(&backup).expect("the backup");
+    bytes.truncate(bytes.len() / 2);
+    std::fs::write(&damaged, bytes).expect("it is written");
+    let words = [
+        "restore",
+        "--replace",
+        "--from",
+        &damaged,
+        "--database",
+        &database,
+    ];
+    let refused = errand(&words, "");
+    assert!(
+        !refused.ok && refused.log.contains("damaged"),
+        "{}",
+        refused.log
+    );
+    assert!(errand(&["check", "--database", &database], "").ok);
+}

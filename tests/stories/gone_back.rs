@@ -3,19 +3,29 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use patrol_core::domain::id::{EntryId, Epoch};
+use patrol_core::doc::document::Reading;
+use patrol_core::domain::action::Action;
+use patrol_core::domain::entry::{Body, Part, Verdict};
+use patrol_core::domain::id::{ChangeHash, DocumentId, EntryId, Epoch};
+use patrol_core::domain::refusal::Refusal;
 use patrol_core::replica::Replica;
 use patrol_core::store::Store;
+use patrol_core::sync::seal::PageList;
+use patrol_core::sync::wire::{Fate, Relic, Unread};
 use patrol_server::app::{App, draw_identity};
-use patrol_server::check;
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_server::store::sqlite::backup::{self, NewEpoch};
+use patrol_server::{check, office, relic};
 use patrol_tests::clock::Machine;
 use patrol_tests::link::Link;
+use patrol_tests::pushing::ledger_of;
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World, city, enrol_into};
 
+use super::late_work::end_posts;
+
+const DISPATCHER: &str = "受理派遣员01";
 const INSPECTOR: &str = "巡查员01";
 
 fn open(file: &Path, world: &World, seed: u64) -> Arc<App> {
@@ -39,6 +49,20 @@ fn begin_epoch(file: &Path) {
     backup::begin_epoch(file, &new).expect("a new epoch begins");
 }
 
+/// A phone of that server.
+fn phone_of(world: &World, app: &Arc<App>, name: &str, seed: u64) -> Phone {
+    let machine = Arc::new(Machine::new(&world.clock, seed));
+    let store = Store::in_memory().expect("a store in memory opens");
+    let person = world.person(name);
+    enrol_into(app, &store, &machine, person, name);
+    Phone {
+        replica: Replica::on(store, machine.clone()),
+        machine,
+        link: Link::new(Arc::clone(app), seed),
+        person,
+    }
+}
+
 fn entries(app: &App) -> std::collections::BTreeSet<EntryId> {
     audit::entries_of_sound(app).expect("feeds and documents are sound")
 }
@@ -49,18 +73,9 @@ fn a_server_that_has_gone_back_in_time_gets_the_phones_own_work_again() {
     let (file, backup) = (folder.file("server.db"), folder.file("backup.db"));
     let world = World::new(51);
     let village = world.villages(INSPECTOR)[0];
-    let person = world.person(INSPECTOR);
-    let machine = Arc::new(Machine::new(&world.clock, 1));
 
     let app = open(&file, &world, 2);
-    let store = Store::in_memory().expect("a store in memory opens");
-    enrol_into(&app, &store, &machine, person, INSPECTOR);
-    let phone = Phone {
-        replica: Replica::on(store, machine.clone()),
-        machine,
-        link: Link::new(Arc::clone(&app), 3),
-        person,
-    };
+    let phone = phone_of(&world, &app, INSPECTOR, 1);
     let (old, reported) = phone.report(village, "备份之前");
     phone.sync().expect("the server answers");
     // Nobody holds the file any more, so that it is whole.
@@ -108,4 +123,162 @@ fn a_server_that_has_gone_back_in_time_gets_the_phones_own_work_again() {
         1,
         "all is as ever"
     );
+}
+
+/// What the office's page shows of a case, with the times of receipt.
+fn shown(world: &World, case: DocumentId) -> Reading {
+    let view = office::view(&world.app, world.person(DISPATCHER), case);
+    view.expect("the case is there").reading
+}
+
+#[test]
+fn one_phone_brings_back_what_others_and_the_office_did_and_when() {
+    let folder = Folder::new("brought-back").expect("a folder");
+    let (file, backup) = (folder.file("server.db"), folder.file("backup.db"));
+    let mut world = World::new(52);
+    let village = world.villages(INSPECTOR)[0];
+    let cadre = world.cadre_of(village);
+    world.app = open(&file, &world, 2);
+    let walker = phone_of(&world, &world.app, INSPECTOR, 3);
+    let hall = phone_of(&world, &world.app, &cadre, 4);
+    let sync = |phone: &Phone| _ = phone.sync().expect("the server answers");
+    sync(&walker);
+    sync(&hall);
+    backup::copy(&file, &backup).expect("a backup beside the running server");
+
+    // A whole life of a case, all of it after the backup.
+    let (case, _) = walker.report(village, "井盖破损");
+    sync(&walker);
+    world.clock.advance_ms(60_000);
+    world.dispatch(DISPATCHER, case, &[(village.unit(), Part::Main)]);
+    sync(&hall);
+    hall.resolve(case).expect("it is fixed");
+    sync(&hall);
+    sync(&walker);
+    world.clock.advance_ms(60_000);
+    walker
+        .check(case, Verdict::Passed)
+        .expect("it is looked at");
+    sync(&walker);
+    let closed = world.office(DISPATCHER, case, Action::Close, Body::default());
+    closed.expect("it is closed");
+    sync(&hall);
+    let before = shown(&world, case);
+
+    begin_epoch(&backup);
+    world.app = open(&backup, &world, 5);
+    assert_eq!(entries(&world.app), [].into());
+    hall.link.lead_to(Arc::clone(&world.app));
+    world.clock.advance_ms(3_600_000);
+    sync(&hall);
+    assert_eq!(shown(&world, case), before);
+    assert_eq!(world.stage(case), "closed");
+    let report = check::check(world.app.store.as_ref()).expect("a look");
+    assert_eq!(report.findings, [] as [String; 0]);
+
+    // The reporter's phone comes later, had not seen the closing, and has nothing left to bring.
+    walker.link.lead_to(Arc::clone(&world.app));
+    sync(&walker);
+    for phone in [&walker, &hall] {
+        assert_eq!(phone.replica.status().expect("a look").outbox, 0);
+        assert_eq!(
+            phone.replica.case(case).expect("it is here").reading,
+            before
+        );
+    }
+    assert_eq!(shown(&world, case), before);
+    // New work gets a number that no lost one can have had.
+    let (next, _) = walker.report(village, "恢复之后");
+    sync(&walker);
+    let number = walker.replica.case(next).expect("it is here").row.number;
+    assert!(number.is_some_and(|number| number.contains("-B-")));
+}
+
+#[test]
+fn what_was_held_when_the_server_was_lost_is_held_again() {
+    let folder = Folder::new("held-again").expect("a folder");
+    let (file, backup) = (folder.file("server.db"), folder.file("backup.db"));
+    let mut world = World::new(53);
+    let village = world.villages(INSPECTOR)[0];
+    world.app = open(&file, &world, 2);
+    let phone = phone_of(&world, &world.app, INSPECTOR, 3);
+    let (case, _) = phone.report(village, "桥头垃圾");
+    phone.sync().expect("the server answers");
+    backup::copy(&file, &backup).expect("a backup beside the running server");
+
+    for words in ["一", "二"] {
+        phone.note(case, words).expect("a note is recorded");
+    }
+    end_posts(&world, INSPECTOR);
+    phone.sync().expect("the server answers");
+    assert_eq!(
+        (
+            world.held().len(),
+            phone.replica.status().expect("a look").held
+        ),
+        (2, 2)
+    );
+
+    begin_epoch(&backup);
+    world.app = open(&backup, &world, 5);
+    end_posts(&world, INSPECTOR);
+    phone.link.lead_to(Arc::clone(&world.app));
+    for _ in 0..2 {
+        phone.sync().expect("the server answers");
+    }
+    assert_eq!(
+        (
+            world.held().len(),
+            phone.replica.status().expect("a look").held
+        ),
+        (2, 2)
+    );
+}
+
+#[test]
+fn a_relic_that_nobody_sent_is_not_let_in() {
+    let mut world = World::new(54);
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.phone(INSPECTOR);
+    let (case, _) = phone.report(village, "未送出");
+    let mut list = PageList::default();
+    let bodies: Vec<_> = ledger_of(phone, case)
+        .links()
+        .iter()
+        .map(|link| link.change.bytes.clone())
+        .enumerate()
+        .collect();
+    let now = world.clock.now();
+    for link in ledger_of(&world.phones[INSPECTOR], case).links() {
+        list.add(case, link.change.hash, now);
+    }
+    let mut relic = Relic {
+        epoch: Epoch([3; 4]),
+        tag: [0; 16],
+        list,
+        bodies,
+    };
+    let app = &world.app;
+    let answer = |relic: &Relic| {
+        let phone = &world.phones[INSPECTOR];
+        let outcome = relic::take_in(app, phone.device(), &relic.encode());
+        outcome.expect("the store answers").fates
+    };
+    assert_eq!(answer(&relic), Err(Unread::Signature));
+    // The tag of another epoch, or of another list, does not help.
+    relic.tag = relic.list.tag(&app.identity.page_key, Epoch([4; 4]));
+    assert_eq!(answer(&relic), Err(Unread::Signature));
+    relic.tag = relic.list.tag(&app.identity.page_key, relic.epoch);
+    let mut forged = relic.clone();
+    forged.list.add(case, ChangeHash([1; 32]), now);
+    assert_eq!(answer(&forged), Err(Unread::Signature));
+    // Other bytes under a name of the list are refused.
+    let mut other = relic.clone();
+    other.bodies[0].1.push(0);
+    let refused = Fate::Refused(Refusal::Malformed);
+    assert_eq!(answer(&other), Ok(vec![refused]));
+    assert_eq!(entries(app), [].into());
+    assert_eq!(answer(&relic), Ok(vec![Fate::Ok]));
+    assert_eq!(answer(&relic), Ok(vec![Fate::Dup]));
+    assert_eq!(entries(app).len(), 1);
 }
