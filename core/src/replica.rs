@@ -3,6 +3,7 @@
 //! Everything but [`Replica::sync`] and [`Replica::enrol`] works without a network and is done in milliseconds. It has no rules of its own:
 //! `domain` decides, `doc` composes, `store` keeps. Blocking calls belong off an app's main thread.
 
+mod enrol;
 mod load;
 mod page;
 mod push;

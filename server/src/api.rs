@@ -106,6 +106,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/codes", post(devices::issue_code))
         .route("/v1/devices/enrol", post(devices::enrol))
+        .route("/v1/devices/return", post(devices::take_back))
         .route("/v1/devices/{device}/revoke", post(devices::revoke))
         .route(
             "/v1/session",

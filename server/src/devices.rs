@@ -4,6 +4,8 @@
 
 use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::limits;
+use patrol_core::sync::seal;
+use patrol_core::sync::wire::Status;
 use serde::Serialize;
 
 use crate::app::App;
@@ -36,6 +38,55 @@ pub fn issue_code(app: &App, person: PersonId, server_url: &str) -> Result<Optio
         code,
         until: rfc3339(until),
     }))
+}
+
+/// Takes a phone back that a lost database had enrolled, as its certificate proves. As revoked, because it may have been: its work goes to
+/// review, and its person enrols anew. False: nothing proves it, or it is known.
+pub fn take_back(app: &App, claim: &Claim) -> Result<bool> {
+    let Claim {
+        device,
+        person,
+        public_key,
+        certificate,
+        token,
+    } = claim;
+    if seal::certificate(&app.identity.page_key, *device, *person, public_key) != *certificate {
+        return Ok(false);
+    }
+    let now = app.environment.now();
+    let back = Device {
+        id: *device,
+        person: *person,
+        public_key: *public_key,
+        enrolled_at: now,
+        revoked_at: Some(now),
+        revoked_bytes: 0,
+        revoked_empty: false,
+        seen_at: None,
+        status: Status::default(),
+        n_max: 0,
+        n_told: 0,
+    };
+    let is_back = app.store.take_back(&back, auth::hash_of(token))?;
+    if is_back {
+        tracing::warn!(%device, %person, "phone {device} of {person} was taken back as revoked: it needs a new code");
+    }
+    Ok(is_back)
+}
+
+/// What a phone says of itself that asks to be taken back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// Its id.
+    pub device: DeviceId,
+    /// Whose it is.
+    pub person: PersonId,
+    /// Its public key.
+    pub public_key: [u8; 32],
+    /// What the lost database gave it.
+    pub certificate: [u8; 16],
+    /// Its token.
+    pub token: String,
 }
 
 /// A phone with what the server knows of it.

@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::sync::frame::{FrameReader, FrameWriter, Volume};
 use patrol_core::sync::transport::{Method, Request, Response, Transport, Unreachable, Waiting};
 use patrol_core::sync::wire::CONTENT_TYPE;
 use patrol_server::app::App;
 use patrol_server::auth;
+use patrol_server::devices::{self, Claim};
 use patrol_server::round::{Round, RoundFault};
 use patrol_server::store::Device;
 use rand::{Rng as _, SeedableRng as _};
@@ -269,6 +271,10 @@ impl Link {
                     Err(status) => Reply::status(status),
                 }
             }
+            (Method::Post, "/v1/devices/return") => match taken_back(&app, body) {
+                Some(true) => Reply::ok("application/json", b"null".to_vec()),
+                _ => Reply::status(403),
+            },
             (Method::Get, "/v1/directory") => match device_of(&app, request) {
                 Ok(device) if device.revoked_at.is_none() => {
                     Reply::ok("application/cbor", app.known().bytes.clone())
@@ -293,6 +299,20 @@ impl Link {
         reply.is_cut = cut.is_some();
         reply
     }
+}
+
+/// Whether a phone that says so is taken back; none where it does not say it as it should.
+fn taken_back(app: &App, body: &[u8]) -> Option<bool> {
+    let said: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let word = |name: &str| said.get(name)?.as_str();
+    let claim = Claim {
+        device: DeviceId::from_hex(word("device")?)?,
+        person: PersonId::from_hex(word("person")?)?,
+        public_key: ChangeHash::from_hex(word("public_key")?)?.0,
+        certificate: DocumentId::from_hex(word("certificate")?)?.0,
+        token: word("token")?.to_owned(),
+    };
+    devices::take_back(app, &claim).ok()
 }
 
 /// Whose request it is, or the status that says why nobody knows.

@@ -310,7 +310,12 @@ pub fn enrol_into(app: &App, store: &Store, machine: &Machine, person: PersonId,
         token,
         seed,
         rescue_key: [0; 32],
-        certificate: [0; 16],
+        certificate: seal::certificate(
+            &app.identity.page_key,
+            device,
+            person,
+            &seal::public_key(&seed),
+        ),
         actor: Actor::new(
             device,
             rest.get(..8)

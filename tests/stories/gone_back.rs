@@ -6,19 +6,20 @@ use std::sync::Arc;
 use patrol_core::doc::document::Reading;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::{Body, Part, Verdict};
-use patrol_core::domain::id::{ChangeHash, DocumentId, EntryId, Epoch};
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, Epoch};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::replica::Replica;
 use patrol_core::store::Store;
-use patrol_core::sync::seal::PageList;
+use patrol_core::sync::seal::{self, PageList};
 use patrol_core::sync::wire::{Fate, Relic, Unread};
 use patrol_server::app::{App, draw_identity};
+use patrol_server::devices::Claim;
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_server::store::sqlite::backup::{self, NewEpoch};
-use patrol_server::{check, office, relic};
+use patrol_server::{check, devices, office, relic};
 use patrol_tests::clock::Machine;
 use patrol_tests::link::Link;
-use patrol_tests::pushing::ledger_of;
+use patrol_tests::pushing::{enrolment_of, ledger_of};
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World, city, enrol_into};
@@ -281,4 +282,40 @@ fn a_relic_that_nobody_sent_is_not_let_in() {
     assert_eq!(answer(&relic), Ok(vec![Fate::Ok]));
     assert_eq!(answer(&relic), Ok(vec![Fate::Dup]));
     assert_eq!(entries(app).len(), 1);
+}
+
+#[test]
+fn a_phone_that_was_enrolled_after_the_backup_hands_in_its_work_for_review() {
+    let folder = Folder::new("taken-back").expect("a folder");
+    let (file, backup) = (folder.file("server.db"), folder.file("backup.db"));
+    let mut world = World::new(55);
+    let village = world.villages(INSPECTOR)[0];
+    world.app = open(&file, &world, 2);
+    backup::copy(&file, &backup).expect("a backup beside the running server");
+    let phone = phone_of(&world, &world.app, INSPECTOR, 3);
+    let (seen, _) = phone.report(village, "服务器见过");
+    phone.sync().expect("the server answers");
+    let (unsent, _) = phone.report(village, "还没有发");
+
+    begin_epoch(&backup);
+    world.app = open(&backup, &world, 5);
+    phone.link.lead_to(Arc::clone(&world.app));
+    phone.sync().expect("it is taken back");
+    assert!(phone.is_revoked(&world.app));
+    // What the lost server had let in is let in; what it had not seen is looked at.
+    assert_eq!(world.stage(seen), "reported");
+    assert_eq!(world.stage(unsent), "");
+    assert_eq!(world.held().len(), 1);
+    assert_eq!(phone.replica.status().expect("a look").outbox, 0);
+    phone.sync().expect("it may still call");
+    // Nobody comes back who cannot prove that he was there.
+    let enrolment = enrolment_of(&phone);
+    let claim = Claim {
+        device: DeviceId::new(Epoch([9; 4]), 99),
+        person: enrolment.person,
+        public_key: seal::public_key(&enrolment.seed),
+        certificate: enrolment.certificate,
+        token: "another".to_owned(),
+    };
+    assert!(matches!(devices::take_back(&world.app, &claim), Ok(false)));
 }

@@ -1,4 +1,4 @@
-//! The loop that moves bytes: the only code of a replica that waits. No lock and no transaction is held while it does.
+//! The loop that moves bytes: beside `enrol` the only code of a replica that waits. No lock and no transaction is held while it does.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,16 +9,15 @@ use tokio::sync::{Notify, SemaphorePermit};
 
 use super::Replica;
 use super::push::{Prepared, PushPlan};
-use crate::domain::id::{Actor, DeviceId, Epoch, PersonId, ServerId};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
-use crate::store::enrolment::{self, Enrolment};
+use crate::store::enrolment;
 use crate::store::feed;
+use crate::sync::directory;
 use crate::sync::session::{self, Incoming, Session, SessionFault};
 use crate::sync::transport::{Method, Request, Response, Transport, Unreachable};
 use crate::sync::wire::{self, Form, Unread};
-use crate::sync::{directory, seal};
 
 /// Lets another thread stop a round.
 #[derive(Clone, Debug, Default)]
@@ -93,51 +92,6 @@ struct RoundEnd {
 }
 
 impl Replica {
-    /// Enrols this phone with a one-time code. The file must be empty.
-    pub async fn enrol(
-        &self,
-        transport: &dyn Transport,
-        server_url: &str,
-        code: &str,
-    ) -> Result<()> {
-        let _turn = self.turn().await?;
-        // Before anything is asked of the server: a code can be used only once.
-        if self.store.read(enrolment::enrolment)?.is_some() {
-            return Err(Error::AlreadyEnrolled);
-        }
-        let seed: [u8; 32] = self.random();
-        let body = format!(
-            "{{\"code\":{},\"public_key\":\"{}\"}}",
-            json_text(code),
-            hex(&seal::public_key(&seed))
-        );
-        let request = Request {
-            method: Method::Post,
-            server_url: server_url.trim_end_matches('/').to_owned(),
-            path: "/v1/devices/enrol",
-            token: None,
-            content_type: "application/json",
-            body: body.into_bytes(),
-        };
-        let mut response = transport.send(request).await.map_err(offline)?;
-        let status = response.status();
-        let answer = whole(response.as_mut(), limits::JSON_BYTES_MAX).await?;
-        match status {
-            200 if response.content_type() == "application/json" => {}
-            400 | 403 | 404 | 410 => return Err(Error::BadCode),
-            _ => {
-                return Err(Error::Offline {
-                    retry_after_ms: response.retry_after_ms(),
-                });
-            }
-        }
-        let enrolment = read_enrolment(&answer, server_url, seed, self.random())
-            .ok_or(Error::Disagreement("enrolment"))?;
-        self.store
-            .write(|transaction| enrolment::put(transaction, &enrolment))?;
-        self.fetch_directory(transport).await
-    }
-
     /// Catches up: pushes the outbox, pulls what is new, until both ends agree. Safe to stop anywhere and to call again.
     pub async fn sync(
         &self,
@@ -165,7 +119,7 @@ impl Replica {
     }
 
     /// Waits until no other call of `enrol` or `sync` is under way.
-    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>> {
         self.turn.acquire().await.map_err(|_| Error::Cancelled)
     }
 
@@ -186,11 +140,18 @@ impl Replica {
             listens: self.store.read(enrolment::round_state)?.relics_due,
             relics_after: 0,
         };
+        let mut asked_back = false;
         for _ in 0..limits::ROUNDS_MAX {
             cancel.check()?;
-            let end = self
-                .round(transport, cancel, progress, summary, plan)
-                .await?;
+            let round = self.round(transport, cancel, progress, summary, plan).await;
+            let end = match round {
+                // A server that was restored may not know this phone.
+                Err(Error::SignedOut) if !asked_back && self.ask_back(transport).await? => {
+                    asked_back = true;
+                    continue;
+                }
+                round => round?,
+            };
             // Of a server with much to do only what is here is still wanted: that it takes what is left to push.
             let is_busy = summary.retry_after_ms.is_some();
             if end.new_directory && !is_busy {
@@ -365,7 +326,7 @@ impl Replica {
     }
 
     /// Fetches the directory.
-    async fn fetch_directory(&self, transport: &dyn Transport) -> Result<()> {
+    pub(super) async fn fetch_directory(&self, transport: &dyn Transport) -> Result<()> {
         let enrolment = self.store.read(enrolment::enrolled)?;
         let request = Request {
             method: Method::Get,
@@ -393,7 +354,7 @@ impl Replica {
     }
 }
 
-fn offline(_: Unreachable) -> Error {
+pub(super) fn offline(_: Unreachable) -> Error {
     Error::Offline {
         retry_after_ms: None,
     }
@@ -421,7 +382,7 @@ fn accept(response: &dyn Response) -> Result<()> {
     }
 }
 
-async fn whole(response: &mut dyn Response, bytes_max: usize) -> Result<Vec<u8>> {
+pub(super) async fn whole(response: &mut dyn Response, bytes_max: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(piece) = response.piece().await.map_err(offline)? {
         bytes.extend(piece);
@@ -430,50 +391,4 @@ async fn whole(response: &mut dyn Response, bytes_max: usize) -> Result<Vec<u8>>
         }
     }
     Ok(bytes)
-}
-
-fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn unhex<const N: usize>(value: &serde_json::Value) -> Option<[u8; N]> {
-    let text = value
-        .as_str()
-        .filter(|text| text.len() == 2 * N && text.is_ascii())?;
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-fn read_enrolment(
-    answer: &[u8],
-    server_url: &str,
-    seed: [u8; 32],
-    suffix: [u8; 8],
-) -> Option<Enrolment> {
-    let json: serde_json::Value = serde_json::from_slice(answer).ok()?;
-    let device = DeviceId(unhex(json.get("device")?)?);
-    Some(Enrolment {
-        server_url: server_url.trim_end_matches('/').to_owned(),
-        server: ServerId(unhex(json.get("server")?)?),
-        epoch: Epoch(unhex(json.get("epoch")?)?),
-        device,
-        person: PersonId(unhex(json.get("person")?)?),
-        person_name: json.get("person_name")?.as_str()?.to_owned(),
-        token: json.get("token")?.as_str()?.to_owned(),
-        seed,
-        rescue_key: unhex(json.get("rescue_key")?)?,
-        certificate: unhex(json.get("certificate")?)?,
-        actor: Actor::new(device, suffix),
-    })
 }

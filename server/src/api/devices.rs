@@ -13,7 +13,7 @@ use super::extract::{Body, Named};
 use super::{Host, json};
 use crate::app::App;
 use crate::auth::{self, Caller, CallingDevice};
-use crate::devices::{self, Code, DeviceRow};
+use crate::devices::{self, Claim, Code, DeviceRow};
 use crate::error::ApiError;
 
 /// `GET /healthz`: whether the database answers.
@@ -138,6 +138,37 @@ pub(super) async fn enrol(
         })
     });
     Ok(Json(answer.await??))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReturnRequest {
+    device: String,
+    person: String,
+    public_key: String,
+    certificate: String,
+    token: String,
+}
+
+/// `POST /v1/devices/return`: a phone that this database does not know, and a lost one did, is taken back as revoked.
+pub(super) async fn take_back(
+    State(host): State<Host>,
+    Body(request): Body<ReturnRequest>,
+) -> Result<Json<()>, ApiError> {
+    let bad = ApiError::BadRequest;
+    let public_key = json::unhex(&request.public_key).filter(seal::is_public_key);
+    let claim = Claim {
+        device: DeviceId::from_hex(&request.device).ok_or(bad("device"))?,
+        person: PersonId::from_hex(&request.person).ok_or(bad("person"))?,
+        public_key: public_key.ok_or(bad("public_key"))?,
+        certificate: json::unhex(&request.certificate).ok_or(bad("certificate"))?,
+        token: request.token,
+    };
+    let is_back = host.blocking(move |app| devices::take_back(app, &claim));
+    match is_back.await?? {
+        true => Ok(Json(())),
+        false => Err(ApiError::Forbidden("not_ours")),
+    }
 }
 
 /// `GET /v1/devices`: every phone with what the server knows of it.

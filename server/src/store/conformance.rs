@@ -4,7 +4,7 @@
 
 mod feeds;
 
-use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::domain::refusal::Refusal;
@@ -13,8 +13,8 @@ use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
 use super::{
-    Account, BoxedAs, BoxedChange, BrowserSession, CaseQuery, Commit, DocumentCommit, FateRow,
-    FeedEvent, Settled, Snapshot, Store, StoreError, StoredChange, Summary,
+    Account, BoxedAs, BoxedChange, BrowserSession, CaseQuery, Commit, Device, DocumentCommit,
+    FateRow, FeedEvent, Settled, Snapshot, Store, StoreError, StoredChange, Summary,
 };
 
 /// Examines a backend. `make` gives an empty store each time.
@@ -108,6 +108,26 @@ fn events(store: &dyn Store, scope: Scope) -> Vec<(u64, DocumentId, FeedEvent)> 
     })
 }
 
+fn a_device_of_another_database_is_taken_back_once(store: &dyn Store, known: &Device) {
+    let back = Device {
+        id: DeviceId::new(Epoch([9; 4]), 7),
+        revoked_at: Some(Timestamp(140)),
+        ..known.clone()
+    };
+    let take_back = |device, token| store.take_back(device, token);
+    assert!(
+        matches!(take_back(known, [21; 32]), Ok(false)),
+        "it is known"
+    );
+    assert!(take_back(&back, [8; 32]).is_err(), "the token is in use");
+    assert!(matches!(take_back(&back, [20; 32]), Ok(true)));
+    assert!(matches!(take_back(&back, [22; 32]), Ok(false)), "once");
+    let by_token = store.device_of_token([20; 32]).expect("the store answers");
+    assert_eq!(by_token, Some(back));
+    let by_token = store.device_of_token([22; 32]).expect("the store answers");
+    assert_eq!(by_token, None);
+}
+
 fn codes_enrol_once(store: &dyn Store) {
     let (person, now) = (PersonId([1; 8]), Timestamp(100));
     store
@@ -124,6 +144,7 @@ fn codes_enrol_once(store: &dyn Store) {
     assert_eq!(enrol([1; 32], [9; 32], now), None, "used");
     let by_token = store.device_of_token([8; 32]).expect("the store answers");
     assert_eq!(by_token.map(|device| device.id), Some(device.id));
+    a_device_of_another_database_is_taken_back_once(store, &device);
     store
         .note_emptied(device.id)
         .expect("of a device that is not revoked it is passed over");

@@ -163,6 +163,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.enrol(code, public_key, token, now)
     }
 
+    fn take_back(&self, device: &Device, token: [u8; 32]) -> Result<bool> {
+        self.inner.take_back(device, token)
+    }
+
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>> {
         self.breaking(Call::Token, || self.inner.device_of_token(token))
     }

@@ -242,6 +242,20 @@ impl Store for MemoryStore {
         self.write(|state| state.enrol(code, public_key, token, now))
     }
 
+    fn take_back(&self, device: &Device, token: [u8; 32]) -> Result<bool> {
+        self.write(|state| {
+            if state.devices.contains_key(&device.id) {
+                return Ok(false);
+            }
+            if state.tokens.contains_key(&token) {
+                return Err(StoreError::Broken("the token is in use".to_owned()));
+            }
+            state.tokens.insert(token, device.id);
+            state.devices.insert(device.id, device.clone());
+            Ok(true)
+        })
+    }
+
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>> {
         let state = self.present();
         Ok(state.tokens.get(&token).and_then(|id| state.device(*id)))

@@ -185,6 +185,10 @@ impl Store for SqliteStore {
         self.write(|tx| devices::enrol(tx, self.identity.epoch, code, public_key, token, now))
     }
 
+    fn take_back(&self, device: &Device, token: [u8; 32]) -> Result<bool> {
+        self.write(|tx| devices::take_back(tx, device, token))
+    }
+
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>> {
         self.ask(|connection| devices::device_of_token(connection, token))
     }

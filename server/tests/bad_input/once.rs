@@ -201,3 +201,24 @@ fn a_revoked_phone_gets_no_directory_and_revoking_again_changes_nothing() {
     assert_eq!(ground.send(&revoke).status, 200);
     assert_eq!(dump(&ground.office.app), after);
 }
+
+#[test]
+fn nobody_is_taken_back_who_proves_nothing_or_is_known() {
+    let ground = Ground::new();
+    let claim = json!({ "device": "01".repeat(8), "person": "02".repeat(8), "public_key": phone_key(),
+                        "certificate": "03".repeat(16), "token": "a" });
+    let ask = |claim: &serde_json::Value| Ask {
+        who: None,
+        ..Ask::post("", "/v1/devices/return", claim)
+    };
+    let mut wrong = Vec::new();
+    for field in ["device", "person", "public_key", "certificate"] {
+        for value in ["", "00", &"zz".repeat(16), &"00".repeat(40)] {
+            let mut claim = claim.clone();
+            claim[field] = json!(value);
+            wrong.extend(ground.try_it("form", &ask(&claim), 400, field));
+        }
+    }
+    wrong.extend(ground.try_it("unproved", &ask(&claim), 403, "not_ours"));
+    assert_eq!(wrong, [] as [String; 0]);
+}

@@ -28,6 +28,12 @@ fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value
             "/v1/devices/enrol".to_owned(),
             json!({ "code": "ABCDE-FGHJK", "public_key": phone_key() }),
         ),
+        (
+            None,
+            "/v1/devices/return".to_owned(),
+            json!({ "device": "00".repeat(8), "person": "00".repeat(8), "public_key": phone_key(),
+                    "certificate": "00".repeat(16), "token": "a" }),
+        ),
         (Some(WALKER), "/v1/cases".to_owned(), note.clone()),
         (
             Some(WALKER),
@@ -138,6 +144,7 @@ fn unknown_urls_and_methods_are_named() {
         ("POST", "/v1/devices"),
         ("GET", "/v1/devices/codes"),
         ("GET", "/v1/devices/enrol"),
+        ("GET", "/v1/devices/return"),
         ("PATCH", "/v1/session"),
         ("DELETE", "/v1/cases"),
         ("PUT", "/v1/reviews"),

@@ -65,6 +65,25 @@ pub(super) fn enrol(
     device(tx, id)
 }
 
+/// What a contact tells comes with the next one.
+pub(super) fn take_back(tx: &Savepoint<'_>, back: &Device, token: [u8; 32]) -> Result<bool> {
+    if device(tx, back.id)?.is_some() {
+        return Ok(false);
+    }
+    let sql = "INSERT INTO devices (id, person, public_key, token, enrolled_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let revoked_at = back.revoked_at.map(|at| at.0);
+    let values = params![
+        back.id.0,
+        back.person.0,
+        back.public_key,
+        token,
+        back.enrolled_at.0,
+        revoked_at
+    ];
+    tx.prepare_cached(sql)?.execute(values)?;
+    Ok(true)
+}
+
 pub(super) fn forget_codes(tx: &Savepoint<'_>, now: Timestamp) -> Result<()> {
     tx.prepare_cached("DELETE FROM enrol_codes WHERE until < ?1")?
         .execute([now.0])?;
