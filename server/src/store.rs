@@ -86,6 +86,35 @@ pub struct Identity {
     pub rescue_key: [u8; 32],
 }
 
+/// Notices of a new epoch are numbered from so far above those of the lost one that no phone takes them for known.
+pub const NOTICES_BEYOND: u64 = 1 << 32;
+
+/// Who the server is in a new epoch, drawn anew.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewEpoch {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The rest of the server's usual actor.
+    pub suffix: [u8; 8],
+    /// Marks the case numbers.
+    pub number_block: String,
+}
+
+impl Identity {
+    /// The same server in a new epoch.
+    #[must_use]
+    pub fn renewed(&self, new: &NewEpoch) -> Self {
+        let device = DeviceId::new(new.epoch, 0);
+        Self {
+            epoch: new.epoch,
+            device,
+            actor: Actor::new(device, new.suffix),
+            number_block: new.number_block.clone(),
+            ..self.clone()
+        }
+    }
+}
+
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Identity")

@@ -10,6 +10,7 @@ mod deeds;
 pub mod faults;
 mod injected;
 mod rest;
+mod restored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use patrol_core::domain::id::{DocumentId, EntryId};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::error::Error;
 use patrol_core::store::Store;
+use patrol_server::store::memory::MemoryStore;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -83,6 +85,10 @@ pub struct Simulation {
     pub(crate) villages: Vec<VillageCode>,
     /// An older copy of each phone's store, and what was logged since.
     pub(crate) backups: Vec<Option<(Store, BTreeSet<EntryId>)>>,
+    /// An older copy of the server's database.
+    pub(crate) server_backup: Option<MemoryStore>,
+    /// How often the server was restored.
+    pub(crate) epochs: u8,
     pub(crate) logged: BTreeMap<EntryId, Logged>,
     /// Entries that went with a phone's newer state when it was restored from an older copy.
     pub(crate) gone: BTreeSet<EntryId>,
@@ -187,6 +193,8 @@ impl Simulation {
             rng: ChaCha8Rng::seed_from_u64(seed ^ 0x5eed),
             phones: Vec::new(),
             backups: Vec::new(),
+            server_backup: None,
+            epochs: 0,
             logged: BTreeMap::new(),
             gone: BTreeSet::new(),
             forgetful: BTreeSet::new(),

@@ -24,9 +24,9 @@ use patrol_server::auth;
 use patrol_server::directory::{synthetic_people, zhuhai};
 use patrol_server::office;
 use patrol_server::review;
-use patrol_server::store::BoxedChange;
 use patrol_server::store::faulty::FaultyStore;
 use patrol_server::store::memory::MemoryStore;
+use patrol_server::store::{BoxedChange, NewEpoch};
 
 use crate::clock::{Clock, Machine, START};
 use crate::link::Link;
@@ -205,6 +205,13 @@ impl World {
         for phone in self.phones.values() {
             phone.link.lead_to(Arc::clone(&self.app));
         }
+    }
+
+    /// The server is lost, and made out of an older copy of its database under a new epoch.
+    pub fn restore(&mut self, copy: MemoryStore, new: &NewEpoch) {
+        copy.begin_epoch(new);
+        self.store = Arc::new(FaultyStore::new(copy));
+        self.restart();
     }
 
     /// What is held for review, in the order in which it came.

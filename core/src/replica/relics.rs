@@ -32,17 +32,11 @@ impl Replica {
     /// Frames to push back, those behind a row, as many as one request carries. Those of which nothing is missed are forgotten.
     pub(super) fn relics(&self, after: i64) -> Result<Vec<Returned>> {
         self.store.write(|transaction| {
-            let mut state = enrolment::round_state(transaction)?;
-            if !state.relics_due {
+            if !enrolment::round_state(transaction)?.relics_due {
                 return Ok(Vec::new());
             }
             let epoch = enrolment::enrolled(transaction)?.epoch;
-            let returned = next(transaction, epoch, after)?;
-            if frames::next_relic(transaction, epoch, 0)?.is_none() {
-                state.relics_due = false;
-                enrolment::put_round_state(transaction, &state)?;
-            }
-            Ok(returned)
+            next(transaction, epoch, after)
         })
     }
 
@@ -77,6 +71,19 @@ impl Replica {
             }
         })
     }
+}
+
+/// After a whole round: whether healing goes on. When every frame has been answered for, the server has all that they named; so what no page
+/// has named since is in no scope of this phone's, and goes.
+pub(super) fn are_due(transaction: &Transaction<'_>) -> Result<bool> {
+    let epoch = enrolment::enrolled(transaction)?.epoch;
+    if frames::next_relic(transaction, epoch, 0)?.is_some() {
+        return Ok(true);
+    }
+    if !frames::has_older(transaction, epoch)? {
+        documents::drop_doubted(transaction)?;
+    }
+    Ok(false)
 }
 
 fn next(transaction: &Transaction<'_>, epoch: Epoch, after: i64) -> Result<Vec<Returned>> {

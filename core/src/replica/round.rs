@@ -8,7 +8,7 @@ use rusqlite::Transaction;
 
 use super::push::Pushed;
 use super::remake::{self, Blow};
-use super::{Replica, load, resend};
+use super::{Replica, load, relics, resend};
 use crate::doc::parse;
 use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::limits;
@@ -115,6 +115,7 @@ impl Replica {
     pub(super) fn apply_done(&self, done: &Done, server_time: Timestamp) -> Result<bool> {
         self.store.write(|transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
+            let mut state = enrolment::round_state(transaction)?;
             let (mut differing, mut is_due) = (Vec::new(), false);
             let (mut is_whole, mut stays_off) = (true, false);
             for scope in feed::scopes(transaction)? {
@@ -148,9 +149,12 @@ impl Replica {
             let differs = !differing.is_empty();
             // Where the sums differ, membership cannot be trusted to say what may go.
             if !done.has_more && !differs && !stays_off && is_whole {
-                documents::evict(transaction)?;
+                state.relics_due = state.relics_due && relics::are_due(transaction)?;
+                // While the server may lack what is here, nothing goes.
+                if !state.relics_due {
+                    documents::evict(transaction)?;
+                }
             }
-            let mut state = enrolment::round_state(transaction)?;
             state.synced_at = Some(server_time);
             state.failures = 0;
             state.raw_pages = false;

@@ -217,9 +217,28 @@ pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
         .prepare_cached(leaving)?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    for number in &leaving {
+    drop_all(transaction, &leaving)
+}
+
+/// Lets go of documents that came from the server, that it has not named since it jumped back, and of which nothing is left to do here.
+pub fn drop_doubted(transaction: &Transaction<'_>) -> Result<usize> {
+    let doubted = "SELECT no FROM documents WHERE confirmed = 0
+        AND NOT EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)
+        AND EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no)
+        AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no
+                          AND (changes.state >= 2 OR changes.received_at IS NULL))
+        AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0)";
+    let doubted: Vec<DocumentNumber> = transaction
+        .prepare_cached(doubted)?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    drop_all(transaction, &doubted)
+}
+
+fn drop_all(transaction: &Transaction<'_>, numbers: &[DocumentNumber]) -> Result<usize> {
+    for number in numbers {
         transaction.execute("DELETE FROM changes WHERE document = ?1", [number])?;
         transaction.execute("DELETE FROM documents WHERE no = ?1", [number])?;
     }
-    Ok(leaving.len())
+    Ok(numbers.len())
 }

@@ -15,7 +15,8 @@ use crate::app::Environment;
 use crate::calendar;
 use crate::check::{self, Report};
 use crate::host::SystemEnvironment;
-use crate::store::sqlite::backup::{self as copies, NewEpoch};
+use crate::store::NewEpoch;
+use crate::store::sqlite::backup as copies;
 
 /// Copies the database into a new file, also while a server runs on it. Keys and passwords' hashes are inside: keep it as safe as the database.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]

@@ -15,8 +15,8 @@ use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
 use super::{
-    Account, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Identity, Result,
-    ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
+    Account, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Identity,
+    NOTICES_BEYOND, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
 };
 
 /// A store in memory.
@@ -100,6 +100,20 @@ impl MemoryStore {
     #[must_use]
     pub fn fork(&self) -> Self {
         Self(Mutex::new(self.present()))
+    }
+
+    /// Begins a new epoch, as after a restore.
+    pub fn begin_epoch(&self, new: &NewEpoch) {
+        let mut locked = self.lock();
+        let state = Arc::make_mut(&mut locked);
+        state.identity = state.identity.renewed(new);
+        state.device_number = 0;
+        state.codes.clear();
+        state.sessions.clear();
+        for device in state.devices.keys() {
+            let notices = state.notices.entry(*device).or_default();
+            notices.last = (notices.last / NOTICES_BEYOND + 1) * NOTICES_BEYOND;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<State>> {

@@ -34,6 +34,7 @@ pub const REQUIRED: &[&str] = &[
     "server crash at a token",
     "server crash at a contact",
     "server crash at notices",
+    "server restored from a backup",
     "right ended",
     "right returned",
     "scope moved",

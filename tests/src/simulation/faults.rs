@@ -33,7 +33,7 @@ impl Simulation {
     /// Something goes wrong, now or at one of the next calls of a store.
     pub(super) fn fault(&mut self) {
         let phone = self.some_phone();
-        match self.rng.random_range(0..19) {
+        match self.rng.random_range(0..22) {
             0..4 => self.break_phone(phone),
             4 | 5 => self.back_up(phone),
             6 | 7 => self.restore(phone),
@@ -50,6 +50,8 @@ impl Simulation {
             12..16 => self.break_server(),
             16 => self.end_or_return_rights(),
             17 => self.retire(),
+            18 => self.back_up_server(),
+            19 | 20 => self.restore_server(),
             _ => self.revoke(phone),
         }
         if self.mutation == Mutation::AckBeforeCommit {
@@ -57,7 +59,7 @@ impl Simulation {
         }
     }
 
-    fn suffer(&mut self, what: &str) {
+    pub(super) fn suffer(&mut self, what: &str) {
         self.faults += 1;
         self.coverage.add(what);
     }
@@ -153,6 +155,7 @@ impl Simulation {
         let Some((copy, since)) = self.backups[phone].take() else {
             return;
         };
+        let before_it = (self.epochs > 0).then(|| self.somewhere());
         // What the older copy has yet to hand in, and had made again meanwhile, comes a second time from its own past.
         self.twice.extend(unsent(&copy));
         let unsent = unsent(self.phones[phone].replica.store());
@@ -164,6 +167,7 @@ impl Simulation {
         }
         let machine = Arc::clone(&self.phones[phone].machine);
         self.phones[phone].replica = Replica::on(copy, machine);
+        self.lose_what_is_nowhere(before_it);
         self.suffer("phone restored from an older copy");
     }
 

@@ -4,25 +4,10 @@
 
 use std::path::Path;
 
-use patrol_core::domain::id::{Actor, DeviceId, Epoch};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::schema;
-use crate::store::{Result, StoreError};
-
-/// Notices of a new epoch are numbered from so far above those of the lost one that no phone takes them for known.
-const NOTICES_BEYOND: i64 = 1 << 32;
-
-/// Who the server is in a new epoch, drawn anew.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NewEpoch {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// The rest of the server's usual actor.
-    pub suffix: [u8; 8],
-    /// Marks the case numbers.
-    pub number_block: String,
-}
+use crate::store::{Identity, NOTICES_BEYOND, NewEpoch, Result, StoreError};
 
 /// Writes a whole copy of a database into a new file. Readers and the writer go on.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -69,16 +54,17 @@ pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
             "the new epoch is not another one".to_owned(),
         ));
     }
-    let device = DeviceId::new(new.epoch, 0);
+    let Identity {
+        epoch,
+        device,
+        actor,
+        number_block,
+        ..
+    } = identity.renewed(new);
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     tx.execute(
         "UPDATE identity SET epoch = ?1, device = ?2, actor = ?3, number_block = ?4",
-        params![
-            new.epoch.0,
-            device.0,
-            Actor::new(device, new.suffix).0,
-            new.number_block
-        ],
+        params![epoch.0, device.0, actor.0, number_block],
     )?;
     tx.execute("UPDATE counters SET device_no = 0", [])?;
     tx.execute("DELETE FROM enrol_codes", [])?;
@@ -90,7 +76,7 @@ pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
     )?;
     tx.execute(
         "UPDATE notice_heads SET last = (last / ?1 + 1) * ?1",
-        [NOTICES_BEYOND],
+        [NOTICES_BEYOND.cast_signed()],
     )?;
     tx.commit()?;
     Ok(())
