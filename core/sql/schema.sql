@@ -103,6 +103,9 @@ CREATE TABLE members (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_document ON members (document);
 
+-- What no page of this epoch has placed yet.
+CREATE INDEX documents_doubted ON documents (no) WHERE confirmed = 0;
+
 CREATE TABLE leaving (
     -- Documents that may be in no scope: what the end of a round looks at, instead of at all documents.
     document INTEGER NOT NULL PRIMARY KEY REFERENCES documents (no) ON DELETE CASCADE

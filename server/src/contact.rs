@@ -22,8 +22,9 @@ pub fn note(app: &App, device: &Device, hello: &Hello) -> Result<()> {
         app.store.note_contact(device.id, now, &hello.status)?;
     }
     let is_last = device.revoked_at.is_some() && !device.revoked_empty;
-    // One that was held up on its way does not speak for what has come since.
-    if is_last && hello.outbox_empty && hello.last_n >= device.n_max {
+    // One that was held up on its way does not speak for what has come since; nor does one for what a lost server had.
+    let speaks_for_now = hello.epoch == app.identity.epoch && hello.last_n >= device.n_max;
+    if is_last && hello.outbox_empty && speaks_for_now {
         app.store.note_emptied(device.id)?;
     }
     Ok(())

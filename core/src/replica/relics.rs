@@ -73,17 +73,10 @@ impl Replica {
     }
 }
 
-/// After a whole round: whether healing goes on. When every frame has been answered for, the server has all that they named; so what no page
-/// has named since is in no scope of this phone's, and goes.
-pub(super) fn are_due(transaction: &Transaction<'_>) -> Result<bool> {
-    let epoch = enrolment::enrolled(transaction)?.epoch;
-    if frames::next_relic(transaction, epoch, 0)?.is_some() {
-        return Ok(true);
-    }
-    if !frames::has_older(transaction, epoch)? {
-        documents::drop_doubted(transaction)?;
-    }
-    Ok(false)
+/// Whether healing goes on after a whole round.
+pub(super) fn are_due(connection: &Connection) -> Result<bool> {
+    let epoch = enrolment::enrolled(connection)?.epoch;
+    Ok(frames::next_relic(connection, epoch, 0)?.is_some())
 }
 
 fn next(transaction: &Transaction<'_>, epoch: Epoch, after: i64) -> Result<Vec<Returned>> {

@@ -153,6 +153,7 @@ impl Replica {
                 // While the server may lack what is here, nothing goes.
                 if !state.relics_due {
                     documents::evict(transaction)?;
+                    documents::drop_doubted(transaction)?;
                 }
             }
             state.synced_at = Some(server_time);

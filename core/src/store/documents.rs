@@ -220,13 +220,14 @@ pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
     drop_all(transaction, &leaving)
 }
 
-/// Lets go of documents that came from the server, that it has not named since it jumped back, and of which nothing is left to do here.
+/// Lets go of documents that came from the server, that it has not named since it jumped back, and of which nothing is left to do here. Not
+/// while page frames of another epoch are here: the server may lack them.
 pub fn drop_doubted(transaction: &Transaction<'_>) -> Result<usize> {
     let doubted = "SELECT no FROM documents WHERE confirmed = 0
+        AND NOT EXISTS (SELECT 1 FROM frames WHERE frames.epoch != (SELECT epoch FROM enrolment))
         AND NOT EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)
-        AND EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no)
-        AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no
-                          AND (changes.state >= 2 OR changes.received_at IS NULL))
+        AND EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.received_at IS NOT NULL)
+        AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.state >= 2)
         AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0)";
     let doubted: Vec<DocumentNumber> = transaction
         .prepare_cached(doubted)?

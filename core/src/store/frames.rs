@@ -50,12 +50,6 @@ pub fn next_relic(connection: &Connection, now: Epoch, after: i64) -> Result<Opt
     }))
 }
 
-/// Whether a frame of another epoch is left.
-pub fn has_older(connection: &Connection, now: Epoch) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM frames WHERE epoch != ?1)";
-    Ok(connection.query_row(sql, [now.0], |row| row.get(0))?)
-}
-
 /// A frame has been answered for.
 pub fn forget(transaction: &Transaction<'_>, id: i64) -> Result<()> {
     transaction.execute("DELETE FROM frames WHERE id = ?1", [id])?;
