@@ -96,6 +96,8 @@ pub struct Simulation {
     pub(crate) forgetful: BTreeSet<usize>,
     /// Entries that an older copy of their phone, to which it went back, had not handed in.
     pub(crate) twice: BTreeSet<EntryId>,
+    /// Entries on older copies to which phones went back. When the server goes back too, what was handed in from there is handed in again.
+    pub(crate) past: BTreeSet<EntryId>,
     /// Phones of which two copies live.
     pub(crate) copied: BTreeSet<usize>,
     pub(crate) documents: Vec<DocumentId>,
@@ -199,6 +201,7 @@ impl Simulation {
             gone: BTreeSet::new(),
             forgetful: BTreeSet::new(),
             twice: BTreeSet::new(),
+            past: BTreeSet::new(),
             copied: BTreeSet::new(),
             documents: Vec::new(),
             of_next_year: BTreeSet::new(),

@@ -9,9 +9,11 @@ use rusqlite::{Connection, Transaction};
 
 use super::Replica;
 use super::push::Pushed;
-use super::remake;
-use crate::domain::id::{ChangeHash, DocumentId, Epoch};
+use super::remake::{self, Blow};
+use crate::doc::parse::parse_admitted;
+use crate::domain::id::{ChangeHash, DeviceId, DocumentId, Epoch};
 use crate::domain::limits;
+use crate::domain::refusal::Refusal;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState};
 use crate::store::frames::{self, Frame};
@@ -58,10 +60,24 @@ impl Replica {
                 Err(Unread::Newer) => return frames::tried(transaction, id, 1),
                 Err(_) => return frames::tried(transaction, id, limits::RELIC_TRIES_MAX),
             };
+            let own = enrolment::enrolled(transaction)?.device;
+            let mut refused: BTreeMap<DocumentId, BTreeMap<ChangeHash, Refusal>> = BTreeMap::new();
             for ((document, hash), fate) in pushed.iter().zip(fates) {
-                if matches!(fate, Fate::Ok | Fate::Dup) {
-                    remake::acknowledge(transaction, *document, *hash, now)?;
+                match fate {
+                    Fate::Ok | Fate::Dup => {
+                        remake::acknowledge(transaction, *document, *hash, now)?;
+                    }
+                    // Own work is judged when it is pushed.
+                    Fate::Refused(refusal) if !is_by(transaction, *document, *hash, own)? => {
+                        let of_document = refused.entry(*document).or_default();
+                        of_document.insert(*hash, *refusal);
+                    }
+                    _ => {}
                 }
+            }
+            for (document, refused) in refused {
+                let suffix = self.random();
+                remake::take_up(transaction, document, &Blow::Refused(refused), suffix, now)?;
             }
             let waits = |fate: &Fate| matches!(fate, Fate::Missing(_) | Fate::Later(_));
             if fates.iter().any(waits) {
@@ -71,6 +87,18 @@ impl Replica {
             }
         })
     }
+}
+
+/// Whether a change that is here was made by that device.
+fn is_by(
+    connection: &Connection,
+    document: DocumentId,
+    hash: ChangeHash,
+    device: DeviceId,
+) -> Result<bool> {
+    let body = changes::body(connection, document, hash)?;
+    let change = body.and_then(|body| parse_admitted(&body).ok());
+    Ok(change.is_some_and(|change| change.actor.device() == device))
 }
 
 /// Whether healing goes on after a whole round.

@@ -11,7 +11,7 @@ use super::load;
 use crate::doc::compose::{Content, compose};
 use crate::doc::ledger::Ledger;
 use crate::doc::parse::{Parsed, parse_admitted};
-use crate::domain::id::{Actor, ChangeHash, DocumentId, EntryId};
+use crate::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, EntryId};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
@@ -28,10 +28,12 @@ pub(super) enum Blow {
     Forked(BTreeSet<ChangeHash>),
 }
 
-/// A change that is in the outbox or follows a held one.
+/// A change that no page of this epoch has placed.
 struct Local {
     change: Parsed,
     entry: Option<(EntryId, u64, Vec<EntryId>)>,
+    /// Another's, or the server's: it came from a server that has been lost. Only its author can make it again.
+    is_foreign: bool,
 }
 
 /// Sets aside changes that are held for review. What builds on them is pushed as it is, but is not part of the document for
@@ -46,21 +48,26 @@ pub(super) fn hold(
     let Some(loaded) = load::load(transaction, id)? else {
         return Ok(());
     };
+    let own = enrolment::enrolled(transaction)?.device;
     let mut aside = held.clone();
     for row in &loaded.rows {
         if row.state == ChangeState::Following || row.state == ChangeState::Placed {
             continue;
         }
-        let change = unpack(&row.body)?;
+        let local = local(id, unpack(&row.body)?, own);
         if held.contains(&row.hash) {
-            let local = local(id, change);
             boxes::put(
                 transaction,
                 &boxed(id, &local, BoxState::Held, "review", now),
             )?;
             changes::remove(transaction, loaded.state.number, row.hash)?;
-        } else if change.deps.iter().any(|dep| aside.contains(dep)) {
+        } else if local.change.deps.iter().any(|dep| aside.contains(dep)) {
             aside.insert(row.hash);
+            if local.is_foreign {
+                quarantine(transaction, id, &local, now)?;
+                changes::remove(transaction, loaded.state.number, row.hash)?;
+                continue;
+            }
             changes::set_state(
                 transaction,
                 loaded.state.number,
@@ -74,7 +81,7 @@ pub(super) fn hold(
         .iter()
         .filter(|row| row.state == ChangeState::Following && held.contains(&row.hash))
     {
-        let local = local(id, unpack(&row.body)?);
+        let local = local(id, unpack(&row.body)?, own);
         boxes::put(
             transaction,
             &boxed(id, &local, BoxState::Held, "review", now),
@@ -103,7 +110,8 @@ pub(super) fn acknowledge(
     let Some(row) = following else {
         return changes::set_state(transaction, state.number, hash, ChangeState::Acknowledged);
     };
-    let local = local(id, unpack(&row.body)?);
+    let own = enrolment::enrolled(transaction)?.device;
+    let local = local(id, unpack(&row.body)?, own);
     boxes::put(
         transaction,
         &boxed(id, &local, BoxState::Released, "released", now),
@@ -122,15 +130,16 @@ pub(super) fn take_up(
     let Some(loaded) = load::load(transaction, id)? else {
         return Ok(());
     };
+    let own = enrolment::enrolled(transaction)?.device;
     let mut locals: Vec<Local> = Vec::new();
     for row in loaded
         .rows
         .iter()
-        .filter(|row| row.state >= ChangeState::Unsent)
+        .filter(|row| row.state != ChangeState::Placed)
     {
-        locals.push(local(id, unpack(&row.body)?));
+        locals.push(local(id, unpack(&row.body)?, own));
     }
-    locals.extend(held_back(transaction, id, blow)?);
+    locals.extend(held_back(transaction, id, blow, own)?);
     let none = BTreeMap::new();
     let (refused, forked) = match blow {
         Blow::Refused(refused) => (refused, BTreeSet::new()),
@@ -159,6 +168,7 @@ pub(super) fn take_up(
         // Without its first change a document cannot be gone on with: everything goes into the box.
         let code =
             code.or((kept.is_empty() && !forked.contains(&hash)).then_some(Refusal::Quarantined));
+        let code = code.or(local.is_foreign.then_some(Refusal::Quarantined));
         if let Some(code) = code {
             boxes::put(
                 transaction,
@@ -239,7 +249,12 @@ fn in_causal_order(locals: Vec<Local>, affected: &BTreeSet<ChangeHash>) -> Vec<L
 }
 
 /// Changes in the held box that are no longer held: a settled review gives them up to be made again.
-fn held_back(transaction: &Transaction<'_>, id: DocumentId, blow: &Blow) -> Result<Vec<Local>> {
+fn held_back(
+    transaction: &Transaction<'_>,
+    id: DocumentId,
+    blow: &Blow,
+    own: DeviceId,
+) -> Result<Vec<Local>> {
     let Blow::Refused(refused) = blow else {
         return Ok(Vec::new());
     };
@@ -255,7 +270,7 @@ fn held_back(transaction: &Transaction<'_>, id: DocumentId, blow: &Blow) -> Resu
         .into_iter()
         .filter(|change| change.state == BoxState::Held)
     {
-        held.push(local(id, unpack(&change.body)?));
+        held.push(local(id, unpack(&change.body)?, own));
     }
     // Only what is refused, and what had followed it.
     let roots: BTreeMap<ChangeHash, Refusal> = refused.clone();
@@ -268,7 +283,7 @@ fn unpack(body: &[u8]) -> Result<Parsed> {
     parse_admitted(body).map_err(|_| Error::Disagreement("unloadable"))
 }
 
-fn local(id: DocumentId, change: Parsed) -> Local {
+fn local(id: DocumentId, change: Parsed, own: DeviceId) -> Local {
     let entry = Content::of(&change).and_then(|content| {
         let entry_id = content.entry_id(id)?;
         let Content::Person { entry, .. } = content else {
@@ -277,7 +292,22 @@ fn local(id: DocumentId, change: Parsed) -> Local {
         let entry = crate::doc::entry::decode(&entry).ok()?;
         Some((entry_id, entry.n, entry.on))
     });
-    Local { change, entry }
+    Local {
+        is_foreign: change.actor.device() != own,
+        change,
+        entry,
+    }
+}
+
+/// Keeps another's change in the box that cannot stand in the document any more.
+fn quarantine(
+    transaction: &Transaction<'_>,
+    id: DocumentId,
+    local: &Local,
+    now: Timestamp,
+) -> Result<()> {
+    let code = Refusal::Quarantined.code();
+    boxes::put(transaction, &boxed(id, local, BoxState::Refused, code, now))
 }
 
 fn boxed(
@@ -292,7 +322,12 @@ fn boxed(
         document,
         hash: local.change.hash,
         entry: local.entry.as_ref().map(|(id, _, _)| *id),
-        n: local.entry.as_ref().map(|(_, n, _)| *n),
+        // Of another's counter this phone has nothing to say.
+        n: local
+            .entry
+            .as_ref()
+            .filter(|_| !local.is_foreign)
+            .map(|(_, n, _)| *n),
         state,
         code: code.to_owned(),
         body: local.change.bytes.clone(),

@@ -72,7 +72,8 @@ impl Simulation {
     }
 }
 
-fn on_phone(store: &Store) -> BTreeSet<EntryId> {
+/// Entries on a phone, in whatever state.
+pub(super) fn on_phone(store: &Store) -> BTreeSet<EntryId> {
     let read = store.read(|connection| {
         let mut entries = BTreeSet::new();
         for id in documents::all(connection)? {
