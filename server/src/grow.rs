@@ -116,6 +116,16 @@ impl Growing {
         self.received.truncate(self.ledger.len());
     }
 
+    /// Whether the entry of a change stands in the document, in whichever change.
+    pub fn has_entry_of(&self, change: &Parsed) -> bool {
+        let document = self.ledger.document();
+        let entry = Content::of(change).and_then(|content| content.entry_id(document));
+        entry.is_some_and(|entry| {
+            let mut links = self.ledger.links().iter();
+            links.any(|link| link.entry.as_ref().is_some_and(|(id, _)| *id == entry))
+        })
+    }
+
     /// Admits a change and adds it.
     pub fn add(
         &mut self,

@@ -140,6 +140,11 @@ fn release(
             left.insert(boxed.hash);
             continue;
         }
+        // Its author has made it again, and that was let in: it stands, and is not let in twice.
+        if growing.has_entry_of(&change) {
+            settle_one(&mut commit, boxed, settled);
+            continue;
+        }
         // The first was looked at; what follows it is judged by its own right.
         let right = if place == 0 {
             RightCheck::Waive
@@ -174,7 +179,6 @@ fn release(
                 continue;
             }
         };
-        commit.settles.push((boxed.device, boxed.hash));
         if let Some(admitted) = admitted {
             commit.fates.push(FateRow {
                 device: boxed.device,
@@ -183,16 +187,22 @@ fn release(
                 fate: "ok".to_owned(),
             });
         }
-        commit.boxed.push(BoxedChange {
-            settled: Some(settled.clone()),
-            ..boxed.clone()
-        });
-        commit.notices.push((boxed.device, outcome(boxed, None)));
+        settle_one(&mut commit, boxed, settled);
     }
     let reading = growing.add_own(app, settled.at);
     growing.verify().map_err(|_| Refusal::Poison)?;
     commit.documents.push(growing.into_commit(&reading));
     Ok(commit)
+}
+
+/// Notes that a held change is part of the record now, and tells its phone.
+fn settle_one(commit: &mut Commit, boxed: &BoxedChange, settled: &Settled) {
+    commit.settles.push((boxed.device, boxed.hash));
+    commit.boxed.push(BoxedChange {
+        settled: Some(settled.clone()),
+        ..boxed.clone()
+    });
+    commit.notices.push((boxed.device, outcome(boxed, None)));
 }
 
 /// Adds a change that a review has released. What follows the one that was looked at comes with it only as far as its author held the

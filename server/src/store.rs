@@ -18,18 +18,18 @@
 
 pub mod conformance;
 pub mod faulty;
+mod identity;
 pub mod memory;
 mod serial;
 pub mod sqlite;
 
-use patrol_core::domain::id::{
-    Actor, ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId, ServerId,
-};
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
+pub use identity::{Identity, NOTICES_BEYOND, NewEpoch};
 pub(crate) use serial::serial;
 
 /// Why an operation could not be done.
@@ -66,63 +66,6 @@ impl std::error::Error for StoreError {}
 
 /// Result of an operation.
 pub type Result<T> = std::result::Result<T, StoreError>;
-
-/// Who the server is. Drawn once, when the database is made.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// For as long as the record lives.
-    pub server: ServerId,
-    /// Since the last jump back.
-    pub epoch: Epoch,
-    /// The server's own device of this epoch.
-    pub device: DeviceId,
-    /// The actor of its ordinary commits in this epoch.
-    pub actor: Actor,
-    /// Marks the case numbers of this epoch; empty in the first.
-    pub number_block: String,
-    /// Key of page tags and certificates. Kept beside the database and in backups.
-    pub page_key: [u8; 32],
-    /// Secret key to which rescue bundles are encrypted (X25519).
-    pub rescue_key: [u8; 32],
-}
-
-/// Notices of a new epoch are numbered from so far above those of the lost one that no phone takes them for known.
-pub const NOTICES_BEYOND: u64 = 1 << 32;
-
-/// Who the server is in a new epoch, drawn anew.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NewEpoch {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// The rest of the server's usual actor.
-    pub suffix: [u8; 8],
-    /// Marks the case numbers.
-    pub number_block: String,
-}
-
-impl Identity {
-    /// The same server in a new epoch.
-    #[must_use]
-    pub fn renewed(&self, new: &NewEpoch) -> Self {
-        let device = DeviceId::new(new.epoch, 0);
-        Self {
-            epoch: new.epoch,
-            device,
-            actor: Actor::new(device, new.suffix),
-            number_block: new.number_block.clone(),
-            ..self.clone()
-        }
-    }
-}
-
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity")
-            .field("server", &self.server)
-            .field("epoch", &self.epoch)
-            .finish_non_exhaustive()
-    }
-}
 
 /// An enrolment.
 #[derive(Clone, PartialEq, Eq, Debug)]
