@@ -123,7 +123,8 @@ CREATE TABLE frames (
     epoch BLOB NOT NULL,
     tag BLOB NOT NULL,
     list BLOB NOT NULL,              -- per change: document 16, hash 32, received_at 8
-    tries INTEGER NOT NULL DEFAULT 0 -- how often it was pushed back in this epoch
+    tries INTEGER NOT NULL DEFAULT 0, -- how often something of it was missing when it was pushed back in this epoch
+    answered INTEGER NOT NULL DEFAULT 0 -- in this epoch: 1 all of it is there, 2 something of it was refused
 ) STRICT;
 
 CREATE TABLE notices (

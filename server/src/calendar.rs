@@ -8,9 +8,9 @@ pub fn year(time: Timestamp) -> i32 {
     local(time).map_or(1970, |date| date.year())
 }
 
-/// Month, day, hour and minute in the city, without anything between.
-pub fn minute(time: Timestamp) -> String {
-    local(time).map_or_else(String::new, |date| date.format("%m%d%H%M").to_string())
+/// Month, day, hour, minute and second in the city, without anything between.
+pub fn second(time: Timestamp) -> String {
+    local(time).map_or_else(String::new, |date| date.format("%m%d%H%M%S").to_string())
 }
 
 /// RFC 3339 with the city's offset.

@@ -112,7 +112,8 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn is_full(&self) -> bool {
-        self.items.len() >= self.terms.page_bytes
+        // Echoes are short, and a page frame must fit into a relic with the bytes of all its changes.
+        self.items.len() >= self.terms.page_bytes || self.count >= limits::PAGE_CHANGES
     }
 
     /// Rows of the feeds after the cursors, in the order of commits. Returns whether all were taken.

@@ -33,9 +33,6 @@ pub fn take_in(app: &App, carrier: DeviceId, payload: &[u8]) -> Result<Outcome, 
     let Ok(relic) = Relic::decode(payload) else {
         return Ok(unread(Unread::Malformed));
     };
-    if relic.bodies.len() > limits::PUSH_FRAME_CHANGES_MAX {
-        return Ok(unread(Unread::Malformed));
-    }
     if relic.list.tag(&app.identity.page_key, relic.epoch) != relic.tag {
         return Ok(unread(Unread::Signature));
     }

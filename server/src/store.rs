@@ -29,7 +29,7 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
-pub use identity::{Identity, NOTICES_BEYOND, NewEpoch};
+pub use identity::{Identity, NewEpoch};
 pub(crate) use serial::serial;
 
 /// Why an operation could not be done.

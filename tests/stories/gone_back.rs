@@ -14,6 +14,7 @@ use patrol_core::sync::seal::{self, PageList};
 use patrol_core::sync::wire::{Fate, Relic, Unread};
 use patrol_server::app::{App, draw_identity};
 use patrol_server::devices::Claim;
+use patrol_server::review::{self, Decision};
 use patrol_server::store::NewEpoch;
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_server::store::sqlite::backup;
@@ -47,6 +48,7 @@ fn begin_epoch(file: &Path) {
         epoch: Epoch([9; 4]),
         suffix: [7; 8],
         number_block: "B".to_owned(),
+        since: patrol_tests::clock::START.plus_ms(10_000_000),
     };
     backup::begin_epoch(file, &new).expect("a new epoch begins");
 }
@@ -319,4 +321,125 @@ fn a_phone_that_was_enrolled_after_the_backup_hands_in_its_work_for_review() {
         token: "another".to_owned(),
     };
     assert!(matches!(devices::take_back(&world.app, &claim), Ok(false)));
+}
+
+#[test]
+fn what_is_restored_twice_from_one_backup_still_tells_its_phones_everything() {
+    let folder = Folder::new("twice").expect("a folder");
+    let (file, backup) = (folder.file("server.db"), folder.file("backup.db"));
+    let mut world = World::new(56);
+    let village = world.villages(INSPECTOR)[0];
+    world.app = open(&file, &world, 2);
+    let phone = phone_of(&world, &world.app, INSPECTOR, 3);
+    let (case, _) = phone.report(village, "桥头垃圾");
+    phone.sync().expect("the server answers");
+    backup::copy(&file, &backup).expect("a backup beside the running server");
+
+    for round in 1..=2 {
+        let copy = folder.file(&format!("restored-{round}.db"));
+        backup::copy(&backup, &copy).expect("a copy of the backup");
+        let new = NewEpoch {
+            epoch: Epoch([round; 4]),
+            suffix: [round; 8],
+            number_block: round.to_string(),
+            since: world.clock.now(),
+        };
+        backup::begin_epoch(&copy, &new).expect("a new epoch begins");
+        world.app = open(&copy, &world, 5);
+        phone.link.lead_to(Arc::clone(&world.app));
+        phone.sync().expect("the server answers");
+        phone.note(case, "一").expect("a note is recorded");
+        end_posts(&world, INSPECTOR);
+        phone.sync().expect("the server answers");
+        // Each time somebody looks at the note, and the phone hears of it.
+        let held = world.held();
+        assert_eq!(held.len(), 1, "round {round}");
+        let person = world.person(DISPATCHER);
+        let refused = Decision::Refuse;
+        review::settle(&world.app, person, case, held[0].hash, refused, "重复").expect("settled");
+        world.clock.advance_ms(60_000);
+        phone.sync().expect("the server answers");
+        let status = phone.replica.status().expect("a look");
+        assert_eq!(
+            (status.held, status.refused),
+            (0, usize::from(round)),
+            "round {round}"
+        );
+    }
+}
+
+#[test]
+fn a_look_finds_what_is_not_as_its_sources_say() {
+    let folder = Folder::new("looked").expect("a folder");
+    let file = folder.file("server.db");
+    let mut world = World::new(57);
+    let village = world.villages(INSPECTOR)[0];
+    world.app = open(&file, &world, 2);
+    let phone = phone_of(&world, &world.app, INSPECTOR, 3);
+    for words in ["一", "二"] {
+        phone.report(village, words);
+    }
+    phone.sync().expect("the server answers");
+    let connection = rusqlite::Connection::open(&file).expect("the file opens");
+    let findings = || {
+        check::check(world.app.store.as_ref())
+            .expect("a look")
+            .findings
+    };
+    let damages = [
+        (
+            "UPDATE documents SET stage = 'closed' WHERE no = 1",
+            "its row is not",
+        ),
+        (
+            "UPDATE documents SET number = NULL WHERE no = 1",
+            "its row is not",
+        ),
+        (
+            "UPDATE scopes SET digest = zeroblob(16) WHERE number = 1",
+            "the digest is not",
+        ),
+        (
+            "UPDATE scopes SET head = head + 1 WHERE number = 1",
+            "the feed ends at",
+        ),
+        (
+            "DELETE FROM feed WHERE scope = 1 AND seq = 1",
+            "does not follow",
+        ),
+        (
+            "UPDATE feed SET ordinal = 0 WHERE scope = 1 AND seq = 1",
+            "does not tell",
+        ),
+        (
+            "DELETE FROM members WHERE document = 1 AND scope = 1",
+            "is in the feeds of",
+        ),
+        ("DELETE FROM fates WHERE n = 1", "the log does not know"),
+        (
+            "UPDATE changes SET body = zeroblob(9) WHERE document = 1 AND ordinal = 0",
+            "cannot be read",
+        ),
+    ];
+    for (sql, what) in damages {
+        assert_eq!(findings(), [] as [String; 0], "before {sql}");
+        let kept = folder.file("kept.db");
+        drop(std::fs::remove_file(&kept));
+        connection
+            .execute("VACUUM INTO ?1", [kept.to_str()])
+            .expect("a copy is kept");
+        assert!(
+            connection.execute(sql, []).expect("it is damaged") > 0,
+            "{sql}"
+        );
+        let found = findings();
+        assert!(
+            found.iter().any(|found| found.contains(what)),
+            "{sql}: {found:?}"
+        );
+        let mut target = rusqlite::Connection::open(&file).expect("the file opens");
+        target
+            .restore("main", &kept, None::<fn(rusqlite::backup::Progress)>)
+            .expect("it is mended");
+    }
 }

@@ -68,6 +68,8 @@ pub const PUSH_FRAME_BYTES_MAX: usize = 128 * 1024;
 pub const PUSH_FRAME_BYTES_MIN: usize = 2 * 1024;
 /// Bytes of a page frame that the server aims at.
 pub const PAGE_FRAME_BYTES: usize = 64 * 1024;
+/// Changes of one page at which the server begins another.
+pub const PAGE_CHANGES: usize = 2_048;
 /// Rows of one feed, or members of one scope, that the server looks at for one page.
 pub const PAGE_ROWS_MAX: usize = 1_024;
 /// Bytes of one frame at most, decompressed: the largest document fits.

@@ -16,7 +16,7 @@ use crate::domain::limits;
 use crate::domain::refusal::Refusal;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState};
-use crate::store::frames::{self, Frame};
+use crate::store::frames::{self, Answer, Frame};
 use crate::store::{documents, enrolment};
 use crate::sync::wire::{Fate, Relic, Unread};
 
@@ -56,9 +56,9 @@ impl Replica {
                 // Asked again after the next round at the earliest.
                 Err(Unread::Epoch) => return Ok(()),
                 Err(Unread::TooMuch) => return Err(Error::SignedOut),
-                // An older server: perhaps a newer one will come.
-                Err(Unread::Newer) => return frames::tried(transaction, id, 1),
-                Err(_) => return frames::tried(transaction, id, limits::RELIC_TRIES_MAX),
+                // An older server: a newer one will come.
+                Err(Unread::Newer) => return Ok(()),
+                Err(_) => return frames::answer(transaction, id, Answer::Refused),
             };
             let own = enrolment::enrolled(transaction)?.device;
             let mut refused: BTreeMap<DocumentId, BTreeMap<ChangeHash, Refusal>> = BTreeMap::new();
@@ -79,11 +79,14 @@ impl Replica {
                 let suffix = self.random();
                 remake::take_up(transaction, document, &Blow::Refused(refused), suffix, now)?;
             }
-            let waits = |fate: &Fate| matches!(fate, Fate::Missing(_) | Fate::Later(_));
-            if fates.iter().any(waits) {
-                frames::tried(transaction, id, 1)
+            if fates.iter().any(|fate| matches!(fate, Fate::Missing(_))) {
+                frames::tried(transaction, id)
+            } else if fates.iter().any(|fate| matches!(fate, Fate::Later(_))) {
+                Ok(())
+            } else if fates.iter().any(|fate| matches!(fate, Fate::Refused(_))) {
+                frames::answer(transaction, id, Answer::Refused)
             } else {
-                frames::forget(transaction, id)
+                frames::answer(transaction, id, Answer::There)
             }
         })
     }

@@ -32,7 +32,7 @@ pub(super) fn numbered(transaction: &Transaction<'_>, ranges: &[(u64, u64)]) -> 
             again = true;
         }
     }
-    for boxed in boxes::all(transaction)? {
+    for boxed in boxes::all(transaction)?.into_iter().rev() {
         if boxed.n.is_some_and(is_missed) {
             again |= unbox(transaction, &boxed)?;
         }
@@ -40,9 +40,9 @@ pub(super) fn numbered(transaction: &Transaction<'_>, ranges: &[(u64, u64)]) -> 
     Ok(again)
 }
 
-/// Puts everything that is held, or was released and has not come, back into the outbox.
+/// Puts everything that is held, or was released and has not come, back into the outbox, the oldest first.
 pub(super) fn held(transaction: &Transaction<'_>) -> Result<()> {
-    for boxed in boxes::all(transaction)? {
+    for boxed in boxes::all(transaction)?.into_iter().rev() {
         unbox(transaction, &boxed)?;
     }
     Ok(())

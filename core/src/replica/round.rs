@@ -10,7 +10,7 @@ use super::push::Pushed;
 use super::remake::{self, Blow};
 use super::{Replica, load, relics, resend};
 use crate::doc::parse;
-use crate::domain::id::{ChangeHash, DocumentId};
+use crate::domain::id::{Actor, ChangeHash, DocumentId};
 use crate::domain::limits;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -38,7 +38,7 @@ impl Replica {
                 error_ms: round_trip_ms / 2,
             });
             if welcome.epoch != enrolment.epoch {
-                begin_epoch(transaction, &enrolment, welcome.epoch)?;
+                begin_epoch(transaction, &enrolment, welcome.epoch, self.random())?;
                 state.scopes_tag = [0; 4];
                 state.relics_due = true;
                 frames::try_anew(transaction)?;
@@ -150,8 +150,11 @@ impl Replica {
             // Where the sums differ, membership cannot be trusted to say what may go.
             if !done.has_more && !differs && !stays_off && is_whole {
                 state.relics_due = state.relics_due && relics::are_due(transaction)?;
-                // While the server may lack what is here, nothing goes.
-                if !state.relics_due {
+                // A revoked phone hears of no scopes in a new epoch.
+                let hears = state.scopes_tag != [0; 4];
+                // While the server may lack what is here, nothing goes; nor from who hears of nothing any more.
+                if !state.relics_due && hears {
+                    frames::forget_answered(transaction)?;
                     documents::evict(transaction)?;
                     documents::drop_doubted(transaction)?;
                 }
@@ -309,10 +312,12 @@ fn apply_notice(
 }
 
 /// The server has jumped back: nothing is placed any more, own work goes back into the outbox, listing begins anew.
+/// Later work begins under a new actor: the lost server may have let in work of the old one that is not here any more.
 fn begin_epoch(
     transaction: &Transaction<'_>,
     enrolment: &Enrolment,
     epoch: crate::domain::id::Epoch,
+    suffix: [u8; 8],
 ) -> Result<()> {
     for id in documents::all(transaction)? {
         let Some(state) = documents::state(transaction, id)? else {
@@ -332,5 +337,7 @@ fn begin_epoch(
     }
     resend::held(transaction)?;
     feed::set_scopes(transaction, &[])?;
-    enrolment::put_epoch(transaction, epoch)
+    let actor = Actor::new(enrolment.device, suffix);
+    documents::forget_actors(transaction)?;
+    enrolment::put_epoch(transaction, epoch, actor)
 }

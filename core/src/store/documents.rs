@@ -220,11 +220,17 @@ pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
     drop_all(transaction, &leaving)
 }
 
+/// New work in every document is done by the install's actor.
+pub fn forget_actors(transaction: &Transaction<'_>) -> Result<()> {
+    transaction.execute("UPDATE documents SET actor = NULL", [])?;
+    Ok(())
+}
+
 /// Lets go of documents that came from the server, that it has not named since it jumped back, and of which nothing is left to do here. Not
-/// while page frames of another epoch are here: the server may lack them.
+/// while page frames of another epoch have no answer: the server may lack them.
 pub fn drop_doubted(transaction: &Transaction<'_>) -> Result<usize> {
     let doubted = "SELECT no FROM documents WHERE confirmed = 0
-        AND NOT EXISTS (SELECT 1 FROM frames WHERE frames.epoch != (SELECT epoch FROM enrolment))
+        AND NOT EXISTS (SELECT 1 FROM frames WHERE frames.answered = 0 AND frames.epoch != (SELECT epoch FROM enrolment))
         AND NOT EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)
         AND EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.received_at IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.state >= 2)

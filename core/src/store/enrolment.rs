@@ -195,11 +195,11 @@ pub fn put_round_state(transaction: &Transaction<'_>, state: &RoundState) -> Res
     Ok(())
 }
 
-/// Keeps the epoch that cursors are of from now on.
-pub fn put_epoch(transaction: &Transaction<'_>, epoch: Epoch) -> Result<()> {
+/// Keeps the epoch that cursors are of from now on, and the actor of this install in it.
+pub fn put_epoch(transaction: &Transaction<'_>, epoch: Epoch, actor: Actor) -> Result<()> {
     transaction.execute(
-        "UPDATE enrolment SET epoch = ?1 WHERE id = 1",
-        params![epoch.0],
+        "UPDATE enrolment SET epoch = ?1, actor = ?2 WHERE id = 1",
+        params![epoch.0, actor.0],
     )?;
     Ok(())
 }

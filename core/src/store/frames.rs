@@ -31,7 +31,7 @@ pub fn put(transaction: &Transaction<'_>, epoch: Epoch, tag: [u8; 16], list: &[u
 
 /// The first frame behind a row that is of another epoch and has not been pushed back too often.
 pub fn next_relic(connection: &Connection, now: Epoch, after: i64) -> Result<Option<Frame>> {
-    let sql = "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND epoch != ?2 AND tries < ?3 ORDER BY id LIMIT 1";
+    let sql = "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND epoch != ?2 AND tries < ?3 AND answered = 0 ORDER BY id LIMIT 1";
     let values = params![after, now.0, limits::RELIC_TRIES_MAX];
     let found = connection.prepare_cached(sql)?.query_row(values, |row| {
         let list: Vec<u8> = row.get(3)?;
@@ -50,21 +50,43 @@ pub fn next_relic(connection: &Connection, now: Epoch, after: i64) -> Result<Opt
     }))
 }
 
-/// A frame has been answered for.
+/// What a server made of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// All of it is there.
+    There,
+    /// Something of it was refused: another epoch may see that otherwise.
+    Refused,
+}
+
+/// Notes what a server made of a frame.
+pub fn answer(transaction: &Transaction<'_>, id: i64, answer: Answer) -> Result<()> {
+    let sql = "UPDATE frames SET answered = ?2 WHERE id = ?1";
+    transaction.execute(sql, params![id, answer as i64 + 1])?;
+    Ok(())
+}
+
+/// Forgets the frames of which all is there: a whole round has told since what of it is this phone's business, in frames of this epoch.
+pub fn forget_answered(transaction: &Transaction<'_>) -> Result<()> {
+    transaction.execute("DELETE FROM frames WHERE answered = 1", [])?;
+    Ok(())
+}
+
+/// Of a frame nothing is missed.
 pub fn forget(transaction: &Transaction<'_>, id: i64) -> Result<()> {
     transaction.execute("DELETE FROM frames WHERE id = ?1", [id])?;
     Ok(())
 }
 
-/// A frame was pushed back so many times more.
-pub fn tried(transaction: &Transaction<'_>, id: i64, times: u32) -> Result<()> {
-    let sql = "UPDATE frames SET tries = tries + ?2 WHERE id = ?1";
-    transaction.execute(sql, params![id, times])?;
+/// A frame was pushed back, and something was missing.
+pub fn tried(transaction: &Transaction<'_>, id: i64) -> Result<()> {
+    let sql = "UPDATE frames SET tries = tries + 1 WHERE id = ?1";
+    transaction.execute(sql, [id])?;
     Ok(())
 }
 
 /// A new epoch: every frame may be asked for.
 pub fn try_anew(transaction: &Transaction<'_>) -> Result<()> {
-    transaction.execute("UPDATE frames SET tries = 0", [])?;
+    transaction.execute("UPDATE frames SET tries = 0, answered = 0", [])?;
     Ok(())
 }

@@ -56,11 +56,8 @@ pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
     if to.exists() {
         return Err(one(format!("{} is there already", to.display())));
     }
-    let unfinished = beside(to, ".unfinished");
-    drop(std::fs::remove_file(&unfinished));
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", to.display()));
-    copies::copy(from, &unfinished).map_err(|error| named(&error))?;
-    copies::look_at(&unfinished).map_err(|error| named(&error))?;
+    let unfinished = copied(from, to)?;
     settle(&unfinished, to).map_err(|error| named(&error))?;
     let bytes = std::fs::metadata(to).map_err(|error| named(&error))?.len();
     Ok(vec![
@@ -72,18 +69,20 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
     let (from, to) = (&errand.from, errand.database.path());
     let named =
         |path: &Path, error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
-    copies::look_at(from).map_err(|error| named(from, &error))?;
     let environment = SystemEnvironment;
     let now = environment.now();
     let new = new_epoch(&environment, now);
-    let unfinished = beside(to, ".unfinished");
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        drop(std::fs::remove_file(beside(&unfinished, suffix)));
+    let is_same = || Some(from.canonicalize().ok()? == to.canonicalize().ok()?);
+    if is_same() == Some(true) {
+        return Err(one("a database is not restored from itself: copy it first"));
     }
-    std::fs::copy(from, &unfinished).map_err(|error| named(&unfinished, &error))?;
+    let unfinished = copied(from, to)?;
     copies::begin_epoch(&unfinished, &new).map_err(|error| named(&unfinished, &error))?;
     let aside = move_aside(errand, to, now)?;
     settle(&unfinished, to).map_err(|error| named(to, &error))?;
+    tracing::warn!(
+        "what was decided since the backup is not in it: revoke lost phones again, look at people, passwords and the directory"
+    );
     Ok(vec![json!({
         "database": to.display().to_string(),
         "epoch": new.epoch.hex(),
@@ -119,7 +118,8 @@ fn new_epoch(environment: &dyn Environment, now: Timestamp) -> NewEpoch {
     NewEpoch {
         epoch: Epoch(epoch),
         suffix,
-        number_block: calendar::minute(now),
+        number_block: calendar::second(now),
+        since: now,
     }
 }
 
@@ -136,11 +136,13 @@ fn move_aside(
     if !errand.replace {
         return Err(one(format!("{path} is there: --replace moves it aside")));
     }
-    if copies::look_at(to).is_ok() && !copies::is_at_rest(to) {
+    if copies::is_in_use(to) {
         return Err(one(format!("a server runs on {path}: stop it first")));
     }
     let aside = beside(to, &format!(".replaced-{}", now.0));
-    for suffix in ["-wal", "-shm", "-journal", ""] {
+    // The file itself stays under its name until the new one takes it: no server finds nothing there and begins anew.
+    std::fs::hard_link(to, &aside).map_err(one)?;
+    for suffix in ["-wal", "-shm", "-journal"] {
         let part = beside(to, suffix);
         if part.exists() {
             std::fs::rename(&part, beside(&aside, suffix)).map_err(one)?;
@@ -149,15 +151,31 @@ fn move_aside(
     Ok(Some(aside))
 }
 
-/// Makes a finished file durable under its name, readable by its owner alone.
-fn settle(unfinished: &Path, name: &Path) -> std::io::Result<()> {
-    let file = File::open(unfinished)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+/// A copy of a database beside the name that it will have, looked through, readable by its owner alone.
+fn copied(from: &Path, name: &Path) -> Result<PathBuf, Faults> {
+    let unfinished = beside(name, ".unfinished");
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        drop(std::fs::remove_file(beside(&unfinished, suffix)));
     }
-    file.sync_all()?;
+    own(&unfinished).map_err(one)?;
+    copies::copy(from, &unfinished).map_err(|error| one(format!("{}: {error}", from.display())))?;
+    copies::look_at(&unfinished)
+        .map_err(|error| one(format!("{}: {error}", unfinished.display())))?;
+    Ok(unfinished)
+}
+
+/// Makes an empty file that nobody else may read.
+fn own(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// Makes a finished file durable under its name.
+fn settle(unfinished: &Path, name: &Path) -> std::io::Result<()> {
+    File::open(unfinished)?.sync_all()?;
     std::fs::rename(unfinished, name)?;
     let folder = name
         .parent()

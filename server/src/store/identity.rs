@@ -1,6 +1,7 @@
 //! Who the server is, for as long as its record lives and within an epoch.
 
 use patrol_core::domain::id::{Actor, DeviceId, Epoch, ServerId};
+use patrol_core::domain::time::Timestamp;
 
 /// Who the server is. Drawn once, when the database is made.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,9 +22,6 @@ pub struct Identity {
     pub rescue_key: [u8; 32],
 }
 
-/// Notices of a new epoch are numbered from so far above those of the lost one that no phone takes them for known.
-pub const NOTICES_BEYOND: u64 = 1 << 32;
-
 /// Who the server is in a new epoch, drawn anew.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewEpoch {
@@ -33,6 +31,9 @@ pub struct NewEpoch {
     pub suffix: [u8; 8],
     /// Marks the case numbers.
     pub number_block: String,
+    /// When it begins, in milliseconds since 1970: the notices of each device are numbered on from there, so that none has the number of one
+    /// that a phone has heard from a lost epoch.
+    pub since: Timestamp,
 }
 
 impl Identity {

@@ -15,8 +15,8 @@ use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
 use super::{
-    Account, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Identity,
-    NOTICES_BEYOND, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
+    Account, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Identity, NewEpoch,
+    Result, ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
 };
 
 /// A store in memory.
@@ -112,7 +112,7 @@ impl MemoryStore {
         state.sessions.clear();
         for device in state.devices.keys() {
             let notices = state.notices.entry(*device).or_default();
-            notices.last = (notices.last / NOTICES_BEYOND + 1) * NOTICES_BEYOND;
+            notices.last = notices.last.max(new.since.0.cast_unsigned());
         }
     }
 

@@ -23,15 +23,17 @@ impl Simulation {
         if self.epochs == 3 {
             return;
         }
-        let Some(copy) = self.server_backup.take() else {
+        let Some(copy) = &self.server_backup else {
             return;
         };
+        let copy = copy.fork();
         let before = self.somewhere();
         self.epochs += 1;
         let new = NewEpoch {
             epoch: Epoch([self.epochs; 4]),
             suffix: self.rng.random(),
             number_block: char::from(b'A' + self.epochs).to_string(),
+            since: self.world.clock.now(),
         };
         self.world.restore(copy, &new);
         for phone in &self.phones {

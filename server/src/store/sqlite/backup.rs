@@ -4,12 +4,12 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use super::schema;
-use crate::store::{Identity, NOTICES_BEYOND, NewEpoch, Result, StoreError};
+use crate::store::{Identity, NewEpoch, Result, StoreError};
 
-/// Writes a whole copy of a database into a new file. Readers and the writer go on.
+/// Writes a whole copy of a database, its log included, into a file that is not there or empty. Readers and the writer go on.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     look_at(from)?;
     let connection = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -37,13 +37,20 @@ pub fn look_at(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether no program has a database open. Its log is written into it and taken away then.
-pub fn is_at_rest(path: &Path) -> bool {
+/// Whether another program has a database open. If none has, its log is written into it and taken away. One that cannot be read can be
+/// used by nobody.
+pub fn is_in_use(path: &Path) -> bool {
     let mode = || -> rusqlite::Result<String> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))
     };
-    mode().is_ok_and(|mode| mode == "delete")
+    match mode() {
+        Ok(mode) => mode != "delete",
+        Err(error) => matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        ),
+    }
 }
 
 /// Begins a new epoch in a database that nobody else uses. What could be used twice or by the wrong person ends: one-time codes and sessions.
@@ -75,8 +82,8 @@ pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
         [],
     )?;
     tx.execute(
-        "UPDATE notice_heads SET last = (last / ?1 + 1) * ?1",
-        [NOTICES_BEYOND.cast_signed()],
+        "UPDATE notice_heads SET last = max(last, ?1)",
+        [new.since.0],
     )?;
     tx.commit()?;
     Ok(())
