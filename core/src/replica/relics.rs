@@ -110,6 +110,19 @@ pub(super) fn are_due(connection: &Connection) -> Result<bool> {
     Ok(frames::next_relic(connection, epoch, 0)?.is_some())
 }
 
+/// A whole round has told, in frames of this epoch, what of the answered frames is this phone's business: those of which nothing is left are
+/// forgotten.
+pub(super) fn forget_told(transaction: &Transaction<'_>) -> Result<()> {
+    let (mut known, mut last) = (BTreeMap::new(), 0);
+    while let Some(frame) = frames::next_answered(transaction, last)? {
+        last = frame.id;
+        if missed(transaction, &frame, &mut known)?.is_empty() {
+            frames::forget(transaction, frame.id)?;
+        }
+    }
+    Ok(())
+}
+
 fn next(transaction: &Transaction<'_>, epoch: Epoch, after: i64) -> Result<Vec<Returned>> {
     let (mut returned, mut total, mut last) = (Vec::new(), 0, after);
     let mut known = BTreeMap::new();

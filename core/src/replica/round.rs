@@ -149,14 +149,17 @@ impl Replica {
             let differs = !differing.is_empty();
             // Where the sums differ, membership cannot be trusted to say what may go.
             if !done.has_more && !differs && !stays_off && is_whole {
-                state.relics_due = state.relics_due && relics::are_due(transaction)?;
+                let was_due = state.relics_due;
+                state.relics_due = was_due && relics::are_due(transaction)?;
                 // A revoked phone hears of no scopes in a new epoch.
                 let hears = state.scopes_tag != [0; 4];
                 // While the server may lack what is here, nothing goes; nor from who hears of nothing any more.
                 if !state.relics_due && hears {
-                    frames::forget_answered(transaction)?;
                     documents::evict(transaction)?;
                     documents::drop_doubted(transaction)?;
+                    if was_due {
+                        relics::forget_told(transaction)?;
+                    }
                 }
             }
             state.synced_at = Some(server_time);

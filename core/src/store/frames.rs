@@ -1,6 +1,6 @@
 //! Page frames as evidence: what the server said it had, and when. They are pushed back when it has gone back in time.
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, params};
 
 use super::bytes;
 use crate::domain::id::Epoch;
@@ -32,7 +32,14 @@ pub fn put(transaction: &Transaction<'_>, epoch: Epoch, tag: [u8; 16], list: &[u
 /// The first frame behind a row that is of another epoch and has not been pushed back too often.
 pub fn next_relic(connection: &Connection, now: Epoch, after: i64) -> Result<Option<Frame>> {
     let sql = "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND epoch != ?2 AND tries < ?3 AND answered = 0 ORDER BY id LIMIT 1";
-    let values = params![after, now.0, limits::RELIC_TRIES_MAX];
+    first(
+        connection,
+        sql,
+        params![after, now.0, limits::RELIC_TRIES_MAX],
+    )
+}
+
+fn first(connection: &Connection, sql: &str, values: impl Params) -> Result<Option<Frame>> {
     let found = connection.prepare_cached(sql)?.query_row(values, |row| {
         let list: Vec<u8> = row.get(3)?;
         let (epoch, tag) = (Epoch(bytes(row, 1)?), bytes(row, 2)?);
@@ -66,10 +73,10 @@ pub fn answer(transaction: &Transaction<'_>, id: i64, answer: Answer) -> Result<
     Ok(())
 }
 
-/// Forgets the frames of which all is there: a whole round has told since what of it is this phone's business, in frames of this epoch.
-pub fn forget_answered(transaction: &Transaction<'_>) -> Result<()> {
-    transaction.execute("DELETE FROM frames WHERE answered = 1", [])?;
-    Ok(())
+/// The first frame behind a row of which all is there.
+pub fn next_answered(connection: &Connection, after: i64) -> Result<Option<Frame>> {
+    let sql = "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND answered = 1 ORDER BY id LIMIT 1";
+    first(connection, sql, [after])
 }
 
 /// Of a frame nothing is missed.
