@@ -375,7 +375,8 @@ class Smoke:
         assert held[0].state == self.patrol.BoxState.HELD and held[0].code == "review", held
         status = self.cadre.status()
         assert (status.held, status.refused, status.outbox) == (1, 0, 0), status
-        expect(self.patrol.PatrolError.NotFound, self.cadre.dismiss, held[0].id)
+        with raises(self.patrol.PatrolError.NotFound):
+            self.cadre.dismiss(held[0].id)
         assert len(self.cadre.boxed()) == 1
         assert self.cadre.notices() == []
 

@@ -281,6 +281,21 @@ fn a_backup_is_taken_beside_the_server_and_restored_when_it_is_gone() {
     let people = errand(&["person", "list", "--database", &database], "").lines;
     let restored = errand(&[&replace[..], &["--database", &database]].concat(), "");
     assert!(restored.ok, "{}", restored.log);
+    assert!(
+        restored.log.contains("revoke lost phones again"),
+        "{}",
+        restored.log
+    );
+    let epoch = restored.lines[0]["epoch"].as_str().expect("an epoch");
+    assert_eq!(epoch.len(), 8);
+    for file in [&database, &backup] {
+        let mode = std::fs::metadata(file).expect("it is there").permissions();
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+            0o600,
+            "{file}"
+        );
+    }
     let aside = restored.lines[0]["moved_aside"].as_str().expect("a file");
     assert!(
         errand(&["check", "--database", aside], "").ok,
@@ -311,4 +326,38 @@ fn a_backup_is_taken_beside_the_server_and_restored_when_it_is_gone() {
         refused.log
     );
     assert!(errand(&["check", "--database", &database], "").ok);
+}
+
+#[test]
+fn a_database_whose_server_was_killed_is_restored_with_its_log() {
+    let trial = Trial::start("with_its_log");
+    let name = ["--name", "管理员01", "--login", "admin"];
+    let set = [&["person", "password"][..], &name].concat();
+    assert!(trial.errand(&set, "eight signs").ok);
+    let Trial { server, database } = trial;
+    // Killed: what was written last lies in the log alone.
+    drop(server);
+    let moved = format!("{database}.moved");
+    for suffix in ["", "-wal", "-shm"] {
+        let from = format!("{database}{suffix}");
+        if std::path::Path::new(&from).exists() {
+            std::fs::copy(&from, format!("{moved}{suffix}")).expect("it is copied");
+        }
+    }
+    let other = format!("{database}.other");
+    let words = ["restore", "--from", &moved, "--database", &other];
+    let restored = errand(&words, "");
+    assert!(restored.ok, "{}", restored.log);
+    // The directory and the account came along; and nothing is restored from itself.
+    let set = [&set[..], &["--database", &other]].concat();
+    assert!(errand(&set, "eight signs").ok);
+    let words = [
+        "restore",
+        "--replace",
+        "--from",
+        &other,
+        "--database",
+        &other,
+    ];
+    assert!(!errand(&words, "").ok);
 }

@@ -182,7 +182,8 @@ fn one_phone_brings_back_what_others_and_the_office_did_and_when() {
 
     // The reporter's phone comes later, had not seen the closing, and has nothing left to bring.
     walker.link.lead_to(Arc::clone(&world.app));
-    sync(&walker);
+    let summary = walker.sync().expect("the server answers");
+    assert_eq!((summary.rounds, summary.pushed), (3, 0));
     for phone in [&walker, &hall] {
         assert_eq!(phone.replica.status().expect("a look").outbox, 0);
         assert_eq!(
