@@ -141,7 +141,10 @@ fn move_aside(
     }
     let aside = beside(to, &format!(".replaced-{}", now.0));
     // The file itself stays under its name until the new one takes it: no server finds nothing there and begins anew.
-    std::fs::hard_link(to, &aside).map_err(one)?;
+    // Where files cannot have two names, it is moved.
+    std::fs::hard_link(to, &aside)
+        .or_else(|_| std::fs::rename(to, &aside))
+        .map_err(one)?;
     for suffix in ["-wal", "-shm", "-journal"] {
         let part = beside(to, suffix);
         if part.exists() {
