@@ -427,7 +427,8 @@ pub trait Store: Send + Sync {
         token: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<Device>>;
-    /// Keeps a device that a lost database had enrolled, under the id that it has. False: that id is known. A token in use is `Broken`.
+    /// Keeps a device that a lost database had enrolled, under the id that it has; its notices are numbered on from the time of that, beyond
+    /// what it can have heard. False: that id is known. A token in use is `Broken`.
     fn take_back(&self, device: &Device, token: [u8; 32]) -> Result<bool>;
     /// The device of a token (its hash, SHA-256), revoked or not.
     fn device_of_token(&self, token: [u8; 32]) -> Result<Option<Device>>;

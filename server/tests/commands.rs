@@ -345,9 +345,12 @@ fn a_database_whose_server_was_killed_is_restored_with_its_log() {
         }
     }
     let other = format!("{database}.other");
+    // A log that was left behind is not the new database's.
+    std::fs::write(format!("{other}-wal"), b"left behind").expect("it is written");
     let words = ["restore", "--from", &moved, "--database", &other];
     let restored = errand(&words, "");
     assert!(restored.ok, "{}", restored.log);
+    assert!(restored.lines[0]["moved_aside"].is_string());
     // The directory and the account came along; and nothing is restored from itself.
     let set = [&set[..], &["--database", &other]].concat();
     assert!(errand(&set, "eight signs").ok);

@@ -58,7 +58,7 @@ impl Replica {
                 Err(Unread::TooMuch) => return Err(Error::SignedOut),
                 // An older server: a newer one will come.
                 Err(Unread::Newer) => return Ok(()),
-                Err(_) => return frames::answer(transaction, id, Answer::Refused),
+                Err(_) => return frames::give_up(transaction, id),
             };
             let own = enrolment::enrolled(transaction)?.device;
             let mut refused: BTreeMap<DocumentId, BTreeMap<ChangeHash, Refusal>> = BTreeMap::new();

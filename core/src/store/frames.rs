@@ -92,6 +92,13 @@ pub fn tried(transaction: &Transaction<'_>, id: i64) -> Result<()> {
     Ok(())
 }
 
+/// A frame is not pushed back again in this epoch, and nothing was made of it.
+pub fn give_up(transaction: &Transaction<'_>, id: i64) -> Result<()> {
+    let sql = "UPDATE frames SET tries = ?2 WHERE id = ?1";
+    transaction.execute(sql, params![id, limits::RELIC_TRIES_MAX])?;
+    Ok(())
+}
+
 /// A new epoch: every frame may be asked for.
 pub fn try_anew(transaction: &Transaction<'_>) -> Result<()> {
     transaction.execute("UPDATE frames SET tries = 0, answered = 0", [])?;

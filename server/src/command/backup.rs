@@ -18,6 +18,9 @@ use crate::host::SystemEnvironment;
 use crate::store::NewEpoch;
 use crate::store::sqlite::backup as copies;
 
+/// What may lie beside a database and belongs to it.
+const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// Copies the database into a new file, also while a server runs on it. Keys and passwords' hashes are inside: keep it as safe as the database.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct BackupErrand {
@@ -53,8 +56,8 @@ pub struct CheckErrand {
 
 pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
     let (from, to) = (errand.database.there()?, &errand.to);
-    if to.exists() {
-        return Err(one(format!("{} is there already", to.display())));
+    if to.exists() || LOGS.iter().any(|suffix| beside(to, suffix).exists()) {
+        return Err(one(format!("{} or its log is there already", to.display())));
     }
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", to.display()));
     let unfinished = copied(from, to)?;
@@ -129,8 +132,11 @@ fn move_aside(
     to: &Path,
     now: Timestamp,
 ) -> Result<Option<PathBuf>, Faults> {
+    let aside = beside(to, &format!(".replaced-{}", now.0));
     if !to.exists() {
-        return Ok(None);
+        // A log without its database would be taken for the new one's.
+        let had_log = move_logs(to, &aside)?;
+        return Ok(had_log.then_some(aside));
     }
     let path = to.display();
     if !errand.replace {
@@ -139,19 +145,26 @@ fn move_aside(
     if copies::is_in_use(to) {
         return Err(one(format!("a server runs on {path}: stop it first")));
     }
-    let aside = beside(to, &format!(".replaced-{}", now.0));
     // The file itself stays under its name until the new one takes it: no server finds nothing there and begins anew.
     // Where files cannot have two names, it is moved.
     std::fs::hard_link(to, &aside)
         .or_else(|_| std::fs::rename(to, &aside))
         .map_err(one)?;
-    for suffix in ["-wal", "-shm", "-journal"] {
+    move_logs(to, &aside)?;
+    Ok(Some(aside))
+}
+
+/// Moves aside what lies beside a database and belongs to it. Returns whether anything did.
+fn move_logs(to: &Path, aside: &Path) -> Result<bool, Faults> {
+    let mut had_any = false;
+    for suffix in LOGS {
         let part = beside(to, suffix);
         if part.exists() {
-            std::fs::rename(&part, beside(&aside, suffix)).map_err(one)?;
+            std::fs::rename(&part, beside(aside, suffix)).map_err(one)?;
+            had_any = true;
         }
     }
-    Ok(Some(aside))
+    Ok(had_any)
 }
 
 /// A copy of a database beside the name that it will have, looked through, readable by its owner alone.

@@ -123,9 +123,17 @@ fn a_device_of_another_database_is_taken_back_once(store: &dyn Store, known: &De
     assert!(matches!(take_back(&back, [20; 32]), Ok(true)));
     assert!(matches!(take_back(&back, [22; 32]), Ok(false)), "once");
     let by_token = store.device_of_token([20; 32]).expect("the store answers");
+    let back_id = back.id;
     assert_eq!(by_token, Some(back));
     let by_token = store.device_of_token([22; 32]).expect("the store answers");
     assert_eq!(by_token, None);
+    let commit = Commit {
+        notices: vec![(back_id, Notice::ReEnrol)],
+        ..Commit::default()
+    };
+    store.commit(&commit).expect("a notice is kept");
+    let told = look(store, |snapshot| snapshot.notices(back_id, 100));
+    assert_eq!(told.len(), 1, "beyond what it had heard");
 }
 
 fn codes_enrol_once(store: &dyn Store) {

@@ -266,6 +266,8 @@ impl Store for MemoryStore {
             }
             state.tokens.insert(token, device.id);
             state.devices.insert(device.id, device.clone());
+            let notices = state.notices.entry(device.id).or_default();
+            notices.last = device.enrolled_at.0.cast_unsigned();
             Ok(true)
         })
     }

@@ -81,6 +81,8 @@ pub(super) fn take_back(tx: &Savepoint<'_>, back: &Device, token: [u8; 32]) -> R
         revoked_at
     ];
     tx.prepare_cached(sql)?.execute(values)?;
+    tx.prepare_cached("INSERT INTO notice_heads (device, last) VALUES (?1, ?2)")?
+        .execute(params![back.id.0, back.enrolled_at.0])?;
     Ok(true)
 }
 
