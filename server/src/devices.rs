@@ -5,7 +5,6 @@
 use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::sync::seal;
-use patrol_core::sync::wire::Status;
 use serde::Serialize;
 
 use crate::app::App;
@@ -55,17 +54,8 @@ pub fn take_back(app: &App, claim: &Claim) -> Result<bool> {
     }
     let now = app.environment.now();
     let back = Device {
-        id: *device,
-        person: *person,
-        public_key: *public_key,
-        enrolled_at: now,
         revoked_at: Some(now),
-        revoked_bytes: 0,
-        revoked_empty: false,
-        seen_at: None,
-        status: Status::default(),
-        n_max: 0,
-        n_told: 0,
+        ..Device::new(*device, *person, *public_key, now)
     };
     let is_back = app.store.take_back(&back, auth::hash_of(token))?;
     if is_back {

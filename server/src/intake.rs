@@ -63,7 +63,8 @@ fn try_take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, S
             return Ok(());
         };
         is_revoked = device.revoked_at.is_some();
-        if has_pushed_too_much(&device, payload.len()) {
+        // Nor anything more once it has handed in everything.
+        if (is_revoked && device.revoked_empty) || is_too_much(&device, payload.len()) {
             judged = Err(Unread::TooMuch);
             return Ok(());
         }
@@ -94,10 +95,10 @@ fn try_take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, S
     })
 }
 
-/// Whether a device may not push so many bytes more: it is revoked, and has handed in everything or as much as we take.
-pub(crate) fn has_pushed_too_much(device: &Device, len: usize) -> bool {
+/// Whether so many bytes more are too much: of a revoked device as much is taken and no more.
+pub(crate) fn is_too_much(device: &Device, len: usize) -> bool {
     let bytes = device.revoked_bytes + len as u64;
-    device.revoked_at.is_some() && (device.revoked_empty || bytes > limits::REVOKED_BYTES_MAX)
+    device.revoked_at.is_some() && bytes > limits::REVOKED_BYTES_MAX
 }
 
 /// Checks the frame's signature over what was read.

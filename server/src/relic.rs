@@ -18,8 +18,8 @@ use patrol_core::sync::wire::{Fate, Later, Relic, Unread};
 
 use crate::app::App;
 use crate::grow::Growing;
-use crate::intake::{Outcome, Pushed, has_pushed_too_much};
-use crate::store::{BoxedAs, BoxedChange, Commit, Device, FateRow, Settled, Snapshot, StoreError};
+use crate::intake::{self, Outcome, Pushed};
+use crate::store::{BoxedAs, BoxedChange, Commit, FateRow, Settled, Snapshot, StoreError};
 
 /// Who settled a review of which the lost server alone knew.
 const NOBODY: PersonId = PersonId([0; 8]);
@@ -46,13 +46,7 @@ pub fn take_in(app: &App, carrier: DeviceId, payload: &[u8]) -> Result<Outcome, 
                 .as_ref()
                 .is_some_and(|device| device.revoked_at.is_some());
             // What was let in before may come from a revoked phone, also after that has said that it has nothing of its own left.
-            is_too_much = device.is_none_or(|device| {
-                let device = Device {
-                    revoked_empty: false,
-                    ..device
-                };
-                has_pushed_too_much(&device, payload.len())
-            });
+            is_too_much = device.is_none_or(|device| intake::is_too_much(&device, payload.len()));
             if !is_too_much {
                 heals = Healing::default();
                 heals.frame(snapshot, &rows, &relic.bodies)?;

@@ -94,6 +94,30 @@ pub struct Device {
     pub n_told: u64,
 }
 
+impl Device {
+    /// A device of which nothing is known but its enrolment.
+    pub fn new(
+        id: DeviceId,
+        person: PersonId,
+        public_key: [u8; 32],
+        enrolled_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            person,
+            public_key,
+            enrolled_at,
+            revoked_at: None,
+            revoked_bytes: 0,
+            revoked_empty: false,
+            seen_at: None,
+            status: Status::default(),
+            n_max: 0,
+            n_told: 0,
+        }
+    }
+}
+
 /// An admitted change as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredChange {

@@ -111,7 +111,7 @@ impl Story {
         // I5: what the server has of a phone's is on that phone.
         for name in &self.names {
             let phone = &self.world.phones[name];
-            let here = held::entries(phone.replica.store());
+            let here = audit::entries_on_phone(phone.replica.store());
             let missing: Vec<EntryId> = held::of_device(self.world.store.inner(), phone.device())
                 .difference(&here)
                 .copied()

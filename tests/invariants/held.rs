@@ -86,28 +86,6 @@ fn waiting(store: &Store) -> BTreeSet<EntryId> {
     read.expect("a look")
 }
 
-/// Every entry on a phone: in documents, waiting, or in a box.
-pub(super) fn entries(store: &Store) -> BTreeSet<EntryId> {
-    let read = store.read(|connection| {
-        let mut entries = BTreeSet::new();
-        for id in documents::all(connection)? {
-            let Some(state) = documents::state(connection, id)? else {
-                continue;
-            };
-            for row in changes::of_document(connection, state.number)? {
-                entries.extend(audit::entry_of(id, &row.body));
-            }
-        }
-        entries.extend(
-            boxes::all(connection)?
-                .into_iter()
-                .filter_map(|change| change.entry),
-        );
-        Ok(entries)
-    });
-    read.expect("a look")
-}
-
 /// Documents of which a phone's cursors say that more of them is here than is.
 pub(super) fn promised_and_not_here(store: &Store, app: &App) -> Vec<String> {
     let scopes = store.read(feed::scopes).expect("a look");

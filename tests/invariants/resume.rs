@@ -138,7 +138,7 @@ fn any_prefix_of_a_round_then_a_crash_then_the_rest_leaves_the_same_work() {
                 let whole = on(copy(), &fork(world), world, like, page_bytes);
                 whole.sync().expect("the server answers");
                 let expected = held::shown(&whole);
-                let before = held::entries(like.replica.store());
+                let before = audit::entries_on_phone(like.replica.store());
                 for cut in cuts(frames) {
                     let what = format!(
                         "seed {seed}, phone {number}, pages of {page_bytes}, cut after {cut} of {frames}"
@@ -152,7 +152,7 @@ fn any_prefix_of_a_round_then_a_crash_then_the_rest_leaves_the_same_work() {
                         Vec::<String>::new(),
                         "{what}"
                     );
-                    let mut here = held::entries(part.replica.store());
+                    let mut here = audit::entries_on_phone(part.replica.store());
                     here.extend(audit::entries_of_sound(&app).expect("the server is sound"));
                     let gone: Vec<_> = before.difference(&here).collect();
                     let was: Vec<String> = gone

@@ -31,22 +31,34 @@ fn forge(phone: &Phone, world: &World, case: DocumentId) {
     written.unwrap();
 }
 
-/// Each change goes in a frame of its own.
-fn make_frames_small(phone: &Phone) {
+/// A case that the server has.
+fn begun(world: &mut World) -> DocumentId {
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
+    world.phone(INSPECTOR).sync().unwrap();
+    case
+}
+
+/// A case with two notes that are still on the phone, each to go in a frame of its own, when their author loses his posts.
+fn two_notes_of_one_who_left(world: &mut World) -> DocumentId {
+    let case = begun(world);
+    let phone = &world.phones[INSPECTOR];
+    phone.note(case, "一").unwrap();
+    phone.note(case, "二").unwrap();
     let small = phone.replica.store().write(|transaction| {
         let mut state = enrolment::round_state(transaction)?;
         state.frame_bytes = 1;
         enrolment::put_round_state(transaction, &state)
     });
     small.unwrap();
+    end_posts(world, INSPECTOR);
+    case
 }
 
 #[test]
 fn what_is_recorded_before_the_next_round_is_no_fork_of_what_was_made_again_behind_a_held_deed() {
     let mut world = World::new(91);
-    let village = world.villages(INSPECTOR)[0];
-    let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
-    world.phone(INSPECTOR).sync().unwrap();
+    let case = begun(&mut world);
     let phone = &world.phones[INSPECTOR];
     phone.note(case, "一").unwrap();
     forge(phone, &world, case);
@@ -80,14 +92,8 @@ fn what_is_recorded_before_the_next_round_is_no_fork_of_what_was_made_again_behi
 #[test]
 fn a_follower_that_was_let_in_comes_back_as_an_echo_though_it_waits_in_the_box() {
     let mut world = World::new(92);
-    let village = world.villages(INSPECTOR)[0];
-    let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
-    world.phone(INSPECTOR).sync().unwrap();
+    let case = two_notes_of_one_who_left(&mut world);
     let phone = &world.phones[INSPECTOR];
-    phone.note(case, "一").unwrap();
-    phone.note(case, "二").unwrap();
-    make_frames_small(phone);
-    end_posts(&world, INSPECTOR);
     // The first is held, and the phone knows; that the second is held behind it gets lost on the way.
     for frames in [2, 1] {
         phone.link.cut_after(frames);
@@ -113,14 +119,8 @@ fn a_follower_that_was_let_in_comes_back_as_an_echo_though_it_waits_in_the_box()
 #[test]
 fn a_held_deed_that_the_server_has_lost_goes_back_when_what_follows_it_finds_it_missing() {
     let mut world = World::new(93);
-    let village = world.villages(INSPECTOR)[0];
-    let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
-    world.phone(INSPECTOR).sync().unwrap();
+    two_notes_of_one_who_left(&mut world);
     let phone = &world.phones[INSPECTOR];
-    phone.note(case, "一").unwrap();
-    phone.note(case, "二").unwrap();
-    make_frames_small(phone);
-    end_posts(&world, INSPECTOR);
     world.store.break_next(Call::Commit, Break::Lie);
     phone.link.cut_after(2);
     phone.sync().unwrap_err();

@@ -67,6 +67,18 @@ fn phone_of(world: &World, app: &Arc<App>, name: &str, seed: u64) -> Phone {
     }
 }
 
+/// A server on a file of the folder with one case, a phone that has it, and a backup beside the running server.
+fn backed_up(folder: &Folder, world: &mut World) -> (Phone, DocumentId) {
+    let file = folder.file("server.db");
+    let village = world.villages(INSPECTOR)[0];
+    world.app = open(&file, world, 2);
+    let phone = phone_of(world, &world.app, INSPECTOR, 3);
+    let (case, _) = phone.report(village, "桥头垃圾");
+    phone.sync().expect("the server answers");
+    backup::copy(&file, &folder.file("backup.db")).expect("a backup");
+    (phone, case)
+}
+
 fn entries(app: &App) -> std::collections::BTreeSet<EntryId> {
     audit::entries_of_sound(app).expect("feeds and documents are sound")
 }
@@ -202,14 +214,9 @@ fn one_phone_brings_back_what_others_and_the_office_did_and_when() {
 #[test]
 fn what_was_held_when_the_server_was_lost_is_held_again() {
     let folder = Folder::new("held-again").expect("a folder");
-    let (file, backup) = (folder.file("server.db"), folder.file("backup.db"));
+    let backup = folder.file("backup.db");
     let mut world = World::new(53);
-    let village = world.villages(INSPECTOR)[0];
-    world.app = open(&file, &world, 2);
-    let phone = phone_of(&world, &world.app, INSPECTOR, 3);
-    let (case, _) = phone.report(village, "桥头垃圾");
-    phone.sync().expect("the server answers");
-    backup::copy(&file, &backup).expect("a backup beside the running server");
+    let (phone, case) = backed_up(&folder, &mut world);
 
     for words in ["一", "二"] {
         phone.note(case, words).expect("a note is recorded");
@@ -327,14 +334,9 @@ fn a_phone_that_was_enrolled_after_the_backup_hands_in_its_work_for_review() {
 #[test]
 fn what_is_restored_twice_from_one_backup_still_tells_its_phones_everything() {
     let folder = Folder::new("twice").expect("a folder");
-    let (file, backup) = (folder.file("server.db"), folder.file("backup.db"));
+    let backup = folder.file("backup.db");
     let mut world = World::new(56);
-    let village = world.villages(INSPECTOR)[0];
-    world.app = open(&file, &world, 2);
-    let phone = phone_of(&world, &world.app, INSPECTOR, 3);
-    let (case, _) = phone.report(village, "桥头垃圾");
-    phone.sync().expect("the server answers");
-    backup::copy(&file, &backup).expect("a backup beside the running server");
+    let (phone, case) = backed_up(&folder, &mut world);
 
     for round in 1..=2 {
         let copy = folder.file(&format!("restored-{round}.db"));

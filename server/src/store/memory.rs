@@ -170,19 +170,7 @@ impl State {
         self.device_number =
             number.ok_or_else(|| StoreError::Broken("no device number is left".to_owned()))?;
         let id = DeviceId::new(self.identity.epoch, self.device_number);
-        let device = Device {
-            id,
-            person,
-            public_key,
-            enrolled_at: now,
-            revoked_at: None,
-            revoked_bytes: 0,
-            revoked_empty: false,
-            seen_at: None,
-            status: Status::default(),
-            n_max: 0,
-            n_told: 0,
-        };
+        let device = Device::new(id, person, public_key, now);
         self.codes.remove(&code);
         self.tokens.insert(token, id);
         self.devices.insert(id, device);

@@ -6,11 +6,10 @@ use patrol_core::doc::compose::Content;
 use patrol_core::doc::document;
 use patrol_core::doc::parse::parse_admitted;
 use patrol_core::domain::id::{DocumentId, EntryId};
-use patrol_core::domain::place::Scope;
-use patrol_core::sync::seal::Digest;
+use patrol_core::store::{Store, boxes, changes, documents};
 use patrol_server::app::App;
+use patrol_server::check;
 use patrol_server::grow::Growing;
-use patrol_server::store::{FeedEvent, Snapshot};
 
 use super::Simulation;
 use super::faults::unsent;
@@ -21,6 +20,25 @@ pub fn entry_of(document: DocumentId, body: &[u8]) -> Option<EntryId> {
         .ok()
         .and_then(|change| Content::of(&change))
         .and_then(|content| content.entry_id(document))
+}
+
+/// Entries on a phone, in whatever state: in documents, waiting, or in a box.
+pub fn entries_on_phone(store: &Store) -> BTreeSet<EntryId> {
+    let read = store.read(|connection| {
+        let mut entries = BTreeSet::new();
+        for id in documents::all(connection)? {
+            let Some(state) = documents::state(connection, id)? else {
+                continue;
+            };
+            for row in changes::of_document(connection, state.number)? {
+                entries.extend(entry_of(id, &row.body));
+            }
+        }
+        let boxed = boxes::all(connection)?.into_iter();
+        entries.extend(boxed.filter_map(|change| change.entry));
+        Ok(entries)
+    });
+    read.expect("a look")
 }
 
 /// What the server holds of a document.
@@ -66,19 +84,13 @@ fn on_server(app: &App) -> Result<BTreeMap<DocumentId, OnServer>, String> {
     Ok(server)
 }
 
-/// Every feed and every document: by itself, beside the digests, and by Automerge.
+/// Everything derived beside its sources, and every document by Automerge.
 fn is_sound(app: &App, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {
-    let mut checked = Ok(());
-    app.store
-        .read(&mut |snapshot| {
-            checked = feeds_are_sound(snapshot, server);
-            Ok(())
-        })
-        .map_err(|error| error.to_string())?;
-    checked?;
+    let report = check::check(app.store.as_ref()).map_err(|error| error.to_string())?;
+    if let Some(finding) = report.findings.first() {
+        return Err(finding.clone());
+    }
     for (id, of) in server {
-        document::verify(&of.growing.ledger)
-            .map_err(|_| format!("document {id} does not load again"))?;
         match document::agrees_with_automerge(&of.growing.ledger) {
             Ok(true) => {}
             _ => return Err(format!("document {id} reads otherwise by Automerge")),
@@ -194,61 +206,4 @@ fn carriers(server: &BTreeMap<DocumentId, OnServer>) -> BTreeMap<EntryId, usize>
         }
     }
     carriers
-}
-
-/// Feeds have no gaps, follow each document's graph, and their digests are the sums over their members.
-fn feeds_are_sound(
-    snapshot: &dyn Snapshot,
-    server: &BTreeMap<DocumentId, OnServer>,
-) -> Result<(), String> {
-    let mut sums: BTreeMap<Scope, Digest> = BTreeMap::new();
-    let mut scopes: BTreeSet<Scope> = BTreeSet::new();
-    for (id, held) in server.iter().filter(|(_, held)| !held.growing.is_empty()) {
-        let reading = held.growing.read();
-        let digest = Digest::of(*id, &held.growing.ledger.head_hashes());
-        for scope in reading.case.scopes {
-            scopes.insert(scope);
-            if !held.is_in_feeds {
-                continue;
-            }
-            let sum = sums.entry(scope).or_default();
-            *sum = sum.with(digest);
-        }
-    }
-    let text = |error: patrol_server::store::StoreError| error.to_string();
-    for scope in scopes {
-        let row = snapshot
-            .scope(scope)
-            .map_err(text)?
-            .ok_or_else(|| format!("{scope:?} has no row"))?;
-        if row.digest != sums.get(&scope).copied().unwrap_or_default() {
-            return Err(format!(
-                "{scope:?}: the digest is not the sum over its members"
-            ));
-        }
-        let rows = snapshot
-            .feed(row.number, 0, usize::MAX >> 8)
-            .map_err(text)?;
-        let mut next: BTreeMap<DocumentId, u64> = BTreeMap::new();
-        for (place, row) in rows.iter().enumerate() {
-            if row.seq != place as u64 + 1 {
-                return Err(format!(
-                    "{scope:?}: row {} stands at place {}",
-                    row.seq,
-                    place + 1
-                ));
-            }
-            let is_sound = match row.event {
-                FeedEvent::Join(ordinal) => next.insert(row.document, ordinal + 1).is_none(),
-                FeedEvent::Change(ordinal) => {
-                    next.insert(row.document, ordinal + 1) == Some(ordinal)
-                }
-                FeedEvent::Leave => next.remove(&row.document).is_some(),
-            };
-            if !is_sound {
-                return Err(format!("{scope:?}: row {} does not follow", row.seq));
-            }
-        }
-    }
-    Ok(())
 }

@@ -158,7 +158,7 @@ impl Simulation {
         let before_it = (self.epochs > 0).then(|| self.somewhere());
         // What the older copy has yet to hand in, and had made again meanwhile, comes a second time from its own past.
         self.twice.extend(unsent(&copy));
-        self.past.extend(super::restored::on_phone(&copy));
+        self.past.extend(super::audit::entries_on_phone(&copy));
         let unsent = unsent(self.phones[phone].replica.store());
         let before = self.gone.len();
         self.gone

@@ -5,13 +5,12 @@
 use std::collections::BTreeSet;
 
 use patrol_core::domain::id::{EntryId, Epoch};
-use patrol_core::store::{Store, boxes, changes, documents};
 use patrol_server::grow::Growing;
 use patrol_server::store::NewEpoch;
 use rand::Rng as _;
 
 use super::Simulation;
-use super::audit::entry_of;
+use super::audit::{entries_on_phone, entry_of};
 
 impl Simulation {
     pub(super) fn back_up_server(&mut self) {
@@ -60,7 +59,7 @@ impl Simulation {
         });
         looked.expect("the model answers");
         for phone in &self.phones {
-            entries.extend(on_phone(phone.replica.store()));
+            entries.extend(entries_on_phone(phone.replica.store()));
         }
         entries
     }
@@ -72,23 +71,4 @@ impl Simulation {
             self.gone.extend(before.difference(&after));
         }
     }
-}
-
-/// Entries on a phone, in whatever state.
-pub(super) fn on_phone(store: &Store) -> BTreeSet<EntryId> {
-    let read = store.read(|connection| {
-        let mut entries = BTreeSet::new();
-        for id in documents::all(connection)? {
-            let Some(state) = documents::state(connection, id)? else {
-                continue;
-            };
-            for row in changes::of_document(connection, state.number)? {
-                entries.extend(entry_of(id, &row.body));
-            }
-        }
-        let boxed = boxes::all(connection)?.into_iter();
-        entries.extend(boxed.filter_map(|change| change.entry));
-        Ok(entries)
-    });
-    read.unwrap_or_default()
 }
