@@ -189,9 +189,12 @@ fn release(
         }
         settle_one(&mut commit, boxed, settled);
     }
-    let reading = growing.add_own(app, settled.at);
-    growing.verify().map_err(|_| Refusal::Poison)?;
-    commit.documents.push(growing.into_commit(&reading));
+    // Where all of it stands already, nothing happens to the case: one that has left its feeds stays out of them.
+    if growing.has_grown() {
+        let reading = growing.add_own(app, settled.at);
+        growing.verify().map_err(|_| Refusal::Poison)?;
+        commit.documents.push(growing.into_commit(&reading));
+    }
     Ok(commit)
 }
 

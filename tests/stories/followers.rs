@@ -1,13 +1,15 @@
 //! What a phone records while earlier work of its own is held: it follows, it is made again, and it comes back once.
 
+use patrol_core::doc::compose::{Content, compose};
 use patrol_core::domain::action::Action;
-use patrol_core::domain::id::DocumentId;
+use patrol_core::domain::id::{Actor, DocumentId};
 use patrol_core::replica::SyncState;
 use patrol_core::store::changes::ChangeState;
 use patrol_core::store::{changes, documents, enrolment};
+use patrol_core::sync::wire::Fate;
 use patrol_server::review::{self, Decision};
 use patrol_server::store::faulty::{Break, Call};
-use patrol_tests::pushing::{change_of, entry_of, ledger_of};
+use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
 
 use super::late_work::end_posts;
@@ -136,4 +138,42 @@ fn a_held_deed_that_the_server_has_lost_goes_back_when_what_follows_it_finds_it_
     let status = phone.replica.status().unwrap();
     assert_eq!((status.held, status.outbox), (2, 0));
     assert_eq!(world.held().len(), 2);
+}
+
+#[test]
+fn a_held_deed_that_was_let_in_otherwise_is_settled_and_not_let_in_twice() {
+    let mut world = World::new(96);
+    let case = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let ledger = ledger_of(phone, case);
+    let village = world.villages(INSPECTOR)[0].unit();
+    let entry = entry_of(phone, &ledger, Action::Note.code(), village, 2);
+    let first = change_of(phone, &ledger, &entry, &[]);
+    // Made again by the same phone, as after a refusal in another history of the server.
+    let content = Content::person(&entry, Vec::new());
+    let actor = Actor::new(phone.device(), [9; 8]);
+    let again = compose(&ledger, actor, &ledger.head_hashes(), &content).unwrap();
+    end_posts(&world, INSPECTOR);
+    let fates = push(&world.app, phone, &[(case, first.bytes)]);
+    assert_eq!(fates, Ok(vec![Fate::Review]));
+    world.app.put_directory(city()).unwrap();
+    let fates = push(&world.app, phone, &[(case, again.bytes)]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+
+    let changes = || {
+        let mut changes = 0;
+        let read = world.app.store.read(&mut |snapshot| {
+            changes = snapshot
+                .document(case)?
+                .map_or(0, |stored| stored.changes.len());
+            Ok(())
+        });
+        read.unwrap();
+        changes
+    };
+    let before = changes();
+    let (person, held) = (world.person(DISPATCHER), world.held());
+    let released = Decision::Release;
+    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    assert_eq!((changes(), world.held().len()), (before, 0));
 }

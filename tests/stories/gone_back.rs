@@ -111,11 +111,14 @@ fn a_server_that_has_gone_back_in_time_gets_the_phones_own_work_again() {
     phone.sync().expect("the server answers");
     assert_eq!(phone.replica.status().expect("a look").outbox, 0);
 
+    let actor = enrolment_of(&phone).actor;
     begin_epoch(&backup);
     let app = open(&backup, &world, 5);
     assert_eq!(entries(&app), [reported].into());
     phone.link.lead_to(Arc::clone(&app));
     phone.sync().expect("the server answers");
+    // The lost server may have let in work of the old actor that is nowhere any more.
+    assert_ne!(enrolment_of(&phone).actor, actor);
     // Also the note that rests on the number which the lost server had given.
     assert_eq!(entries(&app), [reported, noted, opened, resting].into());
     let report = check::check(app.store.as_ref()).expect("a look");
