@@ -8,6 +8,7 @@ use std::collections::btree_map::Entry;
 use rusqlite::Connection;
 
 use super::Replica;
+use super::relics::Returned;
 use crate::cbor::Writer;
 use crate::doc::ledger::Ledger;
 use crate::doc::parse::{self, Parsed};
@@ -62,7 +63,6 @@ pub(super) struct PushPlan {
 }
 
 /// What is pushed in one request.
-#[derive(Default)]
 struct Load {
     frames: Vec<Vec<u8>>,
     pushed: Vec<Pushed>,
@@ -72,16 +72,35 @@ struct Load {
     has_more: bool,
 }
 
+impl Load {
+    /// What goes back, perhaps nothing, and nothing of the outbox: that is for a later round.
+    fn of_relics(returned: Vec<Returned>, after: i64) -> Self {
+        let mut load = Self {
+            frames: Vec::new(),
+            pushed: Vec::new(),
+            relics: Vec::new(),
+            last: after,
+            has_more: true,
+        };
+        for relic in returned {
+            load.frames.push(relic.payload);
+            load.pushed.push(relic.pushed);
+            load.relics.push(relic.id);
+        }
+        load
+    }
+}
+
 impl Replica {
     /// Prepares a request: hello, and as much as one request carries of what goes back to a server that has lost it, else of the outbox. The
     /// plan is moved on.
     pub(super) fn prepare(&self, plan: &mut PushPlan) -> Result<Prepared> {
-        let returned = if plan.listens {
-            Vec::new()
+        let relics = if plan.listens {
+            Some(Load::of_relics(Vec::new(), plan.after))
         } else {
-            self.relics(plan.relics_after)?
+            let returned = self.relics(plan.relics_after)?;
+            (!returned.is_empty()).then(|| Load::of_relics(returned, plan.after))
         };
-        let relics_last = returned.last().map_or(plan.relics_after, |relic| relic.id);
         let status = Status {
             free_bytes: self.environment.free_bytes(),
             ..Status::default()
@@ -89,22 +108,9 @@ impl Replica {
         self.store.read(|connection| {
             let enrolment = enrolment::enrolled(connection)?;
             let state = enrolment::round_state(connection)?;
-            let load = if plan.listens {
-                Load {
-                    last: plan.after,
-                    has_more: true,
-                    ..Load::default()
-                }
-            } else if returned.is_empty() {
-                push_frames(connection, &enrolment, state.frame_bytes, *plan)?
-            } else {
-                Load {
-                    frames: returned.iter().map(|relic| relic.payload.clone()).collect(),
-                    pushed: returned.iter().map(|relic| relic.pushed.clone()).collect(),
-                    relics: returned.iter().map(|relic| relic.id).collect(),
-                    last: plan.after,
-                    has_more: true,
-                }
+            let load = match relics {
+                Some(load) => load,
+                None => push_frames(connection, &enrolment, state.frame_bytes, *plan)?,
             };
             let hello = Hello {
                 protocol: wire::PROTOCOL,
@@ -118,7 +124,8 @@ impl Replica {
                 status: status_to_tell(connection, &state, status)?,
                 last_n: enrolment::last_n(connection)?,
             };
-            (plan.after, plan.relics_after, plan.listens) = (load.last, relics_last, false);
+            (plan.after, plan.listens) = (load.last, false);
+            plan.relics_after = load.relics.last().copied().unwrap_or(plan.relics_after);
             Ok(Prepared {
                 hello,
                 frames: load.frames,
