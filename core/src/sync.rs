@@ -6,6 +6,7 @@ pub mod directory;
 pub mod frame;
 #[cfg(feature = "device")]
 pub mod http;
+pub mod rescue;
 pub mod seal;
 pub mod session;
 pub mod strip;

@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod clock;
 pub mod demo;
+pub mod fixture;
 pub mod link;
 pub mod proxy;
 pub mod pushing;

@@ -24,7 +24,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::simulation::Mutation;
-use reply::Reply;
+pub(crate) use reply::Reply;
 
 /// What happens to one exchange.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -18,7 +18,7 @@ use patrol_core::replica::{Cancel, Deed, Environment as _, Replica, Summary};
 use patrol_core::store::Store;
 use patrol_core::store::enrolment::{self, Enrolment};
 use patrol_core::store::feed;
-use patrol_core::sync::seal;
+use patrol_core::sync::{rescue, seal};
 use patrol_server::app::{App, draw_identity};
 use patrol_server::auth;
 use patrol_server::directory::{synthetic_people, zhuhai};
@@ -316,7 +316,7 @@ pub fn enrol_into(app: &App, store: &Store, machine: &Machine, person: PersonId,
         person_name: name.to_owned(),
         token,
         seed,
-        rescue_key: [0; 32],
+        rescue_key: rescue::public_key(&app.identity.rescue_key),
         certificate: seal::certificate(
             &app.identity.page_key,
             device,

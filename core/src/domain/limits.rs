@@ -108,6 +108,14 @@ pub const LOG_ROWS: usize = 1_000;
 pub const RESEND_RANGES_MAX: usize = 64;
 /// Times that a device pushes one page frame back in an epoch.
 pub const RELIC_TRIES_MAX: u32 = 8;
+/// Bytes of the changes in one piece of a rescue bundle at which another begins.
+pub const PIECE_BYTES: usize = 64 * 1024;
+/// Bytes of one such piece at most, opened: some hundred changes of the largest size.
+pub const PIECE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of one rescue bundle at most.
+pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Times that a device hands one piece of another's rescue bundle in that cannot be taken yet.
+pub const PIECE_TRIES_MAX: u32 = 8;
 /// Milliseconds before the first retry of a failed round, at most.
 pub const RETRY_MS_FIRST: u64 = 2_000;
 /// Milliseconds before any retry, at most.

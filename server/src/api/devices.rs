@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{DeviceId, PersonId};
-use patrol_core::sync::seal;
+use patrol_core::sync::{rescue, seal};
 use serde::{Deserialize, Serialize};
 
 use super::extract::{Body, Named};
@@ -114,8 +114,7 @@ pub(super) async fn enrol(
         )?;
         let device = enrolled.ok_or(ApiError::Forbidden("bad_code"))?;
         let identity = &app.identity;
-        let rescue_key =
-            x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(identity.rescue_key));
+        let rescue_key = rescue::public_key(&identity.rescue_key);
         let name = app
             .known()
             .directory
@@ -128,7 +127,7 @@ pub(super) async fn enrol(
             person: device.person.hex(),
             person_name: name.unwrap_or_default(),
             token,
-            rescue_key: json::hex(rescue_key.as_bytes()),
+            rescue_key: json::hex(&rescue_key),
             certificate: json::hex(&seal::certificate(
                 &identity.page_key,
                 device.id,

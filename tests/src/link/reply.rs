@@ -3,7 +3,7 @@
 use patrol_core::sync::transport::{Response, Unreachable, Waiting};
 
 /// A response.
-pub(super) struct Reply {
+pub(crate) struct Reply {
     status: u16,
     content_type: &'static str,
     pub(super) body: Vec<u8>,
@@ -13,7 +13,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
+    pub(crate) fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
         Self {
             status: 200,
             content_type,
