@@ -16,6 +16,8 @@ mod moved_beat;
 mod moving;
 mod one_case;
 mod phone_calls;
+mod rescue;
 mod retired;
 mod tally;
+mod upgraded;
 mod wrong_sums;

@@ -2,11 +2,13 @@
 
 use patrol_core::domain::case::{Category, CategoryKind};
 use patrol_core::domain::directory::{self, CategoryKey};
-use patrol_core::domain::id::{DocumentId, PersonId};
+use patrol_core::domain::id::{DeviceId, DocumentId, DraftId, PersonId};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::replica;
+use patrol_core::store::drafts;
+use patrol_core::store::pieces::CarriedBundle;
 use patrol_core::sync::wire;
 
 use crate::plain::{TownRow, UnitRow, VillageRow};
@@ -46,6 +48,63 @@ impl From<replica::DeviceStatus> for DeviceStatus {
             failures: status.failures,
             last_error: status.last_error,
             entries_made: status.n,
+        }
+    }
+}
+
+/// What a person has begun to write.
+#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
+pub struct Draft {
+    /// Names it.
+    pub id: DraftId,
+    /// The case that it is about; none: a new one.
+    pub case_id: Option<DocumentId>,
+    /// What the app kept.
+    pub form: Vec<u8>,
+    /// When it was last changed, by the phone's clock.
+    pub changed_at: Timestamp,
+}
+
+impl From<drafts::Draft> for Draft {
+    fn from(draft: drafts::Draft) -> Self {
+        Self {
+            id: draft.id,
+            case_id: draft.document,
+            form: draft.form,
+            changed_at: draft.changed_at,
+        }
+    }
+}
+
+/// Another phone's rescue bundle that this one carries, or has carried.
+#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
+pub struct Carried {
+    /// Whose work it is.
+    pub device: DeviceId,
+    /// When it was made, by that phone's clock.
+    pub made_at: Timestamp,
+    /// When it came here.
+    pub taken_at: Timestamp,
+    /// How many of its pieces were whole.
+    pub pieces: u64,
+    /// How many were not: fetch the file again.
+    pub damaged: u64,
+    /// Pieces that the server has not taken yet; 0 when all is handed in.
+    pub waiting: u64,
+    /// Why some of these will never be taken.
+    pub refused: Option<String>,
+}
+
+impl From<CarriedBundle> for Carried {
+    fn from(bundle: CarriedBundle) -> Self {
+        Self {
+            device: bundle.device,
+            made_at: bundle.made_at,
+            taken_at: bundle.taken_at,
+            pieces: bundle.pieces,
+            damaged: bundle.damaged,
+            waiting: bundle.waiting,
+            refused: bundle.refused.map(|(_, code)| code),
         }
     }
 }

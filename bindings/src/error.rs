@@ -25,6 +25,8 @@ pub enum PatrolError {
     SignedOut,
     /// The enrolment code is wrong, used or too old: ask for another.
     BadCode,
+    /// Not a rescue bundle for this phone's server: fetch the file again.
+    BadBundle,
     /// This file is not enrolled yet: show the enrolment screen.
     NotEnrolled,
     /// This file is enrolled already; another enrolment needs a file of its own. The code was not used.
@@ -77,6 +79,7 @@ impl From<Error> for PatrolError {
             Error::Offline { retry_after_ms } => Self::Offline { retry_after_ms },
             Error::SignedOut => Self::SignedOut,
             Error::BadCode => Self::BadCode,
+            Error::BadBundle => Self::BadBundle,
             Error::NotEnrolled => Self::NotEnrolled,
             Error::AlreadyEnrolled => Self::AlreadyEnrolled,
             Error::UpdateNeeded => Self::UpdateNeeded,

@@ -25,14 +25,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::{Action, DocumentKind};
 use patrol_core::domain::case::Category;
-use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::id::{DocumentId, DraftId, EntryId};
 use patrol_core::domain::limits;
 use patrol_core::domain::place::{Place, VillageCode};
 use patrol_core::replica::{Cancel, Deed, Replica};
+use patrol_core::store::documents::ListRow;
 use patrol_core::sync::http::Http;
 
 use deed::{Body, Count};
-use device::{DeviceStatus, Directory, Notice};
+use device::{Carried, DeviceStatus, Directory, Draft, Notice};
 use error::PatrolError;
 use host::Host;
 use observer::{Observer, Watch};
@@ -95,14 +96,17 @@ impl Patrol {
         ))
     }
 
-    /// Reports a matter (上报): opens a case. Saved when it returns.
+    /// Reports a matter (上报): opens a case. Saved when it returns, and the draft that it was is gone.
+    #[uniffi::method(default(draft))]
     pub fn report(
         &self,
         place: Place,
         category: Category,
         words: String,
+        draft: Option<DraftId>,
     ) -> Result<Recorded, PatrolError> {
         self.begin(&Deed {
+            draft,
             fields: vec![
                 FieldValue::Place(place),
                 FieldValue::Category(category),
@@ -114,16 +118,18 @@ impl Patrol {
 
     /// Does something to a case or a tally that is here: `note`, `amend`, `resolve`, `send_back`, `post_check`, `reconcile`,
     /// `withdraw`, … Returns the entry. Saved when it returns.
-    #[uniffi::method(default(body), default(fields))]
+    #[uniffi::method(default(body), default(fields), default(draft))]
     pub fn act(
         &self,
         case_id: DocumentId,
         action: Action,
         body: Body,
         fields: Vec<FieldValue>,
+        draft: Option<DraftId>,
     ) -> Result<EntryId, PatrolError> {
         let deed = Deed {
             fields,
+            draft,
             ..Deed::new(action, body.into())
         };
         Ok(self.live()?.replica.act(case_id, &deed)?)
@@ -139,7 +145,7 @@ impl Patrol {
 
     /// Counts in a tally. Returns the entry. Saved when it returns.
     pub fn count(&self, tally_id: DocumentId, count: Count) -> Result<EntryId, PatrolError> {
-        self.act(tally_id, Action::Count, counted(count), Vec::new())
+        self.act(tally_id, Action::Count, counted(count), Vec::new(), None)
     }
 
     /// The sums of a tally.
@@ -158,6 +164,59 @@ impl Patrol {
     /// A page of tallies, the last changed first.
     pub fn tallies(&self, skip: u32, limit: u32) -> Result<Vec<CaseRow>, PatrolError> {
         self.rows(DocumentKind::Tally, skip, limit)
+    }
+
+    /// A page of cases that contain all that was typed, in their words, number, place, village or category: the last changed first.
+    pub fn search(
+        &self,
+        typed: String,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<CaseRow>, PatrolError> {
+        let live = self.live()?;
+        let limit = (limit as usize).min(limits::LIST_ROWS_MAX);
+        let kind = DocumentKind::Case.word();
+        let rows = live.replica.search(kind, &typed, skip as usize, limit)?;
+        shown(&live.replica, rows)
+    }
+
+    /// Keeps what a person has written so far, on every change: a new draft, or in place of the one of that id. Saved when it returns.
+    #[uniffi::method(default(id), default(case_id))]
+    pub fn keep_draft(
+        &self,
+        form: Vec<u8>,
+        id: Option<DraftId>,
+        case_id: Option<DocumentId>,
+    ) -> Result<DraftId, PatrolError> {
+        Ok(self.live()?.replica.keep_draft(id, case_id, &form)?)
+    }
+
+    /// All drafts, the last changed first.
+    pub fn drafts(&self) -> Result<Vec<Draft>, PatrolError> {
+        let drafts = self.live()?.replica.drafts()?;
+        Ok(drafts.into_iter().map(Draft::from).collect())
+    }
+
+    /// The person does not want a draft any more.
+    pub fn discard_draft(&self, id: DraftId) -> Result<(), PatrolError> {
+        Ok(self.live()?.replica.discard_draft(id)?)
+    }
+
+    /// Everything of this phone's work that is not known to be part of the record, as a file that only the server can read: for any
+    /// other phone, or the office, to hand in. Nothing here changes.
+    pub fn rescue_bundle(&self) -> Result<Vec<u8>, PatrolError> {
+        Ok(self.live()?.replica.rescue_bundle()?)
+    }
+
+    /// Takes another phone's rescue bundle along; `sync` hands it in. The same file a second time changes nothing.
+    pub fn carry(&self, file: Vec<u8>) -> Result<Carried, PatrolError> {
+        Ok(self.live()?.replica.carry(&file)?.into())
+    }
+
+    /// The rescue bundles that this phone carries or has carried, the last taken first.
+    pub fn carried(&self) -> Result<Vec<Carried>, PatrolError> {
+        let carried = self.live()?.replica.carried()?;
+        Ok(carried.into_iter().map(Carried::from).collect())
     }
 
     /// One case, whole.
@@ -235,14 +294,19 @@ impl Patrol {
         let live = self.live()?;
         let limit = (limit as usize).min(limits::LIST_ROWS_MAX);
         let rows = live.replica.list(kind.word(), skip as usize, limit)?;
-        let documents: Vec<DocumentId> = rows.iter().map(|row| row.id).collect();
-        let states = live.replica.safety(&documents)?;
-        Ok(rows
-            .into_iter()
-            .zip(states)
-            .map(|(row, state)| views::row(row, state))
-            .collect())
+        shown(&live.replica, rows)
     }
+}
+
+/// Rows as lists show them, with how safe each is.
+fn shown(replica: &Replica, rows: Vec<ListRow>) -> Result<Vec<CaseRow>, PatrolError> {
+    let documents: Vec<DocumentId> = rows.iter().map(|row| row.id).collect();
+    let states = replica.safety(&documents)?;
+    Ok(rows
+        .into_iter()
+        .zip(states)
+        .map(|(row, state)| views::row(row, state))
+        .collect())
 }
 
 fn counted(count: Count) -> Body {

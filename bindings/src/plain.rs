@@ -8,7 +8,7 @@ use patrol_core::domain::action::Action;
 use patrol_core::domain::case::{Anomaly, Assignment, Category, CategoryKind, Conflict, Track};
 use patrol_core::domain::directory::{self, UnitKind};
 use patrol_core::domain::entry::{AssignmentId, CheckBy, Field, Part, Verdict};
-use patrol_core::domain::id::{DocumentId, EntryId, PersonId, UnitId};
+use patrol_core::domain::id::{DeviceId, DocumentId, DraftId, EntryId, PersonId, UnitId};
 use patrol_core::domain::place::{Datum, Place, Point, VillageCode};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::stage::{Stage, Standing};
@@ -38,6 +38,10 @@ hex_ids! {
     DocumentId = "document_id",
     /// One line of a log: 32 hexadecimal digits.
     EntryId = "entry_id",
+    /// A draft: 32 hexadecimal digits.
+    DraftId = "draft_id",
+    /// A phone's enrolment: 16 hexadecimal digits.
+    DeviceId = "device_id",
     /// A person: 16 hexadecimal digits.
     PersonId = "person_id",
 }

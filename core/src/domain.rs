@@ -9,6 +9,7 @@ pub mod case;
 pub mod directory;
 pub mod entry;
 pub mod fold;
+pub mod grams;
 pub mod id;
 pub mod limits;
 pub mod offers;

@@ -20,6 +20,8 @@ pub enum Error {
     SignedOut,
     /// The enrolment code is wrong, used or too old.
     BadCode,
+    /// Not a rescue bundle for this phone's server, or too large for one: fetch the file again.
+    BadBundle,
     /// This file is not enrolled yet.
     NotEnrolled,
     /// This file holds an enrolment already; another one needs a file of its own. No code was used.
@@ -44,6 +46,7 @@ impl std::fmt::Display for Error {
             Self::Offline { .. } => f.write_str("offline"),
             Self::SignedOut => f.write_str("signed out"),
             Self::BadCode => f.write_str("bad enrolment code"),
+            Self::BadBundle => f.write_str("bad rescue bundle"),
             Self::NotEnrolled => f.write_str("not enrolled"),
             Self::AlreadyEnrolled => f.write_str("already enrolled"),
             Self::UpdateNeeded => f.write_str("update needed"),

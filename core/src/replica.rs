@@ -3,6 +3,7 @@
 //! Everything but [`Replica::sync`] and [`Replica::enrol`] works without a network and is done in milliseconds. It has no rules of its own:
 //! `domain` decides, `doc` composes, `store` keeps. Blocking calls belong off an app's main thread.
 
+mod drafts;
 mod enrol;
 mod load;
 mod page;
@@ -10,9 +11,11 @@ mod push;
 mod record;
 mod relics;
 mod remake;
+mod rescue;
 mod resend;
 mod round;
 mod safety;
+mod search;
 mod sync;
 mod views;
 
@@ -98,7 +101,9 @@ impl Replica {
         environment: Arc<dyn Environment>,
     ) -> Result<(Self, Option<std::path::PathBuf>)> {
         let opened = Store::open(path, environment.now())?;
-        Ok((Self::on(opened.store, environment), opened.rescued))
+        let replica = Self::on(opened.store, environment);
+        replica.index_rest()?;
+        Ok((replica, opened.rescued))
     }
 
     /// A replica on an open store.

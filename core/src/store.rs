@@ -8,9 +8,12 @@ mod schema;
 pub mod boxes;
 pub mod changes;
 pub mod documents;
+pub mod drafts;
 pub mod enrolment;
 pub mod feed;
 pub mod frames;
+pub mod pieces;
+pub mod search;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

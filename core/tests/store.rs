@@ -5,9 +5,13 @@
 
 #[path = "store/disk.rs"]
 mod disk;
+#[path = "store/drafts.rs"]
+mod drafts;
 #[path = "store/opening.rs"]
 mod opening;
 #[path = "store/phone.rs"]
 mod phone;
 #[path = "store/recording.rs"]
 mod recording;
+#[path = "store/search.rs"]
+mod search;

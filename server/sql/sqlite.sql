@@ -1,5 +1,5 @@
 -- What the server keeps, in SQLite. This file is always the whole truth about a new database; older ones are brought
--- here by UPGRADES in server/src/store/sqlite/schema.rs. Unsigned numbers of 64 bits that are only compared for
+-- here by the files in upgrades/. Unsigned numbers of 64 bits that are only compared for
 -- equality are stored as the signed number with the same bits. Times are milliseconds since 1970 in UTC.
 
 CREATE TABLE identity (
@@ -202,4 +202,4 @@ CREATE TABLE sessions (
 ) STRICT, WITHOUT ROWID;
 
 PRAGMA application_id = 0x58434e31; -- XCN1
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -2,6 +2,7 @@
 //!
 //! Handlers decode, call one function of the server, and encode. They hold no rule and no SQL.
 
+mod bundles;
 mod cases;
 mod devices;
 mod extract;
@@ -100,6 +101,9 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
     let sync = Router::new()
         .route("/v1/sync", post(sync::round))
         .layer(DefaultBodyLimit::disable());
+    let bundles = Router::new()
+        .route("/v1/bundles", post(bundles::hand_in))
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BYTES_MAX));
     let json = Router::new()
         .route("/healthz", get(devices::health))
         .route("/v1/directory", get(devices::directory))
@@ -121,7 +125,8 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .route("/v1/reviews/{document}/{change}", post(reviews::settle))
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX))
         .layer(middleware::from_fn_with_state(settings.stall, in_time));
-    sync.merge(json)
+    sync.merge(bundles)
+        .merge(json)
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(Host {

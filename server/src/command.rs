@@ -5,6 +5,7 @@
 mod backup;
 mod device;
 mod person;
+mod rescue;
 mod serve;
 
 use std::io::BufRead;
@@ -21,9 +22,10 @@ use crate::host::SystemEnvironment;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
 
-pub use backup::{BackupErrand, CheckErrand, RestoreErrand};
+pub use backup::{BackupErrand, CheckErrand, RestoreErrand, UpgradeErrand};
 pub use device::DeviceErrand;
 pub use person::PersonErrand;
+pub use rescue::RescueErrand;
 pub use serve::serve;
 
 /// 巡村 Xuncun's server.
@@ -53,10 +55,14 @@ pub enum Command {
     /// Phones.
     #[command(subcommand)]
     Device(DeviceErrand),
+    /// Takes in a rescue bundle.
+    Rescue(RescueErrand),
     /// Copies the database into a new file.
     Backup(BackupErrand),
     /// Makes the database out of a backup.
     Restore(RestoreErrand),
+    /// Brings the database of an older program up to date.
+    Upgrade(UpgradeErrand),
     /// Looks whether everything in the database is as it should be.
     Check(CheckErrand),
 }
@@ -96,8 +102,10 @@ pub fn run(errand: &Command, input: &mut dyn BufRead) -> Result<Vec<Value>, Faul
     match errand {
         Command::Person(errand) => person::run(errand, input),
         Command::Device(errand) => device::run(errand),
+        Command::Rescue(errand) => rescue::run(errand),
         Command::Backup(errand) => backup::backup(errand),
         Command::Restore(errand) => backup::restore(errand),
+        Command::Upgrade(errand) => backup::upgrade(errand),
         Command::Check(errand) => backup::check(errand),
         Command::Serve(_) => Ok(Vec::new()),
     }

@@ -47,9 +47,13 @@ pub fn take_back(app: &App, claim: &Claim) -> Result<bool> {
         person,
         public_key,
         certificate,
-        token,
+        token_hash,
     } = claim;
     if seal::certificate(&app.identity.page_key, *device, *person, public_key) != *certificate {
+        return Ok(false);
+    }
+    // Another phone's token: whoever says so is not what he says.
+    if app.store.device_of_token(*token_hash)?.is_some() {
         return Ok(false);
     }
     let now = app.environment.now();
@@ -57,7 +61,7 @@ pub fn take_back(app: &App, claim: &Claim) -> Result<bool> {
         revoked_at: Some(now),
         ..Device::new(*device, *person, *public_key, now)
     };
-    let is_back = app.store.take_back(&back, auth::hash_of(token))?;
+    let is_back = app.store.take_back(&back, *token_hash)?;
     if is_back {
         tracing::warn!(%device, %person, "phone {device} of {person} was taken back as revoked: it needs a new code");
     }
@@ -75,8 +79,8 @@ pub struct Claim {
     pub public_key: [u8; 32],
     /// What the lost database gave it.
     pub certificate: [u8; 16],
-    /// Its token.
-    pub token: String,
+    /// SHA-256 of its token.
+    pub token_hash: [u8; 32],
 }
 
 /// A phone with what the server knows of it.

@@ -26,10 +26,33 @@ pub struct Outcome {
     pub pushed: Pushed,
 }
 
+/// By which way a push frame comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Carriage {
+    /// From the device that signed it, which will make again what rests on a refused change.
+    Own,
+    /// In a rescue bundle: whether that device ever calls again is not known.
+    Carried,
+}
+
 /// Takes in a push frame of a device. An error means "not now": nothing was stored.
 pub fn take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, StoreError> {
+    take_in_by(app, device, payload, Carriage::Own)
+}
+
+/// Takes in a push frame that a device had put into a rescue bundle. Likewise.
+pub fn take_in_carried(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, StoreError> {
+    take_in_by(app, device, payload, Carriage::Carried)
+}
+
+fn take_in_by(
+    app: &App,
+    device: DeviceId,
+    payload: &[u8],
+    carriage: Carriage,
+) -> Result<Outcome, StoreError> {
     for _ in 0..limits::COMMIT_TRIES {
-        match try_take_in(app, device, payload) {
+        match try_take_in(app, device, payload, carriage) {
             Err(StoreError::Stale) => {}
             result => return result,
         }
@@ -39,7 +62,12 @@ pub fn take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, S
     ))
 }
 
-fn try_take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, StoreError> {
+fn try_take_in(
+    app: &App,
+    device: DeviceId,
+    payload: &[u8],
+    carriage: Carriage,
+) -> Result<Outcome, StoreError> {
     let unread = |unread| {
         Ok(Outcome {
             fates: Err(unread),
@@ -70,7 +98,9 @@ fn try_take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, S
         }
         judged = match items::read(snapshot, &device, &head, count, reader.clone()) {
             Ok((items, loaded)) => match verified(app, &device, &head, &items) {
-                Ok(batch) => Judge::new(app, &device, snapshot, loaded).frame(&items, batch)?,
+                Ok(batch) => {
+                    Judge::new(app, &device, snapshot, loaded, carriage).frame(&items, batch)?
+                }
                 Err(code) => Err(code),
             },
             Err(code) => Err(code),

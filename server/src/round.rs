@@ -14,6 +14,7 @@ use patrol_core::sync::wire::{
 };
 
 use crate::app::App;
+use crate::bundle;
 use crate::contact;
 use crate::holes;
 use crate::intake;
@@ -114,15 +115,16 @@ impl Round {
                 self.answer_pushed(outcome);
                 Ok(())
             }
-            (kind::RELIC, Some(_)) => {
+            (kind::BUNDLE, Some(hello)) if hello.epoch == self.app.identity.epoch => {
+                let fate = bundle::take_in_from(&self.app, self.device.id, &frame.payload)?;
+                self.answer(fate.map(|fate| vec![fate]));
+                Ok(())
+            }
+            (kind::RELIC | kind::BUNDLE, Some(_)) => {
                 self.answer(Err(Unread::Epoch));
                 Ok(())
             }
             (kind::SKIPPABLE.., Some(_)) => Ok(()),
-            (kind::BUNDLE, Some(_)) => {
-                self.answer(Err(Unread::Carried));
-                Ok(())
-            }
             (_, Some(_)) => {
                 self.answer(Err(Unread::Newer));
                 Ok(())

@@ -17,6 +17,7 @@
 //! * counters (`n`, bytes, notices) stay below 2⁶³; admission bounds them far lower.
 
 pub mod conformance;
+mod error;
 pub mod faulty;
 mod identity;
 pub mod memory;
@@ -29,40 +30,9 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
+pub use error::StoreError;
 pub use identity::{Identity, NewEpoch};
 pub(crate) use serial::serial;
-
-/// Why an operation could not be done.
-#[derive(Clone, Debug)]
-pub enum StoreError {
-    /// A document has grown since it was read: read again and try again.
-    Stale,
-    /// No room left.
-    Full,
-    /// The database was made by a newer program.
-    Newer {
-        /// Its version.
-        found: u32,
-    },
-    /// Anything else: logged, answered as "not now".
-    Broken(String),
-}
-
-impl std::fmt::Display for StoreError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Stale => f.write_str("a document has grown in the meantime"),
-            Self::Full => f.write_str("no room left"),
-            Self::Newer { found } => write!(
-                f,
-                "the database has version {found}, which this program does not know"
-            ),
-            Self::Broken(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
 
 /// Result of an operation.
 pub type Result<T> = std::result::Result<T, StoreError>;

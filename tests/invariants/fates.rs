@@ -345,7 +345,7 @@ fn a_frame_that_the_server_does_not_know_is_answered_in_its_turn_and_stops_nothi
         .collect();
     let unread = [
         Unread::Newer,
-        Unread::Carried,
+        Unread::Signature,
         Unread::Malformed,
         Unread::Malformed,
         Unread::Newer,

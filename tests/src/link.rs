@@ -24,7 +24,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::simulation::Mutation;
-pub(crate) use reply::Reply;
+pub use reply::Reply;
 
 /// What happens to one exchange.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -310,7 +310,7 @@ fn taken_back(app: &App, body: &[u8]) -> Option<bool> {
         person: PersonId::from_hex(word("person")?)?,
         public_key: ChangeHash::from_hex(word("public_key")?)?.0,
         certificate: DocumentId::from_hex(word("certificate")?)?.0,
-        token: word("token")?.to_owned(),
+        token_hash: auth::hash_of(word("token")?),
     };
     devices::take_back(app, &claim).ok()
 }

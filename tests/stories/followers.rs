@@ -18,7 +18,7 @@ const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
 
 /// A note under somebody else's name, recorded past every check.
-fn forge(phone: &Phone, world: &World, case: DocumentId) {
+pub(super) fn forge(phone: &Phone, world: &World, case: DocumentId) {
     let ledger = ledger_of(phone, case);
     let store = phone.replica.store();
     let n = store.write(enrolment::next_n).unwrap();

@@ -33,6 +33,7 @@ const PURE_DEPENDENCIES: &[&str] = &[
     "crc32fast",
     "ed25519-dalek",
     "hmac",
+    "hpke",
     "minicbor",
     "sha2",
     "uuid",

@@ -1,5 +1,6 @@
 //! A case as everyone reads it: the registers, and what the fold makes of the entries.
 
+use super::directory::CategoryKey;
 use super::entry::{AssignmentId, CheckBy, Field, Part};
 use super::id::{ChangeHash, EntryId, PersonId};
 use super::place::{Place, Scope};
@@ -20,9 +21,10 @@ pub struct Category {
 }
 
 impl Category {
-    /// Scheme, kind and code with hyphens, such as `476785-2-06010`: how lists and apps name a category, whatever its condition.
+    /// How lists and apps name it, whatever its condition.
     pub fn name(&self) -> String {
-        format!("{}-{}-{:05}", self.scheme, self.kind.code(), self.code)
+        let (scheme, kind, code) = (self.scheme, self.kind.code(), self.code);
+        CategoryKey { scheme, kind, code }.name()
     }
 }
 

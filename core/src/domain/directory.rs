@@ -197,6 +197,11 @@ pub struct CategoryKey {
 }
 
 impl CategoryKey {
+    /// Scheme, kind and code with hyphens, such as `476785-2-06010`: how lists and apps name a category, whatever its condition.
+    pub fn name(&self) -> String {
+        format!("{}-{}-{:05}", self.scheme, self.kind, self.code)
+    }
+
     /// The kind of components.
     pub const COMPONENT: u64 = 1;
     /// The kind of matters.

@@ -67,6 +67,10 @@ byte_id! {
     EntryId, 16
 }
 byte_id! {
+    /// A draft: 16 random bytes, known on one phone only.
+    DraftId, 16
+}
+byte_id! {
     /// A person of the directory: 8 random bytes.
     PersonId, 8
 }

@@ -136,6 +136,13 @@ pub const COMMIT_TRIES: usize = 64;
 /// Rounds in a row that one call of `sync` makes at most.
 pub const ROUNDS_MAX: usize = 64;
 
+/// Bytes of a draft on a phone.
+pub const DRAFT_BYTES_MAX: usize = 64 * 1024;
+/// Characters of a document that stand in the index of a phone's search.
+pub const SEARCH_TEXT_CHARS_MAX: usize = 16_000;
+/// Characters of what a person typed that are looked for.
+pub const SEARCH_CHARS_MAX: usize = 40;
+
 /// Days after which a closed case leaves the feeds of its scopes.
 pub const CLOSED_FEED_DAYS: i64 = 90;
 /// Closed cases that leave their feeds in one transaction.

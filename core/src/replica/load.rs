@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction};
 
+use super::search::findable;
 use crate::doc::document::{self, Reading};
 use crate::doc::ledger::Ledger;
 use crate::domain::id::{ChangeHash, DocumentId};
@@ -12,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeRow, ChangeState};
 use crate::store::documents::{self, DocumentState, ListRow};
-use crate::store::feed;
+use crate::store::{feed, search};
 use crate::sync::seal::Digest;
 
 /// A document as the store holds it.
@@ -84,8 +85,10 @@ pub(super) fn refresh(transaction: &Transaction<'_>, id: DocumentId) -> Result<(
     )?;
     loaded.state.digest = digest;
     loaded.state.placed = placed.len() as u64;
-    let row = list_row(id, &loaded.ledger, &read(&loaded.ledger, &loaded.rows));
-    documents::put(transaction, &row, &loaded.state)
+    let reading = read(&loaded.ledger, &loaded.rows);
+    let row = list_row(id, &loaded.ledger, &reading);
+    documents::put(transaction, &row, &loaded.state)?;
+    search::put(transaction, loaded.state.number, &findable(&reading))
 }
 
 fn list_row(id: DocumentId, ledger: &Ledger, reading: &Reading) -> ListRow {

@@ -7,8 +7,8 @@ use std::collections::btree_map::Entry;
 
 use rusqlite::Connection;
 
-use super::Replica;
 use super::relics::Returned;
+use super::{Replica, rescue};
 use crate::cbor::Writer;
 use crate::doc::ledger::Ledger;
 use crate::doc::parse::{self, Parsed};
@@ -17,7 +17,7 @@ use crate::domain::limits;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState, Unsent};
 use crate::store::enrolment::{self, Enrolment, RoundState};
-use crate::store::{boxes, documents, feed};
+use crate::store::{boxes, documents, feed, pieces};
 use crate::sync::seal::{Batch, leaf};
 use crate::sync::strip::{Stripper, Way};
 use crate::sync::wire::{self, Form, Hello, PushHead, Status};
@@ -33,6 +33,8 @@ pub(super) struct Prepared {
     pub(super) pushed: Vec<Pushed>,
     /// The rows of the page frames that go back; then nothing else is pushed.
     pub(super) relics: Vec<i64>,
+    /// The rows of the pieces of others' bundles; likewise.
+    pub(super) pieces: Vec<i64>,
     /// There is more to push than these frames.
     pub(super) has_more: bool,
     pub(super) enrolment: Enrolment,
@@ -41,10 +43,19 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Of which kind its frames are.
     pub(super) fn kind(&self) -> u8 {
-        if self.relics.is_empty() {
-            wire::kind::PUSH
+        match (self.relics.is_empty(), self.pieces.is_empty()) {
+            (false, _) => wire::kind::RELIC,
+            (true, false) => wire::kind::BUNDLE,
+            (true, true) => wire::kind::PUSH,
+        }
+    }
+
+    /// How many fates each frame gets.
+    pub(super) fn awaited(&self) -> Vec<usize> {
+        if self.pieces.is_empty() {
+            self.pushed.iter().map(Vec::len).collect()
         } else {
-            wire::kind::RELIC
+            vec![1; self.pieces.len()]
         }
     }
 }
@@ -60,6 +71,8 @@ pub(super) struct PushPlan {
     pub(super) listens: bool,
     /// Of page frames that go back, only those behind this row.
     pub(super) relics_after: i64,
+    /// Of the pieces of others' bundles, only those behind this row.
+    pub(super) pieces_after: i64,
 }
 
 /// What is pushed in one request.
@@ -67,6 +80,7 @@ struct Load {
     frames: Vec<Vec<u8>>,
     pushed: Vec<Pushed>,
     relics: Vec<i64>,
+    pieces: Vec<i64>,
     /// The last place of the outbox, and whether there is more.
     last: i64,
     has_more: bool,
@@ -79,6 +93,7 @@ impl Load {
             frames: Vec::new(),
             pushed: Vec::new(),
             relics: Vec::new(),
+            pieces: Vec::new(),
             last: after,
             has_more: true,
         };
@@ -88,6 +103,26 @@ impl Load {
             load.relics.push(relic.id);
         }
         load
+    }
+
+    /// The outbox, and when nothing of it is left, pieces of others' bundles.
+    fn of_outbox(
+        connection: &Connection,
+        enrolment: &Enrolment,
+        frame_bytes: usize,
+        plan: PushPlan,
+    ) -> Result<Self> {
+        let mut load = push_frames(connection, enrolment, frame_bytes, plan)?;
+        if load.has_more {
+            return Ok(load);
+        }
+        if load.frames.is_empty() {
+            let due = rescue::due(connection, plan.pieces_after)?;
+            (load.pieces, load.frames) = due.into_iter().unzip();
+        }
+        let last = load.pieces.last().copied().unwrap_or(plan.pieces_after);
+        load.has_more = pieces::next_due(connection, last)?.is_some();
+        Ok(load)
     }
 }
 
@@ -110,7 +145,7 @@ impl Replica {
             let state = enrolment::round_state(connection)?;
             let load = match relics {
                 Some(load) => load,
-                None => push_frames(connection, &enrolment, state.frame_bytes, *plan)?,
+                None => Load::of_outbox(connection, &enrolment, state.frame_bytes, *plan)?,
             };
             let hello = Hello {
                 protocol: wire::PROTOCOL,
@@ -126,11 +161,13 @@ impl Replica {
             };
             (plan.after, plan.listens) = (load.last, false);
             plan.relics_after = load.relics.last().copied().unwrap_or(plan.relics_after);
+            plan.pieces_after = load.pieces.last().copied().unwrap_or(plan.pieces_after);
             Ok(Prepared {
                 hello,
                 frames: load.frames,
                 pushed: load.pushed,
                 relics: load.relics,
+                pieces: load.pieces,
                 has_more: load.has_more,
                 enrolment,
             })
@@ -189,6 +226,7 @@ fn push_frames(
         frames,
         pushed,
         relics: Vec::new(),
+        pieces: Vec::new(),
         last,
         has_more: !rest.is_empty() || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX,
     })
@@ -246,15 +284,26 @@ fn push_frame(
             _ => stripper.change(&mut items, ledger, place, *placed, None),
         }
     }
-    let leaves = list
-        .iter()
-        .map(|(document, hash)| leaf(*document, *hash))
-        .collect();
+    let frame = signed_frame(enrolment, n, &list, form, &items.finish());
+    Ok((frame, list))
+}
+
+/// A push frame of these changes, signed by this phone.
+pub(super) fn signed_frame(
+    enrolment: &Enrolment,
+    n: (u64, u64),
+    list: &Pushed,
+    form: Form,
+    items: &[u8],
+) -> Vec<u8> {
     let batch = Batch {
         server: enrolment.server,
         device: enrolment.device,
         n,
-        leaves,
+        leaves: list
+            .iter()
+            .map(|(document, hash)| leaf(*document, *hash))
+            .collect(),
     };
     let head = PushHead {
         signer: enrolment.device,
@@ -262,7 +311,7 @@ fn push_frame(
         signature: batch.sign(&enrolment.seed),
         form,
     };
-    Ok((head.encode(list.len(), &items.finish()), list))
+    head.encode(list.len(), items)
 }
 
 /// A document's ledger for pushing: placed changes first, then all local ones, those that follow held ones too.

@@ -14,7 +14,7 @@ use crate::domain::action::{Action, DocumentKind, Where};
 use crate::domain::capability::Right;
 use crate::domain::entry::{Body, Entry};
 use crate::domain::fold::{FOLD_VERSION, Fold};
-use crate::domain::id::{DocumentId, EntryId};
+use crate::domain::id::{DocumentId, DraftId, EntryId};
 use crate::domain::limits;
 use crate::domain::refusal::Refusal;
 use crate::domain::rules;
@@ -22,6 +22,7 @@ use crate::domain::time::{At, Timestamp};
 use crate::error::{Error, Result};
 use crate::store::changes;
 use crate::store::documents;
+use crate::store::drafts;
 use crate::store::enrolment::{self, Enrolment};
 
 /// What a person wants to do.
@@ -37,6 +38,8 @@ pub struct Deed {
     pub right: Option<Right>,
     /// Idempotency key.
     pub key: Option<Vec<u8>>,
+    /// The draft that it was: gone with the deed recorded, so that none is done twice.
+    pub draft: Option<DraftId>,
 }
 
 impl Deed {
@@ -48,6 +51,7 @@ impl Deed {
             fields: Vec::new(),
             right: None,
             key: None,
+            draft: None,
         }
     }
 }
@@ -110,6 +114,9 @@ impl Replica {
             let state = documents::state_or_new(transaction, id)?;
             changes::put_local(transaction, state.number, change.hash, &change.bytes)?;
             load::refresh(transaction, id)?;
+            if let Some(draft) = deed.draft {
+                drafts::remove(transaction, draft)?;
+            }
             admitted
                 .map(|admitted| admitted.id)
                 .ok_or(Error::Disagreement("entry"))

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::store::boxes::{self, BoxState};
 use crate::store::changes::{self, ChangeState};
 use crate::store::enrolment::{self, Anchor, Enrolment};
-use crate::store::{documents, feed, frames};
+use crate::store::{documents, feed, frames, pieces};
 use crate::sync::wire::{self, Done, Fate, Notice, Scopes, Welcome};
 
 impl Replica {
@@ -42,6 +42,7 @@ impl Replica {
                 state.scopes_tag = [0; 4];
                 state.relics_due = true;
                 frames::try_anew(transaction)?;
+                pieces::try_anew(transaction)?;
                 again = true;
             }
             for (number, notice) in welcome

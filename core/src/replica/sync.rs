@@ -139,6 +139,7 @@ impl Replica {
             after: 0,
             listens: self.store.read(enrolment::round_state)?.relics_due,
             relics_after: 0,
+            pieces_after: 0,
         };
         let mut asked_back = false;
         for _ in 0..limits::ROUNDS_MAX {
@@ -189,7 +190,7 @@ impl Replica {
         };
         let mut response = transport.send(request).await.map_err(offline)?;
         accept(response.as_ref())?;
-        let mut session = Session::new(prepared.pushed.iter().map(Vec::len).collect());
+        let mut session = Session::new(prepared.awaited());
         let mut end = RoundEnd {
             again: prepared.has_more,
             must_push: prepared.has_more,
@@ -291,11 +292,12 @@ impl Replica {
         end: &mut RoundEnd,
         summary: &mut Summary,
     ) -> Result<()> {
-        let frame = usize::try_from(fates.frame)
-            .ok()
-            .and_then(|frame| prepared.pushed.get(frame));
-        let pushed = frame.ok_or(Error::Disagreement("fates"))?;
         let place = usize::try_from(fates.frame).unwrap_or(usize::MAX);
+        if let Some(piece) = prepared.pieces.get(place) {
+            return self.apply_piece(*piece, &fates.outcome);
+        }
+        let pushed = prepared.pushed.get(place);
+        let pushed = pushed.ok_or(Error::Disagreement("fates"))?;
         if let Some(relic) = prepared.relics.get(place) {
             return self.apply_relic(*relic, pushed, &fates.outcome);
         }

@@ -171,11 +171,24 @@ pub fn set_state(
 
 /// The changes that the server has taken and no page has placed: document, hash, bytes, in the order in which they were made.
 pub fn acknowledged(connection: &Connection) -> Result<Vec<(DocumentId, ChangeHash, Vec<u8>)>> {
-    let sql =
+    not_placed(connection, "changes.place > ?1 AND changes.state = 1")
+}
+
+/// The changes that no page has placed: document, hash, bytes, in the order in which they came into this file.
+pub fn unplaced(connection: &Connection) -> Result<Vec<(DocumentId, ChangeHash, Vec<u8>)>> {
+    not_placed(connection, "changes.place > ?1")
+}
+
+fn not_placed(
+    connection: &Connection,
+    which: &str,
+) -> Result<Vec<(DocumentId, ChangeHash, Vec<u8>)>> {
+    let sql = format!(
         "SELECT documents.id, changes.hash, changes.body FROM changes JOIN documents ON documents.no = changes.document
-               WHERE changes.state = 1 ORDER BY changes.place";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
+         WHERE {which} ORDER BY changes.place"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([LOCAL_PLACE], |row| {
         Ok((
             DocumentId(bytes(row, 0)?),
             ChangeHash(bytes(row, 1)?),

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::bytes;
 use super::changes::DocumentNumber;
+use super::{bytes, search};
 use crate::domain::fold::FOLD_VERSION;
 use crate::domain::id::{Actor, DocumentId};
 use crate::domain::time::Timestamp;
@@ -90,6 +90,59 @@ pub fn list(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params![kind, limit as i64, skip as i64], list_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What matches a part of what a person looks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Match {
+    /// A question to the index.
+    pub question: String,
+    /// Or it is in one of these villages.
+    pub villages: Vec<u64>,
+    /// Or in one of these categories.
+    pub categories: Vec<String>,
+}
+
+/// Documents of a kind that match all of this, the last changed first: at most `limit`, after `skip` others.
+pub fn find(
+    connection: &Connection,
+    kind: &str,
+    wanted: &[Match],
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<ListRow>> {
+    let mut sql = format!("SELECT {LIST_COLUMNS} FROM documents WHERE kind = ?1");
+    let mut values: Vec<rusqlite::types::Value> = vec![kind.to_owned().into()];
+    for part in wanted {
+        values.push(part.question.clone().into());
+        sql += &format!(
+            " AND no IN (SELECT rowid FROM search WHERE search MATCH ?{}",
+            values.len()
+        );
+        // Looking at every document's village and category takes time, so it is done only where it can find any.
+        if !part.villages.is_empty() || !part.categories.is_empty() {
+            let villages = part.villages.iter().map(u64::to_string);
+            values.push(villages.collect::<Vec<_>>().join(",").into());
+            values.push(part.categories.join(",").into());
+            sql += &format!(
+                " UNION SELECT no FROM documents WHERE village IN (SELECT value FROM json_each('[' || ?{} || ']'))
+                  OR instr(',' || ?{} || ',', ',' || category || ',') > 0",
+                values.len() - 1,
+                values.len()
+            );
+        }
+        sql += ")";
+    }
+    values.push((limit as i64).into());
+    values.push((skip as i64).into());
+    sql += &format!(
+        " ORDER BY changed_at DESC LIMIT ?{} OFFSET ?{}",
+        values.len() - 1,
+        values.len()
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(rusqlite::params_from_iter(values), list_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -245,6 +298,7 @@ pub fn drop_doubted(transaction: &Transaction<'_>) -> Result<usize> {
 fn drop_all(transaction: &Transaction<'_>, numbers: &[DocumentNumber]) -> Result<usize> {
     for number in numbers {
         transaction.execute("DELETE FROM changes WHERE document = ?1", [number])?;
+        search::remove(transaction, *number)?;
         transaction.execute("DELETE FROM documents WHERE no = ?1", [number])?;
     }
     Ok(numbers.len())

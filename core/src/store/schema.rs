@@ -1,4 +1,4 @@
-//! Creating and opening the file: its version, its pragmas, and what happens to a damaged one.
+//! Creating, upgrading and opening the file: its version, its pragmas, and what happens to a damaged one.
 //!
 //! Nothing is ever deleted to recover, and nothing is written to a file before it is known to be sound.
 
@@ -14,7 +14,11 @@ use crate::error::{Error, Result};
 /// The version of the schema.
 ///
 /// * 1: the first.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+/// * 2: drafts, search, pieces of others' rescue bundles.
+pub(super) const SCHEMA_VERSION: u32 = 2;
+
+/// What brings a file from the version before to this one. Append only; what has been released stays as it is.
+const UPGRADES: &[(u32, &str)] = &[(2, include_str!("../../sql/upgrades/2.sql"))];
 
 /// How long a connection waits for another one's write.
 const BUSY: Duration = Duration::from_secs(10);
@@ -26,12 +30,12 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 const SCHEMA: &str = include_str!("../../sql/schema.sql");
 
 pub(super) fn open_or_rescue(path: &Path, now: Timestamp) -> Result<(Connection, Option<PathBuf>)> {
-    match open(path) {
+    match open(path, now) {
         Ok(connection) => Ok((connection, None)),
         Err(fault) if is_damage(&fault) => {
             let aside = place_aside(path, now);
             move_aside(path, &aside)?;
-            Ok((open(path).map_err(Error::from)?, Some(aside)))
+            Ok((open(path, now).map_err(Error::from)?, Some(aside)))
         }
         Err(fault) => Err(fault.into()),
     }
@@ -44,6 +48,8 @@ enum OpenFault {
     Newer,
     /// Not damaged: whoever made it so may make it writable again.
     ReadOnly,
+    /// A copy could not be kept.
+    Copy(std::io::Error),
 }
 
 impl From<rusqlite::Error> for OpenFault {
@@ -59,6 +65,9 @@ impl From<OpenFault> for Error {
             OpenFault::Damaged => Self::Storage("the file is damaged".into()),
             OpenFault::Newer => Self::UpdateNeeded,
             OpenFault::ReadOnly => Self::Storage("the file may not be written".into()),
+            OpenFault::Copy(error) => {
+                Self::Storage(format!("no copy could be kept before the upgrade: {error}"))
+            }
         }
     }
 }
@@ -66,7 +75,7 @@ impl From<OpenFault> for Error {
 fn is_damage(fault: &OpenFault) -> bool {
     match fault {
         OpenFault::Damaged => true,
-        OpenFault::Newer | OpenFault::ReadOnly => false,
+        OpenFault::Newer | OpenFault::ReadOnly | OpenFault::Copy(_) => false,
         OpenFault::Sqlite(error) => matches!(
             error.sqlite_error_code(),
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
@@ -74,12 +83,12 @@ fn is_damage(fault: &OpenFault) -> bool {
     }
 }
 
-fn open(path: &Path) -> std::result::Result<Connection, OpenFault> {
+fn open(path: &Path, now: Timestamp) -> std::result::Result<Connection, OpenFault> {
     look_at(path)?;
     let connection = Connection::open(path)?;
     // A file that is given up must stay as it is: closing it would write its log into it and delete the log.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    let connection = prepare(connection, Check::Whole)?;
+    let connection = prepare(connection, Some((path, now)))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(connection)
 }
@@ -120,51 +129,74 @@ fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 pub(super) fn open_in_memory() -> Result<Connection> {
-    Ok(prepare(Connection::open_in_memory()?, Check::None)?)
+    Ok(prepare(Connection::open_in_memory()?, None)?)
 }
 
 pub(super) fn open_empty() -> Result<Connection> {
     Ok(Connection::open_in_memory()?)
 }
 
-/// How thoroughly a file is looked at when it is opened.
-#[derive(PartialEq, Eq)]
-enum Check {
-    Whole,
-    None,
-}
-
-fn prepare(mut connection: Connection, check: Check) -> std::result::Result<Connection, OpenFault> {
+/// Makes a connection ready. Of a file it is known where it lies; it is looked through, and an older one is upgraded.
+fn prepare(
+    mut connection: Connection,
+    file: Option<(&Path, Timestamp)>,
+) -> std::result::Result<Connection, OpenFault> {
     connection.busy_timeout(BUSY)?;
-    is_ours(&connection.transaction()?)?;
-    if check == Check::Whole {
+    let found = known_version(&connection.transaction()?)?;
+    if let Some((path, now)) = file {
         // The cheap check: every page is reachable and well-formed; the indexes are not compared with their tables.
         let verdict: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if verdict != "ok" {
             return Err(OpenFault::Damaged);
         }
+        if (1..SCHEMA_VERSION).contains(&found) {
+            keep_copy(&connection, path, found, now)?;
+        }
     }
     set_pragmas(&connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Within the transaction: another handle may have made the tables in the meantime.
-    is_ours(&transaction)?;
-    if version(&transaction)? == 0 {
-        transaction.execute_batch(SCHEMA)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    // Within the transaction: another handle may have made or upgraded the tables in the meantime.
+    match known_version(&transaction)? {
+        0 => {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        found => {
+            for (version, sql) in UPGRADES.iter().filter(|(version, _)| *version > found) {
+                transaction.execute_batch(sql)?;
+                transaction.pragma_update(None, "user_version", version)?;
+            }
+        }
     }
     transaction.commit()?;
     Ok(connection)
 }
 
-/// Whether the file is empty or of this version, as one snapshot shows it.
-fn is_ours(transaction: &Transaction<'_>) -> std::result::Result<(), OpenFault> {
+/// Keeps a file as it is before it is upgraded, as `<name>.version-<version>-<now_ms>`. Without such a copy nothing is upgraded.
+fn keep_copy(
+    connection: &Connection,
+    path: &Path,
+    version: u32,
+    now: Timestamp,
+) -> std::result::Result<(), OpenFault> {
+    let unfinished = beside(path, ".unfinished");
+    if std::fs::symlink_metadata(&unfinished).is_ok() {
+        std::fs::remove_file(&unfinished).map_err(OpenFault::Copy)?;
+    }
+    connection.backup("main", &unfinished, None::<fn(rusqlite::backup::Progress)>)?;
+    let kept = beside(path, &format!(".version-{version}-{}", now.0));
+    std::fs::rename(unfinished, kept).map_err(OpenFault::Copy)
+}
+
+/// The version of a file that this program may open, as one snapshot shows it; 0: it is empty.
+fn known_version(transaction: &Transaction<'_>) -> std::result::Result<u32, OpenFault> {
     let count = "SELECT count(*) FROM sqlite_schema";
     match version(transaction)? {
         0 if transaction.query_row(count, [], |row| row.get::<_, u32>(0))? > 0 => {
             Err(OpenFault::Damaged)
         }
-        0 | SCHEMA_VERSION => Ok(()),
+        found if found <= SCHEMA_VERSION => Ok(found),
         _ => Err(OpenFault::Newer),
     }
 }

@@ -43,7 +43,7 @@ pub mod kind {
     pub const RELIC: u8 = 3;
     /// A small blob (reserved).
     pub const BLOB: u8 = 4;
-    /// Push frames of another device (reserved).
+    /// A sealed piece of another device's rescue bundle.
     pub const BUNDLE: u8 = 5;
     /// Begins a response.
     pub const WELCOME: u8 = 16;

@@ -44,7 +44,7 @@ fn a_new_file_has_the_schema_of_the_page_and_its_version() {
             "SELECT '' || user_version FROM pragma_user_version",
         ))
     });
-    assert_eq!(version.expect("a look"), ["1"]);
+    assert_eq!(version.expect("a look"), ["2"]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_newer_file_is_refused_with_words_and_left_as_it_is() {
     filled(&folder);
     Connection::open(folder.file())
         .expect("the file opens")
-        .pragma_update(None, "user_version", 2)
+        .pragma_update(None, "user_version", 3)
         .expect("the version is set");
     let before = folder.files();
     let refused = Store::open(&folder.file(), NOW).map(drop);

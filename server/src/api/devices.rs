@@ -161,7 +161,7 @@ pub(super) async fn take_back(
         person: PersonId::from_hex(&request.person).ok_or(bad("person"))?,
         public_key: public_key.ok_or(bad("public_key"))?,
         certificate: json::unhex(&request.certificate).ok_or(bad("certificate"))?,
-        token: request.token,
+        token_hash: auth::hash_of(&request.token),
     };
     let is_back = host.blocking(move |app| devices::take_back(app, &claim));
     match is_back.await?? {

@@ -46,6 +46,14 @@ pub struct RestoreErrand {
     replace: bool,
 }
 
+/// Brings a database of an older program up to date, with a copy of it beside. No server may run. Serving does the same.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct UpgradeErrand {
+    /// Where.
+    #[command(flatten)]
+    database: Database,
+}
+
 /// Looks whether everything that is derived is what its sources say, also while a server runs.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct CheckErrand {
@@ -80,6 +88,7 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
         return Err(one("a database is not restored from itself: copy it first"));
     }
     let unfinished = copied(from, to)?;
+    copies::upgrade(&unfinished).map_err(|error| named(&unfinished, &error))?;
     copies::begin_epoch(&unfinished, &new).map_err(|error| named(&unfinished, &error))?;
     let aside = move_aside(errand, to, now)?;
     settle(&unfinished, to).map_err(|error| named(to, &error))?;
@@ -92,6 +101,41 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
         "number_block": new.number_block,
         "moved_aside": aside.map(|aside| aside.display().to_string()),
     })])
+}
+
+pub(super) fn upgrade(errand: &UpgradeErrand) -> Result<Vec<Value>, Faults> {
+    let path = errand.database.there()?;
+    let upgraded = bring_up_to_date(path)?;
+    Ok(vec![json!({
+        "database": path.display().to_string(),
+        "from_version": upgraded.as_ref().map(|upgraded| upgraded.from),
+        "backup": upgraded.map(|upgraded| upgraded.backup.display().to_string()),
+    })])
+}
+
+/// What an upgrade left behind.
+pub(super) struct Upgraded {
+    /// The version before.
+    pub(super) from: u32,
+    /// The database as it was.
+    pub(super) backup: PathBuf,
+}
+
+/// Upgrades a database that an older program made; nothing where there is nothing to do.
+pub(super) fn bring_up_to_date(path: &Path) -> Result<Option<Upgraded>, Faults> {
+    let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
+    let Some(from) = copies::older(path).map_err(|error| named(&error))? else {
+        return Ok(None);
+    };
+    if copies::is_in_use(path) {
+        return Err(named(&"a server runs on it: stop it first"));
+    }
+    let now = SystemEnvironment.now();
+    let backup = beside(path, &format!(".version-{from}-{}", now.0));
+    let unfinished = copied(path, &backup)?;
+    settle(&unfinished, &backup).map_err(|error| named(&error))?;
+    copies::upgrade(path).map_err(|error| named(&error))?;
+    Ok(Some(Upgraded { from, backup }))
 }
 
 pub(super) fn check(errand: &CheckErrand) -> Result<Vec<Value>, Faults> {

@@ -22,6 +22,12 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    if config.database.is_file()
+        && let Some(upgraded) = super::backup::bring_up_to_date(&config.database)?
+    {
+        let (from, backup) = (upgraded.from, upgraded.backup.display());
+        tracing::warn!(from, %backup, "the database was of version {from} and has been upgraded; as it was it lies in {backup}");
+    }
     let app = Arc::new(super::open(&config.database).map_err(one)?);
     put_directory(&app, config)?;
     if !app.store.has_account().map_err(one)? {

@@ -17,8 +17,8 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 use patrol_core::sync::wire::{Fate, Later, Notice, Unread};
 
-use super::Pushed;
 use super::items::{Item, Loaded};
+use super::{Carriage, Pushed};
 use crate::app::{App, Known};
 use crate::grow::Growing;
 use crate::store::{
@@ -34,6 +34,7 @@ pub(super) struct Judge<'a> {
     snapshot: &'a dyn Snapshot,
     now: Timestamp,
     scopes: BTreeSet<Scope>,
+    carriage: Carriage,
     documents: BTreeMap<DocumentId, Growing>,
     /// Held changes of the documents looked at, those of this frame too.
     held: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
@@ -53,6 +54,7 @@ impl<'a> Judge<'a> {
         device: &'a Device,
         snapshot: &'a dyn Snapshot,
         loaded: Loaded,
+        carriage: Carriage,
     ) -> Self {
         let (known, now) = (app.known(), app.environment.now());
         let scopes = known.directory.scopes_until(device.person, now);
@@ -63,6 +65,7 @@ impl<'a> Judge<'a> {
             snapshot,
             now,
             scopes,
+            carriage,
             documents: loaded,
             held: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -116,6 +119,9 @@ impl<'a> Judge<'a> {
             )
         }) {
             Some((BoxedAs::Held, false)) => return Ok(Fate::Review),
+            // Kept from a bundle, in case its phone never called again: now it calls, and may make it again.
+            Some((BoxedAs::Refused(number), _))
+                if number == Refusal::Quarantined.number() && self.carriage == Carriage::Own => {}
             Some((BoxedAs::Refused(number), _)) => {
                 return Ok(Fate::Refused(
                     Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded),
@@ -276,12 +282,32 @@ impl<'a> Judge<'a> {
                 Err(_) => Ok(Fate::Later(Later::Newer)),
             };
         }
-        Ok(
-            match missing.iter().find_map(|hash| self.waiting.get(hash)) {
-                Some(later) => Fate::Later(*later),
-                None => Fate::Missing(missing),
-            },
-        )
+        if let Some(later) = missing.iter().find_map(|hash| self.waiting.get(hash)) {
+            return Ok(Fate::Later(*later));
+        }
+        if self.carriage == Carriage::Carried && self.rests_on_refused(&missing)? {
+            return self.refuse(item, Refusal::Quarantined);
+        }
+        Ok(Fate::Missing(missing))
+    }
+
+    /// Whether each of these changes is one of this device's that was refused, before or in this frame.
+    fn rests_on_refused(&self, missing: &[ChangeHash]) -> Result<bool> {
+        let is_refused = |row: &BoxedChange| matches!(row.state, BoxedAs::Refused(_));
+        for hash in missing {
+            let now = self.commit.boxed.iter().find(|row| row.hash == *hash);
+            let refused = match now {
+                Some(row) => is_refused(row),
+                None => {
+                    let before = self.snapshot.boxed(self.device.id, *hash)?;
+                    before.as_ref().is_some_and(is_refused)
+                }
+            };
+            if !refused {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a change is this device's own work, as far as that can be told from the change alone.

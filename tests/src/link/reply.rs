@@ -3,7 +3,7 @@
 use patrol_core::sync::transport::{Response, Unreachable, Waiting};
 
 /// A response.
-pub(crate) struct Reply {
+pub struct Reply {
     status: u16,
     content_type: &'static str,
     pub(super) body: Vec<u8>,
@@ -13,7 +13,8 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
+    /// A whole one.
+    pub fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
         Self {
             status: 200,
             content_type,

@@ -35,6 +35,7 @@ pub const REQUIRED: &[&str] = &[
     "server crash at a contact",
     "server crash at notices",
     "server restored from a backup",
+    "rescue bundle carried",
     "right ended",
     "right returned",
     "scope moved",

@@ -33,7 +33,7 @@ impl Simulation {
     /// Something goes wrong, now or at one of the next calls of a store.
     pub(super) fn fault(&mut self) {
         let phone = self.some_phone();
-        match self.rng.random_range(0..22) {
+        match self.rng.random_range(0..24) {
             0..4 => self.break_phone(phone),
             4 | 5 => self.back_up(phone),
             6 | 7 => self.restore(phone),
@@ -52,10 +52,22 @@ impl Simulation {
             17 => self.retire(),
             18 => self.back_up_server(),
             19 | 20 => self.restore_server(),
+            21 | 22 => self.rescue(phone),
             _ => self.revoke(phone),
         }
         if self.mutation == Mutation::AckBeforeCommit {
             self.world.store.break_next(Call::Commit, Break::Lie);
+        }
+    }
+
+    /// Another phone takes along what this one has not handed in.
+    fn rescue(&mut self, phone: usize) {
+        let carrier = self.some_phone();
+        let Ok(file) = self.phones[phone].replica.rescue_bundle() else {
+            return;
+        };
+        if carrier != phone && self.phones[carrier].replica.carry(&file).is_ok() {
+            self.suffer("rescue bundle carried");
         }
     }
 

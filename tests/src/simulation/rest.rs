@@ -11,6 +11,20 @@ use super::audit::OnServer;
 use crate::pushing::push;
 use crate::world::Phone;
 
+/// Every document here stands in the index of the search, and nothing else.
+fn finds_what_is_here(phone: &Phone) -> Option<String> {
+    let sql = "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM search),
+                      (SELECT count(*) FROM documents WHERE no IN (SELECT rowid FROM search))";
+    let count = |connection: &rusqlite::Connection| {
+        let row = connection.query_row(sql, [], |row| {
+            Ok([row.get::<_, u32>(0)?, row.get(1)?, row.get(2)?])
+        });
+        Ok(row?)
+    };
+    let [here, indexed, both] = phone.replica.store().read(count).ok()?;
+    (here != indexed || here != both).then(|| format!("{here} documents, {indexed} in the index"))
+}
+
 impl Simulation {
     pub(super) fn phones_are_settled(
         &self,
@@ -23,6 +37,7 @@ impl Simulation {
             let what = self
                 .sums_differ(phone)
                 .or_else(|| self.waits_for_nothing(phone))
+                .or_else(|| finds_what_is_here(phone))
                 .or_else(|| self.holds_what_is_not_his(phone, server));
             if let Some(what) = what {
                 return Err(format!("phone {number}: {what}"));

@@ -53,6 +53,20 @@ pub fn is_in_use(path: &Path) -> bool {
     }
 }
 
+/// The version of an older database; none where there is nothing to upgrade. Changes nothing.
+pub fn older(path: &Path) -> Result<Option<u32>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(schema::BUSY)?;
+    let found = schema::version(&connection)?;
+    Ok(Some(found).filter(|found| (1..schema::VERSION).contains(found)))
+}
+
+/// Brings an older database that nobody else uses up to date. Who calls has made a copy of it.
+pub fn upgrade(path: &Path) -> Result<()> {
+    schema::upgrade(path)
+}
+
 /// Begins a new epoch in a database that nobody else uses. What could be used twice or by the wrong person ends: one-time codes and sessions.
 pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
     let (mut connection, identity) = schema::open_known(path)?;

@@ -20,10 +20,11 @@ const SCHEMA: &str = include_str!("../../../sql/sqlite.sql");
 /// The version that this program writes.
 ///
 /// * 1: the first.
-const VERSION: u32 = 1;
+/// * 2: nothing but the number; see the phone's.
+pub(super) const VERSION: u32 = 2;
 
 /// What brings a database from the version before to this one. Append only; what has been released stays as it is.
-const UPGRADES: &[(u32, &str)] = &[];
+const UPGRADES: &[(u32, &str)] = &[(2, include_str!("../../../sql/upgrades/2.sql"))];
 
 /// Says in a file's header that it is ours.
 const APPLICATION_ID: i32 = 0x5843_4e31;
@@ -95,7 +96,8 @@ fn prepare(
             tx.execute_batch(SCHEMA)?;
             put_identity(&tx, &make_identity()?)?;
         }
-        found => upgrade(&tx, found)?,
+        VERSION => {}
+        found => return Err(StoreError::Older { found }),
     }
     let identity = identity(&tx)?;
     tx.commit()?;
@@ -139,11 +141,20 @@ pub(super) fn version(connection: &Connection) -> Result<u32> {
     Ok(found)
 }
 
-fn upgrade(tx: &Transaction<'_>, found: u32) -> Result<()> {
+/// Brings an older database that nobody else uses up to date: all of it, or nothing. What is up to date stays as it is.
+pub(super) fn upgrade(path: &Path) -> Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    version(&connection)?;
+    configure(&connection)?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&tx)?;
     for (version, sql) in UPGRADES.iter().filter(|(version, _)| *version > found) {
         tx.execute_batch(sql)?;
         tx.pragma_update(None, "user_version", version)?;
     }
+    tx.commit()?;
     Ok(())
 }
 

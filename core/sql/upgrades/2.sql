@@ -1,0 +1,42 @@
+-- From version 1 to version 2. Released: it stays as it is.
+
+CREATE TABLE drafts (
+    -- What a person has begun to write and not yet done. Goes in the transaction that records the deed.
+    id BLOB NOT NULL PRIMARY KEY,
+    document BLOB,                   -- the one that it is about; null: a new one
+    form BLOB NOT NULL,              -- the app's, as it is
+    changed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What can be found of each document: single characters and pairs of neighbours, made by core. The row's number is the document's.
+CREATE VIRTUAL TABLE search USING fts5 (
+    ones, pairs, content = '', contentless_delete = 1, tokenize = 'ascii'
+);
+
+CREATE TABLE unindexed (
+    -- Documents that came here before there was a search.
+    document INTEGER NOT NULL PRIMARY KEY REFERENCES documents (no) ON DELETE CASCADE
+) STRICT;
+
+CREATE TABLE bundles (
+    -- Rescue bundles of other phones that this one carries or has carried.
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,       -- SHA-256 of the file
+    device BLOB NOT NULL,            -- whose
+    made_at INTEGER NOT NULL,        -- by that device's clock
+    taken_at INTEGER NOT NULL,       -- by this one's
+    pieces INTEGER NOT NULL,         -- how many were whole
+    damaged INTEGER NOT NULL         -- how many were not
+) STRICT;
+
+CREATE TABLE pieces (
+    -- Pieces that the server has not taken. Sealed: this phone cannot read them.
+    id INTEGER PRIMARY KEY,
+    bundle INTEGER NOT NULL REFERENCES bundles (id),
+    tries INTEGER NOT NULL DEFAULT 0, -- answers so far that said "not yet"
+    code TEXT,                       -- why it will never be taken; null while it may be
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX pieces_bundle ON pieces (bundle);
+
+INSERT INTO unindexed (document) SELECT no FROM documents;

@@ -1,0 +1,194 @@
+//! Work that goes another way: a bundle of what this phone has not handed in, and the bundles of others that it carries.
+//!
+//! What becomes of a piece is decided by the server; a carrier hears no more than whether it is taken.
+
+use rusqlite::Connection;
+use sha2::{Digest as _, Sha256};
+
+use super::Replica;
+use super::push::signed_frame;
+use crate::cbor::Writer;
+use crate::doc::{entry, parse};
+use crate::domain::id::{ChangeHash, DocumentId};
+use crate::domain::limits;
+use crate::error::{Error, Result};
+use crate::store::enrolment::{self, Enrolment};
+use crate::store::pieces::{self, CarriedBundle};
+use crate::store::{boxes, changes};
+use crate::sync::rescue::{Bundle, BundleFault, Card, Piece};
+use crate::sync::seal;
+use crate::sync::wire::{Fate, Form, Unread, write_raw};
+
+/// A piece to hand in: its row, and its sealed bytes.
+pub(super) type DuePiece = (i64, Vec<u8>);
+
+/// A change that goes into a bundle.
+struct Saved {
+    document: DocumentId,
+    hash: ChangeHash,
+    body: Vec<u8>,
+    n: u64,
+}
+
+impl Replica {
+    /// Everything of this phone's own work that no page has placed, sealed for the server: a file for any phone or the office to carry.
+    /// Nothing here changes. Works without a network.
+    pub fn rescue_bundle(&self) -> Result<Vec<u8>> {
+        let (enrolment, saved) = self.store.read(|connection| {
+            let enrolment = enrolment::enrolled(connection)?;
+            let saved = unplaced(connection, &enrolment)?;
+            Ok((enrolment, saved))
+        })?;
+        let card = Card {
+            device: enrolment.device,
+            person: enrolment.person,
+            public_key: seal::public_key(&enrolment.seed),
+            certificate: enrolment.certificate,
+            token_hash: Sha256::digest(enrolment.token.as_bytes()).into(),
+        };
+        let mut sealed = Vec::new();
+        let mut rest = saved.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(fitting(rest));
+            let piece = Piece {
+                card: card.clone(),
+                frame: frame(&enrolment, now),
+            };
+            sealed.push(
+                piece
+                    .seal(enrolment.server, &enrolment.rescue_key, self.random())
+                    .ok_or(Error::Disagreement("rescue key"))?,
+            );
+            rest = later;
+        }
+        let bundle = Bundle {
+            server: enrolment.server,
+            device: enrolment.device,
+            made_at: self.environment.now(),
+            pieces: sealed,
+            damaged: 0,
+        };
+        Ok(bundle.encode())
+    }
+
+    /// Takes another phone's bundle along, to hand it in when there is a network. The same file a second time changes nothing.
+    ///
+    /// # Errors
+    /// `BadBundle`: it is none, is larger than one may be, or is another server's.
+    pub fn carry(&self, file: &[u8]) -> Result<CarriedBundle> {
+        if file.len() > limits::BUNDLE_BYTES_MAX {
+            return Err(Error::BadBundle);
+        }
+        let bundle = Bundle::decode(file).map_err(|fault| match fault {
+            BundleFault::Foreign => Error::BadBundle,
+            BundleFault::Newer => Error::UpdateNeeded,
+        })?;
+        let (hash, now) = (Sha256::digest(file).into(), self.environment.now());
+        self.store.write(|transaction| {
+            if enrolment::enrolled(transaction)?.server != bundle.server {
+                return Err(Error::BadBundle);
+            }
+            let (id, is_new) = pieces::put(transaction, hash, &bundle, now)?;
+            if !is_new {
+                pieces::try_anew(transaction)?;
+            }
+            let mut bundles = pieces::bundles(transaction)?;
+            bundles.retain(|bundle| bundle.id == id);
+            bundles.pop().ok_or(Error::NotFound)
+        })
+    }
+
+    /// The bundles that this phone carries or has carried, the last taken first.
+    pub fn carried(&self) -> Result<Vec<CarriedBundle>> {
+        self.store.read(pieces::bundles)
+    }
+
+    /// What the server made of a piece.
+    pub(super) fn apply_piece(
+        &self,
+        id: i64,
+        outcome: &std::result::Result<Vec<Fate>, Unread>,
+    ) -> Result<()> {
+        self.store.write(|transaction| match outcome {
+            Ok(fates) => match fates.first() {
+                Some(Fate::Ok | Fate::Dup) => pieces::remove(transaction, id),
+                _ => pieces::tried(transaction, id),
+            },
+            // An older server, or one that has just gone back: later.
+            Err(Unread::Epoch | Unread::Newer | Unread::Carried) => pieces::tried(transaction, id),
+            Err(Unread::Signature | Unread::Rebuild) => {
+                pieces::refuse(transaction, id, "signature")
+            }
+            Err(Unread::Malformed) => pieces::refuse(transaction, id, "malformed"),
+            Err(Unread::TooMuch) => pieces::refuse(transaction, id, "too_much"),
+        })
+    }
+}
+
+/// Pieces to hand in, those behind a row, as many as one request carries.
+pub(super) fn due(connection: &Connection, after: i64) -> Result<Vec<DuePiece>> {
+    let (mut due, mut total, mut last) = (Vec::new(), 0, after);
+    while total < limits::REQUEST_BYTES_AIM {
+        let Some((id, body)) = pieces::next_due(connection, last)? else {
+            break;
+        };
+        (last, total) = (id, total + body.len());
+        due.push((id, body));
+    }
+    Ok(due)
+}
+
+/// This device's own changes that no page has placed, in the order in which they were made: those without a fate, those that the server
+/// has acknowledged or holds, and those that it refused.
+fn unplaced(connection: &Connection, enrolment: &Enrolment) -> Result<Vec<Saved>> {
+    let local = changes::unplaced(connection)?.into_iter();
+    let boxed = boxes::all(connection)?
+        .into_iter()
+        .map(|change| (change.document, change.hash, change.body));
+    let mut saved = Vec::new();
+    for (document, hash, body) in local.chain(boxed) {
+        let parsed = parse::parse_admitted(&body).map_err(|_| Error::Disagreement("unloadable"))?;
+        if parsed.actor.device() == enrolment.device {
+            let entry = parsed
+                .puts
+                .iter()
+                .find_map(|put| entry::decode(&put.value).ok());
+            saved.push(Saved {
+                document,
+                hash,
+                n: entry.map_or(0, |entry| entry.n),
+                body,
+            });
+        }
+    }
+    // Of two with one counter the one that was made again is later in the list, and stays so.
+    saved.sort_by_key(|change| change.n);
+    Ok(saved)
+}
+
+/// How many changes fit one piece; at least one.
+fn fitting(saved: &[Saved]) -> usize {
+    let mut bytes = 0;
+    let fits = |change: &&Saved| {
+        bytes += change.body.len();
+        bytes <= limits::PIECE_BYTES
+    };
+    saved.iter().take_while(fits).count().max(1)
+}
+
+fn frame(enrolment: &Enrolment, saved: &[Saved]) -> Vec<u8> {
+    let mut items = Writer::default();
+    for change in saved {
+        write_raw(&mut items, change.document, &change.body);
+    }
+    let list: Vec<_> = saved
+        .iter()
+        .map(|change| (change.document, change.hash))
+        .collect();
+    let numbers = || saved.iter().map(|change| change.n);
+    let n = (
+        numbers().min().unwrap_or_default(),
+        numbers().max().unwrap_or_default(),
+    );
+    signed_frame(enrolment, n, &list, Form::Raw, &items.finish())
+}

@@ -1,0 +1,59 @@
+//! What a person has begun to write. What is in it is the app's business.
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::bytes;
+use crate::domain::id::{DocumentId, DraftId};
+use crate::domain::time::Timestamp;
+use crate::error::Result;
+
+/// A draft.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draft {
+    /// Names it.
+    pub id: DraftId,
+    /// The document that it is about; none: a new one.
+    pub document: Option<DocumentId>,
+    /// What the app kept.
+    pub form: Vec<u8>,
+    /// When it was last changed, by the phone's clock.
+    pub changed_at: Timestamp,
+}
+
+/// Keeps a draft, in place of what was kept under its id.
+pub fn put(transaction: &Transaction<'_>, draft: &Draft) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO drafts (id, document, form, changed_at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET document = excluded.document, form = excluded.form, changed_at = excluded.changed_at",
+        )?
+        .execute(params![
+            draft.id.0,
+            draft.document.map(|document| document.0),
+            draft.form,
+            draft.changed_at.0,
+        ])?;
+    Ok(())
+}
+
+/// All drafts, the last changed first.
+pub fn all(connection: &Connection) -> Result<Vec<Draft>> {
+    let sql = "SELECT id, document, form, changed_at FROM drafts ORDER BY changed_at DESC, id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let document: Option<Vec<u8>> = row.get(1)?;
+        Ok(Draft {
+            id: DraftId(bytes(row, 0)?),
+            document: document.and_then(|id| id.try_into().ok().map(DocumentId)),
+            form: row.get(2)?,
+            changed_at: Timestamp(row.get(3)?),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A draft has become a deed, or is not wanted. Returns whether it was there.
+pub fn remove(transaction: &Transaction<'_>, id: DraftId) -> Result<bool> {
+    let sql = "DELETE FROM drafts WHERE id = ?1";
+    Ok(transaction.prepare_cached(sql)?.execute([id.0])? > 0)
+}

@@ -1,0 +1,124 @@
+//! Pieces of other phones' rescue bundles, until the server has taken them. They are sealed, so nothing here reads one.
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::bytes;
+use crate::domain::id::DeviceId;
+use crate::domain::limits;
+use crate::domain::time::Timestamp;
+use crate::error::Result;
+use crate::sync::rescue::Bundle;
+
+/// A bundle that this phone carries, or has carried.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CarriedBundle {
+    /// Names it here.
+    pub id: i64,
+    /// Whose work it is.
+    pub device: DeviceId,
+    /// When it was made, by that device's clock.
+    pub made_at: Timestamp,
+    /// When it came here.
+    pub taken_at: Timestamp,
+    /// How many of its pieces were whole.
+    pub pieces: u64,
+    /// How many were not.
+    pub damaged: u64,
+    /// Pieces that the server has not taken.
+    pub waiting: u64,
+    /// Of these, those that it will never take, and why the first.
+    pub refused: Option<(u64, String)>,
+}
+
+/// Keeps a bundle, known by the hash of its file. Returns its id, and whether it is new here.
+pub fn put(
+    transaction: &Transaction<'_>,
+    hash: [u8; 32],
+    bundle: &Bundle,
+    now: Timestamp,
+) -> Result<(i64, bool)> {
+    let known = "SELECT id FROM bundles WHERE hash = ?1";
+    let known = transaction.query_row(known, [hash], |row| row.get(0));
+    if let Some(id) = known.optional()? {
+        return Ok((id, false));
+    }
+    transaction.execute(
+        "INSERT INTO bundles (hash, device, made_at, taken_at, pieces, damaged) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            hash,
+            bundle.device.0,
+            bundle.made_at.0,
+            now.0,
+            bundle.pieces.len() as i64,
+            bundle.damaged.cast_signed(),
+        ],
+    )?;
+    let id = transaction.last_insert_rowid();
+    for piece in &bundle.pieces {
+        transaction
+            .prepare_cached("INSERT INTO pieces (bundle, body) VALUES (?1, ?2)")?
+            .execute(params![id, piece])?;
+    }
+    Ok((id, true))
+}
+
+/// The first piece behind a row that may still be taken and has not been tried too often.
+pub fn next_due(connection: &Connection, after: i64) -> Result<Option<(i64, Vec<u8>)>> {
+    let sql = "SELECT id, body FROM pieces WHERE id > ?1 AND code IS NULL AND tries < ?2 ORDER BY id LIMIT 1";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row(params![after, limits::PIECE_TRIES_MAX], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        });
+    Ok(found.optional()?)
+}
+
+/// The server has taken a piece.
+pub fn remove(transaction: &Transaction<'_>, id: i64) -> Result<()> {
+    transaction.execute("DELETE FROM pieces WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+/// The server could not take a piece yet.
+pub fn tried(transaction: &Transaction<'_>, id: i64) -> Result<()> {
+    transaction.execute("UPDATE pieces SET tries = tries + 1 WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+/// The server will never take a piece.
+pub fn refuse(transaction: &Transaction<'_>, id: i64, code: &str) -> Result<()> {
+    let sql = "UPDATE pieces SET code = ?2 WHERE id = ?1";
+    transaction.execute(sql, params![id, code])?;
+    Ok(())
+}
+
+/// Pieces that were tried too often are tried again: the server has changed, or a person wants it.
+pub fn try_anew(transaction: &Transaction<'_>) -> Result<()> {
+    transaction.execute("UPDATE pieces SET tries = 0 WHERE tries > 0", [])?;
+    Ok(())
+}
+
+/// All bundles, the last taken first.
+pub fn bundles(connection: &Connection) -> Result<Vec<CarriedBundle>> {
+    let sql = "SELECT bundles.id, device, made_at, taken_at, bundles.pieces, damaged,
+                      count(pieces.id), count(pieces.code), min(pieces.code)
+               FROM bundles LEFT JOIN pieces ON pieces.bundle = bundles.id
+               GROUP BY bundles.id ORDER BY bundles.id DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        let code: Option<String> = row.get(8)?;
+        let refused = count(7)?;
+        Ok(CarriedBundle {
+            id: row.get(0)?,
+            device: DeviceId(bytes(row, 1)?),
+            made_at: Timestamp(row.get(2)?),
+            taken_at: Timestamp(row.get(3)?),
+            pieces: count(4)?,
+            damaged: count(5)?,
+            waiting: count(6)?,
+            refused: code.map(|code| (refused, code)),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,60 @@
+//! Search: whatever part of two characters or more a person types, what contains it is found and nothing else.
+
+use std::collections::BTreeSet;
+
+use patrol_core::domain::id::DocumentId;
+use patrol_core::replica::Replica;
+use proptest::prelude::*;
+
+use super::phone::*;
+
+fn found(replica: &Replica, typed: &str) -> Vec<DocumentId> {
+    let rows = replica.search("case", typed, 0, 100).expect("a search");
+    rows.into_iter().map(|row| row.id).collect()
+}
+
+#[test]
+fn a_case_is_found_by_its_words_its_notes_its_place_and_what_the_directory_calls_it() {
+    let folder = Folder::new();
+    let replica = phone(&folder.file(), 1);
+    let (lamp, _) = replica.begin(&report("村口路灯不亮 LED")).expect("kept");
+    let (waste, _) = replica.begin(&report("桥头堆放杂物")).expect("kept");
+    assert_eq!(found(&replica, "路灯"), [lamp]);
+    assert_eq!(found(&replica, "灯不亮"), [lamp]);
+    assert_eq!(found(&replica, "亮"), [lamp]);
+    assert_eq!(found(&replica, "led"), [lamp]);
+    assert_eq!(found(&replica, "ＬＥ"), [lamp]);
+    assert_eq!(found(&replica, "灯亮"), []);
+    assert_eq!(found(&replica, "  ，"), []);
+    assert_eq!(found(&replica, "\" OR ones : \"亮"), []);
+    note(&replica, waste, "已通知王师傅").expect("kept");
+    assert_eq!(found(&replica, "王师"), [waste]);
+    // Both are in that village, one of them at the bridge.
+    assert_eq!(found(&replica, "耕管").len(), 2);
+    assert_eq!(found(&replica, "耕管 桥头"), [waste]);
+    let page = replica.search("case", "耕管", 1, 1).expect("a search");
+    assert_eq!(page.len(), 1);
+    assert_eq!(replica.search("tally", "耕管", 0, 9).expect("a search"), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_is_found_is_what_contains_it(
+        texts in proptest::collection::vec("[甲乙丙1aA，]{1,9}", 1..12),
+        typed in "[甲乙丙1a]{1,4}",
+    ) {
+        let folder = Folder::new();
+        let replica = phone(&folder.file(), 1);
+        let mut wanted = BTreeSet::new();
+        for text in &texts {
+            let (id, _) = replica.begin(&report(text)).expect("kept");
+            if text.to_lowercase().contains(&typed) {
+                wanted.insert(id);
+            }
+        }
+        let found: BTreeSet<DocumentId> = found(&replica, &typed).into_iter().collect();
+        prop_assert_eq!(found, wanted);
+    }
+}

@@ -1,0 +1,140 @@
+//! Pieces of rescue bundles: the work of one device that comes by another way than its own (`protocol.md`, *Rescue*).
+//!
+//! It is judged as if its author had pushed it, by the same door; who carries it gains nothing by it and hears nothing of it.
+
+use patrol_core::domain::id::DeviceId;
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::sync::rescue::{Bundle, BundleFault, Piece, PieceFault};
+use patrol_core::sync::wire::{Fate, Later, Unread};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::devices::{self, Claim};
+use crate::intake;
+use crate::store::Result;
+
+/// Takes in a piece that a device carries. One fate for the whole: `ok` when everything in it has one for good.
+pub fn take_in_from(
+    app: &App,
+    carrier: DeviceId,
+    sealed: &[u8],
+) -> Result<std::result::Result<Fate, Unread>> {
+    let mut is_revoked = true;
+    app.store.read(&mut |snapshot| {
+        let carrier = snapshot.device(carrier)?;
+        is_revoked = carrier.is_none_or(|carrier| carrier.revoked_at.is_some());
+        Ok(())
+    })?;
+    if is_revoked {
+        return Ok(Err(Unread::TooMuch));
+    }
+    Ok(take_in(app, sealed)?.map(|fates| whole(&fates)))
+}
+
+/// What became of each change in a piece.
+fn take_in(app: &App, sealed: &[u8]) -> Result<std::result::Result<Vec<Fate>, Unread>> {
+    let identity = &app.identity;
+    let piece = match Piece::open(sealed, identity.server, &identity.rescue_key) {
+        Ok(piece) => piece,
+        Err(PieceFault::Sealed) => return Ok(Err(Unread::Signature)),
+        Err(PieceFault::Malformed) => return Ok(Err(Unread::Malformed)),
+        Err(PieceFault::Newer) => return Ok(Ok(vec![Fate::Later(Later::Newer)])),
+    };
+    let card = piece.card;
+    let claim = Claim {
+        device: card.device,
+        person: card.person,
+        public_key: card.public_key,
+        certificate: card.certificate,
+        token_hash: card.token_hash,
+    };
+    // Of a phone that a lost database had enrolled, nobody knows whether it had been revoked.
+    let is_known = is_known(app, card.device)? || devices::take_back(app, &claim)?;
+    // It may have come back by itself in the meantime.
+    if !is_known && !self::is_known(app, card.device)? {
+        return Ok(Err(Unread::Signature));
+    }
+    Ok(intake::take_in_carried(app, card.device, &piece.frame)?.fates)
+}
+
+fn is_known(app: &App, device: DeviceId) -> Result<bool> {
+    let mut is_known = false;
+    app.store.read(&mut |snapshot| {
+        is_known = snapshot.device(device)?.is_some();
+        Ok(())
+    })?;
+    Ok(is_known)
+}
+
+/// One fate for a piece.
+fn whole(fates: &[Fate]) -> Fate {
+    let missing = fates.iter().any(|fate| matches!(fate, Fate::Missing(_)));
+    let later = fates.iter().find(|fate| matches!(fate, Fate::Later(_)));
+    match (missing, later) {
+        // Which changes it is about is not the carrier's business.
+        (true, _) => Fate::Missing(Vec::new()),
+        (false, Some(later)) => later.clone(),
+        (false, None) => Fate::Ok,
+    }
+}
+
+/// What became of a bundle that a person of the office hands in.
+#[derive(Serialize, Default, Clone, PartialEq, Eq, Debug)]
+pub struct Handed {
+    /// Pieces that were whole.
+    pub pieces: u64,
+    /// Pieces that were not.
+    pub damaged: u64,
+    /// Pieces that could not be read: sealed for another server, changed on the way, or from a phone that is not known.
+    pub unread: u64,
+    /// Changes that are part of the record now.
+    pub taken: u64,
+    /// Changes that had been before.
+    pub known: u64,
+    /// Changes held for review.
+    pub held: u64,
+    /// Changes refused; they are kept, with the reason.
+    pub refused: u64,
+    /// Changes that cannot be judged yet: hand the file in again later.
+    pub waiting: u64,
+}
+
+/// Takes in a whole bundle, as a file. The same file again is no harm.
+///
+/// # Errors
+/// The store's. A file that is no bundle of this server is told apart inside.
+pub fn hand_in(app: &App, file: &[u8]) -> Result<std::result::Result<Handed, BundleFault>> {
+    let bundle = match Bundle::decode(file) {
+        Ok(bundle) if bundle.server == app.identity.server => bundle,
+        Ok(_) => return Ok(Err(BundleFault::Foreign)),
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let mut handed = Handed {
+        pieces: bundle.pieces.len() as u64,
+        damaged: bundle.damaged,
+        ..Handed::default()
+    };
+    for sealed in &bundle.pieces {
+        match take_in(app, sealed)? {
+            Ok(fates) => fates.iter().for_each(|fate| handed.count(fate)),
+            Err(_) => handed.unread += 1,
+        }
+    }
+    tracing::info!(device = %bundle.device, "a rescue bundle of phone {} was handed in: {handed:?}", bundle.device);
+    Ok(Ok(handed))
+}
+
+impl Handed {
+    fn count(&mut self, fate: &Fate) {
+        let count = match fate {
+            Fate::Ok => &mut self.taken,
+            Fate::Dup => &mut self.known,
+            Fate::Review => &mut self.held,
+            // The deed stands in the record under a change that was made again.
+            Fate::Refused(Refusal::Forked) => &mut self.known,
+            Fate::Refused(_) => &mut self.refused,
+            Fate::Missing(_) | Fate::Later(_) => &mut self.waiting,
+        };
+        *count += 1;
+    }
+}

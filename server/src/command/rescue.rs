@@ -1,0 +1,35 @@
+//! The errand of handing in a rescue bundle from a file, also while a server runs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use patrol_core::domain::limits;
+use serde_json::{Value, json};
+
+use super::{Database, Faults, one};
+use crate::bundle;
+
+/// Takes in what a phone could not hand in itself: a rescue bundle. The same file again is no harm.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct RescueErrand {
+    /// Where.
+    #[command(flatten)]
+    database: Database,
+    /// The bundle.
+    file: PathBuf,
+}
+
+pub(super) fn run(errand: &RescueErrand) -> Result<Vec<Value>, Faults> {
+    let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", errand.file.display()));
+    let len = std::fs::metadata(&errand.file)
+        .map_err(|error| named(&error))?
+        .len();
+    if len > limits::BUNDLE_BYTES_MAX as u64 {
+        return Err(named(&"too large for a rescue bundle"));
+    }
+    let file = std::fs::read(&errand.file).map_err(|error| named(&error))?;
+    let app = errand.database.open()?;
+    let handed = bundle::hand_in(&app, &file).map_err(one)?;
+    let handed = handed.map_err(|_| named(&"not a rescue bundle for this server"))?;
+    Ok(vec![json!(handed)])
+}

@@ -1,0 +1,265 @@
+//! A phone that will never call again: its work comes in a bundle, by another phone or by the office, as its author's, once.
+
+use patrol_core::domain::id::DocumentId;
+use patrol_core::error::Error;
+use patrol_core::replica::SyncState;
+use patrol_core::store::Store;
+use patrol_core::sync::rescue::Bundle;
+use patrol_server::bundle::{self, Handed};
+use patrol_server::check;
+use patrol_tests::simulation::audit;
+use patrol_tests::world::{Phone, World};
+
+use super::followers::forge;
+
+const INSPECTOR: &str = "巡查员01";
+const CARRIER: &str = "巡查员02";
+
+/// A phone with a case that the server knows, a note on it and a case of its own that it does not.
+fn offline(world: &mut World) -> (DocumentId, DocumentId) {
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.phone(INSPECTOR);
+    let (old, _) = phone.report(village, "桥头垃圾");
+    phone.sync().unwrap();
+    phone.note(old, "还在").unwrap();
+    let (new, _) = phone.report(village, "路灯不亮");
+    phone.note(new, "两盏").unwrap();
+    (old, new)
+}
+
+fn handed(world: &World, file: &[u8]) -> Handed {
+    bundle::hand_in(&world.app, file).unwrap().unwrap()
+}
+
+fn lines(world: &World, case: DocumentId) -> usize {
+    let dispatcher = world.person("受理派遣员01");
+    let view = patrol_server::office::view(&world.app, dispatcher, case).unwrap();
+    let author = world.person(INSPECTOR);
+    assert!(
+        view.reading
+            .lines
+            .iter()
+            .all(|line| line.entry.person == author)
+    );
+    view.reading.lines.len()
+}
+
+fn is_sound(world: &World) {
+    let report = check::check(world.app.store.as_ref()).unwrap();
+    assert_eq!(report.findings, [] as [String; 0]);
+    audit::entries_of_sound(&world.app).unwrap();
+}
+
+#[test]
+fn another_phone_hands_in_what_it_cannot_read_and_the_author_hears_that_it_is_there() {
+    let mut world = World::new(301);
+    let (old, new) = offline(&mut world);
+    let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    assert!(!file.windows(12).any(|part| part == "路灯不亮".as_bytes()));
+    let carrier = world.phone(CARRIER);
+    let carried = carrier.replica.carry(&file).unwrap();
+    assert_eq!(
+        (carried.pieces, carried.waiting, carried.damaged),
+        (1, 1, 0)
+    );
+    // Work of its own goes first.
+    let (own, _) = carrier.report(carrier.replica.villages().unwrap()[0], "井盖松动");
+    let summary = carrier.sync().unwrap();
+    assert_eq!((summary.rounds, summary.pushed), (2, 1));
+    let carried = &carrier.replica.carried().unwrap()[0];
+    assert_eq!((carried.waiting, carried.refused.as_ref()), (0, None));
+    assert!(carrier.replica.case(new).is_err(), "it is none of his");
+    assert!(carrier.replica.case(own).is_ok());
+    assert_eq!((lines(&world, old), lines(&world, new)), (2, 2));
+
+    // The same again, by the same phone and by the office, changes nothing.
+    let carrier = &world.phones[CARRIER];
+    assert_eq!(carrier.replica.carry(&file).unwrap().waiting, 0);
+    assert_eq!(carrier.sync().unwrap().rounds, 1);
+    let expected = Handed {
+        pieces: 1,
+        known: 3,
+        ..Handed::default()
+    };
+    assert_eq!(handed(&world, &file), expected);
+
+    // The phone was not dead after all.
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    let status = phone.replica.status().unwrap();
+    assert_eq!((status.outbox, status.refused, status.held), (0, 0, 0));
+    assert_eq!(
+        phone.replica.case(new).unwrap().sync.state,
+        SyncState::Applied
+    );
+    assert_eq!((lines(&world, old), lines(&world, new)), (2, 2));
+    assert_eq!(
+        phone
+            .replica
+            .rescue_bundle()
+            .map(|file| Bundle::decode(&file).unwrap().pieces.len())
+            .unwrap(),
+        0
+    );
+    is_sound(&world);
+}
+
+#[test]
+fn work_of_one_who_lost_his_posts_or_his_phone_goes_to_review() {
+    let mut world = World::new(302);
+    let (old, _) = offline(&mut world);
+    let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    let device = world.phones[INSPECTOR].device();
+    let now = world.clock.now();
+    world.app.store.revoke(device, now).unwrap();
+    assert_eq!(handed(&world, &file).held, 3);
+    assert_eq!(world.held().len(), 3);
+    assert_eq!(handed(&world, &file).held, 3, "held as before");
+    assert_eq!(world.held().len(), 3);
+    assert_eq!(lines(&world, old), 1);
+    is_sound(&world);
+}
+
+#[test]
+fn what_was_refused_and_what_rests_on_it_is_kept_at_the_office_too() {
+    let mut world = World::new(303);
+    let (old, _) = offline(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    forge(phone, &world, old);
+    phone.note(old, "在伪造之后").unwrap();
+    let handed_in = handed(&world, &phone.replica.rescue_bundle().unwrap());
+    assert_eq!((handed_in.refused, handed_in.waiting), (2, 0));
+    // The phone hears of it by itself, and what did not rest on the forged entry is made again.
+    phone.sync().unwrap();
+    assert_eq!(phone.replica.status().unwrap().refused, 1);
+    assert_eq!(lines(&world, old), 3);
+    let later = handed(&world, &phone.replica.rescue_bundle().unwrap());
+    assert_eq!((later.refused, later.taken), (1, 0));
+    is_sound(&world);
+}
+
+#[test]
+fn a_bundle_that_was_changed_or_is_another_servers_changes_nothing() {
+    let mut world = World::new(304);
+    offline(&mut world);
+    let other = World::new(305);
+    let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    let carrier = world.phone(CARRIER);
+    for nonsense in [&b""[..], b"XCNB", b"PK\x03\x04", &file[..20]] {
+        assert!(matches!(
+            carrier.replica.carry(nonsense),
+            Err(Error::BadBundle)
+        ));
+    }
+    assert!(bundle::hand_in(&other.app, &file).unwrap().is_err());
+    // Cut within its only piece: the file is known by its head, nothing of it is whole.
+    let cut = &file[..file.len() - 9];
+    let carried = carrier.replica.carry(cut).unwrap();
+    assert_eq!(
+        (carried.pieces, carried.damaged, carried.waiting),
+        (0, 1, 0)
+    );
+    // A piece that was changed with its sum: only the server can tell.
+    let mut bundle = Bundle::decode(&file).unwrap();
+    bundle.pieces[0][40] ^= 1;
+    let changed = bundle.encode();
+    assert_eq!(handed(&world, &changed).unread, 1);
+    let carrier = &world.phones[CARRIER];
+    carrier.replica.carry(&changed).unwrap();
+    carrier.sync().unwrap();
+    let carried = &carrier.replica.carried().unwrap()[0];
+    assert_eq!(carried.refused, Some((1, "signature".to_owned())));
+    assert_eq!(carrier.sync().unwrap().rounds, 1, "it is not tried again");
+}
+
+#[test]
+fn a_revoked_phone_carries_nothing_and_keeps_what_it_has() {
+    let mut world = World::new(306);
+    let (_, new) = offline(&mut world);
+    let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    let carrier = world.phone(CARRIER);
+    carrier.replica.carry(&file).unwrap();
+    let device = carrier.device();
+    let now = world.clock.now();
+    world.app.store.revoke(device, now).unwrap();
+    world.phones[CARRIER].sync().unwrap();
+    let carried = &world.phones[CARRIER].replica.carried().unwrap()[0];
+    assert_eq!(
+        (carried.waiting, &carried.refused),
+        (1, &Some((1, "too_much".to_owned())))
+    );
+    assert_eq!(world.stage(new), "");
+}
+
+#[test]
+fn a_cut_on_the_way_costs_a_carrier_nothing_but_the_piece_in_flight() {
+    let mut world = World::new(307);
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.phone(INSPECTOR);
+    for number in 0..400 {
+        phone.report(village, &format!("第{number}件{}", "长".repeat(200)));
+    }
+    let file = phone.replica.rescue_bundle().unwrap();
+    let pieces = Bundle::decode(&file).unwrap().pieces.len() as u64;
+    assert!(pieces >= 4, "{pieces}");
+    let carrier = world.phone(CARRIER);
+    carrier.replica.carry(&file).unwrap();
+    // The answer breaks off behind the welcome and two fates.
+    carrier.link.cut_after(3);
+    carrier.sync().unwrap_err();
+    assert_eq!(carrier.replica.carried().unwrap()[0].waiting, pieces - 2);
+    carrier.sync().unwrap();
+    assert_eq!(carrier.replica.carried().unwrap()[0].waiting, 0);
+    let (mut entries, mut doubled) = (0, 0);
+    for entry in audit::entries_of_sound(&world.app).unwrap() {
+        entries += 1;
+        doubled += u8::from(entry.0 == [0; 16]);
+    }
+    assert_eq!((entries, doubled), (400, 0));
+}
+
+#[test]
+fn a_phone_that_a_restored_server_does_not_know_is_taken_back_by_its_bundle() {
+    let mut world = World::new(308);
+    let before = world.store.inner().fork();
+    let (_, new) = offline(&mut world);
+    let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    let new_epoch = patrol_server::store::NewEpoch {
+        epoch: patrol_core::domain::id::Epoch([9; 4]),
+        suffix: [7; 8],
+        number_block: "B".to_owned(),
+        since: world.clock.now(),
+    };
+    world.restore(before, &new_epoch);
+    let first = handed(&world, &file);
+    assert_eq!(
+        (first.unread, first.held, first.waiting),
+        (0, 2, 1),
+        "{first:?}"
+    );
+    assert!(world.phones[INSPECTOR].is_revoked(&world.app));
+    assert_eq!(world.stage(new), "");
+    assert_eq!(world.held().len(), 2);
+    // Its token is known again: it calls as the revoked phone that it may be.
+    world.phones[INSPECTOR].sync().unwrap();
+    assert_eq!(handed(&world, &file).waiting, 0);
+}
+
+#[test]
+fn a_phone_without_anything_unsent_makes_an_empty_bundle_and_one_that_is_not_enrolled_none() {
+    let mut world = World::new(309);
+    let phone = world.phone(INSPECTOR);
+    phone.sync().unwrap();
+    let file = phone.replica.rescue_bundle().unwrap();
+    assert_eq!(Bundle::decode(&file).unwrap().pieces.len(), 0);
+    let empty = World::new(310);
+    let stranger: Phone = {
+        let first = empty.enrol_as(INSPECTOR, 7);
+        empty.twin(&first, Store::in_memory().unwrap(), 8)
+    };
+    let refused = stranger.replica.rescue_bundle();
+    assert!(matches!(refused, Err(Error::NotEnrolled)), "{refused:?}");
+    let refused = stranger.replica.carry(&file);
+    assert!(matches!(refused, Err(Error::NotEnrolled)), "{refused:?}");
+}

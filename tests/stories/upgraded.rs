@@ -1,0 +1,380 @@
+//! Files and messages of earlier releases meet the program of today: what was written then is there, and both ends of different age understand each other.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use clap::Parser as _;
+use futures_util::FutureExt as _;
+use patrol_core::domain::limits;
+use patrol_core::error::Error;
+use patrol_core::replica::{Cancel, Replica};
+use patrol_core::store::{Store, enrolment};
+use patrol_core::sync::frame::{Frame, FrameReader, FrameWriter, Volume};
+use patrol_core::sync::transport::{Method, Request, Response, Transport, Unreachable, Waiting};
+use patrol_core::sync::wire::{self, CONTENT_TYPE, Fate, Fates, Hello, PROTOCOL, Welcome, kind};
+use patrol_server::app::App;
+use patrol_server::command::{self, CommandLine};
+use patrol_server::store::StoreError;
+use patrol_server::store::sqlite::SqliteStore;
+use patrol_server::{auth, check};
+use patrol_tests::clock::{Clock, Machine, START};
+use patrol_tests::fixture::{self, NEW_WORDS, OLD_WORDS, PHONE, REQUEST, RESPONSE, SERVER};
+use patrol_tests::link::{Link, Reply};
+use patrol_tests::served::Folder;
+use patrol_tests::world::{Phone, World};
+use rusqlite::Connection;
+
+/// Every version that has been released and can be upgraded.
+const RELEASED: [&str; 1] = ["v1"];
+
+fn unpack(folder: &Folder, version: &str, name: &str) -> std::path::PathBuf {
+    let file = folder.file(name);
+    std::fs::write(&file, fixture::read(version, name)).unwrap();
+    file
+}
+
+fn errand(words: &[&str], file: &Path) -> Result<Vec<serde_json::Value>, Vec<String>> {
+    let file = file.to_str().unwrap();
+    let words = [&["patrol-server"], words, &["--database", file]].concat();
+    let line = CommandLine::parse_from(words);
+    command::run(&line.command.unwrap(), &mut std::io::empty())
+}
+
+fn open(file: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(file, || unreachable!("it is there"))
+}
+
+fn app_on(file: &Path) -> Arc<App> {
+    let machine = Arc::new(Machine::new(&Clock::default(), 77));
+    Arc::new(App::open(Arc::new(open(file).unwrap()), machine).unwrap())
+}
+
+/// What a database looks like to those who use it: tables with their columns, indexes, triggers.
+fn shape(connection: &Connection) -> BTreeSet<String> {
+    let ask = |sql: &str| -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(|row| row.unwrap()).collect()
+    };
+    [
+        "SELECT concat_ws(' ', 'table', name, type, ncol, wr, strict) FROM pragma_table_list WHERE schema = 'main'",
+        "SELECT concat_ws(' ', 'column', t.name, c.cid, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk)
+         FROM pragma_table_list AS t JOIN pragma_table_xinfo(t.name) AS c WHERE t.schema = 'main'",
+        "SELECT concat_ws(' ', 'key', t.name, f.\"from\", f.\"table\", f.\"to\", f.on_delete)
+         FROM pragma_table_list AS t JOIN pragma_foreign_key_list(t.name) AS f WHERE t.schema = 'main'",
+        "SELECT concat_ws(' ', 'index', t.name, i.name, i.\"unique\", i.partial, x.seqno, x.name, x.\"desc\")
+         FROM pragma_table_list AS t JOIN pragma_index_list(t.name) AS i JOIN pragma_index_xinfo(i.name) AS x WHERE t.schema = 'main'",
+        "SELECT concat_ws(' ', type, name, sql) FROM sqlite_schema WHERE type IN ('trigger', 'view') OR (type = 'index' AND sql IS NOT NULL)",
+        "SELECT concat_ws(' ', 'version', user_version) FROM pragma_user_version",
+        "SELECT concat_ws(' ', 'ours', application_id) FROM pragma_application_id",
+    ]
+    .into_iter()
+    .flat_map(ask)
+    .collect()
+}
+
+#[test]
+fn an_older_server_is_upgraded_with_a_copy_beside_it_and_has_everything() {
+    for version in RELEASED {
+        let folder = Folder::new("upgraded-server").unwrap();
+        let file = unpack(&folder, version, SERVER);
+        let before = std::fs::read(&file).unwrap();
+        // No errand upgrades in passing.
+        assert!(matches!(open(&file), Err(StoreError::Older { .. })));
+        let refused = errand(&["person", "list"], &file).unwrap_err();
+        assert!(refused[0].contains("upgrade"), "{refused:?}");
+        assert!(std::fs::read(&file).unwrap() == before, "it was touched");
+
+        let said = errand(&["upgrade"], &file).unwrap();
+        assert_eq!(said[0]["from_version"], 1);
+        let copy = Path::new(said[0]["backup"].as_str().unwrap()).to_owned();
+        let fresh = folder.file("fresh.db");
+        let identity = open(&file).unwrap();
+        drop(identity);
+        drop(
+            SqliteStore::open(&fresh, || {
+                patrol_server::app::draw_identity(&Machine::new(&Clock::default(), 1))
+            })
+            .unwrap(),
+        );
+        let shape_of = |path: &Path| shape(&Connection::open(path).unwrap());
+        assert_eq!(shape_of(&file), shape_of(&fresh));
+        assert_ne!(shape_of(&copy), shape_of(&fresh), "the copy is as it was");
+        let said = errand(&["upgrade"], &file).unwrap();
+        assert!(said[0]["from_version"].is_null(), "there is nothing to do");
+
+        let app = app_on(&file);
+        let report = check::check(app.store.as_ref()).unwrap();
+        assert_eq!(report.findings, [] as [String; 0]);
+        assert_eq!(report.documents, 1);
+        let person = auth::check_password(&app, "dispatcher", fixture::PASSWORD).unwrap();
+        assert!(person.is_some());
+        assert_eq!(patrol_server::review::held(&app, 0, 9).unwrap().len(), 1);
+        // The copy can be restored from, by this program.
+        drop(app);
+        let restored = folder.file("restored.db");
+        let from = copy.to_str().unwrap();
+        errand(&["restore", "--from", from], &restored).unwrap();
+        assert_eq!(shape_of(&restored), shape_of(&fresh));
+    }
+}
+
+#[test]
+fn a_newer_server_is_refused_with_words_by_every_errand_and_left_as_it_is() {
+    let folder = Folder::new("newer-server").unwrap();
+    let file = unpack(&folder, "v1", SERVER);
+    errand(&["upgrade"], &file).unwrap();
+    let connection = Connection::open(&file).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let before = std::fs::read(&file).unwrap();
+    for words in [&["upgrade"][..], &["check"], &["person", "list"]] {
+        let refused = errand(words, &file).unwrap_err();
+        assert!(refused[0].contains("newer program"), "{refused:?}");
+    }
+    assert!(std::fs::read(&file).unwrap() == before, "it was touched");
+}
+
+/// An older phone's file, opened by this program.
+fn upgraded_phone(folder: &Folder, version: &str) -> Phone {
+    let file = unpack(folder, version, PHONE);
+    let before = std::fs::read(&file).unwrap();
+    let machine = Arc::new(Machine::new(&Clock::default(), 2));
+    let (replica, rescued) = Replica::open(&file, machine.clone()).unwrap();
+    assert_eq!(rescued, None);
+    let copy = folder.file(&format!("{PHONE}.version-1-{}", START.0));
+    let kept = Connection::open(copy).unwrap();
+    let enrolled: i64 = kept
+        .query_row("SELECT count(*) FROM enrolment", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(enrolled, 1);
+    let as_it_was = folder.file("as-it-was.db");
+    std::fs::write(&as_it_was, before).unwrap();
+    assert_eq!(shape(&kept), shape(&Connection::open(as_it_was).unwrap()));
+    let person = replica.store().read(enrolment::enrolled).unwrap().person;
+    let link = Link::new(World::new(1).app, 1);
+    Phone {
+        replica,
+        machine,
+        link,
+        person,
+    }
+}
+
+fn found(phone: &Phone, typed: &str) -> Vec<String> {
+    let rows = phone.replica.search("case", typed, 0, 9).unwrap();
+    rows.into_iter().map(|row| row.words).collect()
+}
+
+#[test]
+fn an_older_phone_is_upgraded_with_a_copy_beside_it_and_has_everything() {
+    for version in RELEASED {
+        let folder = Folder::new("upgraded-phone").unwrap();
+        let phone = upgraded_phone(&folder, version);
+        let fresh = Store::in_memory().unwrap();
+        let shape_of = |store: &Store| store.read(|connection| Ok(shape(connection))).unwrap();
+        assert_eq!(shape_of(phone.replica.store()), shape_of(&fresh));
+        assert_eq!(phone.replica.status().unwrap().outbox, 2);
+        assert_eq!(found(&phone, "桥头"), [OLD_WORDS]);
+        assert_eq!(found(&phone, "路灯"), [NEW_WORDS]);
+        assert_eq!(found(&phone, "还在"), [OLD_WORDS], "by what was noted");
+        // And goes on, with a server of today on the database of then.
+        let server = unpack(&folder, version, SERVER);
+        errand(&["upgrade"], &server).unwrap();
+        let app = app_on(&server);
+        phone.link.lead_to(Arc::clone(&app));
+        let summary = phone.sync().unwrap();
+        assert_eq!((summary.rounds, summary.pushed), (1, 2));
+        let report = check::check(app.store.as_ref()).unwrap();
+        assert_eq!((report.documents, report.findings), (2, Vec::new()));
+    }
+}
+
+fn frames(body: &[u8]) -> Vec<Frame> {
+    let mut reader = FrameReader::new(limits::RESPONSE_BYTES_MAX);
+    reader.push(body).unwrap();
+    std::iter::from_fn(|| reader.next_frame().unwrap()).collect()
+}
+
+fn written(frames: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = FrameWriter::new(Volume::Little);
+    frames
+        .iter()
+        .for_each(|(kind, payload)| writer.write(*kind, payload));
+    let mut body = writer.take();
+    body.extend(writer.finish());
+    body
+}
+
+fn post(app: &Arc<App>, token: &str, body: Vec<u8>) -> Vec<u8> {
+    let link = Link::new(Arc::clone(app), 1);
+    let request = Request {
+        method: Method::Post,
+        server_url: "http://server".to_owned(),
+        path: "/v1/sync",
+        token: Some(token.to_owned()),
+        content_type: CONTENT_TYPE,
+        body,
+    };
+    let mut response = link.send(request).now_or_never().unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    let mut body = Vec::new();
+    while let Some(piece) = response.piece().now_or_never().unwrap().unwrap() {
+        body.extend(piece);
+    }
+    body
+}
+
+fn fates_of(body: &[u8]) -> Vec<Fates> {
+    let fates = frames(body)
+        .into_iter()
+        .filter(|frame| frame.kind == kind::FATES);
+    fates
+        .map(|frame| Fates::decode(&frame.payload, 99).unwrap())
+        .collect()
+}
+
+#[test]
+fn an_older_phones_request_is_understood_by_the_server_of_today() {
+    for version in RELEASED {
+        let folder = Folder::new("old-phone-new-server").unwrap();
+        let server = unpack(&folder, version, SERVER);
+        errand(&["upgrade"], &server).unwrap();
+        let app = app_on(&server);
+        let token = upgraded_phone(&folder, version)
+            .replica
+            .store()
+            .read(enrolment::enrolled)
+            .unwrap()
+            .token;
+        let answer = post(&app, &token, fixture::read(version, REQUEST));
+        let then = fixture::read(version, RESPONSE);
+        assert_eq!(fates_of(&answer), fates_of(&then));
+        assert_eq!(fates_of(&answer)[0].outcome, Ok(vec![Fate::Ok; 2]));
+        let kinds =
+            |body: &[u8]| -> Vec<u8> { frames(body).iter().map(|frame| frame.kind).collect() };
+        assert_eq!(
+            kinds(&answer),
+            kinds(&then),
+            "nothing that it does not know"
+        );
+    }
+}
+
+/// A server whose answers are given.
+struct Given {
+    answers: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Transport for Given {
+    fn send(&self, _: Request) -> Waiting<'_, Result<Box<dyn Response>, Unreachable>> {
+        let answer = self.answers.lock().unwrap().pop().ok_or(Unreachable);
+        let reply =
+            answer.map(|body| -> Box<dyn Response> { Box::new(Reply::ok(CONTENT_TYPE, body)) });
+        Box::pin(std::future::ready(reply))
+    }
+}
+
+#[test]
+fn the_phone_of_today_understands_an_older_servers_answer() {
+    for version in RELEASED {
+        let folder = Folder::new("new-phone-old-server").unwrap();
+        let phone = upgraded_phone(&folder, version);
+        let server = Given {
+            answers: Mutex::new(vec![fixture::read(version, RESPONSE)]),
+        };
+        let cancel = Cancel::default();
+        let synced = phone.replica.sync(&server, &cancel, &|_| ());
+        let summary = synced.now_or_never().unwrap().unwrap();
+        assert_eq!((summary.rounds, summary.pushed, summary.pulled), (1, 2, 2));
+        assert_eq!(phone.replica.status().unwrap().outbox, 0);
+        let rows = phone.replica.search("case", NEW_WORDS, 0, 9).unwrap();
+        assert!(
+            rows[0].number.is_some(),
+            "the number has come with the answer"
+        );
+    }
+}
+
+#[test]
+fn a_phone_too_old_for_pages_still_hands_in_its_work() {
+    let folder = Folder::new("too-old").unwrap();
+    let server = unpack(&folder, "v1", SERVER);
+    errand(&["upgrade"], &server).unwrap();
+    let app = app_on(&server);
+    let token = upgraded_phone(&folder, "v1")
+        .replica
+        .store()
+        .read(enrolment::enrolled)
+        .unwrap()
+        .token;
+    let request = frames(&fixture::read("v1", REQUEST))
+        .into_iter()
+        .map(|frame| match frame.kind {
+            kind::HELLO => {
+                let hello = Hello {
+                    protocol: wire::PROTOCOL_LOWEST - 1,
+                    ..Hello::decode(&frame.payload).unwrap()
+                };
+                (frame.kind, hello.encode())
+            }
+            _ => (frame.kind, frame.payload),
+        });
+    let answer = post(&app, &token, written(&request.collect::<Vec<_>>()));
+    let kinds: Vec<u8> = frames(&answer).iter().map(|frame| frame.kind).collect();
+    assert_eq!(kinds, [kind::WELCOME, kind::FATES, kind::DONE]);
+    assert_eq!(fates_of(&answer)[0].outcome, Ok(vec![Fate::Ok; 2]));
+}
+
+/// A server that serves pages to newer phones only.
+struct Ahead(Link);
+
+impl Transport for Ahead {
+    fn send(&self, request: Request) -> Waiting<'_, Result<Box<dyn Response>, Unreachable>> {
+        let mut sent = self.0.send(request).now_or_never().unwrap().unwrap();
+        let mut body = Vec::new();
+        while let Some(piece) = sent.piece().now_or_never().unwrap().unwrap() {
+            body.extend(piece);
+        }
+        let kept = frames(&body)
+            .into_iter()
+            .filter(|frame| frame.kind != kind::PAGE && frame.kind != kind::SCOPES);
+        let raised = kept.map(|frame| match frame.kind {
+            kind::WELCOME => {
+                let welcome = Welcome {
+                    lowest: PROTOCOL + 1,
+                    ..Welcome::decode(&frame.payload).unwrap()
+                };
+                (frame.kind, welcome.encode())
+            }
+            kind::DONE => (frame.kind, wire::Done::default().encode()),
+            _ => (frame.kind, frame.payload),
+        });
+        let body = written(&raised.collect::<Vec<_>>());
+        let reply: Box<dyn Response> = Box::new(Reply::ok(CONTENT_TYPE, body));
+        Box::pin(std::future::ready(Ok(reply)))
+    }
+}
+
+#[test]
+fn a_phone_that_must_be_updated_says_so_once_everything_is_handed_in() {
+    let mut world = World::new(320);
+    let village = world.villages(fixture::INSPECTOR)[0];
+    let phone = world.phone(fixture::INSPECTOR);
+    let (case, _) = phone.report(village, NEW_WORDS);
+    let ahead = Ahead(Link::new(Arc::clone(&world.app), 1));
+    let cancel = Cancel::default();
+    let phone = &world.phones[fixture::INSPECTOR];
+    let sync = || {
+        phone
+            .replica
+            .sync(&ahead, &cancel, &|_| ())
+            .now_or_never()
+            .unwrap()
+    };
+    assert_eq!(sync().unwrap().pushed, 1);
+    assert!(matches!(sync(), Err(Error::UpdateNeeded)));
+    assert_eq!(world.stage(case), "reported");
+    assert_eq!(phone.replica.status().unwrap().outbox, 0);
+}
