@@ -18,6 +18,7 @@ mod one_case;
 mod phone_calls;
 mod rescue;
 mod retired;
+mod survey;
 mod tally;
 mod upgraded;
 mod wrong_sums;

@@ -2,7 +2,7 @@
 //!
 //! Values are copied; whether a deed is allowed is core's to say.
 
-use patrol_core::domain::entry::{self, AssignmentId, CheckBy, Field, Part, Verdict};
+use patrol_core::domain::entry::{self, AssignmentId, CheckBy, Field, Part, Proposal, Verdict};
 use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
 
 /// One unit of a dispatch.
@@ -68,6 +68,9 @@ pub struct Body {
     /// Whose check a dispatch asks for.
     #[uniffi(default)]
     pub check_by: Option<CheckBy>,
+    /// What is proposed for the register of components.
+    #[uniffi(default)]
+    pub proposal: Option<Proposal>,
 }
 
 impl From<Body> for entry::Body {
@@ -89,6 +92,7 @@ impl From<Body> for entry::Body {
             count: body.count.map(|count| (count.what, count.how_many)),
             withdraws: body.withdraws,
             check_by: body.check_by,
+            proposal: body.proposal,
         }
     }
 }
@@ -111,12 +115,15 @@ impl From<entry::Body> for Body {
             count: body.count.map(|(what, how_many)| Count { what, how_many }),
             withdraws: body.withdraws,
             check_by: body.check_by,
+            proposal: body.proposal,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use patrol_core::domain::entry::Proposed;
+
     use super::*;
 
     #[test]
@@ -145,6 +152,10 @@ mod tests {
             }),
             withdraws: Some(EntryId([14; 16])),
             check_by: Some(CheckBy::Cadre),
+            proposal: Some(Proposal {
+                proposed: Proposed::New,
+                component: None,
+            }),
         };
         assert_eq!(Body::from(entry::Body::from(body.clone())), body);
     }

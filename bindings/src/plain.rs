@@ -7,7 +7,7 @@ use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::case::{Anomaly, Assignment, Category, CategoryKind, Conflict, Track};
 use patrol_core::domain::directory::{self, UnitKind};
-use patrol_core::domain::entry::{AssignmentId, CheckBy, Field, Part, Verdict};
+use patrol_core::domain::entry::{AssignmentId, CheckBy, Field, Part, Proposal, Proposed, Verdict};
 use patrol_core::domain::id::{DeviceId, DocumentId, DraftId, EntryId, PersonId, UnitId};
 use patrol_core::domain::place::{Datum, Place, Point, VillageCode};
 use patrol_core::domain::refusal::Refusal;
@@ -216,6 +216,28 @@ pub enum CheckBy {
     Inspector,
     /// The cadre.
     Cadre,
+}
+
+/// What a proposal says of a component.
+#[uniffi::remote(Enum)]
+pub enum Proposed {
+    /// It is there and not in the register.
+    New,
+    /// It is somewhere else.
+    Moved,
+    /// It is broken.
+    Broken,
+    /// It is gone.
+    Gone,
+}
+
+/// A proposal to change the register of components.
+#[uniffi::remote(Record)]
+pub struct Proposal {
+    /// What is so.
+    pub proposed: Proposed,
+    /// The component's code, of 16 or 17 digits; none for one that is new.
+    pub component: Option<u64>,
 }
 
 /// A register of a document.

@@ -5,7 +5,9 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::cbor::{self, Fault, Reader, Writer};
-use crate::domain::entry::{AssignmentId, Body, CheckBy, Entry, Field, Part, PhotoRef, Verdict};
+use crate::domain::entry::{
+    AssignmentId, Body, CheckBy, Entry, Field, Part, PhotoRef, Proposal, Proposed, Verdict,
+};
 use crate::domain::id::{DeviceId, DocumentId, EntryId, PersonId, UnitId};
 use crate::domain::limits;
 use crate::domain::time::{At, Timestamp};
@@ -155,6 +157,14 @@ pub fn encode_body(w: &mut Writer, body: &Body) {
     if let Some(by) = body.check_by {
         w.uint(14).uint(by.code());
     }
+    if let Some(proposal) = body.proposal {
+        w.uint(15)
+            .array(1 + usize::from(proposal.component.is_some()));
+        w.uint(proposal.proposed.code());
+        if let Some(component) = proposal.component {
+            w.uint(component);
+        }
+    }
 }
 
 /// Reads an entry, checking its canonical form and every bound. Unknown keys are passed over.
@@ -279,12 +289,26 @@ fn decode_body(r: &mut Reader<'_>) -> Result<Body> {
             }
             13 => body.withdraws = Some(EntryId(r.array_of()?)),
             14 => body.check_by = Some(known(CheckBy::from_code(r.uint()?))?),
+            15 => body.proposal = Some(decode_proposal(r)?),
             _ => {
                 r.item()?;
             }
         }
     }
     Ok(body)
+}
+
+fn decode_proposal(r: &mut Reader<'_>) -> Result<Proposal> {
+    let len = r.array()?;
+    bounded((1..=2).contains(&len))?;
+    let proposed = known(Proposed::from_code(r.uint()?))?;
+    let component = if len == 2 { Some(r.uint()?) } else { None };
+    let proposal = Proposal {
+        proposed,
+        component,
+    };
+    bounded(proposal.is_whole())?;
+    Ok(proposal)
 }
 
 fn decode_photos(r: &mut Reader<'_>) -> Result<Vec<PhotoRef>> {

@@ -63,6 +63,7 @@ prop_compose! {
         field in of((1..4u64).prop_map(|code| Field::from_code(code).expect("known"))),
         count in of((some_code(), -limits::COUNT_MAX..=limits::COUNT_MAX)),
         check_by in of((1..4u64).prop_map(|code| CheckBy::from_code(code).expect("known"))),
+        proposal in of((1..5u64, 10_u64.pow(15)..10_u64.pow(17))),
     ) -> Body {
         let (judged, chosen, withdraws, target) = ids;
         let (mode, reason, source) = codes;
@@ -83,6 +84,11 @@ prop_compose! {
             count,
             withdraws,
             check_by,
+            proposal: proposal.map(|(code, component)| {
+                let proposed = Proposed::from_code(code).expect("known");
+                let is_named = proposed != Proposed::New || component % 2 == 0;
+                Proposal { proposed, component: is_named.then_some(component) }
+            }),
         }
     }
 }

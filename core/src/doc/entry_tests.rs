@@ -43,6 +43,10 @@ fn full() -> Entry {
             count: Some((2, -17)),
             withdraws: Some(EntryId([0x99; 16])),
             check_by: Some(CheckBy::Cadre),
+            proposal: Some(Proposal {
+                proposed: Proposed::Moved,
+                component: Some(44_040_201_003_000_001),
+            }),
         },
     }
 }
@@ -109,12 +113,21 @@ fn replaced(bytes: &[u8], key: u64, value: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn an_entry_has_these_bytes_and_this_id_for_ever() {
-    let bytes = encode(&full());
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    insta::assert_snapshot!(hex, @"aa0001010b02481111111111111111034822222222222222220482021b000000668a1202280519012c06825031313131313131313131313131313131503232323232323232323232323232323207a4001b000001a3185c5000011b000001a3185c507b021901c203184d08457461702d3109af0069e5b7b2e6b885e79086018184582044444444444444444444444444444444444444444444444444444444444444441a00013d5201050202038282186501821866020482505555555555555555555555555555555518650550666666666666666666666666666666660603071903e908507777777777777777777777777777777709020a040b50888888888888888888888888888888880c8202300d50999999999999999999999999999999990e03");
+    let mut entry = full();
+    let proposal = entry.body.proposal.take();
+    let bytes = encode(&entry);
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    insta::assert_snapshot!(hex(&bytes), @"aa0001010b02481111111111111111034822222222222222220482021b000000668a1202280519012c06825031313131313131313131313131313131503232323232323232323232323232323207a4001b000001a3185c5000011b000001a3185c507b021901c203184d08457461702d3109af0069e5b7b2e6b885e79086018184582044444444444444444444444444444444444444444444444444444444444444441a00013d5201050202038282186501821866020482505555555555555555555555555555555518650550666666666666666666666666666666660603071903e908507777777777777777777777777777777709020a040b50888888888888888888888888888888880c8202300d50999999999999999999999999999999990e03");
     let id = entry_id(DocumentId([0xd0; 16]), &bytes);
     insta::assert_snapshot!(id.hex(), @"9db7942b59941818d7c776456ceb0031");
-    assert_eq!(decode(&bytes), Ok(full()));
+    assert_eq!(decode(&bytes), Ok(entry));
+    // What came later stands behind it.
+    entry = bare();
+    entry.body.proposal = proposal;
+    let bytes = encode(&entry);
+    let body = &bytes[bytes.len() - 13..];
+    assert_eq!(hex(body), "a10f82021b009c7654589ee0c1");
+    assert_eq!(decode(&bytes), Ok(entry));
 }
 
 #[test]
@@ -160,6 +173,13 @@ fn every_bound_holds_from_inside() {
 }
 
 #[expect(clippy::too_many_lines, reason = "one case a bound")]
+fn propose(entry: &mut Entry, proposed: Proposed, component: Option<u64>) {
+    entry.body.proposal = Some(Proposal {
+        proposed,
+        component,
+    });
+}
+
 #[test]
 fn every_bound_holds_from_outside() {
     let photo = full().body.photos[0];
@@ -241,6 +261,15 @@ fn every_bound_holds_from_outside() {
         (
             "how few",
             Box::new(|e| e.body.count = Some((1, -limits::COUNT_MAX - 1))),
+        ),
+        ("unnamed", Box::new(|e| propose(e, Proposed::Gone, None))),
+        (
+            "code too short",
+            Box::new(|e| propose(e, Proposed::New, Some(10_u64.pow(15) - 1))),
+        ),
+        (
+            "code too long",
+            Box::new(|e| propose(e, Proposed::New, Some(10_u64.pow(17)))),
         ),
         (
             "too long",
@@ -380,7 +409,7 @@ fn room_for_later_is_kept_and_passed_over() {
         with(10, anything.clone()),
         with(24, vec![0xf5]),
         with(u64::MAX, vec![0x20]),
-        within(9, 15, anything.clone()),
+        within(9, 16, anything.clone()),
         within(9, 300, vec![0xf4]),
         within(7, 4, anything),
     ] {

@@ -80,6 +80,8 @@ actions! {
     MarkDuplicate = 21 "mark_duplicate",
     /// Counts what needs no case; opens a tally.
     Count = 64 "count",
+    /// A component is new, moved, broken or gone; opens a survey.
+    Propose = 65 "propose",
 }
 
 impl Action {
@@ -119,17 +121,20 @@ pub enum DocumentKind {
     Case,
     /// Counts of what needs no case.
     Tally,
+    /// A proposal to change the register of components.
+    Survey,
 }
 
 impl DocumentKind {
     /// All kinds.
-    pub const ALL: &'static [Self] = &[Self::Case, Self::Tally];
+    pub const ALL: &'static [Self] = &[Self::Case, Self::Tally, Self::Survey];
 
     /// The word in JSON, SQL and the translation layer.
     pub fn word(self) -> &'static str {
         match self {
             Self::Case => "case",
             Self::Tally => "tally",
+            Self::Survey => "survey",
         }
     }
 
@@ -143,6 +148,7 @@ impl DocumentKind {
         match action {
             Action::Report => Some(Self::Case),
             Action::Count => Some(Self::Tally),
+            Action::Propose => Some(Self::Survey),
             _ => None,
         }
     }

@@ -155,6 +155,70 @@ impl CheckBy {
     }
 }
 
+/// What a proposal says of a component.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Proposed {
+    /// It is there and not in the register.
+    New,
+    /// It is somewhere else.
+    Moved,
+    /// It is broken.
+    Broken,
+    /// It is gone.
+    Gone,
+}
+
+impl Proposed {
+    /// The code in an entry.
+    pub fn code(self) -> u64 {
+        self as u64 + 1
+    }
+
+    /// What a code says.
+    pub fn from_code(code: u64) -> Option<Self> {
+        [Self::New, Self::Moved, Self::Broken, Self::Gone]
+            .into_iter()
+            .find(|proposed| proposed.code() == code)
+    }
+
+    /// The word in JSON and the translation layer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Moved => "moved",
+            Self::Broken => "broken",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// What a word says.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::New, Self::Moved, Self::Broken, Self::Gone]
+            .into_iter()
+            .find(|proposed| proposed.word() == word)
+    }
+}
+
+/// A proposal to change the register of components.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Proposal {
+    /// What is so.
+    pub proposed: Proposed,
+    /// The component's code (部件标识码), of 16 or 17 digits; none for one that is new.
+    pub component: Option<u64>,
+}
+
+impl Proposal {
+    /// Whether it says all that it must: a component that is in the register is named by its code.
+    pub fn is_whole(&self) -> bool {
+        let is_code = |code: u64| (10_u64.pow(15)..10_u64.pow(17)).contains(&code);
+        match self.component {
+            Some(code) => is_code(code),
+            None => self.proposed == Proposed::New,
+        }
+    }
+}
+
 /// One unit's share of a dispatched case: the dispatch that opened it, and the unit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AssignmentId {
@@ -250,6 +314,8 @@ pub struct Body {
     pub withdraws: Option<EntryId>,
     /// Whose check a dispatch asks for.
     pub check_by: Option<CheckBy>,
+    /// What is proposed for the register of components.
+    pub proposal: Option<Proposal>,
 }
 
 /// The parts of a body, in the order of their keys in an entry. Each is the field of [`Body`] of that name.
@@ -271,6 +337,7 @@ pub enum Detail {
     Count,
     Withdraws,
     CheckBy,
+    Proposal,
 }
 
 impl Body {
@@ -293,6 +360,7 @@ impl Body {
             (D::Count, self.count.is_some()),
             (D::Withdraws, self.withdraws.is_some()),
             (D::CheckBy, self.check_by.is_some()),
+            (D::Proposal, self.proposal.is_some()),
         ]
         .into_iter()
         .filter_map(|(detail, there)| there.then_some(detail))

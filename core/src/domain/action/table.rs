@@ -13,6 +13,7 @@ use Reach as R;
 use Stage as S;
 
 const CASE: &[DocumentKind] = &[DocumentKind::Case];
+const SURVEY: &[DocumentKind] = &[DocumentKind::Survey];
 const OPEN: &[Stage] = &[
     S::Reported,
     S::PreChecking,
@@ -225,7 +226,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         action: Action::Withdraw,
-        kinds: CASE,
+        kinds: &[DocumentKind::Case, DocumentKind::Survey],
         by: &[(C::Report, R::Own)],
         steps: &[step(&[S::Reported, S::PreChecking], S::Withdrawn)],
         demands: &[Demand::Reporter],
@@ -320,6 +321,36 @@ pub const TABLE: &[Row] = &[
         needs: &[D::Count],
         allows: &[D::Words, D::Photos],
         may_write: &[Field::Place, Field::Words],
+        ..PLAIN
+    },
+    Row {
+        action: Action::Propose,
+        kinds: SURVEY,
+        by: &[(C::Report, R::Anywhere)],
+        level: Level::Opening,
+        steps: &[step(&[], S::Reported)],
+        needs: &[D::Proposal],
+        allows: &[D::Words, D::Photos],
+        writes: &[Field::Place, Field::Category],
+        may_write: &[Field::Words],
+        ..PLAIN
+    },
+    // Adopted: the register of components says so now.
+    Row {
+        action: Action::Accept,
+        kinds: SURVEY,
+        place: Where::Office,
+        by: &[(C::Administer, R::Unit)],
+        steps: &[step(&[S::Reported], S::Closed)],
+        ..PLAIN
+    },
+    Row {
+        action: Action::Decline,
+        kinds: SURVEY,
+        place: Where::Office,
+        by: &[(C::Administer, R::Unit)],
+        steps: &[step(&[S::Reported], S::Declined)],
+        needs: &[D::Words],
         ..PLAIN
     },
 ];

@@ -25,7 +25,7 @@ fn what_only_one_place_can_grant_is_the_offices() {
         .collect();
     assert_eq!(
         office.join(" "),
-        "accept register decline dispatch ask_post_check close cancel reopen ask_pre_check mark_duplicate"
+        "accept register decline dispatch ask_post_check close cancel reopen ask_pre_check mark_duplicate accept decline"
     );
 }
 

@@ -1,7 +1,7 @@
 //! Entries as JSON: what was done, in detail, both ways.
 
 use patrol_core::domain::entry::{
-    AssignmentId, Body, CheckBy, Entry, Field, Part, PhotoRef, Verdict,
+    AssignmentId, Body, CheckBy, Entry, Field, Part, PhotoRef, Proposal, Proposed, Verdict,
 };
 use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
 use patrol_core::domain::time::Timestamp;
@@ -35,6 +35,15 @@ pub(in crate::api) struct PhotoJson {
     bytes: u64,
     media: u64,
     kind: u64,
+}
+
+/// A proposal; the code as text, for its digits are too many for a browser's numbers.
+#[derive(Serialize, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+struct ProposalJson {
+    proposed: String,
+    #[serde(default)]
+    component: Option<String>,
 }
 
 /// What was done, in detail.
@@ -71,6 +80,8 @@ pub(in crate::api) struct BodyJson {
     withdraws: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     check_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposal: Option<ProposalJson>,
 }
 
 /// One line of the log.
@@ -90,6 +101,20 @@ pub(in crate::api) struct EntryJson {
 fn ids(text: Option<String>, code: &'static str) -> Result<Option<EntryId>, ApiError> {
     text.map(|text| EntryId::from_hex(&text).ok_or_else(bad(code)))
         .transpose()
+}
+
+fn proposal(said: ProposalJson) -> Result<Proposal, ApiError> {
+    let proposed = Proposed::from_word(&said.proposed).ok_or_else(bad("proposal"))?;
+    let component = said.component.map(|code| code.parse()).transpose();
+    let proposal = Proposal {
+        proposed,
+        component: component.map_err(|_| bad("proposal")())?,
+    };
+    if proposal.is_whole() {
+        Ok(proposal)
+    } else {
+        Err(bad("proposal")())
+    }
 }
 
 impl BodyJson {
@@ -155,6 +180,7 @@ impl BodyJson {
             count: self.count,
             withdraws: ids(self.withdraws, "withdraws")?,
             check_by: self.check_by.map(check_by).transpose()?,
+            proposal: self.proposal.map(proposal).transpose()?,
         })
     }
 }
@@ -207,6 +233,10 @@ fn body(body: &Body) -> BodyJson {
         count: body.count,
         withdraws: body.withdraws.map(|id| id.hex()),
         check_by: body.check_by.map(|by| check_by(by).to_owned()),
+        proposal: body.proposal.map(|proposal| ProposalJson {
+            proposed: proposal.proposed.word().to_owned(),
+            component: proposal.component.map(|code| code.to_string()),
+        }),
     }
 }
 
