@@ -13,6 +13,7 @@ use patrol_core::store::{changes, documents};
 use patrol_server::app::App;
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_tests::clock::{Clock, Machine};
+use patrol_tests::proof::{kills, power};
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
 use rand::{Rng as _, SeedableRng as _};
@@ -118,4 +119,34 @@ fn a_server_killed_at_any_moment_keeps_every_change_that_it_acknowledged() {
         entries.into_iter().map(|entry| entry.hex()).collect()
     });
     assert!(told.as_ref().is_ok_and(|told| *told > 300), "{told:?}");
+}
+
+#[test]
+fn the_servers_program_killed_under_load_loses_and_doubles_nothing() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let killed = runtime.block_on(kills::of_a_server(8, SEED));
+    assert!(
+        killed.as_ref().is_ok_and(|killed| killed.told > 40),
+        "{killed:?}"
+    );
+}
+
+#[test]
+fn a_phones_program_killed_while_it_reports_and_syncs_loses_and_doubles_nothing() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let victim = Path::new(env!("CARGO_BIN_EXE_victim"));
+    let killed = runtime.block_on(kills::of_a_phone(victim, 12, SEED));
+    assert!(
+        killed.as_ref().is_ok_and(|killed| killed.told > 40),
+        "{killed:?}"
+    );
+}
+
+#[test]
+fn both_files_hold_what_was_told_when_the_power_fails_after_any_write() {
+    let losses = power::losses(25, SEED);
+    assert!(
+        losses.as_ref().is_ok_and(|losses| losses.told == 50),
+        "{losses:?}"
+    );
 }

@@ -83,16 +83,7 @@ fn purpose(server: ServerId) -> Vec<u8> {
 impl Piece {
     /// Seals it for a server whose public key this is. `random` must be drawn anew for each piece. None: that is no public key.
     pub fn seal(&self, server: ServerId, key: &[u8; 32], random: [u8; 32]) -> Option<Vec<u8>> {
-        let mut w = Writer::default();
-        w.array(3).uint(FRAME);
-        w.array(5)
-            .bytes(&self.card.device.0)
-            .bytes(&self.card.person.0)
-            .bytes(&self.card.public_key)
-            .bytes(&self.card.certificate)
-            .bytes(&self.card.token_hash);
-        w.bytes(&self.frame);
-        let packed = zstd::bulk::compress(&w.finish(), 3).expect("zstd compresses into memory");
+        let packed = zstd::bulk::compress(&self.encode(), 3).expect("zstd compresses into memory");
         let key = PublicKey::from_bytes(key).ok()?;
         let (encapped, sealed) =
             hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, Suite>(
@@ -124,7 +115,22 @@ impl Piece {
         Self::decode(&unpacked(&packed).ok_or(PieceFault::Malformed)?)
     }
 
-    fn decode(plain: &[u8]) -> Result<Self, PieceFault> {
+    /// As it is inside.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.array(3).uint(FRAME);
+        w.array(5)
+            .bytes(&self.card.device.0)
+            .bytes(&self.card.person.0)
+            .bytes(&self.card.public_key)
+            .bytes(&self.card.certificate)
+            .bytes(&self.card.token_hash);
+        w.bytes(&self.frame);
+        w.finish()
+    }
+
+    /// From what is inside.
+    pub fn decode(plain: &[u8]) -> Result<Self, PieceFault> {
         let mut r = Reader::new(plain);
         let mut read = || -> crate::cbor::Result<Option<Self>> {
             let len = r.array()?;

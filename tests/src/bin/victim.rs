@@ -1,7 +1,8 @@
 //! A program made to be killed: it records in a loop on a file, and prints each entry's id after it was told that it is durable.
 //!
 //! `victim phone <file> <seed>`: a phone that acts offline. `victim liar …`: one whose disk now and then has not written what
-//! it says it has. `victim server …`: a server to which a phone pushes. They end by themselves after some thousand deeds, should nobody kill them.
+//! it says it has. `victim server …`: a server to which a phone pushes. `victim device <file> <seed> <url> <code>`: a phone that reports and
+//! syncs with a server, and prints `synced` when nothing waits. They end by themselves after some thousand deeds, should nobody kill them.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,12 +10,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use patrol_core::domain::id::{DocumentId, EntryId};
-use patrol_core::replica::Replica;
+use patrol_core::replica::{Cancel, Replica};
 use patrol_core::store::{Faults, Store, enrolment};
+use patrol_core::sync::http::Http;
 use patrol_server::app::{App, draw_identity};
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_tests::clock::{Clock, Machine};
 use patrol_tests::link::Link;
+use patrol_tests::proof::kills;
 use patrol_tests::simulation::faults;
 use patrol_tests::world::{Phone, World, city, enrol_into};
 
@@ -23,8 +26,13 @@ const DEEDS_MAX: usize = 5_000;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [role, file, seed] = arguments.as_slice() else {
-        return ExitCode::FAILURE;
+    let (role, file, seed) = match arguments.as_slice() {
+        [role, file, seed] => (role, file, seed),
+        [role, file, seed, url, code] if role == "device" => {
+            device(Path::new(file), seed.parse().unwrap_or(0), url, code);
+            return ExitCode::SUCCESS;
+        }
+        _ => return ExitCode::FAILURE,
     };
     let seed: u64 = seed.parse().unwrap_or(0);
     match role.as_str() {
@@ -113,5 +121,32 @@ fn server(file: &Path, seed: u64) {
         phone.sync().expect("the server answers");
         assert_eq!(phone.replica.status().expect("a look").outbox, 0);
         tell(&entries);
+    }
+}
+
+fn device(file: &Path, seed: u64, url: &str, code: &str) {
+    let machine = Arc::new(Machine::new(&Clock::default(), seed));
+    let (replica, rescued) = Replica::open(file, machine).expect("the file opens");
+    assert_eq!(rescued, None);
+    let http = Http::new().expect("a client");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let is_enrolled = replica.store().read(enrolment::enrolment).expect("a look");
+    if is_enrolled.is_none() {
+        let enrolled = runtime.block_on(replica.enrol(&http, url, code));
+        enrolled.expect("the code is good");
+    }
+    let mut last = None;
+    for number in 0..DEEDS_MAX {
+        let entry = kills::deed(&replica, number, &mut last).expect("it is recorded");
+        tell(&[entry]);
+        let cancel = Cancel::default();
+        let synced = runtime.block_on(replica.sync(&http, &cancel, &|_| ()));
+        if synced.is_ok() && replica.status().expect("a look").outbox == 0 {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "synced").expect("somebody listens");
+        }
     }
 }

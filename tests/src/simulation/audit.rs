@@ -62,6 +62,12 @@ pub fn entries_of_sound(app: &App) -> Result<BTreeSet<EntryId>, String> {
     Ok(entries)
 }
 
+/// The entries that stand in more than one change, and in how many.
+pub fn entries_twice(app: &App) -> Result<Vec<(EntryId, usize)>, String> {
+    let carriers = carriers(&on_server(app)?).into_iter();
+    Ok(carriers.filter(|(_, times)| *times > 1).collect())
+}
+
 fn on_server(app: &App) -> Result<BTreeMap<DocumentId, OnServer>, String> {
     let mut server = BTreeMap::new();
     let read = app.store.read(&mut |snapshot| {

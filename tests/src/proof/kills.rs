@@ -1,0 +1,283 @@
+//! Programs killed (−9) again and again while they work with each other over sockets: the server under phones that push, and a phone that
+//! reports and syncs. The moment is a number of entries, never a time.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use patrol_core::domain::action::Action;
+use patrol_core::domain::entry::Body;
+use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::error::Error;
+use patrol_core::replica::{Cancel, Deed, Replica};
+use patrol_core::store::Store;
+use patrol_core::sync::http::Http;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::{Notify, watch};
+
+use super::{Program, all_are_in, entries_in};
+use crate::clock::{Clock, Machine};
+use crate::served::Folder;
+use crate::world::matter;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Killed {
+    /// How often something was killed.
+    pub kills: u32,
+    /// Entries that had been acknowledged, or shown as saved, before.
+    pub told: usize,
+}
+
+const PHONES: usize = 4;
+
+/// A phone in this program that reports and syncs for as long as it may.
+struct Worker {
+    replica: Replica,
+    http: Http,
+    last: Option<DocumentId>,
+}
+
+/// What workers and the killer share.
+struct Shared {
+    acknowledged: Mutex<BTreeSet<EntryId>>,
+    count: AtomicUsize,
+    more: Notify,
+    is_over: AtomicBool,
+}
+
+/// Records one deed: a report, or a note on the last case.
+///
+/// # Errors
+/// Why the phone could not.
+pub fn deed(
+    replica: &Replica,
+    number: usize,
+    last: &mut Option<DocumentId>,
+) -> Result<EntryId, Error> {
+    let noted = last.filter(|_| !number.is_multiple_of(3)).map(|case| {
+        let body = Body {
+            words: Some(format!("第{number}次")),
+            ..Body::default()
+        };
+        replica.act(case, &Deed::new(Action::Note, body))
+    });
+    if let Some(Ok(entry)) = noted {
+        return Ok(entry);
+    }
+    let village = replica
+        .villages()?
+        .first()
+        .copied()
+        .ok_or(Error::NotFound)?;
+    let deed = Deed {
+        fields: matter(village, &format!("第{number}件")),
+        ..Deed::new(Action::Report, Body::default())
+    };
+    let (case, entry) = replica.begin(&deed)?;
+    *last = Some(case);
+    Ok(entry)
+}
+
+impl Worker {
+    async fn enrol(url: &str, code: &str, number: u64) -> Result<Self, String> {
+        let machine = Arc::new(Machine::new(&Clock::default(), number));
+        let store = Store::in_memory().map_err(|error| error.to_string())?;
+        let worker = Self {
+            replica: Replica::on(store, machine),
+            http: Http::new().map_err(|_| "no client")?,
+            last: None,
+        };
+        let enrolled = worker.replica.enrol(&worker.http, url, code).await;
+        enrolled.map_err(|error| error.to_string())?;
+        Ok(worker)
+    }
+
+    /// Works until it is over; where the server is down it waits for the next one.
+    async fn work(
+        mut self,
+        shared: Arc<Shared>,
+        mut is_up: watch::Receiver<bool>,
+    ) -> Result<Self, String> {
+        let mut waiting = BTreeSet::new();
+        let mut number = 0;
+        while !shared.is_over.load(Ordering::Relaxed) {
+            let entry = deed(&self.replica, number, &mut self.last);
+            waiting.insert(entry.map_err(|error| error.to_string())?);
+            number += 1;
+            if is_up.wait_for(|is_up| *is_up).await.is_err() {
+                break;
+            }
+            self.sync(&shared, &mut waiting).await?;
+        }
+        Ok(self)
+    }
+
+    async fn sync(&self, shared: &Shared, waiting: &mut BTreeSet<EntryId>) -> Result<(), String> {
+        let cancel = Cancel::default();
+        match self.replica.sync(&self.http, &cancel, &|_| ()).await {
+            Ok(_) | Err(Error::Offline { .. }) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+        let outbox = self
+            .replica
+            .status()
+            .map_err(|error| error.to_string())?
+            .outbox;
+        if outbox == 0 && !waiting.is_empty() {
+            shared.count.fetch_add(waiting.len(), Ordering::Relaxed);
+            let mut acknowledged = shared
+                .acknowledged
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            acknowledged.append(waiting);
+            shared.more.notify_waiters();
+        }
+        Ok(())
+    }
+}
+
+/// Kills a server so often while phones push to it.
+///
+/// # Errors
+/// What was lost or doubled, or is not sound.
+pub async fn of_a_server(kills: u32, seed: u64) -> Result<Killed, String> {
+    let folder = Folder::new("kills").map_err(|error| error.to_string())?;
+    let database = folder.file("server.db");
+    let mut server = Program::start(&database, 0, &[])?;
+    let port = server.port();
+    let shared = Arc::new(Shared {
+        acknowledged: Mutex::default(),
+        count: AtomicUsize::new(0),
+        more: Notify::new(),
+        is_over: AtomicBool::new(false),
+    });
+    let (up, is_up) = watch::channel(true);
+    let mut workers = Vec::new();
+    for number in 1..=PHONES {
+        let code = Program::code(&database, &format!("巡查员{number:02}"))?;
+        let worker = Worker::enrol(&server.url, &code, seed + number as u64).await?;
+        workers.push(tokio::spawn(
+            worker.work(Arc::clone(&shared), is_up.clone()),
+        ));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for _ in 0..kills {
+        let due = shared.count.load(Ordering::Relaxed) + rng.random_range(1..24);
+        while shared.count.load(Ordering::Relaxed) < due {
+            let more = shared.more.notified();
+            if workers.iter().any(tokio::task::JoinHandle::is_finished) {
+                break;
+            }
+            if shared.count.load(Ordering::Relaxed) < due {
+                more.await;
+            }
+        }
+        up.send_replace(false);
+        server.kill();
+        server = Program::start(&database, port, &[])?;
+        up.send_replace(true);
+    }
+    shared.is_over.store(true, Ordering::Relaxed);
+    let mut recorded = BTreeSet::new();
+    for worker in workers {
+        let worker = worker.await.map_err(|error| error.to_string())??;
+        let cancel = Cancel::default();
+        let synced = worker.replica.sync(&worker.http, &cancel, &|_| ()).await;
+        synced.map_err(|error| error.to_string())?;
+        recorded.append(&mut crate::simulation::audit::entries_on_phone(
+            worker.replica.store(),
+        ));
+    }
+    server.kill();
+    let found = entries_in(&database)?;
+    let acknowledged = shared
+        .acknowledged
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    all_are_in(&acknowledged, &found)?;
+    all_are_in(&recorded, &found)?;
+    Ok(Killed {
+        kills,
+        told: acknowledged.len(),
+    })
+}
+
+/// What a phone's program prints.
+enum Said {
+    Recorded(EntryId),
+    Synced,
+}
+
+fn said(line: &str) -> Option<Said> {
+    match line.split_once(' ') {
+        None if line == "synced" => Some(Said::Synced),
+        None => EntryId::from_hex(line).map(Said::Recorded),
+        Some(_) => None,
+    }
+}
+
+/// Kills a phone's program so often while it reports and syncs with a server.
+///
+/// # Errors
+/// What was lost or doubled, or is not sound.
+pub async fn of_a_phone(victim: &Path, kills: u32, seed: u64) -> Result<Killed, String> {
+    let folder = Folder::new("phone-kills").map_err(|error| error.to_string())?;
+    let (database, file) = (folder.file("server.db"), folder.file("phone.db"));
+    let server = Program::start(&database, 0, &[])?;
+    let code = Program::code(&database, "巡查员01")?;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (mut recorded, mut synced) = (BTreeSet::new(), BTreeSet::new());
+    for kill in 0..kills {
+        let lines = rng.random_range(1..30);
+        let mut child = Command::new(victim)
+            .arg("device")
+            .arg(&file)
+            .arg((seed + u64::from(kill)).to_string())
+            .args([&server.url, &code])
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let output = BufReader::new(child.stdout.take().ok_or("its output")?);
+        let mut heard = 0;
+        let mut here = BTreeSet::new();
+        for line in output.lines().map_while(Result::ok) {
+            match said(&line) {
+                Some(Said::Recorded(entry)) => drop(here.insert(entry)),
+                Some(Said::Synced) => synced.extend(here.iter().copied()),
+                None => continue,
+            }
+            heard += 1;
+            if heard == lines {
+                child.kill().map_err(|error| error.to_string())?;
+            }
+        }
+        child.wait().map_err(|error| error.to_string())?;
+        if heard < lines {
+            return Err(format!(
+                "kill {kill}: it ended by itself after {heard} lines"
+            ));
+        }
+        recorded.append(&mut here);
+    }
+    let machine = Arc::new(Machine::new(&Clock::default(), seed));
+    let (replica, rescued) = Replica::open(&file, machine).map_err(|error| error.to_string())?;
+    if rescued.is_some() {
+        return Err("the phone's file was damaged".to_owned());
+    }
+    let http = Http::new().map_err(|_| "no client")?;
+    let done = replica.sync(&http, &Cancel::default(), &|_| ()).await;
+    done.map_err(|error| error.to_string())?;
+    server.kill();
+    let found = entries_in(&database)?;
+    all_are_in(&recorded, &found)?;
+    all_are_in(&synced, &found)?;
+    Ok(Killed {
+        kills,
+        told: recorded.len(),
+    })
+}
