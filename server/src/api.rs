@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::tries::Try;
 
 /// What handlers share: the server, and the one bridge from async to the database.
 #[derive(Clone, Debug)]
@@ -73,6 +74,21 @@ impl Host {
             .await
             .map_err(|_| ApiError::Unavailable)?;
         Ok([place, turn])
+    }
+
+    /// A try of a secret that is kept under a name, and a turn for hashing. Of a name that has to wait, nothing is hashed.
+    pub(crate) async fn turn_to_try(
+        &self,
+        name: &str,
+    ) -> Result<(Try, [OwnedSemaphorePermit; 2]), ApiError> {
+        let tried = self.app.tries.begin(name, self.app.environment.now())?;
+        match self.turn_to_hash().await {
+            Ok(turn) => Ok((tried, turn)),
+            Err(error) => {
+                self.app.tries.take_back(tried);
+                Err(error)
+            }
+        }
     }
 
     /// The only place where async code reaches the database: work runs on a thread that may wait.

@@ -14,6 +14,7 @@ use patrol_core::sync::directory as codec;
 
 use crate::holes::ReadUpTo;
 use crate::store::{Identity, Result, Store, StoreError};
+use crate::tries::Tries;
 
 /// What the host of a server provides: a clock and randomness.
 pub trait Environment: Send + Sync {
@@ -46,6 +47,8 @@ pub struct App {
     pub environment: Arc<dyn Environment>,
     /// How far each device's log has been read for losses.
     pub(crate) read_up_to: ReadUpTo,
+    /// Wrong passwords and codes of late.
+    pub(crate) tries: Tries,
     directory: RwLock<Arc<Known>>,
     number: AtomicU64,
     n: AtomicU64,
@@ -105,6 +108,7 @@ impl App {
             identity,
             environment,
             read_up_to: ReadUpTo::default(),
+            tries: Tries::default(),
             directory: RwLock::new(Arc::new(Known::default())),
             number: AtomicU64::new(marks.number),
             n: AtomicU64::new(marks.n),

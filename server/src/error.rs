@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::office::Rejection;
 use crate::round::RoundFault;
 use crate::store::StoreError;
+use crate::tries::TooMany;
 
 /// Why a request was not served.
 #[derive(Debug)]
@@ -29,12 +30,19 @@ pub enum ApiError {
     TooLarge,
     /// The client kept still, or took too long, before it had sent all.
     Stalled,
+    /// Too many wrong passwords or codes: in how many milliseconds the next may be tried.
+    Wait(i64),
     /// Not now; logged.
     Unavailable,
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let wait = match self {
+            Self::Wait(ms) => Some(HeaderValue::from(ms.max(1).cast_unsigned().div_ceil(1_000))),
+            Self::Unavailable => Some(HeaderValue::from_static("30")),
+            _ => None,
+        };
         let (status, code) = match self {
             Self::BadRequest(code) => (StatusCode::BAD_REQUEST, code),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "signed_out"),
@@ -45,6 +53,7 @@ impl IntoResponse for ApiError {
             Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Stalled => (StatusCode::REQUEST_TIMEOUT, "stalled"),
+            Self::Wait(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         let mut response = (
@@ -52,11 +61,9 @@ impl IntoResponse for ApiError {
             Json(serde_json::json!({ "error": { "code": code } })),
         )
             .into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
-        }
+        response
+            .headers_mut()
+            .extend(wait.map(|wait| (header::RETRY_AFTER, wait)));
         response
     }
 }
@@ -74,6 +81,12 @@ impl From<RoundFault> for ApiError {
             RoundFault::Malformed => Self::BadRequest("malformed"),
             RoundFault::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(TooMany(wait): TooMany) -> Self {
+        Self::Wait(wait)
     }
 }
 

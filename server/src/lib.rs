@@ -26,3 +26,4 @@ pub mod retire;
 pub mod review;
 pub mod round;
 pub mod store;
+pub mod tries;

@@ -138,6 +138,16 @@ pub const ENROL_CODE_MS: i64 = 24 * 60 * 60 * 1000;
 pub const SIGN_INS_AT_ONCE: usize = 2;
 /// Sign-ins that are worked on or wait; more are told to come again.
 pub const SIGN_INS_WAITING: usize = 32;
+/// Wrong passwords for one login, one behind the other, after which further tries wait.
+pub const TRIES_FREE_MAX: u32 = 5;
+/// Milliseconds that the first of these waits lasts; each further wrong password doubles it.
+pub const TRIES_WAIT_MS: i64 = 30_000;
+/// Milliseconds of such a wait at most.
+pub const TRIES_WAIT_MS_MAX: i64 = 15 * 60 * 1_000;
+/// Milliseconds after the last wrong password in which it is forgotten.
+pub const TRIES_KEPT_MS: i64 = 60 * 60 * 1_000;
+/// Logins of which the server remembers wrong passwords: a megabyte.
+pub const TRIES_LOGINS_MAX: usize = 10_000;
 /// Milliseconds that a browser session lasts.
 pub const SIGN_IN_MS: i64 = 12 * 60 * 60 * 1000;
 /// Characters of a password at least.

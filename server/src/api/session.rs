@@ -37,12 +37,13 @@ pub(super) async fn sign_in(
         return Err(ApiError::Forbidden("foreign_origin"));
     }
     let cookies = host.settings.cookies;
-    let turn = host.turn_to_hash().await?;
+    let (tried, turn) = host.turn_to_try(&request.login).await?;
     let signed_in = host.blocking(move |app| {
         // Held by the work, not by the request: a client that hangs up frees no place.
         let _turn = turn;
-        let person = auth::check_password(app, &request.login, &request.password)?
-            .ok_or(ApiError::Unauthorized)?;
+        let checked = auth::check_password(app, &request.login, &request.password);
+        app.tries.settle(tried, &checked);
+        let person = checked?.ok_or(ApiError::Unauthorized)?;
         let token = auth::draw_secret(app);
         let until = app.environment.now().plus_ms(limits::SIGN_IN_MS);
         app.store
