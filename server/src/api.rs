@@ -8,6 +8,7 @@ mod extract;
 mod json;
 mod reviews;
 mod session;
+mod setup;
 mod sync;
 
 use std::sync::Arc;
@@ -130,6 +131,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
                 .post(session::sign_in)
                 .delete(session::sign_out),
         )
+        .route("/v1/setup", post(setup::set_up))
         .route("/v1/cases", get(cases::list).post(cases::begin))
         .route("/v1/cases/{document}", get(cases::show))
         .route("/v1/cases/{document}/actions", post(cases::act))

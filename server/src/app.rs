@@ -3,7 +3,7 @@
 //! Nothing here is async; the sockets are `api`'s.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use patrol_core::domain::capability::Holding;
 use patrol_core::domain::directory::Directory;
@@ -50,6 +50,8 @@ pub struct App {
     /// Wrong passwords and codes of late.
     pub(crate) tries: Tries,
     directory: RwLock<Arc<Known>>,
+    /// Held by who changes the directory.
+    changing: Mutex<()>,
     number: AtomicU64,
     n: AtomicU64,
     works: AtomicUsize,
@@ -110,13 +112,12 @@ impl App {
             read_up_to: ReadUpTo::default(),
             tries: Tries::default(),
             directory: RwLock::new(Arc::new(Known::default())),
+            changing: Mutex::default(),
             number: AtomicU64::new(marks.number),
             n: AtomicU64::new(marks.n),
             works: AtomicUsize::new(0),
         };
-        if let Some(bytes) = app.store.directory()? {
-            app.keep(&bytes)?;
-        }
+        app.look_at_directory()?;
         Ok(app)
     }
 
@@ -138,6 +139,28 @@ impl App {
         }
         self.store.put_directory(&bytes, self.environment.now())?;
         self.keep(&bytes)
+    }
+
+    /// Changes the directory in force, also what another program has put in force meanwhile; one change at a time. Where `change` fails,
+    /// nothing is changed.
+    pub fn change_directory<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&mut Directory) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.look_at_directory()?;
+        let mut directory = self.known().directory.clone();
+        let value = change(&mut directory)?;
+        self.put_directory(&directory)?;
+        Ok(value)
+    }
+
+    /// Takes up the directory that is stored: another program may have put it there.
+    pub fn look_at_directory(&self) -> Result<()> {
+        match self.store.directory()? {
+            Some(bytes) if bytes != self.known().bytes => self.keep(&bytes),
+            _ => Ok(()),
+        }
     }
 
     fn keep(&self, bytes: &[u8]) -> Result<()> {

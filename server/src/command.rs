@@ -6,6 +6,7 @@ mod backup;
 mod device;
 mod person;
 mod serve;
+mod watch;
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::office::Rejection;
 use crate::round::RoundFault;
+use crate::setup::SetupFault;
 use crate::store::StoreError;
 use crate::tries::TooMany;
 
@@ -87,6 +88,18 @@ impl From<RoundFault> for ApiError {
 impl From<TooMany> for ApiError {
     fn from(TooMany(wait): TooMany) -> Self {
         Self::Wait(wait)
+    }
+}
+
+impl From<SetupFault> for ApiError {
+    fn from(fault: SetupFault) -> Self {
+        match fault {
+            SetupFault::BadCode => Self::Forbidden("bad_code"),
+            SetupFault::Unnamed => Self::BadRequest("name"),
+            SetupFault::NotAdministrator => Self::Refused("not_administrator"),
+            SetupFault::Several => Self::Refused("several_of_that_name"),
+            SetupFault::Store(error) => error.into(),
+        }
     }
 }
 

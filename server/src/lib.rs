@@ -25,5 +25,6 @@ pub mod relic;
 pub mod retire;
 pub mod review;
 pub mod round;
+pub mod setup;
 pub mod store;
 pub mod tries;

@@ -16,6 +16,7 @@
 //! * what names an unknown device (contact, revocation, pushed bytes, what it was told) is passed over;
 //! * counters (`n`, bytes, notices) stay below 2⁶³; admission bounds them far lower.
 
+mod accounts;
 pub mod conformance;
 pub mod faulty;
 mod identity;
@@ -29,6 +30,7 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
+pub use accounts::Accounts;
 pub use identity::{Identity, NewEpoch};
 pub(crate) use serial::serial;
 
@@ -431,7 +433,7 @@ pub struct BrowserSession {
 }
 
 /// The server's database.
-pub trait Store: Send + Sync {
+pub trait Store: Accounts + Send + Sync {
     /// Who the server is.
     fn identity(&self) -> Result<Identity>;
     /// Shows one snapshot. `look` must not call the store again.
@@ -469,7 +471,7 @@ pub trait Store: Send + Sync {
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()>;
     /// The directory kept last.
     fn directory(&self) -> Result<Option<Vec<u8>>>;
-    /// Keeps an account, replacing one of the same person, whose sessions end. A login that is another person's is `Broken`.
+    /// Keeps an account, replacing one of the same person, whose sessions end; the setup code goes. A login that is another person's is `Broken`.
     fn put_account(&self, account: &Account) -> Result<()>;
     /// The account of a login.
     fn account(&self, login: &str) -> Result<Option<Account>>;

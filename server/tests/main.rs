@@ -13,5 +13,6 @@ mod http;
 mod office;
 #[path = "support/program.rs"]
 mod program;
+mod setup;
 mod sign_in;
 mod stop;

@@ -134,6 +134,10 @@ pub const CLOSED_FEED_DAYS: i64 = 90;
 pub const RETIRE_ROWS: usize = 200;
 /// Milliseconds that an enrolment code is good for.
 pub const ENROL_CODE_MS: i64 = 24 * 60 * 60 * 1000;
+/// Milliseconds that the code is good for with which the first account is made.
+pub const SETUP_CODE_MS: i64 = 24 * 60 * 60 * 1000;
+/// Characters of a person's name that is not read from a file.
+pub const PERSON_NAME_CHARS_MAX: usize = 64;
 /// Passwords that are hashed at once: each takes 19 MB and a tenth of a second.
 pub const SIGN_INS_AT_ONCE: usize = 2;
 /// Sign-ins that are worked on or wait; more are told to come again.
@@ -158,6 +162,8 @@ pub const PASSWORD_BYTES_MAX: usize = 256;
 pub const LOGIN_CHARS_MAX: usize = 64;
 /// Bytes of such a name.
 pub const LOGIN_BYTES_MAX: usize = 4 * LOGIN_CHARS_MAX;
+/// Milliseconds after which a server looks again at what others may have changed: the directory, certificates.
+pub const LOOK_AGAIN_MS: u64 = 10_000;
 /// Milliseconds that open requests have when the server is told to stop.
 pub const STOP_MS: u64 = 10_000;
 /// Rows of one page of a list in the API, where nothing else is asked.

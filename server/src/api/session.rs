@@ -5,11 +5,13 @@ use axum::extract::State;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use serde::{Deserialize, Serialize};
 
 use super::extract::Body;
 use super::{CookieKind, Host};
+use crate::app::App;
 use crate::auth::{self, COOKIE, Caller};
 use crate::error::ApiError;
 use crate::store::BrowserSession;
@@ -25,6 +27,17 @@ pub(super) struct SignIn {
 pub(super) struct Person {
     person: String,
     name: String,
+}
+
+impl Person {
+    pub(super) fn of(app: &App, person: PersonId) -> Self {
+        let known = app.known();
+        let found = known.directory.person(person);
+        Self {
+            person: person.hex(),
+            name: found.map(|person| person.name.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// `POST /v1/session`: signs in; the answer sets the cookie.
@@ -48,19 +61,7 @@ pub(super) async fn sign_in(
         let until = app.environment.now().plus_ms(limits::SIGN_IN_MS);
         app.store
             .put_session(auth::hash_of(&token), &BrowserSession { person, until })?;
-        let name = app
-            .known()
-            .directory
-            .person(person)
-            .map(|person| person.name.clone())
-            .unwrap_or_default();
-        Ok::<_, ApiError>((
-            token,
-            Person {
-                person: person.hex(),
-                name,
-            },
-        ))
+        Ok::<_, ApiError>((token, Person::of(app, person)))
     });
     let (token, person) = signed_in.await??;
     let cookie = cookie(&token, limits::SIGN_IN_MS / 1_000, cookies);
@@ -81,18 +82,9 @@ pub(super) async fn show(
     State(host): State<Host>,
     Caller(person): Caller,
 ) -> Result<Json<Person>, ApiError> {
-    let name = host
-        .blocking(move |app| {
-            app.known()
-                .directory
-                .person(person)
-                .map(|person| person.name.clone())
-        })
-        .await?;
-    Ok(Json(Person {
-        person: person.hex(),
-        name: name.unwrap_or_default(),
-    }))
+    Ok(Json(
+        host.blocking(move |app| Person::of(app, person)).await?,
+    ))
 }
 
 /// `DELETE /v1/session`: signs out, and takes the cookie back.

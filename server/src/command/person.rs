@@ -1,18 +1,22 @@
 //! Errands about people: who is in the directory, and what signs a person in.
 //!
-//! It changes nobody's posts: people stand in the directory, whose file `people.csv` is put in force at a start.
+//! It changes nobody's posts but the first administrator's: people stand in the directory, whose file `people.csv` is put in force at a
+//! start.
 
 use std::io::BufRead;
 
 use clap::Subcommand;
 use patrol_core::domain::directory::Post;
+use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use serde_json::{Value, json};
 
-use super::{Database, Faults, Who};
+use super::{Database, Faults, Who, one};
+use crate::app::App;
 use crate::auth;
 use crate::calendar::rfc3339;
 use crate::directory;
+use crate::setup::{self, SetupFault};
 
 /// An errand about people.
 #[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
@@ -35,6 +39,19 @@ pub enum PersonErrand {
         #[arg(long)]
         login: String,
     },
+    /// Makes the account of the administrator of that name, and him administrator where the directory has none; the password is the first
+    /// line of the input.
+    Administrator {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+        /// His name.
+        #[arg(long)]
+        name: String,
+        /// The name under which he signs in.
+        #[arg(long)]
+        login: String,
+    },
 }
 
 pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<Value>, Faults> {
@@ -44,7 +61,14 @@ pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<
             database,
             who,
             login,
-        } => password(database, who, login, input),
+        } => password(database, login, input, |app| who.find(app)),
+        PersonErrand::Administrator {
+            database,
+            name,
+            login,
+        } => password(database, login, input, |app| {
+            setup::appoint(app, Some(name)).map_err(|fault| one(in_words(&fault)))
+        }),
     }
 }
 
@@ -68,11 +92,28 @@ fn post(post: &Post) -> Value {
     })
 }
 
+fn in_words(fault: &SetupFault) -> String {
+    match fault {
+        SetupFault::BadCode => "the code is wrong".to_owned(),
+        SetupFault::Unnamed => format!(
+            "--name has 1 to {} characters",
+            limits::PERSON_NAME_CHARS_MAX
+        ),
+        SetupFault::NotAdministrator => {
+            "there are administrators, and none of that name: see person list".to_owned()
+        }
+        SetupFault::Several => {
+            "several people have that name: person password takes --person".to_owned()
+        }
+        SetupFault::Store(error) => error.to_string(),
+    }
+}
+
 fn password(
     database: &Database,
-    who: &Who,
     login: &str,
     input: &mut dyn BufRead,
+    find: impl FnOnce(&App) -> Result<PersonId, Faults>,
 ) -> Result<Vec<Value>, Faults> {
     let password = first_line(input)?;
     let mut faults = Vec::new();
@@ -93,9 +134,9 @@ fn password(
         return Err(faults);
     }
     let app = database.open()?;
-    let person = who.find(&app)?;
     let failed = |error: crate::store::StoreError| vec![error.to_string()];
     let holder = app.store.account(login).map_err(failed)?;
+    let person = find(&app)?;
     if holder.is_some_and(|account| account.person != person) {
         return Err(vec![format!("the login {login} is another person's")]);
     }

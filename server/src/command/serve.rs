@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::watch::Watch;
 use super::{Faults, one};
 use crate::api::{CookieKind, Settings};
 use crate::app::App;
+use crate::calendar::rfc3339;
 use crate::config::Config;
-use crate::{directory, listen, retire};
+use crate::{directory, listen, retire, setup};
 
 /// Serves until it is told to stop.
 ///
@@ -24,14 +26,9 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     }
     let app = Arc::new(super::open(&config.database).map_err(one)?);
     put_directory(&app, config)?;
-    if !app.store.has_account().map_err(one)? {
-        let database = config.database.display();
-        tracing::info!(
-            "nobody can sign in yet; the first administrator: patrol-server person list --database {database}, then \
-             patrol-server person password --database {database} --person HEX --login NAME, with the password as input"
-        );
-    }
+    say_how_to_begin(&app, config)?;
     let signals = StopSignals::listen().map_err(one)?;
+    let watch = Watch::begin()?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(one)?;
@@ -47,6 +44,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
         stall: Duration::from_millis(config.stall_ms),
     };
     let daily = tokio::spawn(daily(Arc::clone(&app)));
+    let watch = tokio::spawn(watch.watch(Arc::clone(&app)));
     let stopping = Arc::new(Notify::new());
     let stop = Arc::clone(&stopping);
     let served = listen::serve(listener, app, settings, async move {
@@ -59,6 +57,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     }
     tracing::info!("stopping: open requests may finish");
     daily.abort();
+    watch.abort();
     stopping.notify_one();
     match tokio::time::timeout(Duration::from_millis(config.stop_ms), served).await {
         Ok(()) => Ok(()),
@@ -68,6 +67,18 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
             Ok(())
         }
     }
+}
+
+/// Where nobody can sign in: says, this once, the code that changes it, and how it is changed without.
+fn say_how_to_begin(app: &App, config: &Config) -> Result<(), Faults> {
+    if let Some((code, until)) = setup::draw_code(app).map_err(one)? {
+        let (database, until) = (config.database.display(), rfc3339(until));
+        tracing::info!(
+            "nobody can sign in yet; the first administrator: POST /v1/setup with the setup code {code}, good until {until} or the next \
+             start, or here: patrol-server person administrator --database {database} --name NAME --login LOGIN, with the password as input"
+        );
+    }
+    Ok(())
 }
 
 /// Does at the start, and then once a day, what time brings.

@@ -19,6 +19,11 @@ fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value
             json!({ "login": "a", "password": "b" }),
         ),
         (
+            None,
+            "/v1/setup".to_owned(),
+            json!({ "code": "ABCDE-FGHJK", "name": "a", "login": "b", "password": "eight signs" }),
+        ),
+        (
             Some(ADMIN),
             "/v1/devices/codes".to_owned(),
             json!({ "person": office.person(WALKER).hex() }),

@@ -76,6 +76,7 @@ pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
     tx.execute("UPDATE counters SET device_no = 0", [])?;
     tx.execute("DELETE FROM enrol_codes", [])?;
     tx.execute("DELETE FROM sessions", [])?;
+    tx.execute("DELETE FROM setup_code", [])?;
     tx.execute(
         "INSERT INTO notice_heads (device, last) SELECT id, 0 FROM devices WHERE true
          ON CONFLICT (device) DO NOTHING",
