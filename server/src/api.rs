@@ -6,6 +6,7 @@ mod cases;
 mod devices;
 mod extract;
 mod json;
+mod people;
 mod reviews;
 mod session;
 mod setup;
@@ -131,6 +132,8 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
                 .post(session::sign_in)
                 .delete(session::sign_out),
         )
+        .route("/v1/session/password", post(session::change_password))
+        .route("/v1/people/{person}/password", post(people::put_password))
         .route("/v1/setup", post(setup::set_up))
         .route("/v1/cases", get(cases::list).post(cases::begin))
         .route("/v1/cases/{document}", get(cases::show))

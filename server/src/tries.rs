@@ -66,6 +66,11 @@ impl Tries {
         }
     }
 
+    /// Forgets what was tried under a name: its secret is another one now.
+    pub fn forget(&self, name: &str) {
+        self.lock().remove(&auth::hash_of(name));
+    }
+
     /// Takes a try back that was not made.
     pub fn take_back(&self, tried: Try) {
         if let Some(vain) = self.lock().get_mut(&tried.0) {

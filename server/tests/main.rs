@@ -11,6 +11,7 @@ mod connections;
 mod http;
 #[path = "support/office.rs"]
 mod office;
+mod passwords;
 #[path = "support/program.rs"]
 mod program;
 mod setup;

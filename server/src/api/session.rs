@@ -14,7 +14,7 @@ use super::{CookieKind, Host};
 use crate::app::App;
 use crate::auth::{self, COOKIE, Caller};
 use crate::error::ApiError;
-use crate::store::BrowserSession;
+use crate::store::{BrowserSession, StoreError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,15 +57,50 @@ pub(super) async fn sign_in(
         let checked = auth::check_password(app, &request.login, &request.password);
         app.tries.settle(tried, &checked);
         let person = checked?.ok_or(ApiError::Unauthorized)?;
-        let token = auth::draw_secret(app);
-        let until = app.environment.now().plus_ms(limits::SIGN_IN_MS);
-        app.store
-            .put_session(auth::hash_of(&token), &BrowserSession { person, until })?;
-        Ok::<_, ApiError>((token, Person::of(app, person)))
+        Ok::<_, ApiError>((begin(app, person)?, Person::of(app, person)))
     });
     let (token, person) = signed_in.await??;
     let cookie = cookie(&token, limits::SIGN_IN_MS / 1_000, cookies);
     Ok(([(header::SET_COOKIE, cookie)], Json(person)).into_response())
+}
+
+/// Begins a session. Returns its token.
+fn begin(app: &App, person: PersonId) -> Result<String, StoreError> {
+    let token = auth::draw_secret(app);
+    let until = app.environment.now().plus_ms(limits::SIGN_IN_MS);
+    app.store
+        .put_session(auth::hash_of(&token), &BrowserSession { person, until })?;
+    Ok(token)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPassword {
+    old: String,
+    new: String,
+}
+
+/// `POST /v1/session/password`: one's own; it ends all sessions but this one, whose cookie is a new one.
+pub(super) async fn change_password(
+    State(host): State<Host>,
+    Caller(person): Caller,
+    Body(NewPassword { old, new }): Body<NewPassword>,
+) -> Result<Response, ApiError> {
+    auth::check_new_password(&new)?;
+    let account = host.blocking(move |app| app.store.account_of(person));
+    let account = account.await??.ok_or(ApiError::NotFound)?;
+    let (tried, turn) = host.turn_to_try(&account.login).await?;
+    let cookies = host.settings.cookies;
+    let token = host.blocking(move |app| {
+        let _turn = turn;
+        let checked = auth::check_password(app, &account.login, &old);
+        app.tries.settle(tried, &checked);
+        checked?.ok_or(ApiError::Forbidden("wrong_password"))?;
+        auth::put_account(app, person, &account.login, &new)?;
+        Ok::<_, ApiError>(begin(app, person)?)
+    });
+    let cookie = cookie(&token.await??, limits::SIGN_IN_MS / 1_000, cookies);
+    Ok(([(header::SET_COOKIE, cookie)], Json(())).into_response())
 }
 
 /// The cookie that holds a session's token for so many seconds: no script reads it, no other page sends it.

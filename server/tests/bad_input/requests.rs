@@ -24,6 +24,16 @@ fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value
             json!({ "code": "ABCDE-FGHJK", "name": "a", "login": "b", "password": "eight signs" }),
         ),
         (
+            Some(WALKER),
+            "/v1/session/password".to_owned(),
+            json!({ "old": "eight signs", "new": "other signs" }),
+        ),
+        (
+            Some(ADMIN),
+            format!("/v1/people/{}/password", office.person(WALKER).hex()),
+            json!({ "login": "walker", "password": "eight signs" }),
+        ),
+        (
             Some(ADMIN),
             "/v1/devices/codes".to_owned(),
             json!({ "person": office.person(WALKER).hex() }),
