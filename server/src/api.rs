@@ -134,6 +134,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         )
         .route("/v1/session/password", post(session::change_password))
         .route("/v1/people/{person}/password", post(people::put_password))
+        .route("/v1/people/{person}/leave", post(people::leave))
         .route("/v1/setup", post(setup::set_up))
         .route("/v1/cases", get(cases::list).post(cases::begin))
         .route("/v1/cases/{document}", get(cases::show))

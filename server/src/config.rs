@@ -15,7 +15,8 @@ pub struct Config {
     /// The database file.
     #[arg(long, env = "XUNCUN_DATABASE", default_value = "xuncun.db")]
     pub database: PathBuf,
-    /// Folder with the directory's CSV files; put in force at the start. Without people.csv, the people in force stay.
+    /// Folder with the directory's CSV files; put in force at the start. Without people.csv, or with the one that was put in force last, the people
+    /// in force stay.
     #[arg(long, env = "XUNCUN_DIRECTORY")]
     pub directory: Option<PathBuf>,
     /// Puts made-up people into that directory, one for each place: for trials.

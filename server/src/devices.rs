@@ -84,6 +84,8 @@ pub struct Claim {
 pub struct DeviceRow {
     device: String,
     person: String,
+    /// Whether the person holds a post today: if not, the phone may be revoked once it has handed in everything.
+    has_post: bool,
     enrolled_at: String,
     revoked_at: Option<String>,
     seen_at: Option<String>,
@@ -92,11 +94,12 @@ pub struct DeviceRow {
     last_error: Option<String>,
 }
 
-impl From<Device> for DeviceRow {
-    fn from(device: Device) -> Self {
+impl DeviceRow {
+    fn of(app: &App, device: Device) -> Self {
         Self {
             device: device.id.hex(),
             person: device.person.hex(),
+            has_post: auth::has_post(app, device.person),
             enrolled_at: rfc3339(device.enrolled_at),
             revoked_at: device.revoked_at.map(rfc3339),
             seen_at: device.seen_at.map(rfc3339),
@@ -114,7 +117,8 @@ pub fn list(app: &App) -> Result<Vec<DeviceRow>> {
         devices = snapshot.devices()?;
         Ok(())
     })?;
-    Ok(devices.into_iter().map(DeviceRow::from).collect())
+    let rows = devices.into_iter();
+    Ok(rows.map(|device| DeviceRow::of(app, device)).collect())
 }
 
 /// Stops a phone's feed; what it wrote is still collected, for review. Returns whether there is such a phone.

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::office::Rejection;
+use crate::people::LeaveFault;
 use crate::round::RoundFault;
 use crate::setup::SetupFault;
 use crate::store::StoreError;
@@ -99,6 +100,18 @@ impl From<SetupFault> for ApiError {
             SetupFault::NotAdministrator => Self::Refused("not_administrator"),
             SetupFault::Several => Self::Refused("several_of_that_name"),
             SetupFault::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LeaveFault> for ApiError {
+    fn from(fault: LeaveFault) -> Self {
+        match fault {
+            LeaveFault::Unknown => Self::NotFound,
+            LeaveFault::NoPost => Self::Refused("no_post"),
+            LeaveFault::Substitute => Self::BadRequest("substitute"),
+            LeaveFault::LastAdministrator => Self::Refused("last_administrator"),
+            LeaveFault::Store(error) => error.into(),
         }
     }
 }

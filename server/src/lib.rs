@@ -21,6 +21,7 @@ pub mod intake;
 pub mod listen;
 pub mod office;
 pub mod page;
+pub mod people;
 pub mod relic;
 pub mod retire;
 pub mod review;

@@ -1,4 +1,4 @@
-//! People as an administrator manages them: a new password.
+//! People as an administrator manages them: a new password, and leaving.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,9 @@ use super::devices::need;
 use super::extract::{Body, Named};
 use crate::app::App;
 use crate::auth::{self, Caller};
+use crate::calendar::parse_day;
 use crate::error::ApiError;
+use crate::people::{self, Leave, Left};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +44,40 @@ pub(super) async fn put_password(
     });
     done.await??;
     Ok(Json(()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LeaveRequest {
+    /// A day in the city, or RFC 3339; what is over means now.
+    from: String,
+    /// Who has the posts from then on.
+    substitute: Option<String>,
+}
+
+/// `POST /v1/people/{person}/leave`: ends all posts of a person. It revokes no phone: what he did before is still collected, for review.
+pub(super) async fn leave(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Named(person): Named<String>,
+    Body(request): Body<LeaveRequest>,
+) -> Result<Json<Left>, ApiError> {
+    let substitute = request
+        .substitute
+        .map(|text| PersonId::from_hex(&text).ok_or(ApiError::BadRequest("substitute")));
+    let leave = Leave {
+        person: PersonId::from_hex(&person).ok_or(ApiError::NotFound)?,
+        from: parse_day(&request.from).ok_or(ApiError::BadRequest("from"))?,
+        substitute: substitute.transpose()?,
+    };
+    let left = host.blocking(move |app| {
+        need(app, caller, Capability::Administer)?;
+        let left = people::leave(app, leave)?;
+        let person = leave.person;
+        tracing::info!(%person, %caller, "{person} leaves, says {caller}");
+        Ok::<_, ApiError>(left)
+    });
+    Ok(Json(left.await??))
 }
 
 fn replace_password(

@@ -1,7 +1,7 @@
 //! Errands about people: who is in the directory, and what signs a person in.
 //!
-//! It changes nobody's posts but the first administrator's: people stand in the directory, whose file `people.csv` is put in force at a
-//! start.
+//! Other posts than those of who leaves and of the first administrator come from the directory's file `people.csv`, which is put in force at
+//! a start.
 
 use std::io::BufRead;
 
@@ -9,13 +9,15 @@ use clap::Subcommand;
 use patrol_core::domain::directory::Post;
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
+use patrol_core::domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Database, Faults, Who, one};
+use super::{Database, Faults, Who, one, person_id};
 use crate::app::App;
 use crate::auth;
-use crate::calendar::rfc3339;
+use crate::calendar::{parse_day, rfc3339};
 use crate::directory;
+use crate::people::{self, Leave, LeaveFault};
 use crate::setup::{self, SetupFault};
 
 /// An errand about people.
@@ -38,6 +40,21 @@ pub enum PersonErrand {
         /// The name under which the person signs in.
         #[arg(long)]
         login: String,
+    },
+    /// Ends all posts of a person; his phones are not revoked.
+    Leave {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+        /// Who.
+        #[command(flatten)]
+        who: Who,
+        /// From which day on, such as 2026-12-01; what is over means now.
+        #[arg(long, value_parser = day)]
+        from: Timestamp,
+        /// The id of who has his posts from then on.
+        #[arg(long, value_parser = person_id)]
+        substitute: Option<PersonId>,
     },
     /// Makes the account of the administrator of that name, and him administrator where the directory has none; the password is the first
     /// line of the input.
@@ -62,6 +79,12 @@ pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<
             who,
             login,
         } => password(database, login, input, |app| who.find(app)),
+        PersonErrand::Leave {
+            database,
+            who,
+            from,
+            substitute,
+        } => leave(database, who, *from, *substitute),
         PersonErrand::Administrator {
             database,
             name,
@@ -90,6 +113,36 @@ fn post(post: &Post) -> Value {
         "from": rfc3339(post.from),
         "until": post.until.map(rfc3339),
     })
+}
+
+fn day(text: &str) -> Result<Timestamp, String> {
+    parse_day(text).ok_or_else(|| "not a day such as 2026-12-01".to_owned())
+}
+
+fn leave(
+    database: &Database,
+    who: &Who,
+    from: Timestamp,
+    substitute: Option<PersonId>,
+) -> Result<Vec<Value>, Faults> {
+    let app = database.open()?;
+    let person = who.find(&app)?;
+    let leave = Leave {
+        person,
+        from,
+        substitute,
+    };
+    let left = people::leave(&app, leave).map_err(|fault| {
+        one(match fault {
+            LeaveFault::Unknown => "nobody of that id is in the directory".to_owned(),
+            LeaveFault::NoPost => "no post of that person is in force then".to_owned(),
+            LeaveFault::Substitute => "--substitute is another person of the directory".to_owned(),
+            LeaveFault::LastAdministrator => "nobody would be administrator then".to_owned(),
+            LeaveFault::Store(error) => error.to_string(),
+        })
+    })?;
+    tracing::info!(%person, "{person} leaves, by command");
+    Ok(vec![json!(left)])
 }
 
 fn in_words(fault: &SetupFault) -> String {

@@ -13,7 +13,7 @@ use crate::api::{CookieKind, Settings};
 use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::config::Config;
-use crate::{directory, listen, retire, setup};
+use crate::{directory, listen, people, retire, setup};
 
 /// Serves until it is told to stop.
 ///
@@ -163,13 +163,17 @@ fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
                 "--synthetic-people: {folder} has people of its own"
             )]);
         }
-        // Without a file of people, those in force stay.
-        (false, true) => loaded.people.clone_from(&app.known().directory.people),
-        (false, false) => {}
+        (false, _) => {}
+    }
+    let file = (!loaded.people.is_empty()).then(|| people::hash_of(&loaded.people));
+    for words in people::merge(app, &mut loaded).map_err(one)? {
+        tracing::warn!("{words}");
     }
     let unsound = loaded.check(now);
     if !unsound.is_empty() {
         return Err(unsound.iter().map(|fault| words(fault)).collect());
     }
-    app.put_directory(&loaded).map_err(one)
+    app.put_directory(&loaded).map_err(one)?;
+    file.map_or(Ok(()), |hash| app.store.put_people_file(hash))
+        .map_err(one)
 }

@@ -35,6 +35,11 @@ fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value
         ),
         (
             Some(ADMIN),
+            format!("/v1/people/{}/leave", office.person(WALKER).hex()),
+            json!({ "from": "2026-12-01", "substitute": office.person(DESK).hex() }),
+        ),
+        (
+            Some(ADMIN),
             "/v1/devices/codes".to_owned(),
             json!({ "person": office.person(WALKER).hex() }),
         ),
