@@ -214,6 +214,11 @@ CREATE TABLE people_file (
   one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- a single row
   hash          BLOB    NOT NULL  -- SHA-256 of the people as a directory of them alone
 ) STRICT;
+
+CREATE TABLE last_backup (
+  one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- a single row
+  taken_at      INTEGER NOT NULL
+) STRICT;
 -- end of version 2
 
 PRAGMA application_id = 0x58434e31; -- XCN1

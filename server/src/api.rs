@@ -2,6 +2,7 @@
 //!
 //! Handlers decode, call one function of the server, and encode. They hold no rule and no SQL.
 
+mod access;
 mod cases;
 mod devices;
 mod extract;
@@ -22,6 +23,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use patrol_core::domain::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use access::metrics_router;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -100,8 +103,9 @@ impl Host {
     ) -> Result<T, ApiError> {
         let app = Arc::clone(&self.app);
         let counted = app.begin_work();
+        let span = tracing::Span::current();
         let joined = tokio::task::spawn_blocking(move || {
-            let value = work(&app);
+            let value = span.in_scope(|| work(&app));
             drop(counted);
             value
         });
@@ -146,6 +150,10 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
     sync.merge(json)
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            access::note,
+        ))
         .with_state(Host {
             app,
             settings,

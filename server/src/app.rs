@@ -13,6 +13,7 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::directory as codec;
 
 use crate::holes::ReadUpTo;
+use crate::metrics::Metrics;
 use crate::store::{Identity, Result, Store, StoreError};
 use crate::tries::Tries;
 
@@ -49,6 +50,8 @@ pub struct App {
     pub(crate) read_up_to: ReadUpTo,
     /// Wrong passwords and codes of late.
     pub(crate) tries: Tries,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
     directory: RwLock<Arc<Known>>,
     /// Held by who changes the directory.
     changing: Mutex<()>,
@@ -111,6 +114,7 @@ impl App {
             environment,
             read_up_to: ReadUpTo::default(),
             tries: Tries::default(),
+            metrics: Metrics::default(),
             directory: RwLock::new(Arc::new(Known::default())),
             changing: Mutex::default(),
             number: AtomicU64::new(marks.number),
@@ -202,10 +206,15 @@ impl App {
         Work(Arc::clone(self))
     }
 
+    /// How many pieces of work are done or wait.
+    pub(crate) fn works(&self) -> usize {
+        self.works.load(Ordering::Relaxed)
+    }
+
     /// In how many milliseconds a phone should come again, where so much work waits that more would only wait too. Spread, so that
     /// they do not all come back at once.
     pub(crate) fn retry_after_ms(&self) -> Option<u64> {
-        let is_busy = self.works.load(Ordering::Relaxed) > limits::WORKS_BUSY;
+        let is_busy = self.works() > limits::WORKS_BUSY;
         let spread =
             || (u64::from(u16::from_be_bytes(self.random())) * limits::BUSY_RETRY_MS) >> 16;
         is_busy.then(|| limits::BUSY_RETRY_MS + spread())

@@ -25,6 +25,9 @@ pub struct Config {
     /// Browsers reach this server in the clear: for tests and closed networks only.
     #[arg(long, env = "XUNCUN_PLAIN_COOKIES")]
     pub plain_cookies: bool,
+    /// Where to show metrics, at /metrics; nowhere, if nothing is said. Whoever reaches it reads them.
+    #[arg(long, env = "XUNCUN_METRICS")]
+    pub metrics: Option<SocketAddr>,
     /// How long open requests may go on when the server is told to stop, in milliseconds.
     #[arg(long, env = "XUNCUN_STOP_MS", default_value_t = limits::STOP_MS)]
     pub stop_ms: u64,

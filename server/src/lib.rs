@@ -19,6 +19,7 @@ pub mod holes;
 pub mod host;
 pub mod intake;
 pub mod listen;
+pub mod metrics;
 pub mod office;
 pub mod page;
 pub mod people;

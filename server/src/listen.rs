@@ -27,7 +27,18 @@ pub async fn serve(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) {
-    let router = api::router(app, settings);
+    let router = api::router(Arc::clone(&app), settings);
+    serve_routes(listener, app, router, settings.stall, stop).await;
+}
+
+/// Serves some routes, as [`serve`] does all of them.
+pub async fn serve_routes(
+    listener: TcpListener,
+    app: Arc<App>,
+    router: Router,
+    stall: Duration,
+    stop: impl Future<Output = ()>,
+) {
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
     let open = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -43,11 +54,12 @@ pub async fn serve(
         };
         match accepted {
             Ok((socket, _)) => {
-                let connection = open.watch(connection(socket, router.clone(), settings.stall));
+                let connection = open.watch(connection(socket, router.clone(), stall));
+                let counted = app.metrics.open_connection();
                 tokio::spawn(async move {
                     // How a connection ended is its client's business: whatever was committed is.
                     drop(connection.await);
-                    drop(place);
+                    drop((place, counted));
                 });
             }
             // Such as no free handle. Others may end meanwhile.

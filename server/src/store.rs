@@ -19,6 +19,7 @@
 mod accounts;
 pub mod conformance;
 pub mod faulty;
+mod figures;
 mod identity;
 pub mod memory;
 mod serial;
@@ -31,6 +32,7 @@ use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
 pub use accounts::Accounts;
+pub use figures::{Figures, Measured};
 pub use identity::{Identity, NewEpoch};
 pub(crate) use serial::serial;
 
@@ -433,7 +435,7 @@ pub struct BrowserSession {
 }
 
 /// The server's database.
-pub trait Store: Accounts + Send + Sync {
+pub trait Store: Accounts + Measured + Send + Sync {
     /// Who the server is.
     fn identity(&self) -> Result<Identity>;
     /// Shows one snapshot. `look` must not call the store again.

@@ -1,12 +1,10 @@
 //! Who leaves: his posts end on a day, somebody takes over or the office has the work, and no file undoes it.
 
 use patrol_core::domain::time::DAY_MS;
-use patrol_core::sync::frame::{FrameWriter, Volume};
-use patrol_core::sync::wire::{CONTENT_TYPE, Hello, kind};
 use patrol_server::calendar::rfc3339;
 use serde_json::{Value, json};
 
-use crate::bad_input::ground::{ADMIN, DESK, Ground, STRANGER, WALKER};
+use crate::bad_input::ground::{ADMIN, DESK, Ground, STRANGER, WALKER, hello};
 use crate::http::{self, Reply};
 use crate::office::Office;
 use crate::program::{Folder, Running, errand};
@@ -40,21 +38,6 @@ fn shown(office: &Office, cookie: &str) -> u16 {
 /// The first phone as the list shows it.
 fn phone(office: &Office) -> Value {
     office.get(ADMIN, "/v1/devices").json()[0].clone()
-}
-
-/// A hello of the ground's phone.
-fn hello(ground: &Ground) -> u16 {
-    let mut stream = FrameWriter::new(Volume::Little);
-    let hello = Hello::first(ground.office.app.identity.epoch);
-    stream.write(kind::HELLO, &hello.encode());
-    let body = [stream.take(), stream.finish()].concat();
-    let bearer = format!("Bearer {}", ground.token);
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("content-type", CONTENT_TYPE),
-    ];
-    let reply = http::ask(ground.office.address, "POST", "/v1/sync", &headers, &body);
-    reply.status
 }
 
 #[test]

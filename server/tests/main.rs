@@ -18,3 +18,4 @@ mod program;
 mod setup;
 mod sign_in;
 mod stop;
+mod watching;

@@ -170,6 +170,8 @@ pub const STOP_MS: u64 = 10_000;
 pub const LIST_ROWS: usize = 50;
 /// Rows of one page of a list in the API, at most.
 pub const LIST_ROWS_MAX: usize = 200;
+/// Bytes of the id that a request brings for the log.
+pub const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Bytes of a JSON request.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a directory.

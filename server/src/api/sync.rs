@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::Host;
 use crate::auth::CallingDevice;
 use crate::error::ApiError;
+use crate::metrics::Way;
 use crate::round::{Round, RoundFault};
 
 /// One round of a device.
@@ -39,6 +40,7 @@ pub(super) async fn round(
         // A request that dies here keeps what its earlier frames have committed.
         let piece = piece.map_err(|_| ApiError::BadRequest("cut"))?;
         bytes += piece.len();
+        host.app.metrics.count_bytes(Way::Up, piece.len());
         if bytes > limits::REQUEST_BYTES_MAX {
             return Err(ApiError::TooLarge);
         }
@@ -61,8 +63,10 @@ pub(super) async fn round(
     if batch.is_over {
         let mut whole = first;
         whole.extend(writer.finish());
+        host.app.metrics.count_bytes(Way::Down, whole.len());
         return Ok(respond(Body::from(whole)));
     }
+    host.app.metrics.count_bytes(Way::Down, first.len());
     Ok(respond(Body::from_stream(rest(host, round, writer, first))))
 }
 
@@ -153,11 +157,14 @@ fn rest(
                 return Some((Err(std::io::Error::other("unavailable")), None));
             };
             let mut bytes = write(&mut writer, &batch);
-            if batch.is_over {
+            let next = if batch.is_over {
                 bytes.extend(writer.finish());
-                return Some((Ok(Bytes::from(bytes)), None));
-            }
-            Some((Ok(Bytes::from(bytes)), Some((round, writer))))
+                None
+            } else {
+                Some((round, writer))
+            };
+            host.app.metrics.count_bytes(Way::Down, bytes.len());
+            Some((Ok(Bytes::from(bytes)), next))
         }
     });
     first_piece.chain(others)

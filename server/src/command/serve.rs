@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::watch::Watch;
 use super::{Faults, one};
-use crate::api::{CookieKind, Settings};
+use crate::api::{self, CookieKind, Settings};
 use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::config::Config;
@@ -33,6 +34,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
         .await
         .map_err(one)?;
     let address = listener.local_addr().map_err(one)?;
+    let metrics = show_metrics(&app, config).await?;
     // Scripts and tests wait for this line, and read the port from it.
     tracing::info!(listen = %address, "listening on {address}");
     let settings = Settings {
@@ -58,6 +60,9 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     tracing::info!("stopping: open requests may finish");
     daily.abort();
     watch.abort();
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
     stopping.notify_one();
     match tokio::time::timeout(Duration::from_millis(config.stop_ms), served).await {
         Ok(()) => Ok(()),
@@ -67,6 +72,20 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
             Ok(())
         }
     }
+}
+
+/// Shows metrics on a port of their own, if there is to be one.
+async fn show_metrics(app: &Arc<App>, config: &Config) -> Result<Option<JoinHandle<()>>, Faults> {
+    let Some(address) = config.metrics else {
+        return Ok(None);
+    };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(one)?;
+    let address = listener.local_addr().map_err(one)?;
+    tracing::info!(metrics = %address, "metrics on {address}");
+    let (app, router) = (Arc::clone(app), api::metrics_router(Arc::clone(app)));
+    let stall = Duration::from_millis(config.stall_ms);
+    let shown = listen::serve_routes(listener, app, router, stall, std::future::pending());
+    Ok(Some(tokio::spawn(shown)))
 }
 
 /// Where nobody can sign in: says, this once, the code that changes it, and how it is changed without.

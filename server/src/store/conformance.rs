@@ -36,6 +36,7 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     accounts_sessions_and_directories_are_kept(make().as_ref());
     setup::a_setup_code_makes_the_first_account_once(make().as_ref());
     setup::an_account_made_in_another_way_ends_the_setup_code(make().as_ref());
+    setup::figures_count_what_is_there(make().as_ref());
     setup::what_came_from_a_file_is_noted(make().as_ref());
 }
 

@@ -9,8 +9,8 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 
 use super::{
-    Account, Accounts, BrowserSession, Commit, Device, Identity, Result, Snapshot, Store,
-    StoreError,
+    Account, Accounts, BrowserSession, Commit, Device, Figures, Identity, Measured, Result,
+    Snapshot, Store, StoreError,
 };
 
 /// How a call breaks.
@@ -147,6 +147,16 @@ impl<S: Store> Accounts for FaultyStore<S> {
 
     fn people_file(&self) -> Result<Option<[u8; 32]>> {
         self.inner.people_file()
+    }
+}
+
+impl<S: Store> Measured for FaultyStore<S> {
+    fn figures(&self) -> Result<Figures> {
+        self.inner.figures()
+    }
+
+    fn note_backup(&self, now: Timestamp) -> Result<()> {
+        self.inner.note_backup(now)
     }
 }
 

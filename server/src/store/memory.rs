@@ -15,8 +15,9 @@ use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
 use super::{
-    Account, Accounts, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Identity,
-    NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
+    Account, Accounts, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Figures,
+    Identity, Measured, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError, StoredChange,
+    Summary,
 };
 
 /// A store in memory.
@@ -45,6 +46,7 @@ struct State {
     accounts: BTreeMap<PersonId, Account>,
     setup_code: Option<([u8; 32], Timestamp)>,
     people_file: Option<[u8; 32]>,
+    backup_at: Option<Timestamp>,
     sessions: BTreeMap<[u8; 32], BrowserSession>,
 }
 
@@ -96,6 +98,7 @@ impl MemoryStore {
             accounts: BTreeMap::new(),
             setup_code: None,
             people_file: None,
+            backup_at: None,
             sessions: BTreeMap::new(),
         })))
     }
@@ -259,6 +262,28 @@ impl Accounts for MemoryStore {
 
     fn people_file(&self) -> Result<Option<[u8; 32]>> {
         Ok(self.present().people_file)
+    }
+}
+
+impl Measured for MemoryStore {
+    fn figures(&self) -> Result<Figures> {
+        let state = self.present();
+        let devices = state.devices.values();
+        let revoked = devices.filter(|device| device.revoked_at.is_some()).count();
+        Ok(Figures {
+            held: state.held_rows().len() as u64,
+            devices: (state.devices.len() - revoked) as u64,
+            devices_revoked: revoked as u64,
+            backup_at: state.backup_at,
+            ..Figures::default()
+        })
+    }
+
+    fn note_backup(&self, now: Timestamp) -> Result<()> {
+        self.write(|state| {
+            state.backup_at = Some(now);
+            Ok(())
+        })
     }
 }
 

@@ -11,6 +11,7 @@ mod commit;
 mod devices;
 mod documents;
 mod feeds;
+mod figures;
 mod logs;
 mod look;
 mod schema;
@@ -27,7 +28,10 @@ use rusqlite::{Connection, Savepoint, TransactionBehavior};
 
 use self::checkpoint::Checkpoints;
 use self::writer::Writer;
-use super::{Account, Accounts, BrowserSession, Commit, Device, Identity, Result, Snapshot, Store};
+use super::{
+    Account, Accounts, BrowserSession, Commit, Device, Figures, Identity, Measured, Result,
+    Snapshot, Store,
+};
 
 /// Connections that read at the same time.
 const READERS: usize = 8;
@@ -179,6 +183,16 @@ impl Accounts for SqliteStore {
 
     fn people_file(&self) -> Result<Option<[u8; 32]>> {
         self.ask(setup::people_file)
+    }
+}
+
+impl Measured for SqliteStore {
+    fn figures(&self) -> Result<Figures> {
+        self.ask(figures::figures)
+    }
+
+    fn note_backup(&self, now: Timestamp) -> Result<()> {
+        self.write(|tx| figures::note_backup(tx, now))
     }
 }
 

@@ -42,6 +42,7 @@ fn program(args: &[&str]) -> Command {
         "URL",
         "STOP_MS",
         "STALL_MS",
+        "METRICS",
     ] {
         command.env_remove(format!("XUNCUN_{name}"));
     }

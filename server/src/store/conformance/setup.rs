@@ -1,9 +1,10 @@
-//! How the first account comes to be, and whence the people are.
+//! How the first account comes to be, whence the people are, and how all of it is counted.
 
-use patrol_core::domain::id::PersonId;
+use patrol_core::domain::id::{ChangeHash, DocumentId, PersonId};
+use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
 
-use crate::store::{Account, Store};
+use crate::store::{Account, BoxedAs, BoxedChange, Commit, Figures, Store};
 
 fn account(person: u8) -> Account {
     Account {
@@ -63,4 +64,45 @@ pub(super) fn an_account_made_in_another_way_ends_the_setup_code(store: &dyn Sto
     store.put_account(&account(2)).expect("an account is kept");
     let is_code = store.is_setup_code([1; 32], Timestamp(9));
     assert!(!is_code.expect("the store answers"));
+}
+
+pub(super) fn figures_count_what_is_there(store: &dyn Store) {
+    let figures = || store.figures().expect("the store answers");
+    let counted = |figures: Figures| (figures.held, figures.devices, figures.devices_revoked);
+    assert_eq!((counted(figures()), figures().backup_at), ((0, 0, 0), None));
+    for number in [1, 2, 3] {
+        let person = PersonId([number; 8]);
+        let until = Timestamp(9);
+        store
+            .put_enrol_code([number; 32], person, until)
+            .expect("a code is kept");
+        let enrolled = store.enrol([number; 32], [7; 32], [number; 32], until);
+        let device = enrolled.expect("the store answers").expect("a device");
+        if number == 1 {
+            store.revoke(device.id, until).expect("it is revoked");
+        }
+        let boxed = |hash: u8, state| BoxedChange {
+            device: device.id,
+            document: DocumentId([number; 16]),
+            hash: ChangeHash([hash; 32]),
+            body: vec![number],
+            person: None,
+            state,
+            boxed_at: until,
+            settled: None,
+        };
+        let commit = Commit {
+            boxed: vec![
+                boxed(1, BoxedAs::Held),
+                boxed(2, BoxedAs::Refused(Refusal::Malformed.number())),
+            ],
+            ..Commit::default()
+        };
+        store.commit(&commit).expect("boxes are kept");
+    }
+    for at in [5, 6] {
+        store.note_backup(Timestamp(at)).expect("it is noted");
+    }
+    assert_eq!(counted(figures()), (3, 2, 1));
+    assert_eq!(figures().backup_at, Some(Timestamp(6)));
 }

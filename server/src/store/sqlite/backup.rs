@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
+use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
-use super::schema;
+use super::{figures, schema};
 use crate::store::{Identity, NewEpoch, Result, StoreError};
 
 /// Writes a whole copy of a database, its log included, into a file that is not there or empty. Readers and the writer go on.
@@ -51,6 +52,13 @@ pub fn is_in_use(path: &Path) -> bool {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
         ),
     }
+}
+
+/// Notes in a database that a backup of it was taken; one of an older version is left as it is.
+pub fn note_taken(path: &Path, now: Timestamp) -> Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(schema::BUSY)?;
+    figures::note_backup(&connection, now)
 }
 
 /// Begins a new epoch in a database that nobody else uses. What could be used twice or by the wrong person ends: one-time codes and sessions.
