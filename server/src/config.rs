@@ -25,6 +25,12 @@ pub struct Config {
     /// Browsers reach this server in the clear: for tests and closed networks only.
     #[arg(long, env = "XUNCUN_PLAIN_COOKIES")]
     pub plain_cookies: bool,
+    /// File with the chain of certificates (PEM), its own first: serves by TLS. Read again when it changes.
+    #[arg(long, env = "XUNCUN_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// File with the certificate's key (PEM).
+    #[arg(long, env = "XUNCUN_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
     /// Where to show metrics, at /metrics; nowhere, if nothing is said. Whoever reaches it reads them.
     #[arg(long, env = "XUNCUN_METRICS")]
     pub metrics: Option<SocketAddr>,
@@ -51,6 +57,9 @@ impl Config {
         }
         if self.synthetic_people && self.directory.is_none() {
             faults.push("--synthetic-people needs --directory".to_owned());
+        }
+        if self.plain_cookies && self.tls_certificate.is_some() {
+            faults.push("--plain-cookies is for servers without TLS".to_owned());
         }
         faults
     }

@@ -29,4 +29,5 @@ pub mod review;
 pub mod round;
 pub mod setup;
 pub mod store;
+pub mod tls;
 pub mod tries;

@@ -18,4 +18,5 @@ mod program;
 mod setup;
 mod sign_in;
 mod stop;
+mod tls;
 mod watching;

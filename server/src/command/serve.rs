@@ -14,6 +14,8 @@ use crate::api::{self, CookieKind, Settings};
 use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::config::Config;
+use crate::listen::Port;
+use crate::tls::Certificates;
 use crate::{directory, listen, people, retire, setup};
 
 /// Serves until it is told to stop.
@@ -25,6 +27,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    let certificates = read_certificates(config)?;
     let app = Arc::new(super::open(&config.database).map_err(one)?);
     put_directory(&app, config)?;
     say_how_to_begin(&app, config)?;
@@ -46,10 +49,14 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
         stall: Duration::from_millis(config.stall_ms),
     };
     let daily = tokio::spawn(daily(Arc::clone(&app)));
-    let watch = tokio::spawn(watch.watch(Arc::clone(&app)));
+    let watch = tokio::spawn(watch.watch(Arc::clone(&app), certificates.clone()));
     let stopping = Arc::new(Notify::new());
     let stop = Arc::clone(&stopping);
-    let served = listen::serve(listener, app, settings, async move {
+    let port = Port {
+        listener,
+        certificates,
+    };
+    let served = listen::serve(port, app, settings, async move {
         stop.notified().await;
     });
     let mut served = std::pin::pin!(served);
@@ -72,6 +79,12 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
             Ok(())
         }
     }
+}
+
+fn read_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Faults> {
+    let files = config.tls_certificate.as_ref().zip(config.tls_key.as_ref());
+    let read = files.map(|(certificate, key)| Certificates::open(certificate, key));
+    Ok(read.transpose().map_err(one)?.map(Arc::new))
 }
 
 /// Shows metrics on a port of their own, if there is to be one.

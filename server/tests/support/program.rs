@@ -43,6 +43,8 @@ fn program(args: &[&str]) -> Command {
         "STOP_MS",
         "STALL_MS",
         "METRICS",
+        "TLS_CERTIFICATE",
+        "TLS_KEY",
     ] {
         command.env_remove(format!("XUNCUN_{name}"));
     }
