@@ -7,6 +7,7 @@ mod cases;
 mod devices;
 mod extract;
 mod json;
+mod openapi;
 mod people;
 mod reviews;
 mod session;
@@ -20,9 +21,11 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use patrol_core::domain::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use access::metrics_router;
 
@@ -35,6 +38,8 @@ use crate::tries::Try;
 pub struct Host {
     app: Arc<App>,
     settings: Settings,
+    /// What describes all routes.
+    openapi: Arc<OpenApi>,
     /// Places for passwords that are being hashed or wait for it: each takes memory and time on purpose.
     sign_ins: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
@@ -119,35 +124,32 @@ impl Host {
 
 /// The server's routes.
 pub fn router(app: Arc<App>, settings: Settings) -> Router {
-    let sync = Router::new()
-        .route("/v1/sync", post(sync::round))
+    let sync = OpenApiRouter::new()
+        .routes(routes!(sync::round))
         .layer(DefaultBodyLimit::disable());
-    let json = Router::new()
-        .route("/healthz", get(devices::health))
-        .route("/v1/directory", get(devices::directory))
-        .route("/v1/devices", get(devices::list))
-        .route("/v1/devices/codes", post(devices::issue_code))
-        .route("/v1/devices/enrol", post(devices::enrol))
-        .route("/v1/devices/return", post(devices::take_back))
-        .route("/v1/devices/{device}/revoke", post(devices::revoke))
-        .route(
-            "/v1/session",
-            get(session::show)
-                .post(session::sign_in)
-                .delete(session::sign_out),
-        )
-        .route("/v1/session/password", post(session::change_password))
-        .route("/v1/people/{person}/password", post(people::put_password))
-        .route("/v1/people/{person}/leave", post(people::leave))
-        .route("/v1/setup", post(setup::set_up))
-        .route("/v1/cases", get(cases::list).post(cases::begin))
-        .route("/v1/cases/{document}", get(cases::show))
-        .route("/v1/cases/{document}/actions", post(cases::act))
-        .route("/v1/reviews", get(reviews::list))
-        .route("/v1/reviews/{document}/{change}", post(reviews::settle))
+    let json = OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(openapi::describe))
+        .routes(routes!(devices::health))
+        .routes(routes!(devices::directory))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::issue_code))
+        .routes(routes!(devices::enrol))
+        .routes(routes!(devices::take_back))
+        .routes(routes!(devices::revoke))
+        .routes(routes!(session::show, session::sign_in, session::sign_out))
+        .routes(routes!(session::change_password))
+        .routes(routes!(people::put_password))
+        .routes(routes!(people::leave))
+        .routes(routes!(setup::set_up))
+        .routes(routes!(cases::list, cases::begin))
+        .routes(routes!(cases::show))
+        .routes(routes!(cases::act))
+        .routes(routes!(reviews::list))
+        .routes(routes!(reviews::settle))
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX))
         .layer(middleware::from_fn_with_state(settings.stall, in_time));
-    sync.merge(json)
+    let (routes, openapi) = json.merge(sync).split_for_parts();
+    routes
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(middleware::from_fn_with_state(
@@ -157,6 +159,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .with_state(Host {
             app,
             settings,
+            openapi: Arc::new(openapi),
             sign_ins: Arc::new(Semaphore::new(limits::SIGN_INS_WAITING)),
             hashing: Arc::new(Semaphore::new(limits::SIGN_INS_AT_ONCE)),
         })

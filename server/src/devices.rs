@@ -6,6 +6,7 @@ use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::sync::seal;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth;
@@ -13,7 +14,7 @@ use crate::calendar::rfc3339;
 use crate::store::{Device, Result};
 
 /// A one-time code, as it is handed to a person. The server keeps only its hash.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub struct Code {
     /// To be typed.
     pub code: String,
@@ -80,7 +81,7 @@ pub struct Claim {
 }
 
 /// A phone with what the server knows of it.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub struct DeviceRow {
     device: String,
     person: String,

@@ -9,6 +9,7 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::directory as codec;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::calendar::rfc3339;
@@ -48,7 +49,7 @@ impl From<StoreError> for LeaveFault {
 }
 
 /// What a leave did.
-#[derive(Serialize, PartialEq, Eq, Debug)]
+#[derive(Serialize, ToSchema, PartialEq, Eq, Debug)]
 pub struct Left {
     person: String,
     /// Since when he holds no post.
@@ -60,7 +61,7 @@ pub struct Left {
 }
 
 /// A post.
-#[derive(Serialize, Clone, PartialEq, Eq, Debug)]
+#[derive(Serialize, ToSchema, Clone, PartialEq, Eq, Debug)]
 pub struct PostRow {
     /// The role's word.
     role: &'static str,

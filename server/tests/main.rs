@@ -7,6 +7,7 @@ mod bad_input;
 mod cancel;
 mod commands;
 mod connections;
+mod description;
 #[path = "support/http.rs"]
 mod http;
 mod leave;

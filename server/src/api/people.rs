@@ -5,17 +5,19 @@ use axum::extract::State;
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::PersonId;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Host;
 use super::devices::need;
 use super::extract::{Body, Named};
+use super::openapi::ForPeople;
 use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::calendar::parse_day;
 use crate::error::ApiError;
 use crate::people::{self, Leave, Left};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PasswordRequest {
     /// As it is, if nothing is said.
@@ -25,6 +27,9 @@ pub(super) struct PasswordRequest {
 
 /// `POST /v1/people/{person}/password`: makes or replaces a person's account and signs him out everywhere. It gives him no right: who holds
 /// no post cannot sign in.
+#[utoipa::path(post, path = "/v1/people/{person}/password", operation_id = "put_password",
+    security(("session" = [])), params(("person" = String, Path)), request_body = PasswordRequest, responses((status = 200), ForPeople)
+)]
 pub(super) async fn put_password(
     State(host): State<Host>,
     Caller(caller): Caller,
@@ -46,7 +51,7 @@ pub(super) async fn put_password(
     Ok(Json(()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LeaveRequest {
     /// A day in the city, or RFC 3339; what is over means now.
@@ -56,6 +61,9 @@ pub(super) struct LeaveRequest {
 }
 
 /// `POST /v1/people/{person}/leave`: ends all posts of a person. It revokes no phone: what he did before is still collected, for review.
+#[utoipa::path(post, path = "/v1/people/{person}/leave", operation_id = "leave",
+    security(("session" = [])), params(("person" = String, Path)), request_body = LeaveRequest, responses((status = 200, body = Left), ForPeople)
+)]
 pub(super) async fn leave(
     State(host): State<Host>,
     Caller(caller): Caller,

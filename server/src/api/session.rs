@@ -8,22 +8,24 @@ use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::extract::Body;
+use super::openapi::{ForAnybody, ForPeople};
 use super::{CookieKind, Host};
 use crate::app::App;
 use crate::auth::{self, COOKIE, Caller};
 use crate::error::ApiError;
 use crate::store::{BrowserSession, StoreError};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
     login: String,
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Person {
     person: String,
     name: String,
@@ -41,6 +43,9 @@ impl Person {
 }
 
 /// `POST /v1/session`: signs in; the answer sets the cookie.
+#[utoipa::path(post, path = "/v1/session", operation_id = "sign_in",
+    request_body = SignIn, responses((status = 200, body = Person), ForAnybody)
+)]
 pub(super) async fn sign_in(
     State(host): State<Host>,
     parts: Parts,
@@ -73,7 +78,7 @@ fn begin(app: &App, person: PersonId) -> Result<String, StoreError> {
     Ok(token)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassword {
     old: String,
@@ -81,6 +86,9 @@ pub(super) struct NewPassword {
 }
 
 /// `POST /v1/session/password`: one's own; it ends all sessions but this one, whose cookie is a new one.
+#[utoipa::path(post, path = "/v1/session/password", operation_id = "change_password",
+    security(("session" = [])), request_body = NewPassword, responses((status = 200), ForPeople)
+)]
 pub(super) async fn change_password(
     State(host): State<Host>,
     Caller(person): Caller,
@@ -113,6 +121,9 @@ fn cookie(token: &str, seconds: i64, kind: CookieKind) -> String {
 }
 
 /// `GET /v1/session`: who is signed in.
+#[utoipa::path(get, path = "/v1/session", operation_id = "show_session",
+    security(("session" = [])), responses((status = 200, body = Person), ForPeople)
+)]
 pub(super) async fn show(
     State(host): State<Host>,
     Caller(person): Caller,
@@ -123,6 +134,9 @@ pub(super) async fn show(
 }
 
 /// `DELETE /v1/session`: signs out, and takes the cookie back.
+#[utoipa::path(delete, path = "/v1/session", operation_id = "sign_out",
+    security(("session" = [])), responses((status = 200), ForPeople)
+)]
 pub(super) async fn sign_out(
     State(host): State<Host>,
     Caller(_): Caller,

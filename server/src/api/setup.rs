@@ -3,9 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Host;
 use super::extract::Body;
+use super::openapi::ForAnybody;
 use super::session::Person;
 use crate::auth;
 use crate::error::ApiError;
@@ -14,7 +16,7 @@ use crate::setup::{self, Beginning, SetupFault};
 /// Under this name wrong codes are counted: no login is like it.
 const TRIED: &str = "setup code";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetupRequest {
     code: String,
@@ -25,6 +27,9 @@ pub(super) struct SetupRequest {
 }
 
 /// `POST /v1/setup`: uses the setup code; whose account it made.
+#[utoipa::path(post, path = "/v1/setup", operation_id = "set_up",
+    request_body = SetupRequest, responses((status = 200, body = Person), ForAnybody)
+)]
 pub(super) async fn set_up(
     State(host): State<Host>,
     Body(request): Body<SetupRequest>,

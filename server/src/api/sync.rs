@@ -13,12 +13,16 @@ use patrol_core::sync::wire::CONTENT_TYPE;
 use tokio::time::timeout;
 
 use super::Host;
+use super::openapi::ForPhones;
 use crate::auth::CallingDevice;
 use crate::error::ApiError;
 use crate::metrics::Way;
 use crate::round::{Round, RoundFault};
 
 /// One round of a device.
+#[utoipa::path(post, path = "/v1/sync", operation_id = "sync",
+    security(("device" = [])), request_body(content = [u8], content_type = CONTENT_TYPE, description = "frames as in protocol.md"), responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForPhones)
+)]
 pub(super) async fn round(
     State(host): State<Host>,
     CallingDevice(device): CallingDevice,
