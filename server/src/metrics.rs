@@ -175,7 +175,7 @@ impl Metrics {
         );
         registry.register(
             "connections",
-            "Connections that are open",
+            "Connections that are open, the scrape's own among them",
             self.connections.clone(),
         );
     }

@@ -21,7 +21,9 @@ use crate::round::{Round, RoundFault};
 
 /// One round of a device.
 #[utoipa::path(post, path = "/v1/sync", operation_id = "sync",
-    security(("device" = [])), request_body(content = [u8], content_type = CONTENT_TYPE, description = "frames as in protocol.md"), responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForPhones)
+    security(("device" = [])),
+    request_body(content = [u8], content_type = CONTENT_TYPE, description = "binary: frames as in core/src/sync/protocol.md"),
+    responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForPhones)
 )]
 pub(super) async fn round(
     State(host): State<Host>,
