@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::directory;
+use crate::setup;
 use crate::store::StoreError;
 
 /// Who leaves.
@@ -192,6 +193,14 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreErro
         }
     }
     let mut words = Vec::new();
+    let now = app.environment.now();
+    if setup::administrators(people, now).next().is_some()
+        && setup::administrators(&loaded.people, now).next().is_none()
+    {
+        words.push(
+            "people.csv has no administrator, so nobody manages people and phones: person administrator makes one".to_owned(),
+        );
+    }
     if kept > 0 {
         words.push(format!(
             "{kept} posts have ended earlier than people.csv says: the earlier end stays, and who comes back needs a row of his own"

@@ -73,13 +73,7 @@ pub fn set_up(app: &App, beginning: &Beginning<'_>) -> std::result::Result<Perso
 pub fn appoint(app: &App, name: Option<&str>) -> std::result::Result<PersonId, SetupFault> {
     let now = app.environment.now();
     app.change_directory(|directory| {
-        let is_administrator = |person: &Person| {
-            let mut posts = person.posts.iter();
-            posts.any(|post| post.role == Role::Administrator && post.is_in_force_at(now))
-        };
-        let known = directory.people.iter();
-        let administrators: Vec<&Person> =
-            known.filter(|person| is_administrator(person)).collect();
+        let administrators: Vec<&Person> = administrators(&directory.people, now).collect();
         if administrators.is_empty() {
             return make_administrator(app, directory, name, now);
         }
@@ -92,6 +86,14 @@ pub fn appoint(app: &App, name: Option<&str>) -> std::result::Result<PersonId, S
             ([], _) => Err(SetupFault::NotAdministrator),
             _ => Err(SetupFault::Several),
         }
+    })
+}
+
+/// Those who are administrators at a time.
+pub(crate) fn administrators(people: &[Person], now: Timestamp) -> impl Iterator<Item = &Person> {
+    people.iter().filter(move |person| {
+        let mut posts = person.posts.iter();
+        posts.any(|post| post.role == Role::Administrator && post.is_in_force_at(now))
     })
 }
 

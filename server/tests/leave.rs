@@ -219,4 +219,13 @@ fn no_file_of_people_undoes_a_leave_in_silence() {
         "{log}"
     );
     assert_eq!(posts(), (1, 1, true));
+    assert!(!log.contains("no administrator"), "{log}");
+    let nobody = "person,name,role,at,from\n00000000000000a3,赵敏,dispatcher,city,2026-01-01\n";
+    std::fs::write(folder.file("people.csv"), nobody).expect("a file is written");
+    let server = Running::start(&["--database", &database, "--directory", &own]);
+    assert!(
+        server.started.contains("no administrator"),
+        "{}",
+        server.started
+    );
 }

@@ -155,12 +155,27 @@ fn the_first_administrator_is_made_by_command_in_an_empty_directory() {
     let words = [&words[..], &["--login", "first", "--name"]].concat();
     let made = errand(&[&words[..], &["李强"]].concat(), "eight signs");
     assert!(made.ok, "{}", made.log);
-    let other = errand(&[&words[..], &["王芳"]].concat(), "eight signs");
-    assert!(
-        !other.ok && other.log.contains("none of that name"),
-        "{}",
-        other.log
-    );
+    let try_it = |login: &str| {
+        let words = [
+            "person",
+            "administrator",
+            "--name",
+            "王芳",
+            "--login",
+            login,
+        ];
+        errand(
+            &[&words[..], &["--database", &database]].concat(),
+            "eight signs",
+        )
+    };
+    for (login, fault) in [
+        ("first", "another person's"),
+        ("second", "none of that name"),
+    ] {
+        let other = try_it(login);
+        assert!(!other.ok && other.log.contains(fault), "{}", other.log);
+    }
     server.signal("HUP");
     server.wait_for("looked again");
     let origin = format!("http://{}", server.address);

@@ -174,7 +174,7 @@ fn hands_that_are_never_shaken_are_let_go() {
     let folder = Folder::new("tls_still");
     let files = Files::new(&folder);
     let trusted = files.renew();
-    let server = serve(&folder, &files, &["--stall-ms", "500"]);
+    let server = serve(&folder, &files, &["--stall-ms", "2000"]);
     // Nothing at all, and the beginning of a greeting.
     for bytes in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
         let mut socket = TcpStream::connect(server.address).expect("the server listens");

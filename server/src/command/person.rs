@@ -89,9 +89,7 @@ pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<
             database,
             name,
             login,
-        } => password(database, login, input, |app| {
-            setup::appoint(app, Some(name)).map_err(|fault| one(in_words(&fault)))
-        }),
+        } => password(database, login, input, |app| appoint(app, name, login)),
     }
 }
 
@@ -143,6 +141,17 @@ fn leave(
     })?;
     tracing::info!(%person, "{person} leaves, by command");
     Ok(vec![json!(left)])
+}
+
+/// The administrator of that name; nobody is made one whose login is another's.
+fn appoint(app: &App, name: &str, login: &str) -> Result<PersonId, Faults> {
+    let known = app.known();
+    let holder = app.store.account(login).map_err(one)?;
+    let holder = holder.and_then(|account| known.directory.person(account.person));
+    if holder.is_some_and(|holder| holder.name != name) {
+        return Err(one(format!("the login {login} is another person's")));
+    }
+    setup::appoint(app, Some(name)).map_err(|fault| one(in_words(&fault)))
 }
 
 fn in_words(fault: &SetupFault) -> String {
