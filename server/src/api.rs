@@ -2,13 +2,17 @@
 //!
 //! Handlers decode, call one function of the server, and encode. They hold no rule and no SQL.
 
+mod access;
 mod bundles;
 mod cases;
 mod devices;
 mod extract;
 mod json;
+mod openapi;
+mod people;
 mod reviews;
 mod session;
+mod setup;
 mod sync;
 
 use std::sync::Arc;
@@ -18,18 +22,25 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use patrol_core::domain::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use access::metrics_router;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::tries::Try;
 
 /// What handlers share: the server, and the one bridge from async to the database.
 #[derive(Clone, Debug)]
 pub struct Host {
     app: Arc<App>,
     settings: Settings,
+    /// What describes all routes.
+    openapi: Arc<OpenApi>,
     /// Places for passwords that are being hashed or wait for it: each takes memory and time on purpose.
     sign_ins: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
@@ -76,6 +87,21 @@ impl Host {
         Ok([place, turn])
     }
 
+    /// A try of a secret that is kept under a name, and a turn for hashing. Of a name that has to wait, nothing is hashed.
+    pub(crate) async fn turn_to_try(
+        &self,
+        name: &str,
+    ) -> Result<(Try, [OwnedSemaphorePermit; 2]), ApiError> {
+        let tried = self.app.tries.begin(name, self.app.environment.now())?;
+        match self.turn_to_hash().await {
+            Ok(turn) => Ok((tried, turn)),
+            Err(error) => {
+                self.app.tries.take_back(tried);
+                Err(error)
+            }
+        }
+    }
+
     /// The only place where async code reaches the database: work runs on a thread that may wait.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
@@ -83,8 +109,9 @@ impl Host {
     ) -> Result<T, ApiError> {
         let app = Arc::clone(&self.app);
         let counted = app.begin_work();
+        let span = tracing::Span::current();
         let joined = tokio::task::spawn_blocking(move || {
-            let value = work(&app);
+            let value = span.in_scope(|| work(&app));
             drop(counted);
             value
         });
@@ -98,40 +125,45 @@ impl Host {
 
 /// The server's routes.
 pub fn router(app: Arc<App>, settings: Settings) -> Router {
-    let sync = Router::new()
-        .route("/v1/sync", post(sync::round))
+    let sync = OpenApiRouter::new()
+        .routes(routes!(sync::round))
         .layer(DefaultBodyLimit::disable());
-    let bundles = Router::new()
-        .route("/v1/bundles", post(bundles::hand_in))
+    let bundles = OpenApiRouter::new()
+        .routes(routes!(bundles::hand_in))
         .layer(DefaultBodyLimit::max(limits::REQUEST_BYTES_MAX));
-    let json = Router::new()
-        .route("/healthz", get(devices::health))
-        .route("/v1/directory", get(devices::directory))
-        .route("/v1/devices", get(devices::list))
-        .route("/v1/devices/codes", post(devices::issue_code))
-        .route("/v1/devices/enrol", post(devices::enrol))
-        .route("/v1/devices/return", post(devices::take_back))
-        .route("/v1/devices/{device}/revoke", post(devices::revoke))
-        .route(
-            "/v1/session",
-            get(session::show)
-                .post(session::sign_in)
-                .delete(session::sign_out),
-        )
-        .route("/v1/cases", get(cases::list).post(cases::begin))
-        .route("/v1/cases/{document}", get(cases::show))
-        .route("/v1/cases/{document}/actions", post(cases::act))
-        .route("/v1/reviews", get(reviews::list))
-        .route("/v1/reviews/{document}/{change}", post(reviews::settle))
+    let json = OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(openapi::describe))
+        .routes(routes!(devices::health))
+        .routes(routes!(devices::directory))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::issue_code))
+        .routes(routes!(devices::enrol))
+        .routes(routes!(devices::take_back))
+        .routes(routes!(devices::revoke))
+        .routes(routes!(session::show, session::sign_in, session::sign_out))
+        .routes(routes!(session::change_password))
+        .routes(routes!(people::put_password))
+        .routes(routes!(people::leave))
+        .routes(routes!(setup::set_up))
+        .routes(routes!(cases::list, cases::begin))
+        .routes(routes!(cases::show))
+        .routes(routes!(cases::act))
+        .routes(routes!(reviews::list))
+        .routes(routes!(reviews::settle))
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX))
         .layer(middleware::from_fn_with_state(settings.stall, in_time));
-    sync.merge(bundles)
-        .merge(json)
+    let (routes, openapi) = json.merge(sync).merge(bundles).split_for_parts();
+    routes
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            access::note,
+        ))
         .with_state(Host {
             app,
             settings,
+            openapi: Arc::new(openapi),
             sign_ins: Arc::new(Semaphore::new(limits::SIGN_INS_WAITING)),
             hashing: Arc::new(Semaphore::new(limits::SIGN_INS_AT_ONCE)),
         })

@@ -3,7 +3,7 @@
 //! Nothing here is async; the sockets are `api`'s.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use patrol_core::domain::capability::Holding;
 use patrol_core::domain::directory::Directory;
@@ -13,7 +13,9 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::directory as codec;
 
 use crate::holes::ReadUpTo;
+use crate::metrics::Metrics;
 use crate::store::{Identity, Result, Store, StoreError};
+use crate::tries::Tries;
 
 /// What the host of a server provides: a clock and randomness.
 pub trait Environment: Send + Sync {
@@ -46,7 +48,13 @@ pub struct App {
     pub environment: Arc<dyn Environment>,
     /// How far each device's log has been read for losses.
     pub(crate) read_up_to: ReadUpTo,
+    /// Wrong passwords and codes of late.
+    pub(crate) tries: Tries,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
     directory: RwLock<Arc<Known>>,
+    /// Held by who changes the directory.
+    changing: Mutex<()>,
     number: AtomicU64,
     n: AtomicU64,
     works: AtomicUsize,
@@ -105,14 +113,15 @@ impl App {
             identity,
             environment,
             read_up_to: ReadUpTo::default(),
+            tries: Tries::default(),
+            metrics: Metrics::default(),
             directory: RwLock::new(Arc::new(Known::default())),
+            changing: Mutex::default(),
             number: AtomicU64::new(marks.number),
             n: AtomicU64::new(marks.n),
             works: AtomicUsize::new(0),
         };
-        if let Some(bytes) = app.store.directory()? {
-            app.keep(&bytes)?;
-        }
+        app.look_at_directory()?;
         Ok(app)
     }
 
@@ -134,6 +143,28 @@ impl App {
         }
         self.store.put_directory(&bytes, self.environment.now())?;
         self.keep(&bytes)
+    }
+
+    /// Changes the directory in force, also what another program has put in force meanwhile; one change at a time. Where `change` fails,
+    /// nothing is changed.
+    pub fn change_directory<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&mut Directory) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.look_at_directory()?;
+        let mut directory = self.known().directory.clone();
+        let value = change(&mut directory)?;
+        self.put_directory(&directory)?;
+        Ok(value)
+    }
+
+    /// Takes up the directory that is stored: another program may have put it there.
+    pub fn look_at_directory(&self) -> Result<()> {
+        match self.store.directory()? {
+            Some(bytes) if bytes != self.known().bytes => self.keep(&bytes),
+            _ => Ok(()),
+        }
     }
 
     fn keep(&self, bytes: &[u8]) -> Result<()> {
@@ -175,10 +206,15 @@ impl App {
         Work(Arc::clone(self))
     }
 
+    /// How many pieces of work are done or wait.
+    pub(crate) fn works(&self) -> usize {
+        self.works.load(Ordering::Relaxed)
+    }
+
     /// In how many milliseconds a phone should come again, where so much work waits that more would only wait too. Spread, so that
     /// they do not all come back at once.
     pub(crate) fn retry_after_ms(&self) -> Option<u64> {
-        let is_busy = self.works.load(Ordering::Relaxed) > limits::WORKS_BUSY;
+        let is_busy = self.works() > limits::WORKS_BUSY;
         let spread =
             || (u64::from(u16::from_be_bytes(self.random())) * limits::BUSY_RETRY_MS) >> 16;
         is_busy.then(|| limits::BUSY_RETRY_MS + spread())

@@ -7,6 +7,7 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::rescue::{Bundle, BundleFault, Piece, PieceFault};
 use patrol_core::sync::wire::{Fate, Later, Unread};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::devices::{self, Claim};
@@ -79,7 +80,7 @@ fn whole(fates: &[Fate]) -> Fate {
 }
 
 /// What became of a bundle that a person of the office hands in.
-#[derive(Serialize, Default, Clone, PartialEq, Eq, Debug)]
+#[derive(Serialize, ToSchema, Default, Clone, PartialEq, Eq, Debug)]
 pub struct Handed {
     /// Pieces that were whole.
     pub pieces: u64,

@@ -27,6 +27,11 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
         .map(|date| Timestamp(date.timestamp_millis()))
 }
 
+/// Reads a day in the city, as its beginning, or RFC 3339 with any offset.
+pub fn parse_day(text: &str) -> Option<Timestamp> {
+    parse_rfc3339(text).or_else(|| parse_rfc3339(&format!("{text}T00:00:00+08:00")))
+}
+
 fn local(time: Timestamp) -> Option<DateTime<chrono::Utc>> {
     DateTime::from_timestamp_millis(time.0)?.checked_add_signed(Duration::hours(8))
 }
@@ -38,6 +43,9 @@ mod tests {
     #[test]
     fn the_year_turns_at_the_citys_midnight() {
         let eve = parse_rfc3339("2026-12-31T23:59:59.999+08:00").expect("a time");
+        assert_eq!(parse_day("2027-01-01"), Some(eve.plus_ms(1)));
+        assert_eq!(parse_day("2026-12-31T15:59:59.999Z"), Some(eve));
+        assert_eq!(["", "2027-01", "2027-02-29"].map(parse_day), [None; 3]);
         assert_eq!((year(eve), year(eve.plus_ms(1))), (2026, 2027));
         assert_eq!(rfc3339(eve), "2026-12-31T23:59:59.999+08:00");
     }

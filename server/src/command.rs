@@ -7,6 +7,7 @@ mod device;
 mod person;
 mod rescue;
 mod serve;
+mod watch;
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};

@@ -15,7 +15,8 @@ pub struct Config {
     /// The database file.
     #[arg(long, env = "XUNCUN_DATABASE", default_value = "xuncun.db")]
     pub database: PathBuf,
-    /// Folder with the directory's CSV files; put in force at the start. Without people.csv, the people in force stay.
+    /// Folder with the directory's CSV files; put in force at the start. Without people.csv, or with the one that was put in force last, the people
+    /// in force stay.
     #[arg(long, env = "XUNCUN_DIRECTORY")]
     pub directory: Option<PathBuf>,
     /// Puts made-up people into that directory, one for each place: for trials.
@@ -24,6 +25,15 @@ pub struct Config {
     /// Browsers reach this server in the clear: for tests and closed networks only.
     #[arg(long, env = "XUNCUN_PLAIN_COOKIES")]
     pub plain_cookies: bool,
+    /// File with the chain of certificates (PEM), its own first: serves by TLS. Read again when it changes.
+    #[arg(long, env = "XUNCUN_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// File with the certificate's key (PEM).
+    #[arg(long, env = "XUNCUN_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// Where to show metrics, at /metrics; nowhere, if nothing is said. Whoever reaches it reads them.
+    #[arg(long, env = "XUNCUN_METRICS")]
+    pub metrics: Option<SocketAddr>,
     /// How long open requests may go on when the server is told to stop, in milliseconds.
     #[arg(long, env = "XUNCUN_STOP_MS", default_value_t = limits::STOP_MS)]
     pub stop_ms: u64,
@@ -47,6 +57,9 @@ impl Config {
         }
         if self.synthetic_people && self.directory.is_none() {
             faults.push("--synthetic-people needs --directory".to_owned());
+        }
+        if self.plain_cookies && self.tls_certificate.is_some() {
+            faults.push("--plain-cookies is for servers without TLS".to_owned());
         }
         faults
     }

@@ -6,6 +6,7 @@ use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::sync::seal;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth;
@@ -13,7 +14,7 @@ use crate::calendar::rfc3339;
 use crate::store::{Device, Result};
 
 /// A one-time code, as it is handed to a person. The server keeps only its hash.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub struct Code {
     /// To be typed.
     pub code: String,
@@ -84,10 +85,12 @@ pub struct Claim {
 }
 
 /// A phone with what the server knows of it.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub struct DeviceRow {
     device: String,
     person: String,
+    /// Whether the person holds a post today: if not, the phone may be revoked once it has handed in everything.
+    has_post: bool,
     enrolled_at: String,
     revoked_at: Option<String>,
     seen_at: Option<String>,
@@ -96,11 +99,12 @@ pub struct DeviceRow {
     last_error: Option<String>,
 }
 
-impl From<Device> for DeviceRow {
-    fn from(device: Device) -> Self {
+impl DeviceRow {
+    fn of(app: &App, device: Device) -> Self {
         Self {
             device: device.id.hex(),
             person: device.person.hex(),
+            has_post: auth::has_post(app, device.person),
             enrolled_at: rfc3339(device.enrolled_at),
             revoked_at: device.revoked_at.map(rfc3339),
             seen_at: device.seen_at.map(rfc3339),
@@ -118,7 +122,8 @@ pub fn list(app: &App) -> Result<Vec<DeviceRow>> {
         devices = snapshot.devices()?;
         Ok(())
     })?;
-    Ok(devices.into_iter().map(DeviceRow::from).collect())
+    let rows = devices.into_iter();
+    Ok(rows.map(|device| DeviceRow::of(app, device)).collect())
 }
 
 /// Stops a phone's feed; what it wrote is still collected, for review. Returns whether there is such a phone.

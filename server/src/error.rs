@@ -5,8 +5,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::office::Rejection;
+use crate::people::LeaveFault;
 use crate::round::RoundFault;
+use crate::setup::SetupFault;
 use crate::store::StoreError;
+use crate::tries::TooMany;
 
 /// Why a request was not served.
 #[derive(Debug)]
@@ -29,12 +32,19 @@ pub enum ApiError {
     TooLarge,
     /// The client kept still, or took too long, before it had sent all.
     Stalled,
+    /// Too many wrong passwords or codes: in how many milliseconds the next may be tried.
+    Wait(i64),
     /// Not now; logged.
     Unavailable,
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let wait = match self {
+            Self::Wait(ms) => Some(HeaderValue::from(ms.max(1).cast_unsigned().div_ceil(1_000))),
+            Self::Unavailable => Some(HeaderValue::from_static("30")),
+            _ => None,
+        };
         let (status, code) = match self {
             Self::BadRequest(code) => (StatusCode::BAD_REQUEST, code),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "signed_out"),
@@ -45,6 +55,7 @@ impl IntoResponse for ApiError {
             Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Stalled => (StatusCode::REQUEST_TIMEOUT, "stalled"),
+            Self::Wait(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         let mut response = (
@@ -52,11 +63,9 @@ impl IntoResponse for ApiError {
             Json(serde_json::json!({ "error": { "code": code } })),
         )
             .into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
-        }
+        response
+            .headers_mut()
+            .extend(wait.map(|wait| (header::RETRY_AFTER, wait)));
         response
     }
 }
@@ -73,6 +82,36 @@ impl From<RoundFault> for ApiError {
         match fault {
             RoundFault::Malformed => Self::BadRequest("malformed"),
             RoundFault::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(TooMany(wait): TooMany) -> Self {
+        Self::Wait(wait)
+    }
+}
+
+impl From<SetupFault> for ApiError {
+    fn from(fault: SetupFault) -> Self {
+        match fault {
+            SetupFault::BadCode => Self::Forbidden("bad_code"),
+            SetupFault::Unnamed => Self::BadRequest("name"),
+            SetupFault::NotAdministrator => Self::Refused("not_administrator"),
+            SetupFault::Several => Self::Refused("several_of_that_name"),
+            SetupFault::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LeaveFault> for ApiError {
+    fn from(fault: LeaveFault) -> Self {
+        match fault {
+            LeaveFault::Unknown => Self::NotFound,
+            LeaveFault::NoPost => Self::Refused("no_post"),
+            LeaveFault::Substitute => Self::BadRequest("substitute"),
+            LeaveFault::LastAdministrator => Self::Refused("last_administrator"),
+            LeaveFault::Store(error) => error.into(),
         }
     }
 }

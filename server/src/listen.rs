@@ -1,9 +1,11 @@
-//! Connections: takes them in, bounds how many there are and how long each may keep still, and lets them end when the server stops.
+//! Connections: takes them in, shakes hands by TLS where there is a certificate, bounds how many there are and how long each may keep
+//! still, and lets them end when the server stops.
 //!
 //! What is asked on them is `api`'s. A connection that keeps still too long is closed, whether it owes the rest of a request or does
 //! not take its response.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,21 +15,57 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use patrol_core::domain::limits;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::api::{self, Settings};
 use crate::app::App;
+use crate::tls::Certificates;
 
-/// Serves on a listener until `stop`; then takes no more connections and returns when the open requests have been answered.
+/// Where connections come in.
+#[derive(Debug)]
+pub struct Port {
+    /// The socket.
+    pub listener: TcpListener,
+    /// What to show; none: in the clear.
+    pub certificates: Option<Arc<Certificates>>,
+}
+
+impl From<TcpListener> for Port {
+    fn from(listener: TcpListener) -> Self {
+        Self {
+            listener,
+            certificates: None,
+        }
+    }
+}
+
+/// Serves on a port until `stop`; then takes no more connections and returns when the open requests have been answered.
 pub async fn serve(
-    listener: TcpListener,
+    port: impl Into<Port>,
     app: Arc<App>,
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) {
-    let router = api::router(app, settings);
+    let router = api::router(Arc::clone(&app), settings);
+    serve_routes(port, app, router, settings.stall, stop).await;
+}
+
+/// Serves some routes, as [`serve`] does all of them.
+pub async fn serve_routes(
+    port: impl Into<Port>,
+    app: Arc<App>,
+    router: Router,
+    stall: Duration,
+    stop: impl Future<Output = ()>,
+) {
+    let Port {
+        listener,
+        certificates,
+    } = port.into();
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
     let open = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -43,18 +81,30 @@ pub async fn serve(
         };
         match accepted {
             Ok((socket, _)) => {
-                let connection = open.watch(connection(socket, router.clone(), settings.stall));
+                let (watcher, router) = (open.watcher(), router.clone());
+                let acceptor = certificates
+                    .as_ref()
+                    .map(|certificates| certificates.acceptor());
+                let counted = app.metrics.open_connection();
                 tokio::spawn(async move {
                     // How a connection ended is its client's business: whatever was committed is.
-                    drop(connection.await);
-                    drop(place);
+                    let socket = bounded(socket, stall);
+                    match acceptor {
+                        None => drop(watcher.watch(connection(socket, router, stall)).await),
+                        Some(acceptor) => {
+                            if let Ok(Ok(stream)) = timeout(stall, acceptor.accept(socket)).await {
+                                drop(watcher.watch(connection(stream, router, stall)).await);
+                            }
+                        }
+                    }
+                    drop((place, counted));
                 });
             }
             // Such as no free handle. Others may end meanwhile.
             Err(error) => {
                 tracing::error!(%error, "a connection could not be taken in: {error}");
                 let pause = Duration::from_millis(limits::ACCEPT_PAUSE_MS);
-                if tokio::time::timeout(pause, &mut stop).await.is_ok() {
+                if timeout(pause, &mut stop).await.is_ok() {
                     break;
                 }
             }
@@ -64,21 +114,24 @@ pub async fn serve(
     open.shutdown().await;
 }
 
-type Connection = http1::Connection<
-    TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>>,
-    TowerToHyperService<Router>,
->;
+type Bounded = Pin<Box<TimeoutStream<TcpStream>>>;
 
-fn connection(socket: TcpStream, router: Router, stall: Duration) -> Connection {
+/// A socket that is given up when nobody takes what is written to it.
+fn bounded(socket: TcpStream, stall: Duration) -> Bounded {
     // A response is written whole: there is nothing to wait for.
     drop(socket.set_nodelay(true));
     let mut socket = TimeoutStream::new(socket);
     socket.set_write_timeout(Some(stall));
+    Box::pin(socket)
+}
+
+fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    router: Router,
+    stall: Duration,
+) -> http1::Connection<TokioIo<S>, TowerToHyperService<Router>> {
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(stall)
-        .serve_connection(
-            TokioIo::new(Box::pin(socket)),
-            TowerToHyperService::new(router),
-        )
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
 }

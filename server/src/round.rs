@@ -18,6 +18,7 @@ use crate::bundle;
 use crate::contact;
 use crate::holes;
 use crate::intake;
+use crate::metrics::Way;
 use crate::page::{self, FRESH, Standing, Terms};
 use crate::relic;
 use crate::store::{Device, Result, Snapshot, StoreError};
@@ -91,6 +92,7 @@ impl Round {
 
     /// Takes in a frame of the request. What it commits stays, whatever becomes of the rest.
     pub fn receive(&mut self, frame: &Frame) -> std::result::Result<(), RoundFault> {
+        self.app.metrics.count_frame(Way::Up, frame.kind);
         match (frame.kind, &self.hello) {
             (kind::HELLO, None) => {
                 let hello = Hello::decode(&frame.payload).map_err(|_| RoundFault::Malformed)?;
@@ -150,13 +152,16 @@ impl Round {
     /// What became of the next frame after the hello.
     fn answer(&mut self, outcome: std::result::Result<Vec<Fate>, Unread>) {
         let frame = self.fates.len() as u64;
-        self.fates.push(Fates { frame, outcome });
+        let fates = Fates { frame, outcome };
+        self.app.metrics.count_fates(&fates);
+        self.fates.push(fates);
     }
 
     /// The next frame of the response; none at its end.
     pub fn next_frame(&mut self) -> std::result::Result<Option<(u8, Vec<u8>)>, RoundFault> {
         loop {
             if let Some(frame) = self.ready.pop_front() {
+                self.app.metrics.count_frame(Way::Down, frame.0);
                 return Ok(Some(frame));
             }
             match self.phase {

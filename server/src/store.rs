@@ -16,9 +16,11 @@
 //! * what names an unknown device (contact, revocation, pushed bytes, what it was told) is passed over;
 //! * counters (`n`, bytes, notices) stay below 2⁶³; admission bounds them far lower.
 
+mod accounts;
 pub mod conformance;
 mod error;
 pub mod faulty;
+mod figures;
 mod identity;
 pub mod memory;
 mod serial;
@@ -30,7 +32,9 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
+pub use accounts::Accounts;
 pub use error::StoreError;
+pub use figures::{Figures, Measured};
 pub use identity::{Identity, NewEpoch};
 pub(crate) use serial::serial;
 
@@ -401,7 +405,7 @@ pub struct BrowserSession {
 }
 
 /// The server's database.
-pub trait Store: Send + Sync {
+pub trait Store: Accounts + Measured + Send + Sync {
     /// Who the server is.
     fn identity(&self) -> Result<Identity>;
     /// Shows one snapshot. `look` must not call the store again.
@@ -439,7 +443,7 @@ pub trait Store: Send + Sync {
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()>;
     /// The directory kept last.
     fn directory(&self) -> Result<Option<Vec<u8>>>;
-    /// Keeps an account, replacing one of the same person, whose sessions end. A login that is another person's is `Broken`.
+    /// Keeps an account, replacing one of the same person, whose sessions end; the setup code goes. A login that is another person's is `Broken`.
     fn put_account(&self, account: &Account) -> Result<()>;
     /// The account of a login.
     fn account(&self, login: &str) -> Result<Option<Account>>;

@@ -1,6 +1,6 @@
 //! Every malformed, oversized, replayed, foreign or forbidden request gets a named code and leaves the state as it was.
 
 mod deeds;
-mod ground;
+pub(crate) mod ground;
 mod once;
 mod requests;

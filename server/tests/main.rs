@@ -7,11 +7,17 @@ mod bad_input;
 mod cancel;
 mod commands;
 mod connections;
+mod description;
 #[path = "support/http.rs"]
 mod http;
+mod leave;
 #[path = "support/office.rs"]
 mod office;
+mod passwords;
 #[path = "support/program.rs"]
 mod program;
+mod setup;
 mod sign_in;
 mod stop;
+mod tls;
+mod watching;

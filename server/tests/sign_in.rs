@@ -143,9 +143,11 @@ fn a_wrong_password_an_unknown_login_and_one_too_long_are_told_alike() {
 #[test]
 fn a_flood_of_sign_ins_is_told_to_come_again_and_holds_up_nobody_else() {
     let (office, _) = signed_in(CookieKind::Plain);
+    let office = &office;
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let asking: Vec<_> = (0..4 * limits::SIGN_INS_WAITING)
-            .map(|_| scope.spawn(|| office.sign_in("admin", "wrong signs").status))
+            .map(|number| format!("nobody{number}"))
+            .map(|login| scope.spawn(move || office.sign_in(&login, "wrong signs").status))
             .collect();
         let ended = asking.into_iter().map(std::thread::ScopedJoinHandle::join);
         ended.map(|status| status.expect("an answer")).collect()
@@ -153,4 +155,42 @@ fn a_flood_of_sign_ins_is_told_to_come_again_and_holds_up_nobody_else() {
     assert!(statuses.iter().all(|status| [401, 503].contains(status)));
     assert!(statuses.contains(&503), "{statuses:?}");
     assert_eq!(office.sign_in("admin", "eight signs").status, 200);
+}
+
+#[test]
+fn a_login_that_fails_too_often_waits_whoever_it_is_and_nobody_else_does() {
+    let (office, reply) = signed_in(CookieKind::Plain);
+    let cookie = reply.cookie();
+    for login in ["admin", "nobody"] {
+        for _ in 0..limits::TRIES_FREE_MAX {
+            assert!(is_signed_out(&office.sign_in(login, "wrong signs")));
+        }
+        // The right password waits too: otherwise waiting would say which one is wrong.
+        let waits = office.sign_in(login, "eight signs");
+        assert_eq!(
+            (waits.status, waits.header("retry-after")),
+            (429, Some("30"))
+        );
+        let code = json!({ "error": { "code": "too_many_tries" } });
+        assert_eq!(waits.json(), code, "{login}");
+    }
+    assert_eq!(shown(&office, &cookie), 200);
+    office.account("评价员01", "other", "eight signs");
+    assert_eq!(office.sign_in("other", "eight signs").status, 200);
+
+    office.machine.advance_ms(limits::TRIES_WAIT_MS - 1);
+    let waits = office.sign_in("admin", "eight signs");
+    assert_eq!(
+        (waits.status, waits.header("retry-after")),
+        (429, Some("1"))
+    );
+    office.machine.advance_ms(1);
+    assert!(is_signed_out(&office.sign_in("admin", "wrong signs")));
+    assert_eq!(
+        office.sign_in("admin", "eight signs").header("retry-after"),
+        Some("60")
+    );
+    office.machine.advance_ms(2 * limits::TRIES_WAIT_MS);
+    assert_eq!(office.sign_in("admin", "eight signs").status, 200);
+    assert!(is_signed_out(&office.sign_in("admin", "wrong signs")));
 }

@@ -9,6 +9,7 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::error::Error;
 use patrol_core::replica::{Deed, SyncState};
 use patrol_core::sync::wire::Notice;
+use patrol_server::people::{self, Leave};
 use patrol_server::review::{self, Decision};
 use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::simulation::audit::entry_of;
@@ -17,20 +18,14 @@ use patrol_tests::world::World;
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
 
-/// Ends all posts of a person as of now.
+/// A person leaves, as of now: he has no post any more.
 pub(super) fn end_posts(world: &World, name: &str) {
-    let mut directory = world.app.known().directory.clone();
-    let now = world.clock.now();
-    let person = directory
-        .people
-        .iter_mut()
-        .find(|person| person.name == name)
-        .unwrap();
-    person
-        .posts
-        .iter_mut()
-        .for_each(|post| post.until = Some(now));
-    world.app.put_directory(&directory).unwrap();
+    let leave = Leave {
+        person: world.person(name),
+        from: world.clock.now(),
+        substitute: None,
+    };
+    people::leave(&world.app, leave).expect("he holds a post");
 }
 
 #[test]

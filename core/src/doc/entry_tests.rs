@@ -172,7 +172,6 @@ fn every_bound_holds_from_inside() {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one case a bound")]
 fn propose(entry: &mut Entry, proposed: Proposed, component: Option<u64>) {
     entry.body.proposal = Some(Proposal {
         proposed,
@@ -180,6 +179,7 @@ fn propose(entry: &mut Entry, proposed: Proposed, component: Option<u64>) {
     });
 }
 
+#[expect(clippy::too_many_lines, reason = "one case a bound")]
 #[test]
 fn every_bound_holds_from_outside() {
     let photo = full().body.photos[0];

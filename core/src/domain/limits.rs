@@ -149,10 +149,24 @@ pub const CLOSED_FEED_DAYS: i64 = 90;
 pub const RETIRE_ROWS: usize = 200;
 /// Milliseconds that an enrolment code is good for.
 pub const ENROL_CODE_MS: i64 = 24 * 60 * 60 * 1000;
+/// Milliseconds that the code is good for with which the first account is made.
+pub const SETUP_CODE_MS: i64 = 24 * 60 * 60 * 1000;
+/// Characters of a person's name that is not read from a file.
+pub const PERSON_NAME_CHARS_MAX: usize = 64;
 /// Passwords that are hashed at once: each takes 19 MB and a tenth of a second.
 pub const SIGN_INS_AT_ONCE: usize = 2;
 /// Sign-ins that are worked on or wait; more are told to come again.
 pub const SIGN_INS_WAITING: usize = 32;
+/// Wrong passwords for one login, one behind the other, after which further tries wait.
+pub const TRIES_FREE_MAX: u32 = 5;
+/// Milliseconds that the first of these waits lasts; each further wrong password doubles it.
+pub const TRIES_WAIT_MS: i64 = 30_000;
+/// Milliseconds of such a wait at most.
+pub const TRIES_WAIT_MS_MAX: i64 = 15 * 60 * 1_000;
+/// Milliseconds after the last wrong password in which it is forgotten.
+pub const TRIES_KEPT_MS: i64 = 60 * 60 * 1_000;
+/// Logins of which the server remembers wrong passwords: a megabyte.
+pub const TRIES_LOGINS_MAX: usize = 10_000;
 /// Milliseconds that a browser session lasts.
 pub const SIGN_IN_MS: i64 = 12 * 60 * 60 * 1000;
 /// Characters of a password at least.
@@ -163,12 +177,16 @@ pub const PASSWORD_BYTES_MAX: usize = 256;
 pub const LOGIN_CHARS_MAX: usize = 64;
 /// Bytes of such a name.
 pub const LOGIN_BYTES_MAX: usize = 4 * LOGIN_CHARS_MAX;
+/// Milliseconds after which a server looks again at what others may have changed: the directory, certificates.
+pub const LOOK_AGAIN_MS: u64 = 10_000;
 /// Milliseconds that open requests have when the server is told to stop.
 pub const STOP_MS: u64 = 10_000;
 /// Rows of one page of a list in the API, where nothing else is asked.
 pub const LIST_ROWS: usize = 50;
 /// Rows of one page of a list in the API, at most.
 pub const LIST_ROWS_MAX: usize = 200;
+/// Bytes of the id that a request brings for the log.
+pub const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Bytes of a JSON request.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a directory.

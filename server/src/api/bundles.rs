@@ -8,11 +8,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use patrol_core::sync::rescue::CONTENT_TYPE;
 
 use super::Host;
+use super::openapi::ForPeople;
 use crate::auth::Caller;
 use crate::bundle::{self, Handed};
 use crate::error::ApiError;
 
-/// `POST /v1/bundles`: a file as it is. What became of the changes in it, counted.
+/// Takes in a rescue bundle, a file as it is. What became of the changes in it, counted.
+#[utoipa::path(post, path = "/v1/bundles", operation_id = "hand_in_bundle",
+    security(("session" = [])),
+    request_body(content = [u8], content_type = CONTENT_TYPE, description = "binary: a rescue bundle as in core/src/sync/protocol.md"),
+    responses((status = 200, body = Handed), ForPeople)
+)]
 pub(super) async fn hand_in(
     State(host): State<Host>,
     Caller(caller): Caller,

@@ -8,10 +8,12 @@ use patrol_core::domain::limits;
 use patrol_core::domain::stage::Stage;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use super::Host;
 use super::extract::{Asked, Body, Named, rows_of};
 use super::json::{self, BodyJson, CaseJson, CaseRowJson, FieldsJson};
+use super::openapi::ForPeople;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::calendar::parse_rfc3339;
@@ -19,8 +21,9 @@ use crate::error::ApiError;
 use crate::office::{self, Deed};
 use crate::store::CaseQuery;
 
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, utoipa::IntoParams, Debug, Default)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     kind: String,
     /// Stages, separated by commas.
@@ -32,19 +35,22 @@ pub(super) struct ListQuery {
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
-pub(super) struct ListAnswer {
+#[derive(Serialize, ToSchema)]
+pub(super) struct CasesAnswer {
     cases: Vec<CaseRowJson>,
     /// Give it back as `after` for the next page.
     next: Option<String>,
 }
 
 /// `GET /v1/cases`: a page of a list, the last changed first, of what the person may see.
+#[utoipa::path(get, path = "/v1/cases", operation_id = "list_cases",
+    security(("session" = [])), params(ListQuery), responses((status = 200, body = CasesAnswer), ForPeople)
+)]
 pub(super) async fn list(
     State(host): State<Host>,
     Caller(caller): Caller,
     Asked(query): Asked<ListQuery>,
-) -> Result<Json<ListAnswer>, ApiError> {
+) -> Result<Json<CasesAnswer>, ApiError> {
     let after = query
         .after
         .as_deref()
@@ -82,7 +88,7 @@ pub(super) async fn list(
         .last()
         .filter(|_| rows.len() == limit)
         .map(|(id, summary)| format!("{}-{}", summary.changed_at.0, id.hex()));
-    Ok(Json(ListAnswer {
+    Ok(Json(CasesAnswer {
         cases: rows
             .iter()
             .map(|(id, summary)| json::case_row(*id, summary))
@@ -100,6 +106,9 @@ fn read_after(text: &str) -> Option<(patrol_core::domain::time::Timestamp, Docum
 }
 
 /// `GET /v1/cases/{document}`: one case, with everything that the person may do next.
+#[utoipa::path(get, path = "/v1/cases/{document}", operation_id = "show_case",
+    security(("session" = [])), params(("document" = String, Path)), responses((status = 200, body = CaseJson), ForPeople)
+)]
 pub(super) async fn show(
     State(host): State<Host>,
     Caller(caller): Caller,
@@ -112,7 +121,7 @@ pub(super) async fn show(
     Ok(Json(json::case(document, &view)))
 }
 
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActRequest {
     action: String,
@@ -129,7 +138,7 @@ pub(super) struct ActRequest {
     acted_at: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ActAnswer {
     document: String,
     entry: String,
@@ -166,6 +175,9 @@ impl ActRequest {
 }
 
 /// `POST /v1/cases`: opens a document; its id follows from person, key and time, so the same request opens it once.
+#[utoipa::path(post, path = "/v1/cases", operation_id = "begin_case",
+    security(("session" = [])), request_body = ActRequest, responses((status = 200, body = ActAnswer), ForPeople)
+)]
 pub(super) async fn begin(
     State(host): State<Host>,
     Caller(caller): Caller,
@@ -190,6 +202,9 @@ fn document_of(person: PersonId, deed: &Deed) -> DocumentId {
 }
 
 /// `POST /v1/cases/{document}/actions`: does something to a case.
+#[utoipa::path(post, path = "/v1/cases/{document}/actions", operation_id = "act",
+    security(("session" = [])), params(("document" = String, Path)), request_body = ActRequest, responses((status = 200, body = ActAnswer), ForPeople)
+)]
 pub(super) async fn act(
     State(host): State<Host>,
     Caller(caller): Caller,

@@ -8,8 +8,10 @@ use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::sync::{rescue, seal};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::extract::{Body, Named};
+use super::openapi::{Failure, ForAnybody, ForPeople, ForPhones};
 use super::{Host, json};
 use crate::app::App;
 use crate::auth::{self, Caller, CallingDevice};
@@ -17,12 +19,18 @@ use crate::devices::{self, Claim, Code, DeviceRow};
 use crate::error::ApiError;
 
 /// `GET /healthz`: whether the database answers.
+#[utoipa::path(get, path = "/healthz", operation_id = "health",
+    responses((status = 200, body = str), (status = 503, body = Failure))
+)]
 pub(super) async fn health(State(host): State<Host>) -> Result<&'static str, ApiError> {
     host.blocking(|app| app.store.has_account()).await??;
     Ok("ok")
 }
 
 /// `GET /v1/directory`: as phones keep it.
+#[utoipa::path(get, path = "/v1/directory", operation_id = "directory",
+    security(("device" = [])), responses((status = 200, content_type = "application/cbor", body = [u8]), ForPhones)
+)]
 pub(super) async fn directory(
     State(host): State<Host>,
     CallingDevice(device): CallingDevice,
@@ -34,7 +42,8 @@ pub(super) async fn directory(
     Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response())
 }
 
-fn need(app: &App, person: PersonId, capability: Capability) -> Result<(), ApiError> {
+/// Asks that a person holds a right for the whole city today.
+pub(super) fn need(app: &App, person: PersonId, capability: Capability) -> Result<(), ApiError> {
     let now = app.environment.now();
     let known = app.known();
     let mut own = known
@@ -48,13 +57,16 @@ fn need(app: &App, person: PersonId, capability: Capability) -> Result<(), ApiEr
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CodeRequest {
     person: String,
 }
 
 /// `POST /v1/devices/codes`: a one-time code for a person's phone, for a day.
+#[utoipa::path(post, path = "/v1/devices/codes", operation_id = "issue_device_code",
+    security(("session" = [])), request_body = CodeRequest, responses((status = 200, body = Code), ForPeople)
+)]
 pub(super) async fn issue_code(
     State(host): State<Host>,
     Caller(caller): Caller,
@@ -76,14 +88,14 @@ pub(super) async fn issue_code(
     Ok(Json(answer.await??))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EnrolRequest {
     code: String,
     public_key: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct EnrolAnswer {
     server: String,
     epoch: String,
@@ -96,6 +108,9 @@ pub(super) struct EnrolAnswer {
 }
 
 /// `POST /v1/devices/enrol`: uses a code; the phone has made its own key.
+#[utoipa::path(post, path = "/v1/devices/enrol", operation_id = "enrol_device",
+    request_body = EnrolRequest, responses((status = 200, body = EnrolAnswer), ForAnybody)
+)]
 pub(super) async fn enrol(
     State(host): State<Host>,
     Body(request): Body<EnrolRequest>,
@@ -139,7 +154,7 @@ pub(super) async fn enrol(
     Ok(Json(answer.await??))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReturnRequest {
     device: String,
@@ -150,6 +165,9 @@ pub(super) struct ReturnRequest {
 }
 
 /// `POST /v1/devices/return`: a phone that this database does not know, and a lost one did, is taken back as revoked.
+#[utoipa::path(post, path = "/v1/devices/return", operation_id = "take_device_back",
+    request_body = ReturnRequest, responses((status = 200), ForAnybody)
+)]
 pub(super) async fn take_back(
     State(host): State<Host>,
     Body(request): Body<ReturnRequest>,
@@ -171,6 +189,9 @@ pub(super) async fn take_back(
 }
 
 /// `GET /v1/devices`: every phone with what the server knows of it.
+#[utoipa::path(get, path = "/v1/devices", operation_id = "list_devices",
+    security(("session" = [])), responses((status = 200, body = [DeviceRow]), ForPeople)
+)]
 pub(super) async fn list(
     State(host): State<Host>,
     Caller(caller): Caller,
@@ -183,6 +204,9 @@ pub(super) async fn list(
 }
 
 /// `POST /v1/devices/{device}/revoke`: stops its feed; what it wrote is still collected, for review.
+#[utoipa::path(post, path = "/v1/devices/{device}/revoke", operation_id = "revoke_device",
+    security(("session" = [])), params(("device" = String, Path)), responses((status = 200), ForPeople)
+)]
 pub(super) async fn revoke(
     State(host): State<Host>,
     Caller(caller): Caller,

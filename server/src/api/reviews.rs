@@ -7,8 +7,10 @@ use patrol_core::doc::parse;
 use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::extract::{Asked, Body, Named, rows_of};
+use super::openapi::ForPeople;
 use super::{Host, json};
 use crate::auth::Caller;
 use crate::calendar::rfc3339;
@@ -16,7 +18,7 @@ use crate::error::ApiError;
 use crate::review::{self, Decision};
 use crate::store::BoxedChange;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct HeldAnswer {
     document: String,
     change: String,
@@ -26,26 +28,30 @@ pub(super) struct HeldAnswer {
     entry: Option<json::EntryJson>,
 }
 
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, utoipa::IntoParams, Debug, Default)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     after: Option<u64>,
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
-pub(super) struct ListAnswer {
+#[derive(Serialize, ToSchema)]
+pub(super) struct ReviewsAnswer {
     reviews: Vec<HeldAnswer>,
     /// Give it back as `after` for the next page.
     next: Option<u64>,
 }
 
 /// `GET /v1/reviews`: a page of what is held, in the order in which it came.
+#[utoipa::path(get, path = "/v1/reviews", operation_id = "list_reviews",
+    security(("session" = [])), params(ListQuery), responses((status = 200, body = ReviewsAnswer), ForPeople)
+)]
 pub(super) async fn list(
     State(host): State<Host>,
     Caller(caller): Caller,
     Asked(query): Asked<ListQuery>,
-) -> Result<Json<ListAnswer>, ApiError> {
+) -> Result<Json<ReviewsAnswer>, ApiError> {
     let (after, limit) = (query.after.unwrap_or(0), rows_of(query.limit)?);
     // A number that no row can have is after all of them.
     let after = after.min(i64::MAX.cast_unsigned());
@@ -57,7 +63,7 @@ pub(super) async fn list(
     });
     let held = held.await??;
     let next = held.last().filter(|_| held.len() == limit);
-    Ok(Json(ListAnswer {
+    Ok(Json(ReviewsAnswer {
         next: next.map(|(no, _)| *no),
         reviews: held.iter().map(|(_, held)| held_json(held)).collect(),
     }))
@@ -81,7 +87,7 @@ fn held_json(held: &BoxedChange) -> HeldAnswer {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SettleRequest {
     decision: String,
@@ -89,6 +95,9 @@ pub(super) struct SettleRequest {
 }
 
 /// `POST /v1/reviews/{document}/{change}`: releases or refuses, with a reason.
+#[utoipa::path(post, path = "/v1/reviews/{document}/{change}", operation_id = "settle_review",
+    security(("session" = [])), params(("document" = String, Path), ("change" = String, Path)), request_body = SettleRequest, responses((status = 200), ForPeople)
+)]
 pub(super) async fn settle(
     State(host): State<Host>,
     Caller(caller): Caller,

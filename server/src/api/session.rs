@@ -5,29 +5,47 @@ use axum::extract::State;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::extract::Body;
+use super::openapi::{ForAnybody, ForPeople};
 use super::{CookieKind, Host};
+use crate::app::App;
 use crate::auth::{self, COOKIE, Caller};
 use crate::error::ApiError;
-use crate::store::BrowserSession;
+use crate::store::{BrowserSession, StoreError};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
     login: String,
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Person {
     person: String,
     name: String,
 }
 
+impl Person {
+    pub(super) fn of(app: &App, person: PersonId) -> Self {
+        let known = app.known();
+        let found = known.directory.person(person);
+        Self {
+            person: person.hex(),
+            name: found.map(|person| person.name.clone()).unwrap_or_default(),
+        }
+    }
+}
+
 /// `POST /v1/session`: signs in; the answer sets the cookie.
+#[utoipa::path(post, path = "/v1/session", operation_id = "sign_in",
+    request_body = SignIn, responses((status = 200, body = Person), ForAnybody)
+)]
 pub(super) async fn sign_in(
     State(host): State<Host>,
     parts: Parts,
@@ -37,33 +55,60 @@ pub(super) async fn sign_in(
         return Err(ApiError::Forbidden("foreign_origin"));
     }
     let cookies = host.settings.cookies;
-    let turn = host.turn_to_hash().await?;
+    let (tried, turn) = host.turn_to_try(&request.login).await?;
     let signed_in = host.blocking(move |app| {
         // Held by the work, not by the request: a client that hangs up frees no place.
         let _turn = turn;
-        let person = auth::check_password(app, &request.login, &request.password)?
-            .ok_or(ApiError::Unauthorized)?;
-        let token = auth::draw_secret(app);
-        let until = app.environment.now().plus_ms(limits::SIGN_IN_MS);
-        app.store
-            .put_session(auth::hash_of(&token), &BrowserSession { person, until })?;
-        let name = app
-            .known()
-            .directory
-            .person(person)
-            .map(|person| person.name.clone())
-            .unwrap_or_default();
-        Ok::<_, ApiError>((
-            token,
-            Person {
-                person: person.hex(),
-                name,
-            },
-        ))
+        let checked = auth::check_password(app, &request.login, &request.password);
+        app.tries.settle(tried, &checked);
+        let person = checked?.ok_or(ApiError::Unauthorized)?;
+        Ok::<_, ApiError>((begin(app, person)?, Person::of(app, person)))
     });
     let (token, person) = signed_in.await??;
     let cookie = cookie(&token, limits::SIGN_IN_MS / 1_000, cookies);
     Ok(([(header::SET_COOKIE, cookie)], Json(person)).into_response())
+}
+
+/// Begins a session. Returns its token.
+fn begin(app: &App, person: PersonId) -> Result<String, StoreError> {
+    let token = auth::draw_secret(app);
+    let until = app.environment.now().plus_ms(limits::SIGN_IN_MS);
+    app.store
+        .put_session(auth::hash_of(&token), &BrowserSession { person, until })?;
+    Ok(token)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPassword {
+    old: String,
+    new: String,
+}
+
+/// `POST /v1/session/password`: one's own; it ends all sessions but this one, whose cookie is a new one.
+#[utoipa::path(post, path = "/v1/session/password", operation_id = "change_password",
+    security(("session" = [])), request_body = NewPassword, responses((status = 200), ForPeople)
+)]
+pub(super) async fn change_password(
+    State(host): State<Host>,
+    Caller(person): Caller,
+    Body(NewPassword { old, new }): Body<NewPassword>,
+) -> Result<Response, ApiError> {
+    auth::check_new_password(&new)?;
+    let account = host.blocking(move |app| app.store.account_of(person));
+    let account = account.await??.ok_or(ApiError::NotFound)?;
+    let (tried, turn) = host.turn_to_try(&account.login).await?;
+    let cookies = host.settings.cookies;
+    let token = host.blocking(move |app| {
+        let _turn = turn;
+        let checked = auth::check_password(app, &account.login, &old);
+        app.tries.settle(tried, &checked);
+        checked?.ok_or(ApiError::Forbidden("wrong_password"))?;
+        auth::put_account(app, person, &account.login, &new)?;
+        Ok::<_, ApiError>(begin(app, person)?)
+    });
+    let cookie = cookie(&token.await??, limits::SIGN_IN_MS / 1_000, cookies);
+    Ok(([(header::SET_COOKIE, cookie)], Json(())).into_response())
 }
 
 /// The cookie that holds a session's token for so many seconds: no script reads it, no other page sends it.
@@ -76,25 +121,22 @@ fn cookie(token: &str, seconds: i64, kind: CookieKind) -> String {
 }
 
 /// `GET /v1/session`: who is signed in.
+#[utoipa::path(get, path = "/v1/session", operation_id = "show_session",
+    security(("session" = [])), responses((status = 200, body = Person), ForPeople)
+)]
 pub(super) async fn show(
     State(host): State<Host>,
     Caller(person): Caller,
 ) -> Result<Json<Person>, ApiError> {
-    let name = host
-        .blocking(move |app| {
-            app.known()
-                .directory
-                .person(person)
-                .map(|person| person.name.clone())
-        })
-        .await?;
-    Ok(Json(Person {
-        person: person.hex(),
-        name: name.unwrap_or_default(),
-    }))
+    Ok(Json(
+        host.blocking(move |app| Person::of(app, person)).await?,
+    ))
 }
 
 /// `DELETE /v1/session`: signs out, and takes the cookie back.
+#[utoipa::path(delete, path = "/v1/session", operation_id = "sign_out",
+    security(("session" = [])), responses((status = 200), ForPeople)
+)]
 pub(super) async fn sign_out(
     State(host): State<Host>,
     Caller(_): Caller,

@@ -13,11 +13,18 @@ use patrol_core::sync::wire::CONTENT_TYPE;
 use tokio::time::timeout;
 
 use super::Host;
+use super::openapi::ForPhones;
 use crate::auth::CallingDevice;
 use crate::error::ApiError;
+use crate::metrics::Way;
 use crate::round::{Round, RoundFault};
 
 /// One round of a device.
+#[utoipa::path(post, path = "/v1/sync", operation_id = "sync",
+    security(("device" = [])),
+    request_body(content = [u8], content_type = CONTENT_TYPE, description = "binary: frames as in core/src/sync/protocol.md"),
+    responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForPhones)
+)]
 pub(super) async fn round(
     State(host): State<Host>,
     CallingDevice(device): CallingDevice,
@@ -39,6 +46,7 @@ pub(super) async fn round(
         // A request that dies here keeps what its earlier frames have committed.
         let piece = piece.map_err(|_| ApiError::BadRequest("cut"))?;
         bytes += piece.len();
+        host.app.metrics.count_bytes(Way::Up, piece.len());
         if bytes > limits::REQUEST_BYTES_MAX {
             return Err(ApiError::TooLarge);
         }
@@ -61,8 +69,10 @@ pub(super) async fn round(
     if batch.is_over {
         let mut whole = first;
         whole.extend(writer.finish());
+        host.app.metrics.count_bytes(Way::Down, whole.len());
         return Ok(respond(Body::from(whole)));
     }
+    host.app.metrics.count_bytes(Way::Down, first.len());
     Ok(respond(Body::from_stream(rest(host, round, writer, first))))
 }
 
@@ -153,11 +163,14 @@ fn rest(
                 return Some((Err(std::io::Error::other("unavailable")), None));
             };
             let mut bytes = write(&mut writer, &batch);
-            if batch.is_over {
+            let next = if batch.is_over {
                 bytes.extend(writer.finish());
-                return Some((Ok(Bytes::from(bytes)), None));
-            }
-            Some((Ok(Bytes::from(bytes)), Some((round, writer))))
+                None
+            } else {
+                Some((round, writer))
+            };
+            host.app.metrics.count_bytes(Way::Down, bytes.len());
+            Some((Ok(Bytes::from(bytes)), next))
         }
     });
     first_piece.chain(others)

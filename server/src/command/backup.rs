@@ -70,6 +70,9 @@ pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", to.display()));
     let unfinished = copied(from, to)?;
     settle(&unfinished, to).map_err(|error| named(&error))?;
+    if let Err(error) = copies::note_taken(from, SystemEnvironment.now()) {
+        tracing::warn!(%error, "the backup is good; that it was taken could not be noted: {error}");
+    }
     let bytes = std::fs::metadata(to).map_err(|error| named(&error))?.len();
     Ok(vec![
         json!({ "backup": to.display().to_string(), "bytes": bytes }),

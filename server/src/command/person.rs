@@ -1,18 +1,24 @@
 //! Errands about people: who is in the directory, and what signs a person in.
 //!
-//! It changes nobody's posts: people stand in the directory, whose file `people.csv` is put in force at a start.
+//! Other posts than those of who leaves and of the first administrator come from the directory's file `people.csv`, which is put in force at
+//! a start.
 
 use std::io::BufRead;
 
 use clap::Subcommand;
 use patrol_core::domain::directory::Post;
+use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
+use patrol_core::domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Database, Faults, Who};
+use super::{Database, Faults, Who, one, person_id};
+use crate::app::App;
 use crate::auth;
-use crate::calendar::rfc3339;
+use crate::calendar::{parse_day, rfc3339};
 use crate::directory;
+use crate::people::{self, Leave, LeaveFault};
+use crate::setup::{self, SetupFault};
 
 /// An errand about people.
 #[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
@@ -35,6 +41,34 @@ pub enum PersonErrand {
         #[arg(long)]
         login: String,
     },
+    /// Ends all posts of a person; his phones are not revoked.
+    Leave {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+        /// Who.
+        #[command(flatten)]
+        who: Who,
+        /// From which day on, such as 2026-12-01; what is over means now.
+        #[arg(long, value_parser = day)]
+        from: Timestamp,
+        /// The id of who has his posts from then on.
+        #[arg(long, value_parser = person_id)]
+        substitute: Option<PersonId>,
+    },
+    /// Makes the account of the administrator of that name, and him administrator where the directory has none; the password is the first
+    /// line of the input.
+    Administrator {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+        /// His name.
+        #[arg(long)]
+        name: String,
+        /// The name under which he signs in.
+        #[arg(long)]
+        login: String,
+    },
 }
 
 pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<Value>, Faults> {
@@ -44,7 +78,18 @@ pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<
             database,
             who,
             login,
-        } => password(database, who, login, input),
+        } => password(database, login, input, |app| who.find(app)),
+        PersonErrand::Leave {
+            database,
+            who,
+            from,
+            substitute,
+        } => leave(database, who, *from, *substitute),
+        PersonErrand::Administrator {
+            database,
+            name,
+            login,
+        } => password(database, login, input, |app| appoint(app, name, login)),
     }
 }
 
@@ -68,11 +113,69 @@ fn post(post: &Post) -> Value {
     })
 }
 
-fn password(
+fn day(text: &str) -> Result<Timestamp, String> {
+    parse_day(text).ok_or_else(|| "not a day such as 2026-12-01".to_owned())
+}
+
+fn leave(
     database: &Database,
     who: &Who,
+    from: Timestamp,
+    substitute: Option<PersonId>,
+) -> Result<Vec<Value>, Faults> {
+    let app = database.open()?;
+    let person = who.find(&app)?;
+    let leave = Leave {
+        person,
+        from,
+        substitute,
+    };
+    let left = people::leave(&app, leave).map_err(|fault| {
+        one(match fault {
+            LeaveFault::Unknown => "nobody of that id is in the directory".to_owned(),
+            LeaveFault::NoPost => "no post of that person is in force then".to_owned(),
+            LeaveFault::Substitute => "--substitute is another person of the directory".to_owned(),
+            LeaveFault::LastAdministrator => "nobody would be administrator then".to_owned(),
+            LeaveFault::Store(error) => error.to_string(),
+        })
+    })?;
+    tracing::info!(%person, "{person} leaves, by command");
+    Ok(vec![json!(left)])
+}
+
+/// The administrator of that name; nobody is made one whose login is another's.
+fn appoint(app: &App, name: &str, login: &str) -> Result<PersonId, Faults> {
+    let known = app.known();
+    let holder = app.store.account(login).map_err(one)?;
+    let holder = holder.and_then(|account| known.directory.person(account.person));
+    if holder.is_some_and(|holder| holder.name != name) {
+        return Err(one(format!("the login {login} is another person's")));
+    }
+    setup::appoint(app, Some(name)).map_err(|fault| one(in_words(&fault)))
+}
+
+fn in_words(fault: &SetupFault) -> String {
+    match fault {
+        SetupFault::BadCode => "the code is wrong".to_owned(),
+        SetupFault::Unnamed => format!(
+            "--name has 1 to {} characters",
+            limits::PERSON_NAME_CHARS_MAX
+        ),
+        SetupFault::NotAdministrator => {
+            "there are administrators, and none of that name: see person list".to_owned()
+        }
+        SetupFault::Several => {
+            "several people have that name: person password takes --person".to_owned()
+        }
+        SetupFault::Store(error) => error.to_string(),
+    }
+}
+
+fn password(
+    database: &Database,
     login: &str,
     input: &mut dyn BufRead,
+    find: impl FnOnce(&App) -> Result<PersonId, Faults>,
 ) -> Result<Vec<Value>, Faults> {
     let password = first_line(input)?;
     let mut faults = Vec::new();
@@ -93,9 +196,9 @@ fn password(
         return Err(faults);
     }
     let app = database.open()?;
-    let person = who.find(&app)?;
     let failed = |error: crate::store::StoreError| vec![error.to_string()];
     let holder = app.store.account(login).map_err(failed)?;
+    let person = find(&app)?;
     if holder.is_some_and(|account| account.person != person) {
         return Err(vec![format!("the login {login} is another person's")]);
     }

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
+use super::watch::Watch;
 use super::{Faults, one};
-use crate::api::{CookieKind, Settings};
+use crate::api::{self, CookieKind, Settings};
 use crate::app::App;
+use crate::calendar::rfc3339;
 use crate::config::Config;
-use crate::{directory, listen, retire};
+use crate::listen::Port;
+use crate::tls::Certificates;
+use crate::{directory, listen, people, retire, setup};
 
 /// Serves until it is told to stop.
 ///
@@ -22,6 +27,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    let certificates = read_certificates(config)?;
     if config.database.is_file()
         && let Some(upgraded) = super::backup::bring_up_to_date(&config.database)?
     {
@@ -30,18 +36,14 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     }
     let app = Arc::new(super::open(&config.database).map_err(one)?);
     put_directory(&app, config)?;
-    if !app.store.has_account().map_err(one)? {
-        let database = config.database.display();
-        tracing::info!(
-            "nobody can sign in yet; the first administrator: patrol-server person list --database {database}, then \
-             patrol-server person password --database {database} --person HEX --login NAME, with the password as input"
-        );
-    }
+    say_how_to_begin(&app, config)?;
     let signals = StopSignals::listen().map_err(one)?;
+    let watch = Watch::begin()?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(one)?;
     let address = listener.local_addr().map_err(one)?;
+    let metrics = show_metrics(&app, config).await?;
     // Scripts and tests wait for this line, and read the port from it.
     tracing::info!(listen = %address, "listening on {address}");
     let settings = Settings {
@@ -53,9 +55,14 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
         stall: Duration::from_millis(config.stall_ms),
     };
     let daily = tokio::spawn(daily(Arc::clone(&app)));
+    let watch = tokio::spawn(watch.watch(Arc::clone(&app), certificates.clone()));
     let stopping = Arc::new(Notify::new());
     let stop = Arc::clone(&stopping);
-    let served = listen::serve(listener, app, settings, async move {
+    let port = Port {
+        listener,
+        certificates,
+    };
+    let served = listen::serve(port, app, settings, async move {
         stop.notified().await;
     });
     let mut served = std::pin::pin!(served);
@@ -65,6 +72,10 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     }
     tracing::info!("stopping: open requests may finish");
     daily.abort();
+    watch.abort();
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
     stopping.notify_one();
     match tokio::time::timeout(Duration::from_millis(config.stop_ms), served).await {
         Ok(()) => Ok(()),
@@ -74,6 +85,38 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
             Ok(())
         }
     }
+}
+
+fn read_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Faults> {
+    let files = config.tls_certificate.as_ref().zip(config.tls_key.as_ref());
+    let read = files.map(|(certificate, key)| Certificates::open(certificate, key));
+    Ok(read.transpose().map_err(one)?.map(Arc::new))
+}
+
+/// Shows metrics on a port of their own, if there is to be one.
+async fn show_metrics(app: &Arc<App>, config: &Config) -> Result<Option<JoinHandle<()>>, Faults> {
+    let Some(address) = config.metrics else {
+        return Ok(None);
+    };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(one)?;
+    let address = listener.local_addr().map_err(one)?;
+    tracing::info!(metrics = %address, "metrics on {address}");
+    let (app, router) = (Arc::clone(app), api::metrics_router(Arc::clone(app)));
+    let stall = Duration::from_millis(config.stall_ms);
+    let shown = listen::serve_routes(listener, app, router, stall, std::future::pending());
+    Ok(Some(tokio::spawn(shown)))
+}
+
+/// Where nobody can sign in: says, this once, the code that changes it, and how it is changed without.
+fn say_how_to_begin(app: &App, config: &Config) -> Result<(), Faults> {
+    if let Some((code, until)) = setup::draw_code(app).map_err(one)? {
+        let (database, until) = (config.database.display(), rfc3339(until));
+        tracing::info!(
+            "nobody can sign in yet; the first administrator: POST /v1/setup with the setup code {code}, good until {until} or the next \
+             start, or here: patrol-server person administrator --database {database} --name NAME --login LOGIN, with the password as input"
+        );
+    }
+    Ok(())
 }
 
 /// Does at the start, and then once a day, what time brings.
@@ -158,13 +201,17 @@ fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
                 "--synthetic-people: {folder} has people of its own"
             )]);
         }
-        // Without a file of people, those in force stay.
-        (false, true) => loaded.people.clone_from(&app.known().directory.people),
-        (false, false) => {}
+        (false, _) => {}
+    }
+    let file = (!loaded.people.is_empty()).then(|| people::hash_of(&loaded.people));
+    for words in people::merge(app, &mut loaded).map_err(one)? {
+        tracing::warn!("{words}");
     }
     let unsound = loaded.check(now);
     if !unsound.is_empty() {
         return Err(unsound.iter().map(|fault| words(fault)).collect());
     }
-    app.put_directory(&loaded).map_err(one)
+    app.put_directory(&loaded).map_err(one)?;
+    file.map_or(Ok(()), |hash| app.store.put_people_file(hash))
+        .map_err(one)
 }

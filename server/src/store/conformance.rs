@@ -3,6 +3,7 @@
 //! A backend's tests call [`examine`] with a way to make an empty store.
 
 mod feeds;
+mod setup;
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId};
 use patrol_core::domain::limits;
@@ -33,6 +34,10 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     notices_are_numbered_and_forgotten(make().as_ref());
     lists_are_filtered_and_paged(make().as_ref());
     accounts_sessions_and_directories_are_kept(make().as_ref());
+    setup::a_setup_code_makes_the_first_account_once(make().as_ref());
+    setup::an_account_made_in_another_way_ends_the_setup_code(make().as_ref());
+    setup::figures_count_what_is_there(make().as_ref());
+    setup::what_came_from_a_file_is_noted(make().as_ref());
 }
 
 fn document(number: u8) -> DocumentId {

@@ -9,7 +9,8 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 
 use super::{
-    Account, BrowserSession, Commit, Device, Identity, Result, Snapshot, Store, StoreError,
+    Account, Accounts, BrowserSession, Commit, Device, Figures, Identity, Measured, Result,
+    Snapshot, Store, StoreError,
 };
 
 /// How a call breaks.
@@ -120,6 +121,42 @@ impl<S: Store> FaultyStore<S> {
                 Err(StoreError::Broken("after the call".into()))
             }
         }
+    }
+}
+
+impl<S: Store> Accounts for FaultyStore<S> {
+    fn account_of(&self, person: PersonId) -> Result<Option<Account>> {
+        self.inner.account_of(person)
+    }
+
+    fn put_setup_code(&self, code: [u8; 32], until: Timestamp) -> Result<bool> {
+        self.inner.put_setup_code(code, until)
+    }
+
+    fn is_setup_code(&self, code: [u8; 32], now: Timestamp) -> Result<bool> {
+        self.inner.is_setup_code(code, now)
+    }
+
+    fn set_up(&self, code: [u8; 32], account: &Account, now: Timestamp) -> Result<bool> {
+        self.inner.set_up(code, account, now)
+    }
+
+    fn put_people_file(&self, hash: [u8; 32]) -> Result<()> {
+        self.inner.put_people_file(hash)
+    }
+
+    fn people_file(&self) -> Result<Option<[u8; 32]>> {
+        self.inner.people_file()
+    }
+}
+
+impl<S: Store> Measured for FaultyStore<S> {
+    fn figures(&self) -> Result<Figures> {
+        self.inner.figures()
+    }
+
+    fn note_backup(&self, now: Timestamp) -> Result<()> {
+        self.inner.note_backup(now)
     }
 }
 

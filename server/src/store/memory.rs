@@ -15,8 +15,9 @@ use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
 use super::{
-    Account, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Identity, NewEpoch,
-    Result, ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
+    Account, Accounts, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Figures,
+    Identity, Measured, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError, StoredChange,
+    Summary,
 };
 
 /// A store in memory.
@@ -43,6 +44,9 @@ struct State {
     codes: BTreeMap<[u8; 32], (PersonId, Timestamp)>,
     directories: Vec<Vec<u8>>,
     accounts: BTreeMap<PersonId, Account>,
+    setup_code: Option<([u8; 32], Timestamp)>,
+    people_file: Option<[u8; 32]>,
+    backup_at: Option<Timestamp>,
     sessions: BTreeMap<[u8; 32], BrowserSession>,
 }
 
@@ -92,6 +96,9 @@ impl MemoryStore {
             codes: BTreeMap::new(),
             directories: Vec::new(),
             accounts: BTreeMap::new(),
+            setup_code: None,
+            people_file: None,
+            backup_at: None,
             sessions: BTreeMap::new(),
         })))
     }
@@ -109,6 +116,7 @@ impl MemoryStore {
         state.identity = state.identity.renewed(new);
         state.device_number = 0;
         state.codes.clear();
+        state.setup_code = None;
         state.sessions.clear();
         for device in state.devices.keys() {
             let notices = state.notices.entry(*device).or_default();
@@ -193,6 +201,11 @@ impl State {
         known.last_error = told.last_error;
     }
 
+    fn is_setup_code(&self, code: [u8; 32], now: Timestamp) -> bool {
+        let setup_code = self.setup_code.as_ref();
+        setup_code.is_some_and(|(known, until)| *known == code && now <= *until)
+    }
+
     fn put_account(&mut self, account: &Account) -> Result<()> {
         let mut others = self
             .accounts
@@ -203,10 +216,74 @@ impl State {
                 "the login is another person's".to_owned(),
             ));
         }
+        self.setup_code = None;
         self.accounts.insert(account.person, account.clone());
         self.sessions
             .retain(|_, session| session.person != account.person);
         Ok(())
+    }
+}
+
+impl Accounts for MemoryStore {
+    fn account_of(&self, person: PersonId) -> Result<Option<Account>> {
+        Ok(self.present().accounts.get(&person).cloned())
+    }
+
+    fn put_setup_code(&self, code: [u8; 32], until: Timestamp) -> Result<bool> {
+        self.write(|state| {
+            let is_first = state.accounts.is_empty();
+            if is_first {
+                state.setup_code = Some((code, until));
+            }
+            Ok(is_first)
+        })
+    }
+
+    fn is_setup_code(&self, code: [u8; 32], now: Timestamp) -> Result<bool> {
+        Ok(self.present().is_setup_code(code, now))
+    }
+
+    fn set_up(&self, code: [u8; 32], account: &Account, now: Timestamp) -> Result<bool> {
+        self.write(|state| {
+            let is_first = state.is_setup_code(code, now);
+            if is_first {
+                state.put_account(account)?;
+            }
+            Ok(is_first)
+        })
+    }
+
+    fn put_people_file(&self, hash: [u8; 32]) -> Result<()> {
+        self.write(|state| {
+            state.people_file = Some(hash);
+            Ok(())
+        })
+    }
+
+    fn people_file(&self) -> Result<Option<[u8; 32]>> {
+        Ok(self.present().people_file)
+    }
+}
+
+impl Measured for MemoryStore {
+    fn figures(&self) -> Result<Figures> {
+        let state = self.present();
+        let devices = state.devices.values();
+        let revoked = devices.filter(|device| device.revoked_at.is_some()).count();
+        Ok(Figures {
+            held: state.held_rows().len() as u64,
+            devices: (state.devices.len() - revoked) as u64,
+            devices_revoked: revoked as u64,
+            backup_at: state.backup_at,
+            ..Figures::default()
+        })
+    }
+
+    fn note_backup(&self, now: Timestamp) -> Result<()> {
+        self.write(|state| {
+            state.backup_at = Some(now);
+            Ok(())
+        })
     }
 }
 
@@ -343,6 +420,7 @@ impl Store for MemoryStore {
         self.write(|state| {
             state.sessions.retain(|_, session| now < session.until);
             state.codes.retain(|_, (_, until)| now <= *until);
+            state.setup_code = state.setup_code.filter(|(_, until)| now <= *until);
             Ok(())
         })
     }

@@ -11,9 +11,11 @@ mod commit;
 mod devices;
 mod documents;
 mod feeds;
+mod figures;
 mod logs;
 mod look;
 mod schema;
+mod setup;
 mod writer;
 
 use std::path::Path;
@@ -26,7 +28,10 @@ use rusqlite::{Connection, Savepoint, TransactionBehavior};
 
 use self::checkpoint::Checkpoints;
 use self::writer::Writer;
-use super::{Account, BrowserSession, Commit, Device, Identity, Result, Snapshot, Store};
+use super::{
+    Account, Accounts, BrowserSession, Commit, Device, Figures, Identity, Measured, Result,
+    Snapshot, Store,
+};
 
 /// Connections that read at the same time.
 const READERS: usize = 8;
@@ -149,6 +154,48 @@ impl Drop for Reader<'_> {
     }
 }
 
+impl Accounts for SqliteStore {
+    fn account_of(&self, person: PersonId) -> Result<Option<Account>> {
+        self.ask(|connection| accounts::account_of(connection, person))
+    }
+
+    fn put_setup_code(&self, code: [u8; 32], until: Timestamp) -> Result<bool> {
+        self.write(|tx| setup::put_code(tx, code, until))
+    }
+
+    fn is_setup_code(&self, code: [u8; 32], now: Timestamp) -> Result<bool> {
+        self.ask(|connection| setup::is_code(connection, code, now))
+    }
+
+    fn set_up(&self, code: [u8; 32], account: &Account, now: Timestamp) -> Result<bool> {
+        self.write(|tx| {
+            let is_first = setup::is_code(tx, code, now)?;
+            if is_first {
+                accounts::put_account(tx, account)?;
+            }
+            Ok(is_first)
+        })
+    }
+
+    fn put_people_file(&self, hash: [u8; 32]) -> Result<()> {
+        self.write(|tx| setup::put_people_file(tx, hash))
+    }
+
+    fn people_file(&self) -> Result<Option<[u8; 32]>> {
+        self.ask(setup::people_file)
+    }
+}
+
+impl Measured for SqliteStore {
+    fn figures(&self) -> Result<Figures> {
+        self.ask(figures::figures)
+    }
+
+    fn note_backup(&self, now: Timestamp) -> Result<()> {
+        self.write(|tx| figures::note_backup(tx, now))
+    }
+}
+
 impl Store for SqliteStore {
     fn identity(&self) -> Result<Identity> {
         Ok(self.identity.clone())
@@ -244,7 +291,8 @@ impl Store for SqliteStore {
     fn tidy(&self, now: Timestamp) -> Result<()> {
         self.write(|tx| {
             accounts::forget_sessions(tx, now)?;
-            devices::forget_codes(tx, now)
+            devices::forget_codes(tx, now)?;
+            setup::forget_code(tx, now)
         })
     }
 }

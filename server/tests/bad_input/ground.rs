@@ -6,6 +6,8 @@ use patrol_core::domain::capability::Capability;
 use patrol_core::domain::entry::{Body, Entry};
 use patrol_core::domain::id::{Actor, DeviceId, DocumentId, UnitId};
 use patrol_core::domain::time::{At, Timestamp};
+use patrol_core::sync::frame::{FrameWriter, Volume};
+use patrol_core::sync::wire::{CONTENT_TYPE, Hello, kind};
 use patrol_server::api::CookieKind;
 use patrol_server::app::App;
 use patrol_server::grow::Growing;
@@ -173,6 +175,21 @@ fn hold(office: &Office, case: &str, device: &str) -> String {
     read.expect("the store answers");
     office.app.store.commit(&commit).expect("it is held");
     held
+}
+
+/// A round of the ground's phone that only says hello: its status.
+pub(crate) fn hello(ground: &Ground) -> u16 {
+    let mut stream = FrameWriter::new(Volume::Little);
+    let hello = Hello::first(ground.office.app.identity.epoch);
+    stream.write(kind::HELLO, &hello.encode());
+    let body = [stream.take(), stream.finish()].concat();
+    let bearer = format!("Bearer {}", ground.token);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", CONTENT_TYPE),
+    ];
+    let reply = http::ask(ground.office.address, "POST", "/v1/sync", &headers, &body);
+    reply.status
 }
 
 /// Everything of the state that a request could change, but sessions.

@@ -19,6 +19,26 @@ fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value
             json!({ "login": "a", "password": "b" }),
         ),
         (
+            None,
+            "/v1/setup".to_owned(),
+            json!({ "code": "ABCDE-FGHJK", "name": "a", "login": "b", "password": "eight signs" }),
+        ),
+        (
+            Some(WALKER),
+            "/v1/session/password".to_owned(),
+            json!({ "old": "eight signs", "new": "other signs" }),
+        ),
+        (
+            Some(ADMIN),
+            format!("/v1/people/{}/password", office.person(WALKER).hex()),
+            json!({ "login": "walker", "password": "eight signs" }),
+        ),
+        (
+            Some(ADMIN),
+            format!("/v1/people/{}/leave", office.person(WALKER).hex()),
+            json!({ "from": "2026-12-01", "substitute": office.person(DESK).hex() }),
+        ),
+        (
             Some(ADMIN),
             "/v1/devices/codes".to_owned(),
             json!({ "person": office.person(WALKER).hex() }),

@@ -42,6 +42,9 @@ fn program(args: &[&str]) -> Command {
         "URL",
         "STOP_MS",
         "STALL_MS",
+        "METRICS",
+        "TLS_CERTIFICATE",
+        "TLS_KEY",
     ] {
         command.env_remove(format!("XUNCUN_{name}"));
     }

@@ -4,6 +4,7 @@ use patrol_core::domain::case::{Case, Conflict, Track, Written};
 use patrol_core::domain::entry::{AssignmentId, Part};
 use patrol_core::domain::id::{DocumentId, EntryId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::entry::{AssignmentJson, EntryJson, entry};
 use super::fields::{CategoryJson, PlaceJson, category_json, place_json};
@@ -12,7 +13,7 @@ use crate::office::View;
 use crate::store::Summary;
 
 /// A register's value and who wrote it.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub(in crate::api) struct WrittenJson<T> {
     value: T,
     entry: Option<String>,
@@ -29,7 +30,7 @@ fn written<T, J>(values: &[Written<T>], of: impl Fn(&T) -> J) -> Vec<WrittenJson
 }
 
 /// One unit's share.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub(in crate::api) struct AssignmentStandingJson {
     dispatch: String,
     unit: u64,
@@ -40,7 +41,7 @@ pub(in crate::api) struct AssignmentStandingJson {
 }
 
 /// Entries that await a `reconcile`.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub(in crate::api) struct ConflictJson {
     assignment: Option<AssignmentJson>,
     entries: Vec<String>,
@@ -48,21 +49,21 @@ pub(in crate::api) struct ConflictJson {
 }
 
 /// An entry that does not fit.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub(in crate::api) struct AnomalyJson {
     entry: String,
     reason: &'static str,
 }
 
 /// Something that the person may do next.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub(in crate::api) struct OfferJson {
     action: &'static str,
     assignment: Option<AssignmentJson>,
 }
 
 /// A row of a list.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub(in crate::api) struct CaseRowJson {
     document: String,
     number: Option<String>,
@@ -95,7 +96,7 @@ pub(in crate::api) fn case_row(document: DocumentId, summary: &Summary) -> CaseR
 }
 
 /// A case, whole.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub(in crate::api) struct CaseJson {
     #[serde(flatten)]
     row: CaseRowJson,

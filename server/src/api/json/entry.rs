@@ -6,13 +6,14 @@ use patrol_core::domain::entry::{
 use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
 use patrol_core::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{bad, hex, unhex};
 use crate::calendar::rfc3339;
 use crate::error::ApiError;
 
 /// An assignment's name.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AssignmentJson {
     pub(super) dispatch: String,
@@ -20,7 +21,7 @@ pub(in crate::api) struct AssignmentJson {
 }
 
 /// A unit of a dispatch.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AssignJson {
     unit: u64,
@@ -28,7 +29,7 @@ pub(in crate::api) struct AssignJson {
 }
 
 /// A photo named by its content.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct PhotoJson {
     sha256: String,
@@ -38,7 +39,7 @@ pub(in crate::api) struct PhotoJson {
 }
 
 /// A proposal; the code as text, for its digits are too many for a browser's numbers.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 struct ProposalJson {
     proposed: String,
@@ -47,7 +48,7 @@ struct ProposalJson {
 }
 
 /// What was done, in detail.
-#[derive(Serialize, Deserialize, Debug, Default)]
+#[derive(Serialize, Deserialize, ToSchema, Debug, Default)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::api) struct BodyJson {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +86,7 @@ pub(in crate::api) struct BodyJson {
 }
 
 /// One line of the log.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, ToSchema, Debug)]
 pub(in crate::api) struct EntryJson {
     id: String,
     action: String,

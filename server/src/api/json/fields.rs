@@ -4,12 +4,13 @@ use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::case::{Category, CategoryKind};
 use patrol_core::domain::place::{Datum, Place, Point, VillageCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::bad;
 use crate::error::ApiError;
 
 /// A position.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct PointJson {
     lon_e7: i64,
@@ -19,7 +20,7 @@ pub(in crate::api) struct PointJson {
 }
 
 /// Where a matter is.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct PlaceJson {
     village: u64,
@@ -28,7 +29,7 @@ pub(in crate::api) struct PlaceJson {
 }
 
 /// What a matter is.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct CategoryJson {
     scheme: u64,
@@ -38,7 +39,7 @@ pub(in crate::api) struct CategoryJson {
 }
 
 /// Registers to write.
-#[derive(Serialize, Deserialize, Debug, Default)]
+#[derive(Serialize, Deserialize, ToSchema, Debug, Default)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::api) struct FieldsJson {
     place: Option<PlaceJson>,

@@ -205,7 +205,7 @@ impl Snapshot for State {
 
 impl State {
     /// Held changes that are not settled, numbered in the order in which they came.
-    fn held_rows(&self) -> Vec<(u64, &BoxedChange)> {
+    pub(super) fn held_rows(&self) -> Vec<(u64, &BoxedChange)> {
         let held = |row: &BoxedChange| row.state == BoxedAs::Held && row.settled.is_none();
         let rows = self.boxed.values().filter(|(_, row)| held(row));
         let mut rows: Vec<_> = rows.map(|(no, row)| (*no, row)).collect();

@@ -4,7 +4,7 @@
 
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Savepoint, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
 use crate::store::{Account, BrowserSession, Result};
 
@@ -32,20 +32,28 @@ pub(super) fn put_account(tx: &Savepoint<'_>, account: &Account) -> Result<()> {
     ])?;
     tx.prepare_cached("DELETE FROM sessions WHERE person = ?1")?
         .execute([account.person.0])?;
+    tx.prepare_cached("DELETE FROM setup_code")?.execute([])?;
     Ok(())
+}
+
+pub(super) fn account_of(connection: &Connection, person: PersonId) -> Result<Option<Account>> {
+    let mut select = connection
+        .prepare_cached("SELECT person, login, password_hash FROM accounts WHERE person = ?1")?;
+    Ok(select.query_row([person.0], read_account).optional()?)
 }
 
 pub(super) fn account(connection: &Connection, login: &str) -> Result<Option<Account>> {
     let mut select = connection
         .prepare_cached("SELECT person, login, password_hash FROM accounts WHERE login = ?1")?;
-    let account = select.query_row([login], |row| {
-        Ok(Account {
-            person: PersonId(row.get(0)?),
-            login: row.get(1)?,
-            password_hash: row.get(2)?,
-        })
-    });
-    Ok(account.optional()?)
+    Ok(select.query_row([login], read_account).optional()?)
+}
+
+fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account {
+        person: PersonId(row.get(0)?),
+        login: row.get(1)?,
+        password_hash: row.get(2)?,
+    })
 }
 
 pub(super) fn has_account(connection: &Connection) -> Result<bool> {

@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
+use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
-use super::schema;
+use super::{figures, schema};
 use crate::store::{Identity, NewEpoch, Result, StoreError};
 
 /// Writes a whole copy of a database, its log included, into a file that is not there or empty. Readers and the writer go on.
@@ -67,6 +68,13 @@ pub fn upgrade(path: &Path) -> Result<()> {
     schema::upgrade(path)
 }
 
+/// Notes in a database that a backup of it was taken; one of an older version is left as it is.
+pub fn note_taken(path: &Path, now: Timestamp) -> Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(schema::BUSY)?;
+    figures::note_backup(&connection, now)
+}
+
 /// Begins a new epoch in a database that nobody else uses. What could be used twice or by the wrong person ends: one-time codes and sessions.
 pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
     let (mut connection, identity) = schema::open_known(path)?;
@@ -90,6 +98,7 @@ pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
     tx.execute("UPDATE counters SET device_no = 0", [])?;
     tx.execute("DELETE FROM enrol_codes", [])?;
     tx.execute("DELETE FROM sessions", [])?;
+    tx.execute("DELETE FROM setup_code", [])?;
     tx.execute(
         "INSERT INTO notice_heads (device, last) SELECT id, 0 FROM devices WHERE true
          ON CONFLICT (device) DO NOTHING",

@@ -1,0 +1,188 @@
+//! The description of the API for programs, made of the handlers themselves, and what every answer that is none has in common.
+//!
+//! What a route takes and gives stands beside its handler.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use patrol_core::domain::refusal::Refusal;
+use serde::Serialize;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
+};
+use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
+
+use super::Host;
+use crate::auth::COOKIE;
+
+/// Every code of an error by status, but for those of the rules, which come with 409 too.
+const CODES: &[(u16, &[&str])] = &[
+    (
+        400,
+        &[
+            "acted_at",
+            "action",
+            "after",
+            "assign",
+            "assignment",
+            "bundle",
+            "category",
+            "certificate",
+            "check_by",
+            "cut",
+            "datum",
+            "decision",
+            "device",
+            "field",
+            "from",
+            "key",
+            "kind",
+            "limit",
+            "login",
+            "malformed",
+            "name",
+            "on",
+            "password",
+            "person",
+            "photos",
+            "proposal",
+            "public_key",
+            "query",
+            "seen",
+            "stage",
+            "substitute",
+            "target",
+            "verdict",
+            "village",
+            "words",
+        ],
+    ),
+    (401, &["signed_out"]),
+    (
+        403,
+        &[
+            "bad_code",
+            "foreign_origin",
+            "not_ours",
+            "not_permitted",
+            "wrong_password",
+        ],
+    ),
+    (404, &["not_found"]),
+    (405, &["method_not_allowed"]),
+    (408, &["stalled"]),
+    (
+        409,
+        &[
+            "last_administrator",
+            "login_taken",
+            "no_post",
+            "not_administrator",
+            "several_of_that_name",
+        ],
+    ),
+    (413, &["too_large"]),
+    (415, &["content_type"]),
+    (429, &["too_many_tries"]),
+    (503, &["unavailable"]),
+];
+
+/// What every answer holds that is not the one asked for.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Failure {
+    error: FailureCode,
+}
+
+/// Why, as a word that the translation layer puts into words.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FailureCode {
+    code: String,
+}
+
+/// Failures of a route for people who are signed in.
+pub(super) struct ForPeople;
+
+/// Failures of a route for phones.
+pub(super) struct ForPhones;
+
+/// Failures of a route for whoever knows a secret.
+pub(super) struct ForAnybody;
+
+impl IntoResponses for ForPeople {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[400, 401, 403, 404, 408, 409, 413, 415, 429, 503])
+    }
+}
+
+impl IntoResponses for ForPhones {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[400, 401, 408, 413, 415, 503])
+    }
+}
+
+impl IntoResponses for ForAnybody {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[400, 401, 403, 408, 409, 413, 415, 429, 503])
+    }
+}
+
+fn failures(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
+    let asked = CODES.iter().filter(|(status, _)| statuses.contains(status));
+    asked
+        .map(|(status, codes)| {
+            let rules = Refusal::ALL.iter().filter(|_| *status == 409);
+            let codes: Vec<&str> = codes
+                .iter()
+                .copied()
+                .chain(rules.map(|refusal| refusal.code()))
+                .collect();
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Failure")))
+                .build();
+            let response = ResponseBuilder::new()
+                .description(codes.join(", "))
+                .content("application/json", content)
+                .build();
+            (status.to_string(), response.into())
+        })
+        .collect()
+}
+
+/// What the description holds beside the routes.
+pub(super) fn frame() -> OpenApi {
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE)));
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    let mut api = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("巡村 Xuncun")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(
+                    "Whatever is not answered as asked is a Failure; its codes stand beside each status. Anything but reading needs an Origin that \
+                     is the server's own where a session is asked for.",
+                ))
+                .build(),
+        )
+        .build();
+    let components = api.components.get_or_insert_default();
+    components.add_security_scheme("session", cookie);
+    components.add_security_scheme("device", SecurityScheme::Http(bearer));
+    components.schemas.extend(
+        [
+            ("Failure", Failure::schema()),
+            ("FailureCode", FailureCode::schema()),
+        ]
+        .map(|(name, schema)| (name.to_owned(), schema)),
+    );
+    api
+}
+
+/// `GET /v1/openapi.json`: this description.
+#[utoipa::path(get, path = "/v1/openapi.json", operation_id = "describe",
+    responses((status = 200, body = Object))
+)]
+pub(super) async fn describe(State(host): State<Host>) -> Json<OpenApi> {
+    Json(host.openapi.as_ref().clone())
+}

@@ -1,0 +1,60 @@
+//! Making the first administrator's account by the code that the server logged.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Host;
+use super::extract::Body;
+use super::openapi::ForAnybody;
+use super::session::Person;
+use crate::auth;
+use crate::error::ApiError;
+use crate::setup::{self, Beginning, SetupFault};
+
+/// Under this name wrong codes are counted: no login is like it.
+const TRIED: &str = "setup code";
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetupRequest {
+    code: String,
+    /// Whose the account is, where the directory has not exactly one administrator. Where it has none he is made one.
+    name: Option<String>,
+    login: String,
+    password: String,
+}
+
+/// `POST /v1/setup`: uses the setup code; whose account it made.
+#[utoipa::path(post, path = "/v1/setup", operation_id = "set_up",
+    request_body = SetupRequest, responses((status = 200, body = Person), ForAnybody)
+)]
+pub(super) async fn set_up(
+    State(host): State<Host>,
+    Body(request): Body<SetupRequest>,
+) -> Result<Json<Person>, ApiError> {
+    auth::check_login(&request.login)?;
+    auth::check_new_password(&request.password)?;
+    let code = request.code.trim().to_ascii_uppercase();
+    let (tried, turn) = host.turn_to_try(TRIED).await?;
+    let made = host.blocking(move |app| {
+        let _turn = turn;
+        let made = setup::set_up(
+            app,
+            &Beginning {
+                code: &code,
+                name: request.name.as_deref(),
+                login: &request.login,
+                password: &request.password,
+            },
+        );
+        // Only a wrong code counts, not what else may be wrong.
+        match &made {
+            Err(SetupFault::BadCode) => {}
+            _ => app.tries.take_back(tried),
+        }
+        Ok::<_, ApiError>(Person::of(app, made?))
+    });
+    Ok(Json(made.await??))
+}

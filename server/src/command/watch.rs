@@ -1,0 +1,77 @@
+//! Looking again, every few seconds and on a hangup signal, at what may be changed beside a running server: the directory in its database,
+//! its certificate.
+//!
+//! What cannot be read is logged, and what was in force stays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use patrol_core::domain::limits;
+
+use super::Faults;
+use crate::app::App;
+use crate::tls::Certificates;
+
+/// Hears hangups, from the moment it is made.
+pub(super) struct Watch {
+    #[cfg(unix)]
+    hangups: tokio::signal::unix::Signal,
+}
+
+impl Watch {
+    #[cfg(unix)]
+    pub(super) fn begin() -> Result<Self, Faults> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let hangups = signal(SignalKind::hangup()).map_err(super::one)?;
+        Ok(Self { hangups })
+    }
+
+    #[cfg(unix)]
+    async fn heard(&mut self) {
+        if self.hangups.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn begin() -> Result<Self, Faults> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn heard(&mut self) {
+        std::future::pending::<()>().await;
+    }
+
+    /// Looks again and again.
+    pub(super) async fn watch(mut self, app: Arc<App>, certificates: Option<Arc<Certificates>>) {
+        let mut times = tokio::time::interval(Duration::from_millis(limits::LOOK_AGAIN_MS));
+        loop {
+            let is_told = tokio::select! {
+                _ = times.tick() => false,
+                () = self.heard() => true,
+            };
+            let (app, certificates) = (Arc::clone(&app), certificates.clone());
+            let looked = tokio::task::spawn_blocking(move || look(&app, certificates.as_deref()));
+            if let Err(error) = looked.await {
+                tracing::error!(%error, "looking again panicked: {error}");
+            }
+            if is_told {
+                tracing::info!("looked again, as told");
+            }
+        }
+    }
+}
+
+fn look(app: &App, certificates: Option<&Certificates>) {
+    if let Err(error) = app.look_at_directory() {
+        tracing::error!(%error, "the directory was not taken up: {error}");
+    }
+    match certificates.map_or(Ok(false), Certificates::look_again) {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("the new certificate is in force"),
+        Err(fault) => {
+            tracing::error!("the new certificate is not used, the old one stays: {fault}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What the contract keeps of accounts beside those that sign in: how the first one comes to be, and whence the people are.
+//!
+//! Signing in itself stands in [`Store`](super::Store).
+
+use patrol_core::domain::id::PersonId;
+use patrol_core::domain::time::Timestamp;
+
+use super::{Account, Result};
+
+/// Accounts and people, the part of a [`Store`](super::Store) that few need.
+pub trait Accounts {
+    /// The account of a person.
+    fn account_of(&self, person: PersonId) -> Result<Option<Account>>;
+    /// Keeps the code (its hash, SHA-256) with which the first account is made, in place of an earlier one. False: somebody has an account.
+    fn put_setup_code(&self, code: [u8; 32], until: Timestamp) -> Result<bool>;
+    /// Whether that is the setup code, and its time is not over.
+    fn is_setup_code(&self, code: [u8; 32], now: Timestamp) -> Result<bool>;
+    /// Uses the setup code and keeps the first account. False: it is not the setup code, or its time is over.
+    fn set_up(&self, code: [u8; 32], account: &Account, now: Timestamp) -> Result<bool>;
+    /// Notes which people were put in force from a file, by hash.
+    fn put_people_file(&self, hash: [u8; 32]) -> Result<()>;
+    /// Which people were last put in force from a file.
+    fn people_file(&self) -> Result<Option<[u8; 32]>>;
+}

@@ -1,0 +1,222 @@
+//! TLS: what is served by it, a certificate that changes, and hands that are never shaken.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use patrol_server::tls::Certificates;
+use serde_json::json;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::program::{Folder, Running, errand};
+
+/// A certificate in files of a test.
+struct Files {
+    certificate: String,
+    key: String,
+}
+
+impl Files {
+    fn new(folder: &Folder) -> Self {
+        let file = |name| folder.file(name).display().to_string();
+        Self {
+            certificate: file("certificate.pem"),
+            key: file("key.pem"),
+        }
+    }
+
+    /// Writes a new certificate: what trusts it.
+    fn renew(&self) -> CertificateDer<'static> {
+        let names = vec!["localhost".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        std::fs::write(&self.certificate, made.cert.pem()).expect("it is written");
+        std::fs::write(&self.key, made.signing_key.serialize_pem()).expect("it is written");
+        made.cert.der().clone()
+    }
+}
+
+fn serve(folder: &Folder, files: &Files, more: &[&str]) -> Running {
+    let database = folder.database();
+    let args = [
+        "--database",
+        &database,
+        "--tls-certificate",
+        &files.certificate,
+    ];
+    Running::start(&[&args[..], &["--tls-key", &files.key], more].concat())
+}
+
+/// Sends a request by TLS, trusting one certificate, and reads the whole answer.
+fn ask(
+    server: SocketAddr,
+    trusted: &CertificateDer<'static>,
+    request: &str,
+) -> std::io::Result<String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).expect("a certificate");
+    let provider = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "localhost".try_into().expect("a name");
+    let client = ClientConnection::new(Arc::new(config), name).expect("a client");
+    let socket = TcpStream::connect(server)?;
+    socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let mut stream = StreamOwned::new(client, socket);
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+
+fn is_well(server: SocketAddr, trusted: &CertificateDer<'static>) -> bool {
+    ask(server, trusted, HEALTH).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+#[test]
+fn pages_are_served_by_tls_and_cookies_are_for_it_alone() {
+    let folder = Folder::new("tls");
+    let files = Files::new(&folder);
+    let trusted = files.renew();
+    let server = serve(&folder, &files, &[]);
+    assert!(is_well(server.address, &trusted));
+    let words = [
+        "person",
+        "administrator",
+        "--name",
+        "李强",
+        "--login",
+        "first",
+    ];
+    let database = folder.database();
+    let made = errand(
+        &[&words[..], &["--database", &database]].concat(),
+        "eight signs",
+    );
+    assert!(made.ok, "{}", made.log);
+    drop(server);
+    let server = serve(&folder, &files, &[]);
+    let body = json!({ "login": "first", "password": "eight signs" }).to_string();
+    let sign_in = format!(
+        "POST /v1/session HTTP/1.1\r\nhost: localhost\r\norigin: https://localhost\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = ask(server.address, &trusted, &sign_in).expect("an answer");
+    assert!(
+        answer.contains("200 OK") && answer.contains("; Secure"),
+        "{answer}"
+    );
+    // Who speaks in the clear is not understood.
+    let mut plain = TcpStream::connect(server.address).expect("the server listens");
+    plain.write_all(HEALTH.as_bytes()).expect("it takes bytes");
+    let mut answer = Vec::new();
+    drop(plain.read_to_end(&mut answer));
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+}
+
+#[test]
+fn a_new_certificate_comes_into_force_and_a_bad_one_does_not() {
+    let folder = Folder::new("tls_renewed");
+    let files = Files::new(&folder);
+    let first = files.renew();
+    let mut server = serve(&folder, &files, &[]);
+    let second = files.renew();
+    server.signal("HUP");
+    server.wait_for("the new certificate is in force");
+    assert!(is_well(server.address, &second) && !is_well(server.address, &first));
+    // A certificate without its key, then no certificate at all.
+    let key = std::fs::read(&files.key).expect("a key");
+    files.renew();
+    std::fs::write(&files.key, key).expect("it is written");
+    for text in [None, Some("no certificate"), Some("")] {
+        if let Some(text) = text {
+            std::fs::write(&files.certificate, text).expect("it is written");
+        }
+        server.signal("HUP");
+        server.wait_for("the old one stays");
+        assert!(is_well(server.address, &second), "{text:?}");
+    }
+    let third = files.renew();
+    server.signal("HUP");
+    server.wait_for("the new certificate is in force");
+    assert!(is_well(server.address, &third));
+}
+
+#[test]
+fn files_are_read_again_only_when_they_have_changed() {
+    let folder = Folder::new("tls_files");
+    let files = Files::new(&folder);
+    let open = || Certificates::open(files.certificate.as_ref(), files.key.as_ref());
+    assert!(open().is_err_and(|fault| fault.contains("certificate.pem")));
+    files.renew();
+    let certificates = open().expect("a certificate and its key");
+    assert_eq!(certificates.look_again(), Ok(false));
+    files.renew();
+    assert_eq!(
+        [(); 2].map(|()| certificates.look_again()),
+        [Ok(true), Ok(false)]
+    );
+    std::fs::remove_file(&files.key).expect("it goes");
+    assert!(certificates.look_again().is_err());
+    assert_eq!(certificates.look_again(), Ok(false), "it is told once");
+}
+
+#[test]
+fn hands_that_are_never_shaken_are_let_go() {
+    let folder = Folder::new("tls_still");
+    let files = Files::new(&folder);
+    let trusted = files.renew();
+    let server = serve(&folder, &files, &["--stall-ms", "2000"]);
+    // Nothing at all, and the beginning of a greeting.
+    for bytes in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+        let mut socket = TcpStream::connect(server.address).expect("the server listens");
+        let patience = Some(Duration::from_secs(60));
+        socket
+            .set_read_timeout(patience)
+            .expect("a timeout can be set");
+        socket.write_all(bytes).expect("the server takes bytes");
+        let mut answer = Vec::new();
+        let read = socket.read_to_end(&mut answer);
+        assert!(read.is_ok() && answer.is_empty(), "{read:?} {answer:?}");
+    }
+    assert!(is_well(server.address, &trusted));
+}
+
+#[test]
+fn settings_of_tls_that_cannot_be_are_named() {
+    let folder = Folder::new("tls_settings");
+    let files = Files::new(&folder);
+    let database = folder.database();
+    let both = [
+        "--tls-certificate",
+        &files.certificate,
+        "--tls-key",
+        &files.key,
+    ];
+    let say = |more: &[&str]| errand(&[&["serve", "--database", &database], more].concat(), "");
+    for (more, fault) in [
+        (&both[..2], "--tls-key"),
+        (&both[2..], "--tls-certificate"),
+        (&both, "certificate.pem"),
+        (
+            &[&both[..], &["--plain-cookies"]].concat(),
+            "--plain-cookies",
+        ),
+    ] {
+        let said = say(more);
+        assert!(
+            !said.ok && said.log.contains(fault),
+            "{more:?}: {}",
+            said.log
+        );
+    }
+    assert!(!std::path::Path::new(&database).exists());
+}
