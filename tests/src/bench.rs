@@ -4,7 +4,7 @@
 
 pub mod bytes;
 pub mod city;
-mod client;
+pub(crate) mod client;
 pub mod content;
 pub mod device;
 pub mod floor;

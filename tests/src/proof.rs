@@ -5,6 +5,7 @@
 pub mod kills;
 pub mod power;
 mod program;
+pub mod scale;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -104,7 +104,7 @@ pub(super) fn villages(served: &Served) -> Vec<VillageCode> {
 }
 
 /// The villages of a person's scopes.
-pub(super) fn villages_of(app: &App, person: PersonId) -> Vec<VillageCode> {
+pub(crate) fn villages_of(app: &App, person: PersonId) -> Vec<VillageCode> {
     let scopes = app
         .known()
         .directory

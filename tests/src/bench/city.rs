@@ -21,7 +21,7 @@ use patrol_core::domain::time::{At, Timestamp};
 use patrol_core::sync::seal;
 use patrol_server::app::App;
 use patrol_server::grow::Growing;
-use patrol_server::store::{Commit, DocumentCommit};
+use patrol_server::store::{Commit, DocumentCommit, FateRow};
 use rand::{Rng as _, RngCore as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -127,8 +127,10 @@ impl City {
         }
         for open in lives.chunks_mut(COMMIT_DOCUMENTS) {
             while open.iter().any(|life| life.deeds > 0) {
+                let (documents, fates) = self.deeds(open);
                 let commit = Commit {
-                    documents: self.deeds(open),
+                    documents,
+                    fates,
                     ..Commit::default()
                 };
                 self.app.store.commit(&commit).expect("the store takes it");
@@ -137,8 +139,8 @@ impl City {
         lives.iter().map(|life| life.id).collect()
     }
 
-    /// The next deed of each case that has one left.
-    fn deeds(&mut self, open: &mut [Life]) -> Vec<DocumentCommit> {
+    /// The next deed of each case that has one left, and the log's row of each.
+    fn deeds(&mut self, open: &mut [Life]) -> (Vec<DocumentCommit>, Vec<FateRow>) {
         let mut growing = Vec::new();
         let app = Arc::clone(&self.app);
         app.store
@@ -153,10 +155,10 @@ impl City {
         living
             .zip(growing)
             .map(|(life, growing)| self.deed(life, growing))
-            .collect()
+            .unzip()
     }
 
-    fn deed(&mut self, life: &mut Life, mut growing: Growing) -> DocumentCommit {
+    fn deed(&mut self, life: &mut Life, mut growing: Growing) -> (DocumentCommit, FateRow) {
         let reading = growing.read();
         let (action, body, fields) = if growing.exists() {
             self.further(&reading.case, life.village)
@@ -175,12 +177,23 @@ impl City {
         growing
             .add(&change, &signer, life.received)
             .expect("what is composed is admitted");
+        let links = growing.ledger.links().iter();
+        let (id, entry) = links
+            .last()
+            .and_then(|link| link.entry.as_ref())
+            .expect("a deed");
+        let row = FateRow {
+            device: entry.device,
+            n: entry.n,
+            entry: *id,
+            fate: "ok".to_owned(),
+        };
         let reading = growing.add_own(&self.app, life.received);
         life.now = life
             .now
             .plus_ms(self.rng.random_range(60_000..2 * 3_600_000));
         life.deeds -= 1;
-        growing.into_commit(&reading)
+        (growing.into_commit(&reading), row)
     }
 
     /// What happens next to a case: the next step of its way, or a note or a correction beside it.

@@ -4,18 +4,18 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 /// The least HTTP client that keeps its connection, so that the clients cost little of the cores they share.
-pub(super) struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     /// Connects.
-    pub(super) fn open(address: SocketAddr) -> Self {
+    pub(crate) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).expect("a socket option");
         Self(BufReader::new(stream))
     }
 
     /// Sends a whole request and returns the body of the response, which must be a 200.
-    pub(super) fn exchange(&mut self, request: &[u8]) -> Vec<u8> {
+    pub(crate) fn exchange(&mut self, request: &[u8]) -> Vec<u8> {
         self.0
             .get_mut()
             .write_all(request)

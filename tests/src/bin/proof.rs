@@ -1,0 +1,98 @@
+//! The long runs of `docs/proof.md`: `proof kills --count 1000`, `proof power --count 2000`, `proof scale --cases 100000 --phones 5000`.
+//!
+//! Ends with code 0 only if everything held.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use patrol_tests::bench::Figure;
+use patrol_tests::proof::scale::Size;
+use patrol_tests::proof::{kills, power, scale};
+
+#[derive(Parser)]
+struct Options {
+    #[command(subcommand)]
+    what: What,
+    /// From which everything random follows.
+    #[arg(long, global = true, default_value_t = 7)]
+    seed: u64,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Kills (−9) the server under phones that push, and a phone that reports and syncs.
+    Kills {
+        /// How often each.
+        #[arg(long, default_value_t = 1_000)]
+        count: u32,
+    },
+    /// Copies both databases as they lie on the disk after writes, and opens the copies.
+    Power {
+        /// Rounds of work.
+        #[arg(long, default_value_t = 1_000)]
+        count: usize,
+    },
+    /// A large city: cases, and phones of one morning.
+    Scale {
+        /// Cases.
+        #[arg(long, default_value_t = 100_000)]
+        cases: usize,
+        /// Phones.
+        #[arg(long, default_value_t = 5_000)]
+        phones: usize,
+    },
+}
+
+#[expect(clippy::print_stdout, reason = "a command's output")]
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let seed = options.seed;
+    let held = match options.what {
+        What::Kills { count } => killed(count, seed),
+        What::Power { count } => powerless(count, seed),
+        What::Scale { cases, phones } => measured(Size { cases, phones }, seed),
+    };
+    match held {
+        Ok((lines, is_held)) => {
+            println!("seed {seed}\n{}", lines.join("\n"));
+            if is_held {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(fault) => {
+            println!("seed {seed}: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is to be printed, and whether everything held.
+type Held = Result<(Vec<String>, bool), String>;
+
+fn measured(size: Size, seed: u64) -> Held {
+    let figures = scale::measure(size, seed)?;
+    let is_held = figures.iter().all(|figure| figure.is_ok() != Some(false));
+    Ok((figures.iter().map(Figure::row).collect(), is_held))
+}
+
+fn powerless(count: usize, seed: u64) -> Held {
+    let losses = power::losses(count, seed)?;
+    let (copies, told) = (losses.copies, losses.told);
+    let line = format!("{copies} copies opened, {told} entries, nothing lost");
+    Ok((vec![line], true))
+}
+
+fn killed(count: u32, seed: u64) -> Held {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let victim = own.with_file_name("victim");
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let server = runtime.block_on(kills::of_a_server(count, seed))?;
+    let phone = runtime.block_on(kills::of_a_phone(&victim, count, seed))?;
+    let told = |what: &str, killed: kills::Killed| {
+        let (kills, told) = (killed.kills, killed.told);
+        format!("{what} killed {kills} times: {told} entries told before, none lost, none doubled")
+    };
+    Ok((vec![told("server", server), told("phone", phone)], true))
+}

@@ -1,0 +1,432 @@
+//! A large city on this machine: a server with many cases, thousands of phones in one morning, a kill, a backup beside the work.
+//!
+//! Phones are keys and counters that speak the protocol; they come one after the other over a few connections, as fast as the server
+//! answers, which is harder on it than a morning is.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use patrol_core::cbor::Writer;
+use patrol_core::doc::document;
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::domain::action::Action;
+use patrol_core::domain::entry::Body;
+use patrol_core::domain::id::{DocumentId, PersonId};
+use patrol_core::domain::limits;
+use patrol_core::domain::place::{Scope, VillageCode};
+use patrol_core::sync::frame::FrameReader;
+use patrol_core::sync::seal::{Batch, leaf};
+use patrol_core::sync::session;
+use patrol_core::sync::wire::{
+    CONTENT_TYPE, Cursor, Fate, Fates, Form, Hello, PushHead, kind, write_raw,
+};
+use patrol_server::app::{App, draw_identity};
+use patrol_server::grow::Growing;
+use patrol_server::page::scopes_tag;
+use patrol_server::store::sqlite::SqliteStore;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::Program;
+use crate::bench::bytes::villages_of;
+use crate::bench::city::{City, Hand, inspectors};
+use crate::bench::client::Connection;
+use crate::bench::{Figure, Watch, memory_of, micros, percentile};
+use crate::clock::{Clock, Machine, START};
+use crate::served::Folder;
+use crate::world::city;
+
+/// Phones that are answered at the same time.
+const AT_ONCE: usize = 32;
+/// Deeds of a phone that was a day without a network.
+const DEEDS: usize = 20;
+/// Pushes of one change, beside a backup and without one.
+const SINGLES: usize = 200;
+
+/// How large.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Cases, of eight changes each on average.
+    pub cases: usize,
+    /// Phones of the morning.
+    pub phones: usize,
+}
+
+/// A phone, and the request with which it comes.
+struct Morning {
+    request: Vec<u8>,
+    /// Changes in it.
+    changes: usize,
+}
+
+/// A phone, and how the cases that it has worked on will stand then.
+struct Caller {
+    hand: Hand,
+    touched: BTreeMap<DocumentId, Ledger>,
+}
+
+/// A server's file being made, and those who will call.
+struct Town {
+    city: City,
+    cases: Vec<DocumentId>,
+    rng: ChaCha8Rng,
+}
+
+impl Town {
+    fn make(file: &Path, cases: usize, seed: u64) -> Self {
+        let villages: Vec<_> = city().villages.iter().map(|village| village.code).collect();
+        Self::with(file, (cases, &villages), seed)
+    }
+
+    /// Of the first beat alone.
+    fn small(file: &Path, cases: usize, seed: u64) -> Self {
+        let villages: Vec<_> = city().beats[0]
+            .villages
+            .iter()
+            .map(|row| row.village)
+            .collect();
+        Self::with(file, (cases, &villages), seed)
+    }
+
+    fn with(file: &Path, (cases, villages): (usize, &[VillageCode]), seed: u64) -> Self {
+        let machine = Arc::new(Machine::new(&Clock::default(), seed));
+        let store = SqliteStore::open(file, || draw_identity(machine.as_ref()));
+        let app = App::open(Arc::new(store.expect("a new file")), machine).expect("it opens");
+        app.put_directory(city()).expect("it is kept");
+        let mut city = City::new(Arc::new(app), seed);
+        let cases = city.fill(villages, cases);
+        Self {
+            city,
+            cases,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
+    /// The hello of a phone that had caught up.
+    fn hello(&self, hand: &Hand) -> Hello {
+        let app = &self.city.app;
+        let mut scopes = Vec::new();
+        let mut cursors = Vec::new();
+        let villages = villages_of(app, hand.person)
+            .into_iter()
+            .map(Scope::Village);
+        app.store
+            .read(&mut |snapshot| {
+                for scope in villages.clone().chain([Scope::Person(hand.person)]) {
+                    if let Some(row) = snapshot.scope(scope)? {
+                        scopes.push((row.number, scope));
+                        cursors.push((row.number, Cursor::Tail(row.head)));
+                    }
+                }
+                Ok(())
+            })
+            .expect("the store answers");
+        scopes.sort_unstable();
+        Hello {
+            scopes_tag: scopes_tag(&scopes),
+            cursors,
+            directory_tag: app.known().tag,
+            last_n: hand.n,
+            ..Hello::first(app.identity.epoch)
+        }
+    }
+
+    /// A push frame with so many notes, each on a case of the phone's own villages.
+    fn frame(&mut self, caller: &mut Caller, deeds: usize) -> Vec<u8> {
+        let app = Arc::clone(&self.city.app);
+        let hand = &mut caller.hand;
+        let villages = villages_of(&app, hand.person);
+        let first_n = hand.n + 1;
+        let (mut items, mut leaves) = (Writer::default(), Vec::new());
+        while leaves.len() < deeds {
+            let id = *self.cases.choose(&mut self.rng).expect("there are cases");
+            let touched = caller.touched.remove(&id);
+            let mut ledger = touched.unwrap_or_else(|| ledger_of(&app, id));
+            let case = document::read(&ledger, |_| Some(START)).case;
+            let place = case
+                .places
+                .first()
+                .expect("a case has a place")
+                .value
+                .village;
+            if !villages.contains(&place) {
+                continue;
+            }
+            let body = Body {
+                words: Some(format!("第{}次查看", self.rng.random_range(1..99))),
+                ..Body::default()
+            };
+            let right = hand.right(&app, &case, Action::Note);
+            let entry = hand.entry(&case, (Action::Note, right), body, START);
+            let change = hand.change(&ledger, &entry, Vec::new());
+            leaves.push(leaf(id, change.hash));
+            write_raw(&mut items, id, &change.bytes);
+            ledger.push(change).expect("made at its heads");
+            caller.touched.insert(id, ledger);
+        }
+        let n = (first_n, hand.n);
+        let count = leaves.len();
+        let batch = Batch {
+            server: app.identity.server,
+            device: hand.device,
+            n,
+            leaves,
+        };
+        let head = PushHead {
+            signer: hand.device,
+            n,
+            signature: batch.sign(&hand.seed),
+            form: Form::Raw,
+        };
+        head.encode(count, &items.finish())
+    }
+
+    /// A phone that has so much to say. Its cursors are those of the time when this is called.
+    fn call(&mut self, caller: &mut Caller, deeds: usize) -> Morning {
+        let frames: Vec<Vec<u8>> = (deeds > 0)
+            .then(|| self.frame(caller, deeds))
+            .into_iter()
+            .collect();
+        let body = session::request(&self.hello(&caller.hand), &frames);
+        let mut request = format!(
+            "POST /v1/sync HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\n\r\n",
+            caller.hand.token,
+            body.len()
+        )
+        .into_bytes();
+        request.extend(body);
+        Morning {
+            request,
+            changes: deeds,
+        }
+    }
+
+    fn morning(&mut self, phones: usize) -> Vec<Morning> {
+        let people = inspectors(&self.city.app);
+        (0..phones)
+            .map(|number| {
+                let mut caller = self.caller(people[number % people.len()]);
+                let deeds = if number.is_multiple_of(4) { DEEDS } else { 0 };
+                self.call(&mut caller, deeds)
+            })
+            .collect()
+    }
+
+    fn singles(&mut self, count: usize) -> Vec<Morning> {
+        let mut caller = self.caller(inspectors(&self.city.app)[0]);
+        (0..count).map(|_| self.call(&mut caller, 1)).collect()
+    }
+
+    fn caller(&mut self, person: PersonId) -> Caller {
+        Caller {
+            hand: self.city.enrol(person),
+            touched: BTreeMap::new(),
+        }
+    }
+}
+
+fn ledger_of(app: &App, id: DocumentId) -> Ledger {
+    let mut ledger = Ledger::new(id);
+    let read = app.store.read(&mut |snapshot| {
+        ledger = Growing::load(snapshot, id)?.ledger;
+        Ok(())
+    });
+    read.expect("the store answers");
+    ledger
+}
+
+/// How many changes a response says are admitted.
+fn admitted(body: &[u8]) -> usize {
+    let mut reader = FrameReader::new(limits::RESPONSE_BYTES_MAX);
+    reader.push(body).expect("a response");
+    let mut count = 0;
+    while let Some(frame) = reader.next_frame().expect("a response") {
+        if frame.kind == kind::FATES {
+            let fates = Fates::decode(&frame.payload, 4_096).expect("fates");
+            count += fates
+                .outcome
+                .iter()
+                .flatten()
+                .filter(|fate| **fate == Fate::Ok)
+                .count();
+        }
+    }
+    count
+}
+
+fn address_of(server: &Program) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], server.port()))
+}
+
+/// Lets everybody call, each on a connection of his own. Returns the time of each call in milliseconds.
+fn wave(server: &Program, calls: &[Morning]) -> Vec<f64> {
+    let address = address_of(server);
+    let (next, times) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(call) = calls.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let started = Watch::start();
+                    let answer = Connection::open(address).exchange(&call.request);
+                    let took = micros(started.elapsed()) / 1e3;
+                    assert_eq!(admitted(&answer), call.changes, "every change is admitted");
+                    times
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(took);
+                }
+            });
+        }
+    });
+    times.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One after the other on one connection.
+fn one_by_one(address: SocketAddr, calls: &[Morning]) -> Vec<f64> {
+    let mut connection = Connection::open(address);
+    let time = |call: &Morning| {
+        let started = Watch::start();
+        let answer = connection.exchange(&call.request);
+        assert_eq!(admitted(&answer), call.changes, "every change is admitted");
+        micros(started.elapsed()) / 1e3
+    };
+    calls.iter().map(time).collect()
+}
+
+/// Starts a server that was killed. Returns how long it took until it listened, in milliseconds.
+fn restarted(file: &Path) -> Result<(Program, f64), String> {
+    let first = Program::start(file, 0, &[])?;
+    first.kill();
+    let started = Watch::start();
+    let server = Program::start(file, 0, &[])?;
+    Ok((server, micros(started.elapsed()) / 1e3))
+}
+
+/// Runs everything of this file. What is left must be sound.
+///
+/// # Errors
+/// What was not as it must be.
+pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
+    let folder = Folder::new("scale").map_err(|error| error.to_string())?;
+    let (file, small) = (folder.file("server.db"), folder.file("small.db"));
+    let mut few = Town::small(&small, 100, seed);
+    let few_calls = few.singles(SINGLES);
+    drop(few);
+    let started = Watch::start();
+    let mut town = Town::make(&file, size.cases, seed);
+    let filled = started.elapsed().as_secs_f64();
+    let calls = town.morning(size.phones);
+    let (many_calls, quiet, beside) = (
+        town.singles(SINGLES),
+        town.singles(SINGLES),
+        town.singles(SINGLES),
+    );
+    drop(town);
+    let disk = std::fs::metadata(&file)
+        .map_err(|error| error.to_string())?
+        .len() as f64
+        / 1e6;
+
+    let (server, restart) = restarted(&file)?;
+    let started = Watch::start();
+    let mut times = wave(&server, &calls);
+    let seconds = started.elapsed().as_secs_f64();
+    let memory = memory_of(server.id(), "VmHWM").unwrap_or_default() as f64 / 1e6;
+    let address = address_of(&server);
+    let mut quiet = one_by_one(address, &quiet);
+    let mut beside = beside_a_backup(address, &beside, &file, &folder.file("backup.db"))?;
+
+    let small_server = Program::start(&small, 0, &[])?;
+    let mut at_few = one_by_one(address_of(&small_server), &few_calls);
+    let mut at_many = one_by_one(address, &many_calls);
+    small_server.kill();
+    server.kill();
+    super::entries_in(&file)?;
+    let changes: usize = calls.iter().map(|call| call.changes).sum();
+    let most = |times: &[f64]| times.iter().copied().fold(0.0, f64::max);
+    let growth = percentile(&mut at_many, 50) / percentile(&mut at_few, 50);
+    let (cases, phones) = (size.cases, size.phones);
+    Ok(vec![
+        Figure::told(
+            format!("filling the server with {cases} cases"),
+            filled,
+            "s",
+        ),
+        Figure::told("the database with them", disk, "MB"),
+        Figure::at_most(
+            "killed and started again: until it listens",
+            restart,
+            "ms",
+            1_000.0,
+        ),
+        Figure::at_most(
+            format!("{phones} phones, a quarter with {DEEDS} deeds, {AT_ONCE} at once"),
+            seconds,
+            "s",
+            600.0,
+        ),
+        Figure::told("the same", phones as f64 / seconds, "rounds/s"),
+        Figure::told("the same: changes pushed and admitted", changes as f64, ""),
+        Figure::told("the same: p50 of a round", percentile(&mut times, 50), "ms"),
+        Figure::at_most(
+            "the same: p99 of a round",
+            percentile(&mut times, 99),
+            "ms",
+            1_000.0,
+        ),
+        Figure::at_most("the server's highest memory", memory, "MB", 300.0),
+        Figure::told(
+            "one-change push, nothing beside it: p50",
+            percentile(&mut quiet, 50),
+            "ms",
+        ),
+        Figure::told("the same: longest", most(&quiet), "ms"),
+        Figure::told(
+            "one-change push while a backup is taken: p50",
+            percentile(&mut beside, 50),
+            "ms",
+        ),
+        Figure::at_most(
+            "the same: longest, beyond the longest without",
+            most(&beside) - most(&quiet),
+            "ms",
+            50.0,
+        ),
+        Figure::at_most(
+            format!("one-change round at {cases} cases / at 100"),
+            growth,
+            "×",
+            1.5,
+        ),
+    ])
+}
+
+/// Pushes while the program's own errand takes a backup, for as long as that runs or calls are left.
+fn beside_a_backup(
+    address: SocketAddr,
+    calls: &[Morning],
+    file: &Path,
+    to: &Path,
+) -> Result<Vec<f64>, String> {
+    let (file, to) = (file.to_str().ok_or("UTF-8")?, to.to_str().ok_or("UTF-8")?);
+    std::thread::scope(|scope| {
+        let backup = scope.spawn(|| Program::errand(&["backup", "--database", file, "--to", to]));
+        let mut connection = Connection::open(address);
+        let mut times = Vec::new();
+        for call in calls {
+            if backup.is_finished() && times.len() > 20 {
+                break;
+            }
+            let started = Watch::start();
+            let answer = connection.exchange(&call.request);
+            assert_eq!(admitted(&answer), call.changes, "every change is admitted");
+            times.push(micros(started.elapsed()) / 1e3);
+        }
+        backup.join().map_err(|_| "the backup panicked")??;
+        Ok(times)
+    })
+}
