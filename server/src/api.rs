@@ -3,8 +3,10 @@
 //! Handlers decode, call one function of the server, and encode. They hold no rule and no SQL.
 
 mod cases;
+mod components;
 mod devices;
 mod extract;
+mod imports;
 mod json;
 mod reviews;
 mod session;
@@ -100,9 +102,16 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
     let sync = Router::new()
         .route("/v1/sync", post(sync::round))
         .layer(DefaultBodyLimit::disable());
+    let uploads = Router::new()
+        .route("/v1/imports", post(imports::preview))
+        .layer(DefaultBodyLimit::max(limits::IMPORT_BYTES_MAX));
     let json = Router::new()
         .route("/healthz", get(devices::health))
         .route("/v1/directory", get(devices::directory))
+        .route("/v1/components", get(components::tags))
+        .route("/v1/components/near", get(components::near))
+        .route("/v1/components/codes/{code}", get(components::of_code))
+        .route("/v1/components/{village}", get(components::of_village))
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/codes", post(devices::issue_code))
         .route("/v1/devices/enrol", post(devices::enrol))
@@ -117,11 +126,16 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .route("/v1/cases", get(cases::list).post(cases::begin))
         .route("/v1/cases/{document}", get(cases::show))
         .route("/v1/cases/{document}/actions", post(cases::act))
+        .route("/v1/imports", get(imports::list))
+        .route("/v1/imports/{id}/adopt", post(imports::adopt))
+        .route("/v1/imports/directories/{no}", get(imports::directory))
+        .route("/v1/imports/components/{no}", get(imports::replaced))
         .route("/v1/reviews", get(reviews::list))
         .route("/v1/reviews/{document}/{change}", post(reviews::settle))
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX))
         .layer(middleware::from_fn_with_state(settings.stall, in_time));
-    sync.merge(json)
+    sync.merge(uploads)
+        .merge(json)
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(Host {

@@ -4,6 +4,7 @@
 
 mod backup;
 mod device;
+mod import;
 mod person;
 mod serve;
 
@@ -23,6 +24,7 @@ use crate::store::sqlite::SqliteStore;
 
 pub use backup::{BackupErrand, CheckErrand, RestoreErrand};
 pub use device::DeviceErrand;
+pub use import::{ImportErrand, PastErrand};
 pub use person::PersonErrand;
 pub use serve::serve;
 
@@ -53,6 +55,8 @@ pub enum Command {
     /// Phones.
     #[command(subcommand)]
     Device(DeviceErrand),
+    /// What is imported: people, places, units, components.
+    Import(ImportErrand),
     /// Copies the database into a new file.
     Backup(BackupErrand),
     /// Makes the database out of a backup.
@@ -96,6 +100,7 @@ pub fn run(errand: &Command, input: &mut dyn BufRead) -> Result<Vec<Value>, Faul
     match errand {
         Command::Person(errand) => person::run(errand, input),
         Command::Device(errand) => device::run(errand),
+        Command::Import(errand) => import::run(errand),
         Command::Backup(errand) => backup::backup(errand),
         Command::Restore(errand) => backup::restore(errand),
         Command::Check(errand) => backup::check(errand),

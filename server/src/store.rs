@@ -20,6 +20,7 @@ pub mod conformance;
 pub mod faulty;
 mod identity;
 pub mod memory;
+pub mod reference;
 mod serial;
 pub mod sqlite;
 
@@ -30,6 +31,7 @@ use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
 pub use identity::{Identity, NewEpoch};
+pub use reference::Reference;
 pub(crate) use serial::serial;
 
 /// Why an operation could not be done.
@@ -431,7 +433,7 @@ pub struct BrowserSession {
 }
 
 /// The server's database.
-pub trait Store: Send + Sync {
+pub trait Store: Reference + Send + Sync {
     /// Who the server is.
     fn identity(&self) -> Result<Identity>;
     /// Shows one snapshot. `look` must not call the store again.
@@ -467,8 +469,8 @@ pub trait Store: Send + Sync {
     fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()>;
     /// Keeps the directory; earlier ones are kept too.
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()>;
-    /// The directory kept last.
-    fn directory(&self) -> Result<Option<Vec<u8>>>;
+    /// The directory kept last, and its number: 1, 2, 3 …
+    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>>;
     /// Keeps an account, replacing one of the same person, whose sessions end. A login that is another person's is `Broken`.
     fn put_account(&self, account: &Account) -> Result<()>;
     /// The account of a login.

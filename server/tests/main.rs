@@ -9,6 +9,7 @@ mod commands;
 mod connections;
 #[path = "support/http.rs"]
 mod http;
+mod imports;
 #[path = "support/office.rs"]
 mod office;
 #[path = "support/program.rs"]

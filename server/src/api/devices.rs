@@ -34,7 +34,8 @@ pub(super) async fn directory(
     Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response())
 }
 
-fn need(app: &App, person: PersonId, capability: Capability) -> Result<(), ApiError> {
+/// Whether a person may do what a capability allows, today.
+pub(super) fn need(app: &App, person: PersonId, capability: Capability) -> Result<(), ApiError> {
     let now = app.environment.now();
     let known = app.known();
     let mut own = known

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use patrol_core::domain::limits;
 use tokio::sync::Notify;
 
 use super::{Faults, one};
@@ -47,6 +48,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
         stall: Duration::from_millis(config.stall_ms),
     };
     let daily = tokio::spawn(daily(Arc::clone(&app)));
+    let looking = tokio::spawn(look_for_directory(Arc::clone(&app)));
     let stopping = Arc::new(Notify::new());
     let stop = Arc::clone(&stopping);
     let served = listen::serve(listener, app, settings, async move {
@@ -59,6 +61,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     }
     tracing::info!("stopping: open requests may finish");
     daily.abort();
+    looking.abort();
     stopping.notify_one();
     match tokio::time::timeout(Duration::from_millis(config.stop_ms), served).await {
         Ok(()) => Ok(()),
@@ -91,6 +94,20 @@ async fn daily(app: Arc<App>) {
             }
             Ok(Err(error)) => tracing::error!(%error, "the daily work failed: {error}"),
             Err(error) => tracing::error!(%error, "the daily work panicked: {error}"),
+        }
+    }
+}
+
+/// Takes up, every few seconds, a directory that a command has put in force.
+async fn look_for_directory(app: Arc<App>) {
+    let mut looks = tokio::time::interval(Duration::from_millis(limits::DIRECTORY_LOOK_MS));
+    loop {
+        looks.tick().await;
+        let app = Arc::clone(&app);
+        match tokio::task::spawn_blocking(move || app.refresh_directory()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the directory was not looked at: {error}"),
+            Err(error) => tracing::error!(%error, "the look at the directory panicked: {error}"),
         }
     }
 }

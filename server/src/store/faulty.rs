@@ -2,6 +2,8 @@
 //!
 //! Any call of a round can break; a lie is told about commits only. Everything else is the inner store's.
 
+mod reference;
+
 use std::sync::{Mutex, PoisonError};
 
 use patrol_core::domain::id::{DeviceId, PersonId};
@@ -193,7 +195,7 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.put_directory(bytes, now)
     }
 
-    fn directory(&self) -> Result<Option<Vec<u8>>> {
+    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {
         self.inner.directory()
     }
 

@@ -4,16 +4,19 @@
 
 mod commit;
 mod look;
+mod reference;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
-use patrol_core::domain::place::Scope;
+use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
+use self::reference::Components;
+use super::reference::Terminal;
 use super::{
     Account, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Identity, NewEpoch,
     Result, ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
@@ -41,7 +44,9 @@ struct State {
     devices: BTreeMap<DeviceId, Device>,
     tokens: BTreeMap<[u8; 32], DeviceId>,
     codes: BTreeMap<[u8; 32], (PersonId, Timestamp)>,
-    directories: Vec<Vec<u8>>,
+    directories: Vec<(Timestamp, Vec<u8>)>,
+    components: Components,
+    terminals: BTreeMap<VillageCode, Terminal>,
     accounts: BTreeMap<PersonId, Account>,
     sessions: BTreeMap<[u8; 32], BrowserSession>,
 }
@@ -91,6 +96,8 @@ impl MemoryStore {
             tokens: BTreeMap::new(),
             codes: BTreeMap::new(),
             directories: Vec::new(),
+            components: Components::default(),
+            terminals: BTreeMap::new(),
             accounts: BTreeMap::new(),
             sessions: BTreeMap::new(),
         })))
@@ -300,15 +307,17 @@ impl Store for MemoryStore {
         })
     }
 
-    fn put_directory(&self, bytes: &[u8], _now: Timestamp) -> Result<()> {
+    fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()> {
         self.write(|state| {
-            state.directories.push(bytes.to_vec());
+            state.directories.push((now, bytes.to_vec()));
             Ok(())
         })
     }
 
-    fn directory(&self) -> Result<Option<Vec<u8>>> {
-        Ok(self.present().directories.last().cloned())
+    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {
+        let state = self.present();
+        let last = state.directories.last();
+        Ok(last.map(|(_, bytes)| (state.directories.len() as u64, bytes.clone())))
     }
 
     fn put_account(&self, account: &Account) -> Result<()> {

@@ -13,6 +13,7 @@ mod documents;
 mod feeds;
 mod logs;
 mod look;
+mod reference;
 mod schema;
 mod writer;
 
@@ -213,7 +214,7 @@ impl Store for SqliteStore {
         self.write(|tx| accounts::put_directory(tx, bytes, now))
     }
 
-    fn directory(&self) -> Result<Option<Vec<u8>>> {
+    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {
         self.ask(accounts::directory)
     }
 
