@@ -11,6 +11,7 @@ mod json;
 mod reviews;
 mod session;
 mod sync;
+mod villages;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,6 +133,11 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .route("/v1/imports/components/{no}", get(imports::replaced))
         .route("/v1/reviews", get(reviews::list))
         .route("/v1/reviews/{document}/{change}", post(reviews::settle))
+        .route("/v1/villages/lacking", get(villages::lacking))
+        .route(
+            "/v1/villages/{village}/terminal",
+            post(villages::register).delete(villages::end),
+        )
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX))
         .layer(middleware::from_fn_with_state(settings.stall, in_time));
     sync.merge(uploads)

@@ -29,3 +29,4 @@ pub mod review;
 pub mod round;
 pub mod sheet;
 pub mod store;
+pub mod villages;

@@ -16,3 +16,4 @@ mod office;
 mod program;
 mod sign_in;
 mod stop;
+mod villages;
