@@ -12,6 +12,8 @@ pub(crate) mod xlsx;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use patrol_core::domain::limits;
+
 pub use fault::{Faults, ImportFault, Reason};
 
 /// A row as it stands there: the number of its line, of its row in a sheet, or of its feature, from 1; and its fields.
@@ -87,7 +89,10 @@ impl Sheet {
                 faults.push(fault(name, Reason::UnknownColumn));
             }
         }
-        let mut is_whole = true;
+        let mut is_whole = head.fields.len() <= limits::SHEET_COLUMNS_MAX;
+        if !is_whole {
+            faults.push(ImportFault::of_file(&file, Reason::TooLarge));
+        }
         for column in known.required {
             if !columns.contains_key(column) {
                 is_whole = false;

@@ -173,8 +173,10 @@ pub const IMPORTS_WAITING: usize = 4;
 pub const WORKBOOK_FILES_MAX: usize = 1_000;
 /// Bytes of everything within a workbook, unpacked.
 pub const WORKBOOK_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Columns of a workbook's sheet.
-pub const WORKBOOK_COLUMNS_MAX: usize = 256;
+/// Columns of a table in a file.
+pub const SHEET_COLUMNS_MAX: usize = 256;
+/// Cells of a table that is read as a whole, the empty ones too: 200,000 components in a workbook.
+pub const SHEET_CELLS_MAX: usize = 4_000_000;
 /// Bytes of a village's components.
 pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Components that are imported at a time.

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use patrol_core::domain::limits;
 use serde_json::{Map, Value};
 
 use super::{ImportFault, Reason, Record, Rows};
@@ -30,6 +31,11 @@ pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), Import
         .iter()
         .flat_map(|feature| properties(feature).into_iter().map(|(name, _)| name))
         .collect();
+    let is_large = names.len() > limits::SHEET_COLUMNS_MAX
+        || (names.len() + 2).saturating_mul(features.len()) > limits::SHEET_CELLS_MAX;
+    if is_large {
+        return Err(ImportFault::of_file(file, Reason::TooLarge));
+    }
     let mut fields: Vec<String> = names.iter().cloned().collect();
     fields.extend(COORDINATES.map(str::to_owned));
     let mut rows = vec![Ok(Record { line: 1, fields })];
@@ -170,6 +176,12 @@ mod tests {
 
     #[test]
     fn what_is_no_collection_is_refused() {
+        let wide: Vec<String> = (0..=limits::SHEET_COLUMNS_MAX)
+            .map(|n| format!("{{\"properties\":{{\"{n}\":1}}}}"))
+            .collect();
+        let wide = format!("{{\"features\":[{}]}}", wide.join(","));
+        let refused = rows(&"x".into(), wide.as_bytes()).map(drop);
+        assert_eq!(refused.map_err(|fault| fault.reason), Err(Reason::TooLarge));
         for text in ["", "[]", "{\"features\":{}}", "{\"type\":\"Point\"}"] {
             assert!(rows(&"x".into(), text.as_bytes()).is_err(), "{text}");
         }

@@ -56,7 +56,7 @@ fn rows(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Vec<Record>, R
     let broken = |_| Reason::NotAWorkbook;
     let mut cells = workbook.worksheet_cells_reader(name).map_err(broken)?;
     let mut records: Vec<Record> = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut cells_read) = (0, 0);
     while let Some(cell) = cells.next_cell().map_err(broken)? {
         let (row, column) = cell.get_position();
         let text = text(cell.get_value());
@@ -65,7 +65,7 @@ fn rows(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Vec<Record>, R
         }
         let (line, column) = (row as usize + 1, column as usize);
         bytes += text.len();
-        if column >= limits::WORKBOOK_COLUMNS_MAX || bytes > limits::IMPORT_BYTES_MAX {
+        if column >= limits::SHEET_COLUMNS_MAX || bytes > limits::IMPORT_BYTES_MAX {
             return Err(Reason::TooLarge);
         }
         if records.last().is_none_or(|record| record.line != line) {
@@ -73,6 +73,11 @@ fn rows(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Vec<Record>, R
             records.push(Record { line, fields });
         }
         if let Some(record) = records.last_mut() {
+            // Those that are passed over take room too.
+            cells_read += (column + 1).saturating_sub(record.fields.len());
+            if cells_read > limits::SHEET_CELLS_MAX {
+                return Err(Reason::TooLarge);
+            }
             if record.fields.len() <= column {
                 record.fields.resize(column + 1, String::new());
             }
@@ -82,6 +87,9 @@ fn rows(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Vec<Record>, R
         }
     }
     let width = records.first().map_or(0, |head| head.fields.len());
+    if records.len().saturating_mul(width) > limits::SHEET_CELLS_MAX {
+        return Err(Reason::TooLarge);
+    }
     for record in &mut records {
         // Empty cells at the end are not there; a value beyond the last column is a fault that the count shows.
         if record.fields.len() < width {
@@ -206,6 +214,10 @@ mod tests {
         assert_eq!(read(&packed(&many)), Err(Reason::TooLarge));
         let far = "<row r=\"1\"><c r=\"XFD1\"><v>1</v></c></row>";
         assert_eq!(read(&workbook(far)), Err(Reason::TooLarge));
+        let row =
+            |number: usize| format!("<row r=\"{number}\"><c r=\"IU{number}\"><v>1</v></c></row>");
+        let wide: String = (1..=limits::SHEET_CELLS_MAX / 255 + 1).map(row).collect();
+        assert_eq!(read(&workbook(&wide)), Err(Reason::TooLarge));
         let low = "<row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"B1048576\"><v>1</v></c></row>";
         let sheets = read(&workbook(low)).expect("a workbook");
         assert_eq!(sheets[0].1.len(), 2);
