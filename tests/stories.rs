@@ -2,6 +2,7 @@
 
 mod bad_network;
 mod busy_server;
+mod components;
 mod copied_phone;
 mod crowd;
 mod damaged_document;

@@ -179,3 +179,21 @@ CREATE TABLE pieces (
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX pieces_bundle ON pieces (bundle);
+
+CREATE TABLE component_villages (
+    -- The villages whose components are here.
+    village INTEGER PRIMARY KEY,
+    tag BLOB NOT NULL                -- names what the server last sent
+) STRICT;
+
+CREATE TABLE components (
+    -- What stands in these villages: reference data of the server's.
+    code INTEGER PRIMARY KEY,        -- 16 or 17 digits
+    village INTEGER NOT NULL REFERENCES component_villages (village) ON DELETE CASCADE,
+    cell INTEGER NOT NULL,           -- of a grid over the earth, by which the nearest are found
+    lon_e7 INTEGER NOT NULL,
+    lat_e7 INTEGER NOT NULL,
+    row BLOB NOT NULL                -- all of it, as it came
+) STRICT;
+CREATE INDEX components_cell ON components (cell, lon_e7, lat_e7);
+CREATE INDEX components_village ON components (village);

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod capability;
 pub mod case;
+pub mod component;
 pub mod directory;
 pub mod entry;
 pub mod fold;

@@ -1,8 +1,9 @@
 //! The phone's whole API: enrol, report, act, list, open, sync, watch.
 //!
-//! Everything but [`Replica::sync`] and [`Replica::enrol`] works without a network and is done in milliseconds. It has no rules of its own:
+//! Everything but [`Replica::sync`], [`Replica::enrol`] and [`Replica::refresh_components`] works without a network and is done in milliseconds. It has no rules of its own:
 //! `domain` decides, `doc` composes, `store` keeps. Blocking calls belong off an app's main thread.
 
+mod components;
 mod drafts;
 mod enrol;
 mod load;
@@ -32,6 +33,7 @@ use crate::error::{Error, Result};
 use crate::store::{self, Store};
 
 pub use crate::domain::offers::Offer;
+pub use components::Refreshed;
 pub use record::Deed;
 pub use safety::BoxedDeed;
 pub use sync::{Cancel, Progress, Summary};

@@ -7,6 +7,7 @@ mod schema;
 
 pub mod boxes;
 pub mod changes;
+pub mod components;
 pub mod documents;
 pub mod drafts;
 pub mod enrolment;

@@ -2,6 +2,7 @@
 #![doc = include_str!("sync/protocol.md")]
 
 pub mod backoff;
+pub mod components;
 pub mod directory;
 pub mod frame;
 #[cfg(feature = "device")]

@@ -3,6 +3,8 @@
 
 #![cfg(feature = "device")]
 
+#[path = "store/components.rs"]
+mod components;
 #[path = "store/disk.rs"]
 mod disk;
 #[path = "store/drafts.rs"]

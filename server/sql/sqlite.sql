@@ -208,15 +208,61 @@ CREATE TABLE setup_code (
   until         INTEGER NOT NULL
 ) STRICT;
 
--- Which people were last put in force from a file: the same file is not put again, so that what was changed here since stays.
-CREATE TABLE people_file (
+-- What was last put in force from a folder of files, by hashes: what is unchanged is not put again, so that what was changed since stays.
+CREATE TABLE folder (
   one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- a single row
-  hash          BLOB    NOT NULL  -- SHA-256 of the people as a directory of them alone
+  places        BLOB    NOT NULL, -- everything but people
+  people        BLOB              -- null where the folder had none
 ) STRICT;
 
 CREATE TABLE last_backup (
   one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- a single row
   taken_at      INTEGER NOT NULL
+) STRICT;
+
+-- The components that stand in the city, as they were imported last.
+CREATE TABLE components (
+  code          INTEGER NOT NULL PRIMARY KEY, -- 16 or 17 digits
+  village       INTEGER NOT NULL,
+  cell          INTEGER NOT NULL, -- of a grid over the earth, by which the nearest are found
+  lon_e7        INTEGER NOT NULL,
+  lat_e7        INTEGER NOT NULL,
+  row           BLOB    NOT NULL  -- all of it, as it travels
+) STRICT;
+
+CREATE INDEX components_cell ON components (cell, lon_e7, lat_e7);
+CREATE INDEX components_village ON components (village);
+
+-- What each village has, in short, so that a phone fetches only what has changed.
+CREATE TABLE component_villages (
+  village       INTEGER NOT NULL PRIMARY KEY,
+  tag           BLOB    NOT NULL
+) STRICT;
+
+CREATE TABLE component_imports (
+  no            INTEGER NOT NULL PRIMARY KEY, -- the highest is the last
+  kept_at       INTEGER NOT NULL,
+  added         INTEGER NOT NULL,
+  changed       INTEGER NOT NULL,
+  removed       INTEGER NOT NULL,
+  unchanged     INTEGER NOT NULL
+) STRICT;
+
+-- Components that an import changed or removed, as they had been.
+CREATE TABLE component_history (
+  no            INTEGER NOT NULL PRIMARY KEY,
+  import        INTEGER NOT NULL REFERENCES component_imports (no),
+  code          INTEGER NOT NULL,
+  row           BLOB    NOT NULL
+) STRICT;
+
+CREATE INDEX component_history_import ON component_history (import, no);
+
+-- Browsers that serve as the terminals of village halls.
+CREATE TABLE terminals (
+  village       INTEGER NOT NULL PRIMARY KEY,
+  registered_at INTEGER NOT NULL,
+  registered_by BLOB    NOT NULL  -- person
 ) STRICT;
 
 PRAGMA application_id = 0x58434e31; -- XCN1

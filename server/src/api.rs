@@ -5,8 +5,10 @@
 mod access;
 mod bundles;
 mod cases;
+mod components;
 mod devices;
 mod extract;
+mod imports;
 mod json;
 mod openapi;
 mod people;
@@ -14,6 +16,7 @@ mod reviews;
 mod session;
 mod setup;
 mod sync;
+mod villages;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,10 +134,17 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
     let bundles = OpenApiRouter::new()
         .routes(routes!(bundles::hand_in))
         .layer(DefaultBodyLimit::max(limits::REQUEST_BYTES_MAX));
+    let uploads = OpenApiRouter::new()
+        .routes(routes!(imports::preview))
+        .layer(DefaultBodyLimit::max(limits::IMPORT_BYTES_MAX));
     let json = OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(openapi::describe))
         .routes(routes!(devices::health))
         .routes(routes!(devices::directory))
+        .routes(routes!(components::tags))
+        .routes(routes!(components::near))
+        .routes(routes!(components::of_code))
+        .routes(routes!(components::of_village))
         .routes(routes!(devices::list))
         .routes(routes!(devices::issue_code))
         .routes(routes!(devices::enrol))
@@ -148,11 +158,21 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .routes(routes!(cases::list, cases::begin))
         .routes(routes!(cases::show))
         .routes(routes!(cases::act))
+        .routes(routes!(imports::list))
+        .routes(routes!(imports::adopt))
+        .routes(routes!(imports::directory))
+        .routes(routes!(imports::replaced))
+        .routes(routes!(villages::lacking))
+        .routes(routes!(villages::register, villages::end))
         .routes(routes!(reviews::list))
         .routes(routes!(reviews::settle))
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX))
         .layer(middleware::from_fn_with_state(settings.stall, in_time));
-    let (routes, openapi) = json.merge(sync).merge(bundles).split_for_parts();
+    let (routes, openapi) = json
+        .merge(sync)
+        .merge(bundles)
+        .merge(uploads)
+        .split_for_parts();
     routes
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use patrol_core::domain::capability::Holding;
 use patrol_core::domain::directory::Directory;
-use patrol_core::domain::id::{Actor, DeviceId, Epoch, ServerId};
+use patrol_core::domain::id::{Actor, DeviceId, Epoch, PersonId, ServerId};
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::directory as codec;
 
 use crate::holes::ReadUpTo;
+use crate::import::Waiting;
 use crate::metrics::Metrics;
 use crate::store::{Identity, Result, Store, StoreError};
 use crate::tries::Tries;
@@ -28,6 +29,8 @@ pub trait Environment: Send + Sync {
 /// The directory, unpacked once.
 #[derive(Debug, Default)]
 pub struct Known {
+    /// Its number among all that have been in force; 0 before the first.
+    pub no: u64,
     /// Its tag.
     pub tag: [u8; 8],
     /// As phones fetch it.
@@ -52,6 +55,8 @@ pub struct App {
     pub(crate) tries: Tries,
     /// What is counted.
     pub(crate) metrics: Metrics,
+    /// Imports that wait to be adopted.
+    pub(crate) imports: Waiting,
     directory: RwLock<Arc<Known>>,
     /// Held by who changes the directory.
     changing: Mutex<()>,
@@ -115,13 +120,14 @@ impl App {
             read_up_to: ReadUpTo::default(),
             tries: Tries::default(),
             metrics: Metrics::default(),
+            imports: Waiting::default(),
             directory: RwLock::new(Arc::new(Known::default())),
             changing: Mutex::default(),
             number: AtomicU64::new(marks.number),
             n: AtomicU64::new(marks.n),
             works: AtomicUsize::new(0),
         };
-        app.look_at_directory()?;
+        app.refresh_directory()?;
         Ok(app)
     }
 
@@ -142,7 +148,7 @@ impl App {
             return Ok(());
         }
         self.store.put_directory(&bytes, self.environment.now())?;
-        self.keep(&bytes)
+        self.refresh_directory()
     }
 
     /// Changes the directory in force, also what another program has put in force meanwhile; one change at a time. Where `change` fails,
@@ -152,36 +158,54 @@ impl App {
         change: impl FnOnce(&mut Directory) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.look_at_directory()?;
-        let mut directory = self.known().directory.clone();
+        self.refresh_directory()?;
+        let known = self.known();
+        let mut directory = known.directory.clone();
         let value = change(&mut directory)?;
-        self.put_directory(&directory)?;
+        if directory != known.directory {
+            self.replace_directory(known.no, &directory)?;
+        }
         Ok(value)
     }
 
-    /// Takes up the directory that is stored: another program may have put it there.
-    pub fn look_at_directory(&self) -> Result<()> {
-        match self.store.directory()? {
-            Some(bytes) if bytes != self.known().bytes => self.keep(&bytes),
-            _ => Ok(()),
-        }
+    /// Puts a directory in force after the one of a number, and says its number; `Stale` where another is in force by now. It has been
+    /// checked.
+    pub(crate) fn replace_directory(&self, base: u64, directory: &Directory) -> Result<u64> {
+        let bytes = codec::encode(directory);
+        let no = self
+            .store
+            .replace_directory(base, &bytes, self.environment.now())?;
+        self.refresh_directory()?;
+        Ok(no)
     }
 
-    fn keep(&self, bytes: &[u8]) -> Result<()> {
-        let directory = codec::decode(bytes).map_err(|fault| {
+    /// Takes up the directory that the store holds, which another program may have put there.
+    pub(crate) fn refresh_directory(&self) -> Result<()> {
+        let Some((no, bytes)) = self.store.directory()? else {
+            return Ok(());
+        };
+        if no == self.known().no {
+            return Ok(());
+        }
+        let directory = codec::decode(&bytes).map_err(|fault| {
             StoreError::Broken(format!("the stored directory cannot be read: {fault:?}"))
         })?;
         let holdings = directory.holdings();
         let known = Known {
-            tag: codec::tag(bytes),
-            bytes: bytes.to_vec(),
+            no,
+            tag: codec::tag(&bytes),
+            bytes,
             directory,
             holdings,
         };
-        *self
+        let mut in_force = self
             .directory
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+            .unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have taken up a later one.
+        if in_force.no < known.no {
+            *in_force = Arc::new(known);
+        }
         Ok(())
     }
 
@@ -218,6 +242,12 @@ impl App {
         let spread =
             || (u64::from(u16::from_be_bytes(self.random())) * limits::BUSY_RETRY_MS) >> 16;
         is_busy.then(|| limits::BUSY_RETRY_MS + spread())
+    }
+
+    /// A source of ids for people who are new.
+    pub(crate) fn person_ids(&self) -> Box<dyn FnMut() -> PersonId> {
+        let environment = Arc::clone(&self.environment);
+        Box::new(move || PersonId(random(environment.as_ref())))
     }
 
     /// Random bytes.

@@ -4,6 +4,7 @@
 
 mod backup;
 mod device;
+mod import;
 mod person;
 mod rescue;
 mod serve;
@@ -25,6 +26,7 @@ use crate::store::sqlite::SqliteStore;
 
 pub use backup::{BackupErrand, CheckErrand, RestoreErrand, UpgradeErrand};
 pub use device::DeviceErrand;
+pub use import::{ImportErrand, PastErrand};
 pub use person::PersonErrand;
 pub use rescue::RescueErrand;
 pub use serve::serve;
@@ -58,6 +60,8 @@ pub enum Command {
     Device(DeviceErrand),
     /// Takes in a rescue bundle.
     Rescue(RescueErrand),
+    /// What is imported: people, places, units, components.
+    Import(ImportErrand),
     /// Copies the database into a new file.
     Backup(BackupErrand),
     /// Makes the database out of a backup.
@@ -104,6 +108,7 @@ pub fn run(errand: &Command, input: &mut dyn BufRead) -> Result<Vec<Value>, Faul
         Command::Person(errand) => person::run(errand, input),
         Command::Device(errand) => device::run(errand),
         Command::Rescue(errand) => rescue::run(errand),
+        Command::Import(errand) => import::run(errand),
         Command::Backup(errand) => backup::backup(errand),
         Command::Restore(errand) => backup::restore(errand),
         Command::Upgrade(errand) => backup::upgrade(errand),

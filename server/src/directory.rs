@@ -4,23 +4,68 @@
 //! It neither publishes nor stores a directory. The program comes without people: [`synthetic_people`] makes some up, for
 //! trials and demonstrations.
 
-mod csv;
 mod fault;
 mod fields;
+mod names;
+mod over;
 mod synthetic;
 mod tables;
 
-use std::io::ErrorKind;
+use std::io::{Cursor, ErrorKind};
 use std::path::Path;
+use std::sync::Arc;
 
 use patrol_core::domain::directory::Directory;
+use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 
+use crate::sheet::{self, Rows};
+use over::Tables;
 use tables::Import;
 
-pub use fault::{ImportFault, Reason};
-pub(crate) use fields::post_at_text;
+pub use crate::sheet::{Faults, ImportFault, Reason};
+pub(crate) use fields::{degrees_e7, number, post_at_text};
+pub(crate) use names::Names;
+pub(crate) use over::Today;
 pub use synthetic::{SYNTHETIC_SINCE, synthetic_people};
+
+/// A table of the directory that files bring.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Table {
+    Districts,
+    Towns,
+    Villages,
+    Beats,
+    Units,
+    People,
+    Categories,
+}
+
+impl Table {
+    /// In the order in which they are read.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Districts,
+        Self::Towns,
+        Self::Villages,
+        Self::Beats,
+        Self::Units,
+        Self::People,
+        Self::Categories,
+    ];
+
+    /// The word of a table, as files and JSON have it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Districts => "districts",
+            Self::Towns => "towns",
+            Self::Villages => "villages",
+            Self::Beats => "beats",
+            Self::Units => "units",
+            Self::People => "people",
+            Self::Categories => "categories",
+        }
+    }
+}
 
 /// The text of each file of a folder.
 #[derive(Clone, Debug, Default)]
@@ -61,16 +106,12 @@ const NAMES: [&str; 6] = [
 /// Everything that is wrong, in the order of files and lines; at first what cannot be read, then what does not fit.
 pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>> {
     let mut faults = Vec::new();
-    let mut text = |file| match std::fs::read_to_string(folder.join(file)) {
+    let mut text = |file: &str| match std::fs::read_to_string(folder.join(file)) {
         Ok(text) => text,
         Err(error) if file == PEOPLE && error.kind() == ErrorKind::NotFound => String::new(),
         Err(error) => {
-            faults.push(ImportFault {
-                file,
-                line: None,
-                column: None,
-                reason: Reason::Unreadable(error.kind()),
-            });
+            let reason = Reason::Unreadable(error.kind());
+            faults.push(ImportFault::of_file(&file.into(), reason));
             String::new()
         }
     };
@@ -102,7 +143,7 @@ pub fn parse(files: &Files<'_>, now: Timestamp) -> Result<Directory, Vec<ImportF
     if faults.is_empty() {
         Ok(directory)
     } else {
-        Err(faults)
+        Err(faults.shown)
     }
 }
 
@@ -122,31 +163,81 @@ const ZHUHAI: Files<'static> = Files {
     people: "",
 };
 
-/// Reads what can be read, sorted, and says what is wrong.
-fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Vec<ImportFault>) {
-    let mut import = Import::default();
-    let mut directory = Directory {
-        districts: import.districts(files.districts),
-        towns: import.towns(files.towns),
-        villages: import.villages(files.villages),
-        beats: import.beats(files.beats),
-        units: import.units(files.units),
-        people: import.people(files.people),
-        categories: import.categories(files.categories),
+/// Reads the files of a whole directory.
+fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Faults) {
+    let texts = [
+        files.districts,
+        files.towns,
+        files.villages,
+        files.beats,
+        files.units,
+        files.people,
+        files.categories,
+    ];
+    let mut faults = Faults::default();
+    let mut given = Vec::new();
+    for (table, text) in Table::ALL.into_iter().zip(texts) {
+        if table == Table::People && text.is_empty() {
+            continue;
+        }
+        let file: Arc<str> = format!("{}.csv", table.word()).into();
+        let bytes = text.as_bytes().to_vec();
+        match sheet::csv::rows(&file, &move || Ok(Box::new(Cursor::new(bytes.clone())))) {
+            Ok(rows) => given.push((table, file, rows)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let today = Today { now, ends: now };
+    read_over(
+        given,
+        &Directory::default(),
+        Names::default(),
+        (today, faults),
+    )
+}
+
+/// Reads the tables that are given, lays them over the directory in force, and says what is wrong with what then would be,
+/// after the faults that are known already. Each table is given once.
+pub(crate) fn read_over(
+    mut given: Vec<(Table, Arc<str>, Rows)>,
+    force: &Directory,
+    names: Names,
+    (today, faults): (Today, Faults),
+) -> (Directory, Faults) {
+    let mut import = Import {
+        names,
+        faults,
+        ..Import::default()
     };
-    import.derive_units(&mut directory);
-    directory.districts.sort_by_key(|row| row.code);
-    directory.towns.sort_by_key(|row| row.code);
-    directory.villages.sort_by_key(|row| row.code);
-    directory.units.sort_by_key(|row| row.id);
-    directory.categories.sort_by_key(|row| row.key);
-    let unsound = directory.check(now);
+    let mut tables = Tables::default();
+    given.sort_by_key(|(table, _, _)| *table);
+    for (table, file, rows) in given {
+        let file = (file, rows);
+        match table {
+            Table::Districts => tables.districts = Some(import.districts(file)),
+            Table::Towns => tables.towns = Some(import.towns(file)),
+            Table::Villages => tables.villages = Some(import.villages(file)),
+            Table::Beats => tables.beats = Some(import.beats(file)),
+            Table::Units => tables.units = Some(import.units(file)),
+            Table::People => tables.people = Some(import.people(file)),
+            Table::Categories => tables.categories = Some(import.categories(file)),
+        }
+    }
+    let directory = tables.over(force, today);
+    if !import.is_table_unread {
+        let mut unsound = directory.check(today.now);
+        // What ends with the day may leave a village without a beat from then on.
+        let later = directory.check(today.ends).into_iter();
+        let later: Vec<_> = later.filter(|fault| !unsound.contains(fault)).collect();
+        unsound.extend(later);
+        for fault in unsound {
+            import.faults.push(fault::place(fault, &import.lines));
+        }
+    }
     let mut faults = import.faults;
-    faults.extend(
-        unsound
-            .into_iter()
-            .map(|fault| fault::place(fault, &import.lines)),
-    );
+    if patrol_core::sync::directory::encode(&directory).len() > limits::DIRECTORY_BYTES_MAX {
+        faults.push(ImportFault::of_file(&"in force".into(), Reason::TooLarge));
+    }
     (directory, faults)
 }
 

@@ -170,7 +170,8 @@ fn row(directory: &Directory, post: &Post) -> PostRow {
 pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreError> {
     let known = app.known();
     let people = &known.directory.people;
-    let is_known = app.store.people_file()? == Some(hash_of(&loaded.people));
+    let noted = app.store.folder()?.and_then(|folder| folder.people);
+    let is_known = noted == Some(hash_of(&loaded.people));
     if loaded.people.is_empty() || is_known {
         loaded.people.clone_from(people);
         return Ok(Vec::new());

@@ -23,6 +23,7 @@ pub mod faulty;
 mod figures;
 mod identity;
 pub mod memory;
+pub mod reference;
 mod serial;
 pub mod sqlite;
 
@@ -32,10 +33,11 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, Folder};
 pub use error::StoreError;
 pub use figures::{Figures, Measured};
 pub use identity::{Identity, NewEpoch};
+pub use reference::Reference;
 pub(crate) use serial::serial;
 
 /// Result of an operation.
@@ -405,7 +407,7 @@ pub struct BrowserSession {
 }
 
 /// The server's database.
-pub trait Store: Accounts + Measured + Send + Sync {
+pub trait Store: Accounts + Measured + Reference + Send + Sync {
     /// Who the server is.
     fn identity(&self) -> Result<Identity>;
     /// Shows one snapshot. `look` must not call the store again.
@@ -441,8 +443,8 @@ pub trait Store: Accounts + Measured + Send + Sync {
     fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()>;
     /// Keeps the directory; earlier ones are kept too.
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()>;
-    /// The directory kept last.
-    fn directory(&self) -> Result<Option<Vec<u8>>>;
+    /// The directory kept last, and its number: 1, 2, 3 …
+    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>>;
     /// Keeps an account, replacing one of the same person, whose sessions end; the setup code goes. A login that is another person's is `Broken`.
     fn put_account(&self, account: &Account) -> Result<()>;
     /// The account of a login.

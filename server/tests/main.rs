@@ -10,6 +10,7 @@ mod connections;
 mod description;
 #[path = "support/http.rs"]
 mod http;
+mod imports;
 mod leave;
 #[path = "support/office.rs"]
 mod office;
@@ -20,4 +21,5 @@ mod setup;
 mod sign_in;
 mod stop;
 mod tls;
+mod villages;
 mod watching;

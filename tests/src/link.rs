@@ -263,7 +263,7 @@ impl Link {
     /// What the server answers to a request of which this much of the body has arrived.
     fn serve(&self, request: &Request, body: &[u8]) -> Reply {
         let app = Arc::clone(&locked(&self.app));
-        match (request.method, request.path) {
+        match (request.method, request.path.as_ref()) {
             (Method::Post, "/v1/sync") => {
                 let page_bytes = self.page_bytes.load(Ordering::Relaxed);
                 match serve_round(&app, request, body, page_bytes) {

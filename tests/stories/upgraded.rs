@@ -212,7 +212,7 @@ fn post(app: &Arc<App>, token: &str, body: Vec<u8>) -> Vec<u8> {
     let request = Request {
         method: Method::Post,
         server_url: "http://server".to_owned(),
-        path: "/v1/sync",
+        path: "/v1/sync".into(),
         token: Some(token.to_owned()),
         content_type: CONTENT_TYPE,
         body,

@@ -82,6 +82,7 @@ const VERSIONS: &[(&str, &str)] = &[
     ("ENTRY_VERSION", "an entry's envelope"),
     ("FOLD_VERSION", "the meaning of entries"),
     ("DIRECTORY_VERSION", "the directory"),
+    ("COMPONENTS_VERSION", "a village's components"),
     ("SCHEMA_VERSION", "the phone's file"),
     ("VERSION", "the server's database"),
 ];

@@ -42,6 +42,7 @@ const PURE_DEPENDENCIES: &[&str] = &[
 
 /// Where something may wait.
 const SOCKETS: &[&str] = &[
+    "core/src/replica/components.rs",
     "core/src/replica/enrol.rs",
     "core/src/replica/sync.rs",
     "core/src/sync/http.rs",

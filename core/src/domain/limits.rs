@@ -191,3 +191,28 @@ pub const REQUEST_ID_BYTES_MAX: usize = 64;
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a directory.
 pub const DIRECTORY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of one file that is imported and read as a whole, and of one request that uploads.
+pub const IMPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of one row of a file that is imported.
+pub const IMPORT_ROW_BYTES_MAX: usize = 64 * 1024;
+/// Faults of an import that are listed; all are counted.
+pub const IMPORT_FAULTS_SHOWN: usize = 1_000;
+/// Rows of a table that a preview lists; all are counted.
+pub const IMPORT_ROWS_SHOWN: usize = 200;
+/// Previews that wait to be adopted; the oldest gives way.
+pub const IMPORTS_WAITING: usize = 4;
+/// Files within a workbook.
+pub const WORKBOOK_FILES_MAX: usize = 1_000;
+/// Bytes of everything within a workbook, unpacked.
+pub const WORKBOOK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Columns of a table in a file.
+pub const SHEET_COLUMNS_MAX: usize = 256;
+/// Cells of a table that is read as a whole, the empty ones too: 200,000 components in a workbook.
+pub const SHEET_CELLS_MAX: usize = 4_000_000;
+/// Bytes of a village's components.
+pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Components that are imported at a time.
+pub const COMPONENTS_MAX: usize = 2_000_000;
+/// Metres beyond which no component is near.
+pub const COMPONENTS_NEAR_M: f64 = 5_000.0;

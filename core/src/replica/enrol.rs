@@ -33,7 +33,7 @@ impl Replica {
         let request = Request {
             method: Method::Post,
             server_url: server_url.trim_end_matches('/').to_owned(),
-            path: "/v1/devices/enrol",
+            path: "/v1/devices/enrol".into(),
             token: None,
             content_type: "application/json",
             body: body.into_bytes(),
@@ -70,7 +70,7 @@ impl Replica {
         let request = Request {
             method: Method::Post,
             server_url: enrolment.server_url,
-            path: "/v1/devices/return",
+            path: "/v1/devices/return".into(),
             token: None,
             content_type: "application/json",
             body: body.to_string().into_bytes(),

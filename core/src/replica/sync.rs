@@ -183,7 +183,7 @@ impl Replica {
         let request = Request {
             method: Method::Post,
             server_url: prepared.enrolment.server_url.clone(),
-            path: "/v1/sync",
+            path: "/v1/sync".into(),
             token: Some(prepared.enrolment.token.clone()),
             content_type: wire::CONTENT_TYPE,
             body,
@@ -333,7 +333,7 @@ impl Replica {
         let request = Request {
             method: Method::Get,
             server_url: enrolment.server_url,
-            path: "/v1/directory",
+            path: "/v1/directory".into(),
             token: Some(enrolment.token),
             content_type: "",
             body: Vec::new(),

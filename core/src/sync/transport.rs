@@ -2,6 +2,7 @@
 //!
 //! Implementations decide nothing: no retries, no interpretation. `http` is the real one; simulations bring their own.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -25,7 +26,7 @@ pub struct Request {
     /// Scheme, host and port; without a final slash.
     pub server_url: String,
     /// With a leading slash.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// Sent as a bearer token.
     pub token: Option<String>,
     /// Of the body.

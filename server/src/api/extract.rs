@@ -3,7 +3,7 @@
 //! Nothing here knows what the values mean.
 
 use axum::Json;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use patrol_core::domain::limits;
@@ -26,6 +26,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 _ => ApiError::BadRequest("malformed"),
             }),
         }
+    }
+}
+
+/// A form of files.
+pub(super) struct Form(pub(super) Multipart);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let form = Multipart::from_request(request, state).await;
+        form.map(Self).map_err(|_| ApiError::ContentType)
     }
 }
 

@@ -3,12 +3,14 @@
 //! Nothing here asks whether a deed is allowed or fits.
 
 mod case;
+mod component;
 mod entry;
 mod fields;
 
 use crate::error::ApiError;
 
 pub(super) use case::{CaseJson, CaseRowJson, case, case_row};
+pub(super) use component::component;
 pub(super) use entry::{BodyJson, EntryJson, entry};
 pub(super) use fields::FieldsJson;
 

@@ -36,6 +36,7 @@ const CODES: &[(u16, &[&str])] = &[
             "decision",
             "device",
             "field",
+            "files",
             "from",
             "key",
             "kind",

@@ -17,6 +17,7 @@ use crate::check::{self, Report};
 use crate::host::SystemEnvironment;
 use crate::store::NewEpoch;
 use crate::store::sqlite::backup as copies;
+use crate::villages;
 
 /// What may lie beside a database and belongs to it.
 const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -54,7 +55,8 @@ pub struct UpgradeErrand {
     database: Database,
 }
 
-/// Looks whether everything that is derived is what its sources say, also while a server runs.
+/// Looks whether everything that is derived is what its sources say, also while a server runs; and lists, a line each, the villages that
+/// lack a terminal, a cadre in post or an inspector on their beat.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct CheckErrand {
     /// Where.
@@ -152,13 +154,14 @@ pub(super) fn check(errand: &CheckErrand) -> Result<Vec<Value>, Faults> {
         scopes,
         findings,
     } = report;
-    if findings.is_empty() {
-        Ok(vec![
-            json!({ "documents": documents, "changes": changes, "scopes": scopes }),
-        ])
-    } else {
-        Err(findings)
+    if !findings.is_empty() {
+        return Err(findings);
     }
+    let looked = json!({ "documents": documents, "changes": changes, "scopes": scopes });
+    // What villages lack is for people to mend: it is told, and is no fault.
+    let lacking = villages::lacking(&app).map_err(one)?;
+    let lacking = lacking.iter().map(|lacking| json!(lacking));
+    Ok(std::iter::once(looked).chain(lacking).collect())
 }
 
 fn new_epoch(environment: &dyn Environment, now: Timestamp) -> NewEpoch {

@@ -5,6 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use patrol_core::domain::directory::Directory;
+use patrol_core::sync::directory as codec;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -15,6 +18,7 @@ use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::config::Config;
 use crate::listen::Port;
+use crate::store::Folder;
 use crate::tls::Certificates;
 use crate::{directory, listen, people, retire, setup};
 
@@ -203,7 +207,16 @@ fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
         }
         (false, _) => {}
     }
-    let file = (!loaded.people.is_empty()).then(|| people::hash_of(&loaded.people));
+    let folder = noted_of(&loaded);
+    let noted = app.store.folder().map_err(one)?;
+    if noted.is_some_and(|noted| noted.places == folder.places) {
+        // What has been imported since stays.
+        let people = std::mem::take(&mut loaded.people);
+        loaded = Directory {
+            people,
+            ..app.known().directory.clone()
+        };
+    }
     for words in people::merge(app, &mut loaded).map_err(one)? {
         tracing::warn!("{words}");
     }
@@ -212,6 +225,22 @@ fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
         return Err(unsound.iter().map(|fault| words(fault)).collect());
     }
     app.put_directory(&loaded).map_err(one)?;
-    file.map_or(Ok(()), |hash| app.store.put_people_file(hash))
+    // A folder without people says nothing of those that an earlier one had.
+    let people = folder.people.or(noted.and_then(|noted| noted.people));
+    app.store
+        .put_folder(Folder { people, ..folder })
         .map_err(one)
+}
+
+/// By what it is known whether a folder holds what it held before.
+fn noted_of(loaded: &Directory) -> Folder {
+    let people = (!loaded.people.is_empty()).then(|| people::hash_of(&loaded.people));
+    let places = Directory {
+        people: Vec::new(),
+        ..loaded.clone()
+    };
+    Folder {
+        places: Sha256::digest(codec::encode(&places)).into(),
+        people,
+    }
 }

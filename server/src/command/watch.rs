@@ -64,7 +64,7 @@ impl Watch {
 }
 
 fn look(app: &App, certificates: Option<&Certificates>) {
-    if let Err(error) = app.look_at_directory() {
+    if let Err(error) = app.refresh_directory() {
         tracing::error!(%error, "the directory was not taken up: {error}");
     }
     match certificates.map_or(Ok(false), Certificates::look_again) {

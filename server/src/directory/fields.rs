@@ -2,16 +2,16 @@
 //!
 //! It never guesses: a field that is not exactly of its form gives nothing, and its row is reported.
 
-use patrol_core::domain::directory::{BeatId, CategoryKey, PostAt};
+use patrol_core::domain::capability::Role;
+use patrol_core::domain::directory::{BeatId, CategoryKey, PostAt, UnitKind};
 use patrol_core::domain::id::UnitId;
-use patrol_core::domain::place::{Datum, Point};
+use patrol_core::domain::place::{Datum, Point, VillageCode};
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 
-use super::csv::Line;
-use super::fault::{ImportFault, Reason};
+use crate::sheet::{Faults, Line, Reason};
 
 /// Reads decimal digits.
-pub(super) fn number(text: &str) -> Option<u64> {
+pub(crate) fn number(text: &str) -> Option<u64> {
     text.bytes()
         .all(|byte| byte.is_ascii_digit())
         .then(|| text.parse().ok())?
@@ -25,18 +25,44 @@ pub(super) fn code(text: &str, digits: usize) -> Option<u64> {
 /// Reads the kind of a category.
 pub(super) fn category_kind(text: &str) -> Option<u64> {
     match text {
-        "component" => Some(CategoryKey::COMPONENT),
-        "matter" => Some(CategoryKey::MATTER),
+        "component" | "部件" => Some(CategoryKey::COMPONENT),
+        "matter" | "事项" | "事件" => Some(CategoryKey::MATTER),
         _ => None,
     }
 }
 
-/// Reads where a post is held: `city`, `unit:101`, `beat:1`.
+/// Reads the kind of a unit that is listed; towns and villages are units by their codes.
+pub(super) fn unit_kind(text: &str) -> Option<UnitKind> {
+    match text {
+        "department" | "部门" | "职能部门" => Some(UnitKind::Department),
+        "enterprise" | "企业" => Some(UnitKind::Enterprise),
+        _ => None,
+    }
+}
+
+/// Reads a role, and whether its post must have an end: a substitute is an inspector for a time.
+pub(super) fn role(text: &str) -> Option<(Role, bool)> {
+    let role = match text {
+        "substitute" | "替班巡查员" | "替班" => return Some((Role::Inspector, true)),
+        "巡查员" => Role::Inspector,
+        "村干部" => Role::Cadre,
+        "受理派遣员" => Role::Dispatcher,
+        "单位操作员" => Role::UnitOperator,
+        "督办领导" => Role::Leader,
+        "评价员" => Role::Evaluator,
+        "管理员" => Role::Administrator,
+        word => Role::from_word(word)?,
+    };
+    Some((role, false))
+}
+
+/// Reads where a post is held: `city`, `unit:101`, `beat:1`; or 全市, 单位:101, 村:440403100201, 网格:1.
 pub(super) fn post_at(text: &str) -> Option<PostAt> {
-    match text.split_once(':') {
-        None if text == "city" => Some(PostAt::City),
-        Some(("unit", id)) => Some(PostAt::Unit(UnitId(number(id)?))),
-        Some(("beat", id)) => Some(PostAt::Beat(BeatId(number(id)?.try_into().ok()?))),
+    match text.split_once([':', '：']) {
+        None if matches!(text, "city" | "全市") => Some(PostAt::City),
+        Some(("unit" | "单位", id)) => Some(PostAt::Unit(UnitId(number(id)?))),
+        Some(("村", id)) => Some(PostAt::Unit(VillageCode::parse(id)?.unit())),
+        Some(("beat" | "网格", id)) => Some(PostAt::Beat(BeatId(number(id)?.try_into().ok()?))),
         _ => None,
     }
 }
@@ -50,42 +76,59 @@ pub(crate) fn post_at_text(at: PostAt) -> String {
     }
 }
 
-/// The point of a village, for which both coordinates are given.
-pub(super) fn point(line: &Line<'_>, faults: &mut Vec<ImportFault>) -> Option<Point> {
-    let lon = line
-        .read_optional(
-            "lon_gcj02",
-            Reason::NotACoordinate,
-            |text| degrees_e7(text, 180),
-            faults,
-        )
-        .ok()?;
-    let lat = line
-        .read_optional(
-            "lat_gcj02",
-            Reason::NotACoordinate,
-            |text| degrees_e7(text, 90),
-            faults,
-        )
-        .ok()?;
-    if lon.is_some() != lat.is_some() {
-        let missing = if lon.is_some() {
-            "lat_gcj02"
-        } else {
-            "lon_gcj02"
+/// The columns of a point: in one datum, both coordinates.
+pub(super) const POINT: &[&str] = &[
+    "lon_gcj02",
+    "lat_gcj02",
+    "lon_cgcs2000",
+    "lat_cgcs2000",
+    "lon_wgs84",
+    "lat_wgs84",
+];
+
+/// The point of a row, if it has one.
+pub(super) fn point(line: &Line, faults: &mut Faults) -> Option<Point> {
+    let mut points = Vec::new();
+    for (lon, lat, datum) in [
+        ("lon_gcj02", "lat_gcj02", Datum::Gcj02),
+        ("lon_cgcs2000", "lat_cgcs2000", Datum::Cgcs2000),
+        ("lon_wgs84", "lat_wgs84", Datum::Wgs84),
+    ] {
+        let mut read = |column, most| {
+            line.read_optional(
+                column,
+                Reason::NotACoordinate,
+                |text| degrees_e7(text, most),
+                faults,
+            )
         };
-        faults.push(line.fault(missing, Reason::NotACoordinate));
+        let (Ok(lon_e7), Ok(lat_e7)) = (read(lon, 180), read(lat, 90)) else {
+            continue;
+        };
+        match (lon_e7, lat_e7) {
+            (None, None) => {}
+            (Some(_), None) => faults.push(line.fault(lat, Reason::NotACoordinate)),
+            (None, Some(_)) => faults.push(line.fault(lon, Reason::NotACoordinate)),
+            (Some(lon_e7), Some(lat_e7)) => points.push((
+                lon,
+                Point {
+                    lon_e7,
+                    lat_e7,
+                    datum,
+                    accuracy_m: None,
+                },
+            )),
+        }
     }
-    Some(Point {
-        lon_e7: lon?,
-        lat_e7: lat?,
-        datum: Datum::Gcj02,
-        accuracy_m: None,
-    })
+    // One place has one point; which of two was meant, nobody here knows.
+    if let [_, (second, _), ..] = points.as_slice() {
+        faults.push(line.fault(second, Reason::Contradiction));
+    }
+    points.first().map(|(_, point)| *point)
 }
 
 /// Reads degrees of at most 7 decimals exactly, in 10⁻⁷ degrees.
-fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
+pub(crate) fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
     const ONE: i64 = 10_000_000;
     let (sign, digits) = text
         .strip_prefix('-')
@@ -102,15 +145,19 @@ fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
     (value <= degrees_max * ONE).then_some(sign * value)
 }
 
-/// Reads a day and gives its beginning in +08:00.
+/// Reads a day, as 2026-01-31 or as Excel makes of it, 2026/1/31, and gives its beginning in +08:00.
 pub(super) fn day(text: &str) -> Option<Timestamp> {
     const EAST_8_MS: i64 = 8 * 60 * 60 * 1_000;
-    let mut parts = text.split('-');
-    let mut part = |digits: usize| {
-        let text = parts.next().filter(|text| text.len() == digits)?;
+    let (mut parts, least) = if text.contains('/') {
+        (text.split('/'), 1)
+    } else {
+        (text.split('-'), 2)
+    };
+    let mut part = |digits: std::ops::RangeInclusive<usize>| {
+        let text = parts.next().filter(|text| digits.contains(&text.len()))?;
         i64::try_from(number(text)?).ok()
     };
-    let (year, month, day) = (part(4)?, part(2)?, part(2)?);
+    let (year, month, day) = (part(4..=4)?, part(least..=2)?, part(least..=2)?);
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let month_days = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
@@ -145,6 +192,7 @@ mod tests {
         assert_eq!(day("2026-01-01"), Some(Timestamp(1_767_196_800_000)));
         assert_eq!(day("2024-02-29"), Some(Timestamp(1_709_136_000_000)));
         assert_eq!(day("2000-03-01"), Some(Timestamp(951_840_000_000)));
+        assert_eq!(day("2000/3/1"), day("2000-03-01"));
         for wrong in [
             "",
             "2023-02-29",
@@ -154,7 +202,8 @@ mod tests {
             "2024-1-01",
             "2024-01-01-",
             "2024-01-00",
-            "2024/01/01",
+            "2024/1-1",
+            "24/1/1",
         ] {
             assert_eq!(day(wrong), None, "{wrong}");
         }

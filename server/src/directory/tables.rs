@@ -4,32 +4,53 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
-use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{
-    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, Directory, District, Person, Post, Row,
-    Town, Unit, UnitKind, Village,
+    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, District, Person, Post, Row, Town, Unit,
+    Village,
 };
 use patrol_core::domain::id::{PersonId, UnitId};
 use patrol_core::domain::place::VillageCode;
 
-use super::csv::{Line, Sheet};
-use super::fault::{ImportFault, Key, Lines, Reason};
-use super::fields::{category_kind, code, day, number, point, post_at};
+use super::fault::{Key, Lines};
+use super::fields::{self, POINT, category_kind, code, day, number, post_at, role, unit_kind};
+use super::names::Names;
+use crate::sheet::{Columns, Faults, Line, Reason, Rows, Sheet};
 
 /// An import under way: on which line each row stands, and the faults so far.
 #[derive(Default)]
 pub(super) struct Import {
     pub(super) lines: Lines,
-    pub(super) faults: Vec<ImportFault>,
+    pub(super) faults: Faults,
+    pub(super) names: Names,
+    /// A table lacks a column, so that none of its rows could be read: what then is missing everywhere says nothing.
+    pub(super) is_table_unread: bool,
 }
 
+/// A file to be read: what it is called in faults, and its rows.
+pub(super) type File = (Arc<str>, Rows);
+
 impl Import {
+    /// The rows of a file that could be read.
+    fn lines(&mut self, (file, rows): File, known: &Columns) -> Vec<Line> {
+        let sheet = Sheet::new(file, rows, known, &mut self.faults);
+        self.is_table_unread |= !known.required.iter().all(|column| sheet.has(column));
+        let mut lines = Vec::new();
+        for line in sheet {
+            match line {
+                Ok(line) => lines.push(line),
+                Err(fault) => self.faults.push(fault),
+            }
+        }
+        lines
+    }
+
     /// Notes where a row stands; says whether it is the first of its id.
-    pub(super) fn is_new(&mut self, line: &Line<'_>, column: &str, key: Key) -> bool {
+    pub(super) fn is_new(&mut self, line: &Line, column: &str, key: Key) -> bool {
         match self.lines.entry(key) {
             Entry::Vacant(entry) => {
-                entry.insert((line.file, line.number));
+                entry.insert((Arc::clone(&line.file), line.number));
                 true
             }
             Entry::Occupied(_) => {
@@ -39,16 +60,16 @@ impl Import {
         }
     }
 
-    pub(super) fn districts(&mut self, text: &str) -> Vec<District> {
-        let sheet = Sheet::new(
-            "districts.csv",
-            text,
-            &["code", "name"],
-            &[],
-            &mut self.faults,
+    pub(super) fn districts(&mut self, file: File) -> Vec<District> {
+        let lines = self.lines(
+            file,
+            &Columns {
+                required: &["code", "name"],
+                optional: &[],
+            },
         );
         let mut rows = Vec::new();
-        for line in sheet.lines() {
+        for line in lines {
             let Some(code) = line.read(
                 "code",
                 Reason::NotACode,
@@ -67,16 +88,16 @@ impl Import {
         rows
     }
 
-    pub(super) fn towns(&mut self, text: &str) -> Vec<Town> {
-        let sheet = Sheet::new(
-            "towns.csv",
-            text,
-            &["code", "name", "district_code"],
-            &[],
-            &mut self.faults,
+    pub(super) fn towns(&mut self, file: File) -> Vec<Town> {
+        let lines = self.lines(
+            file,
+            &Columns {
+                required: &["code", "name", "district_code"],
+                optional: &[],
+            },
         );
         let mut rows = Vec::new();
-        for line in sheet.lines() {
+        for line in lines {
             let town = line.read(
                 "code",
                 Reason::NotACode,
@@ -107,12 +128,17 @@ impl Import {
         rows
     }
 
-    pub(super) fn villages(&mut self, text: &str) -> Vec<Village> {
-        let columns = ["code", "name", "town_code", "lon_gcj02", "lat_gcj02"];
-        let sheet = Sheet::new("villages.csv", text, &columns, &[], &mut self.faults);
+    pub(super) fn villages(&mut self, file: File) -> Vec<Village> {
+        let lines = self.lines(
+            file,
+            &Columns {
+                required: &["code", "name", "town_code"],
+                optional: POINT,
+            },
+        );
         let mut rows = Vec::new();
-        for line in sheet.lines() {
-            let point = point(&line, &mut self.faults);
+        for line in lines {
+            let point = fields::point(&line, &mut self.faults);
             let village = line.read(
                 "code",
                 Reason::NotACode,
@@ -143,11 +169,16 @@ impl Import {
         rows
     }
 
-    pub(super) fn beats(&mut self, text: &str) -> Vec<Beat> {
-        let columns = ["beat_id", "beat_name", "village_code", "from"];
-        let sheet = Sheet::new("beats.csv", text, &columns, &["until"], &mut self.faults);
+    pub(super) fn beats(&mut self, file: File) -> Vec<Beat> {
+        let lines = self.lines(
+            file,
+            &Columns {
+                required: &["beat_id", "beat_name", "village_code", "from"],
+                optional: &["until"],
+            },
+        );
         let mut beats: BTreeMap<BeatId, Beat> = BTreeMap::new();
-        for line in sheet.lines() {
+        for line in lines {
             let faults = &mut self.faults;
             let id = line.read(
                 "beat_id",
@@ -165,10 +196,10 @@ impl Import {
             // The same village may return to a beat; the first of its lines stands for all in faults.
             self.lines
                 .entry((Row::Beat(id), Some(village)))
-                .or_insert((line.file, line.number));
+                .or_insert_with(|| (Arc::clone(&line.file), line.number));
             self.lines
                 .entry((Row::Beat(id), None))
-                .or_insert((line.file, line.number));
+                .or_insert_with(|| (Arc::clone(&line.file), line.number));
             let name = line.text("beat_name");
             let beat = beats.entry(id).or_insert_with(|| Beat {
                 id,
@@ -191,27 +222,23 @@ impl Import {
         beats.into_values().collect()
     }
 
-    pub(super) fn units(&mut self, text: &str) -> Vec<Unit> {
-        let sheet = Sheet::new(
-            "units.csv",
-            text,
-            &["id", "kind", "name"],
-            &[],
-            &mut self.faults,
+    pub(super) fn units(&mut self, file: File) -> Vec<Unit> {
+        let lines = self.lines(
+            file,
+            &Columns {
+                required: &["id", "kind", "name"],
+                optional: &[],
+            },
         );
-        let listed = |text: &str| {
-            UnitKind::from_word(text)
-                .filter(|kind| !matches!(kind, UnitKind::Town | UnitKind::Village))
-        };
         let mut rows = Vec::new();
-        for line in sheet.lines() {
+        for line in lines {
             let id = line.read(
                 "id",
                 Reason::NotANumber,
                 |text| number(text).map(UnitId),
                 &mut self.faults,
             );
-            let kind = line.read("kind", Reason::UnknownWord, listed, &mut self.faults);
+            let kind = line.read("kind", Reason::UnknownWord, unit_kind, &mut self.faults);
             let (Some(id), Some(kind)) = (id, kind) else {
                 continue;
             };
@@ -226,11 +253,16 @@ impl Import {
         rows
     }
 
-    pub(super) fn categories(&mut self, text: &str) -> Vec<CategoryRow> {
-        let columns = ["scheme", "kind", "code", "name"];
-        let sheet = Sheet::new("categories.csv", text, &columns, &[], &mut self.faults);
+    pub(super) fn categories(&mut self, file: File) -> Vec<CategoryRow> {
+        let lines = self.lines(
+            file,
+            &Columns {
+                required: &["scheme", "kind", "code", "name"],
+                optional: &[],
+            },
+        );
         let mut rows = Vec::new();
-        for line in sheet.lines() {
+        for line in lines {
             let scheme = line.read("scheme", Reason::NotANumber, number, &mut self.faults);
             let kind = line.read("kind", Reason::UnknownWord, category_kind, &mut self.faults);
             let code = line.read("code", Reason::NotANumber, number, &mut self.faults);
@@ -249,17 +281,19 @@ impl Import {
     }
 
     /// A row per post. Who stands there is there, also when all his posts are over.
-    pub(super) fn people(&mut self, text: &str) -> Vec<Person> {
-        if text.is_empty() {
-            return Vec::new();
-        }
-        let columns = ["person", "name", "role", "at", "from"];
-        let sheet = Sheet::new("people.csv", text, &columns, &["until"], &mut self.faults);
+    pub(super) fn people(&mut self, file: File) -> Vec<Person> {
+        let lines = self.lines(
+            file,
+            &Columns {
+                required: &["person", "name", "role", "at", "from"],
+                optional: &["until"],
+            },
+        );
         let mut people: BTreeMap<PersonId, Person> = BTreeMap::new();
-        for line in sheet.lines() {
+        for line in lines {
             let faults = &mut self.faults;
-            let id = line.read("person", Reason::NotAnId, PersonId::from_hex, faults);
-            let role = line.read("role", Reason::UnknownWord, Role::from_word, faults);
+            let id = self.names.person(&line, faults);
+            let role = line.read("role", Reason::UnknownWord, role, faults);
             let at = line.read("at", Reason::NotAPlace, post_at, faults);
             let from = line.read("from", Reason::NotADay, day, faults);
             let until = line.read_optional("until", Reason::NotADay, day, faults);
@@ -268,10 +302,14 @@ impl Import {
             else {
                 continue;
             };
+            let (role, must_end) = role;
+            if must_end && until.is_none() {
+                faults.push(line.fault("until", Reason::MissingEnd));
+            }
             // The first of a person's lines stands for all in faults.
             self.lines
                 .entry((Row::Person(id), None))
-                .or_insert((line.file, line.number));
+                .or_insert_with(|| (Arc::clone(&line.file), line.number));
             let name = line.text("name");
             let person = people.entry(id).or_insert_with(|| Person {
                 id,
@@ -290,39 +328,4 @@ impl Import {
         }
         people.into_values().collect()
     }
-
-    /// Adds what is a unit by its code: towns that have villages, and villages. A village row carries the committee's
-    /// name; the unit keeps it, and the village takes the place's.
-    pub(super) fn derive_units(&mut self, directory: &mut Directory) {
-        for town in &directory.towns {
-            if directory
-                .villages
-                .iter()
-                .any(|village| village.code.town() == town.code)
-            {
-                directory.units.push(Unit {
-                    id: UnitId(town.code),
-                    kind: UnitKind::Town,
-                    name: town.name.clone(),
-                });
-            }
-        }
-        for village in &mut directory.villages {
-            let committee = village.name.clone();
-            village.name = place_name(&committee).to_owned();
-            directory.units.push(Unit {
-                id: village.code.unit(),
-                kind: UnitKind::Village,
-                name: committee,
-            });
-        }
-    }
-}
-
-/// The village of a committee: 耕管村 of 耕管村委会, 鱼月村 of 鱼月村民委员会.
-pub(super) fn place_name(committee: &str) -> &str {
-    committee
-        .strip_suffix("民委员会")
-        .or_else(|| committee.strip_suffix("委会"))
-        .unwrap_or(committee)
 }

@@ -17,8 +17,18 @@ pub trait Accounts {
     fn is_setup_code(&self, code: [u8; 32], now: Timestamp) -> Result<bool>;
     /// Uses the setup code and keeps the first account. False: it is not the setup code, or its time is over.
     fn set_up(&self, code: [u8; 32], account: &Account, now: Timestamp) -> Result<bool>;
-    /// Notes which people were put in force from a file, by hash.
-    fn put_people_file(&self, hash: [u8; 32]) -> Result<()>;
-    /// Which people were last put in force from a file.
-    fn people_file(&self) -> Result<Option<[u8; 32]>>;
+    /// Notes what was put in force from a folder.
+    fn put_folder(&self, folder: Folder) -> Result<()>;
+    /// What was last put in force from a folder.
+    fn folder(&self) -> Result<Option<Folder>>;
+}
+
+/// What a folder of files held when it was put in force, by hashes: what stands in it unchanged is not put again, so that what was changed
+/// by other ways since then stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Folder {
+    /// Everything but people.
+    pub places: [u8; 32],
+    /// The people; none where the folder had none.
+    pub people: Option<[u8; 32]>,
 }

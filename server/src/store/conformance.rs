@@ -3,6 +3,7 @@
 //! A backend's tests call [`examine`] with a way to make an empty store.
 
 mod feeds;
+mod reference;
 mod setup;
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId};
@@ -38,6 +39,11 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     setup::an_account_made_in_another_way_ends_the_setup_code(make().as_ref());
     setup::figures_count_what_is_there(make().as_ref());
     setup::what_came_from_a_file_is_noted(make().as_ref());
+    reference::directories_are_replaced_one_after_the_other(make().as_ref());
+    reference::components_of_the_villages_named_are_replaced(make().as_ref());
+    reference::an_error_among_components_changes_nothing(make().as_ref());
+    reference::components_are_found_by_their_cells(make().as_ref());
+    reference::a_village_has_one_terminal(make().as_ref());
 }
 
 fn document(number: u8) -> DocumentId {
@@ -473,6 +479,6 @@ fn accounts_sessions_and_directories_are_kept(store: &dyn Store) {
         .expect("a newer one too");
     assert_eq!(
         store.directory().expect("the store answers"),
-        Some(b"new".to_vec())
+        Some((2, b"new".to_vec()))
     );
 }

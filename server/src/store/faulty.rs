@@ -2,6 +2,8 @@
 //!
 //! Any call of a round can break; a lie is told about commits only. Everything else is the inner store's.
 
+mod reference;
+
 use std::sync::{Mutex, PoisonError};
 
 use patrol_core::domain::id::{DeviceId, PersonId};
@@ -9,7 +11,7 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 
 use super::{
-    Account, Accounts, BrowserSession, Commit, Device, Figures, Identity, Measured, Result,
+    Account, Accounts, BrowserSession, Commit, Device, Figures, Folder, Identity, Measured, Result,
     Snapshot, Store, StoreError,
 };
 
@@ -141,12 +143,12 @@ impl<S: Store> Accounts for FaultyStore<S> {
         self.inner.set_up(code, account, now)
     }
 
-    fn put_people_file(&self, hash: [u8; 32]) -> Result<()> {
-        self.inner.put_people_file(hash)
+    fn put_folder(&self, folder: Folder) -> Result<()> {
+        self.inner.put_folder(folder)
     }
 
-    fn people_file(&self) -> Result<Option<[u8; 32]>> {
-        self.inner.people_file()
+    fn folder(&self) -> Result<Option<Folder>> {
+        self.inner.folder()
     }
 }
 
@@ -230,7 +232,7 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.put_directory(bytes, now)
     }
 
-    fn directory(&self) -> Result<Option<Vec<u8>>> {
+    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {
         self.inner.directory()
     }
 

@@ -4,20 +4,23 @@
 
 mod commit;
 mod look;
+mod reference;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
-use patrol_core::domain::place::Scope;
+use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
+use self::reference::Components;
+use super::reference::Terminal;
 use super::{
     Account, Accounts, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Figures,
-    Identity, Measured, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError, StoredChange,
-    Summary,
+    Folder, Identity, Measured, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError,
+    StoredChange, Summary,
 };
 
 /// A store in memory.
@@ -42,10 +45,12 @@ struct State {
     devices: BTreeMap<DeviceId, Device>,
     tokens: BTreeMap<[u8; 32], DeviceId>,
     codes: BTreeMap<[u8; 32], (PersonId, Timestamp)>,
-    directories: Vec<Vec<u8>>,
+    directories: Vec<(Timestamp, Vec<u8>)>,
+    components: Components,
+    terminals: BTreeMap<VillageCode, Terminal>,
     accounts: BTreeMap<PersonId, Account>,
     setup_code: Option<([u8; 32], Timestamp)>,
-    people_file: Option<[u8; 32]>,
+    folder: Option<Folder>,
     backup_at: Option<Timestamp>,
     sessions: BTreeMap<[u8; 32], BrowserSession>,
 }
@@ -95,9 +100,11 @@ impl MemoryStore {
             tokens: BTreeMap::new(),
             codes: BTreeMap::new(),
             directories: Vec::new(),
+            components: Components::default(),
+            terminals: BTreeMap::new(),
             accounts: BTreeMap::new(),
             setup_code: None,
-            people_file: None,
+            folder: None,
             backup_at: None,
             sessions: BTreeMap::new(),
         })))
@@ -253,15 +260,15 @@ impl Accounts for MemoryStore {
         })
     }
 
-    fn put_people_file(&self, hash: [u8; 32]) -> Result<()> {
+    fn put_folder(&self, folder: Folder) -> Result<()> {
         self.write(|state| {
-            state.people_file = Some(hash);
+            state.folder = Some(folder);
             Ok(())
         })
     }
 
-    fn people_file(&self) -> Result<Option<[u8; 32]>> {
-        Ok(self.present().people_file)
+    fn folder(&self) -> Result<Option<Folder>> {
+        Ok(self.present().folder)
     }
 }
 
@@ -377,15 +384,17 @@ impl Store for MemoryStore {
         })
     }
 
-    fn put_directory(&self, bytes: &[u8], _now: Timestamp) -> Result<()> {
+    fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()> {
         self.write(|state| {
-            state.directories.push(bytes.to_vec());
+            state.directories.push((now, bytes.to_vec()));
             Ok(())
         })
     }
 
-    fn directory(&self) -> Result<Option<Vec<u8>>> {
-        Ok(self.present().directories.last().cloned())
+    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {
+        let state = self.present();
+        let last = state.directories.last();
+        Ok(last.map(|(_, bytes)| (state.directories.len() as u64, bytes.clone())))
     }
 
     fn put_account(&self, account: &Account) -> Result<()> {

@@ -14,6 +14,7 @@ mod feeds;
 mod figures;
 mod logs;
 mod look;
+mod reference;
 mod schema;
 mod setup;
 mod writer;
@@ -29,7 +30,7 @@ use rusqlite::{Connection, Savepoint, TransactionBehavior};
 use self::checkpoint::Checkpoints;
 use self::writer::Writer;
 use super::{
-    Account, Accounts, BrowserSession, Commit, Device, Figures, Identity, Measured, Result,
+    Account, Accounts, BrowserSession, Commit, Device, Figures, Folder, Identity, Measured, Result,
     Snapshot, Store,
 };
 
@@ -177,12 +178,12 @@ impl Accounts for SqliteStore {
         })
     }
 
-    fn put_people_file(&self, hash: [u8; 32]) -> Result<()> {
-        self.write(|tx| setup::put_people_file(tx, hash))
+    fn put_folder(&self, folder: Folder) -> Result<()> {
+        self.write(|tx| setup::put_folder(tx, folder))
     }
 
-    fn people_file(&self) -> Result<Option<[u8; 32]>> {
-        self.ask(setup::people_file)
+    fn folder(&self) -> Result<Option<Folder>> {
+        self.ask(setup::folder)
     }
 }
 
@@ -260,7 +261,7 @@ impl Store for SqliteStore {
         self.write(|tx| accounts::put_directory(tx, bytes, now))
     }
 
-    fn directory(&self) -> Result<Option<Vec<u8>>> {
+    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {
         self.ask(accounts::directory)
     }
 

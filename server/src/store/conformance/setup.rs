@@ -4,7 +4,7 @@ use patrol_core::domain::id::{ChangeHash, DocumentId, PersonId};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
 
-use crate::store::{Account, BoxedAs, BoxedChange, Commit, Figures, Store};
+use crate::store::{Account, BoxedAs, BoxedChange, Commit, Figures, Folder, Store};
 
 fn account(person: u8) -> Account {
     Account {
@@ -50,11 +50,13 @@ pub(super) fn a_setup_code_makes_the_first_account_once(store: &dyn Store) {
 }
 
 pub(super) fn what_came_from_a_file_is_noted(store: &dyn Store) {
-    let noted = || store.people_file().expect("the store answers");
+    let noted = || store.folder().expect("the store answers");
     assert_eq!(noted(), None);
-    for hash in [[1; 32], [2; 32]] {
-        store.put_people_file(hash).expect("it is noted");
-        assert_eq!(noted(), Some(hash));
+    for people in [Some([1; 32]), None] {
+        let places = [2; 32];
+        let folder = Folder { places, people };
+        store.put_folder(folder).expect("it is noted");
+        assert_eq!(noted(), Some(folder));
     }
 }
 

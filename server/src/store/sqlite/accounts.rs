@@ -1,4 +1,4 @@
-//! Tables `accounts`, `sessions` and `directories`.
+//! Tables `accounts` and `sessions`, and the last row of `directories`.
 //!
 //! Whether a session has ended by time is for the caller to say.
 
@@ -6,6 +6,7 @@ use patrol_core::domain::id::PersonId;
 use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
+use super::columns::uint;
 use crate::store::{Account, BrowserSession, Result};
 
 pub(super) fn put_directory(tx: &Savepoint<'_>, bytes: &[u8], now: Timestamp) -> Result<()> {
@@ -14,10 +15,12 @@ pub(super) fn put_directory(tx: &Savepoint<'_>, bytes: &[u8], now: Timestamp) ->
     Ok(())
 }
 
-pub(super) fn directory(connection: &Connection) -> Result<Option<Vec<u8>>> {
+pub(super) fn directory(connection: &Connection) -> Result<Option<(u64, Vec<u8>)>> {
     let mut select =
-        connection.prepare_cached("SELECT bytes FROM directories ORDER BY no DESC LIMIT 1")?;
-    Ok(select.query_row([], |row| row.get(0)).optional()?)
+        connection.prepare_cached("SELECT no, bytes FROM directories ORDER BY no DESC LIMIT 1")?;
+    Ok(select
+        .query_row([], |row| Ok((uint(row, 0)?, row.get(1)?)))
+        .optional()?)
 }
 
 pub(super) fn put_account(tx: &Savepoint<'_>, account: &Account) -> Result<()> {

@@ -1,10 +1,10 @@
-//! Tables `setup_code` and `people_file`: how a database comes by its first account and its people.
+//! Tables `setup_code` and `folder`: how a database comes by its first account and its directory.
 
 use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Savepoint, params};
 
 use super::accounts;
-use crate::store::Result;
+use crate::store::{Folder, Result};
 
 pub(super) fn put_code(tx: &Savepoint<'_>, code: [u8; 32], until: Timestamp) -> Result<bool> {
     if accounts::has_account(tx)? {
@@ -28,13 +28,19 @@ pub(super) fn forget_code(tx: &Savepoint<'_>, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn put_people_file(tx: &Savepoint<'_>, hash: [u8; 32]) -> Result<()> {
-    tx.prepare_cached("INSERT OR REPLACE INTO people_file (one, hash) VALUES (1, ?1)")?
-        .execute([hash])?;
+pub(super) fn put_folder(tx: &Savepoint<'_>, folder: Folder) -> Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO folder (one, places, people) VALUES (1, ?1, ?2)")?
+        .execute(params![folder.places, folder.people])?;
     Ok(())
 }
 
-pub(super) fn people_file(connection: &Connection) -> Result<Option<[u8; 32]>> {
-    let mut select = connection.prepare_cached("SELECT hash FROM people_file")?;
-    Ok(select.query_row([], |row| row.get(0)).optional()?)
+pub(super) fn folder(connection: &Connection) -> Result<Option<Folder>> {
+    let mut select = connection.prepare_cached("SELECT places, people FROM folder")?;
+    let folder = select.query_row([], |row| {
+        Ok(Folder {
+            places: row.get(0)?,
+            people: row.get(1)?,
+        })
+    });
+    Ok(folder.optional()?)
 }

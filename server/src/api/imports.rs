@@ -1,0 +1,156 @@
+//! What an administrator imports in a browser: files become a preview with a name, and by that name it is adopted.
+
+use axum::Json;
+use axum::extract::{Multipart, State};
+use patrol_core::domain::capability::Capability;
+use patrol_core::sync::components;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::devices::need;
+use super::extract::{Asked, Form, Named, rows_of};
+use super::openapi::ForPeople;
+use super::{Host, json as shapes};
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::import::{self, Content, Upload};
+use crate::store::StoreError;
+
+/// What these files would change. Nothing is changed by this; what is wrong stands in the answer.
+#[utoipa::path(post, path = "/v1/imports", operation_id = "preview_import",
+    security(("session" = [])), request_body(content = [u8], content_type = "multipart/form-data", description = "files: CSV, XLSX or GeoJSON"),
+    responses((status = 200, body = Value), ForPeople)
+)]
+pub(super) async fn preview(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Form(form): Form,
+) -> Result<Json<Value>, ApiError> {
+    host.blocking(move |app| need(app, caller, Capability::Administer))
+        .await??;
+    let uploads = uploads(form).await?;
+    let shown = host.blocking(move |app| {
+        let preview = import::preview(app, &uploads)?;
+        let id = app.random();
+        let shown = preview.json(Some(shapes::hex(&id)));
+        if preview.faults.is_empty() {
+            app.imports.put(id, caller, preview);
+        }
+        Ok::<_, ApiError>(shown)
+    });
+    Ok(Json(shown.await??))
+}
+
+/// The files of a form, each under its own name or that of its field.
+async fn uploads(mut form: Multipart) -> Result<Vec<Upload>, ApiError> {
+    let mut uploads = Vec::new();
+    while let Some(field) = form.next_field().await.map_err(unread)? {
+        let name = field.file_name().or(field.name()).unwrap_or_default();
+        let name = name
+            .rsplit(['/', '\\'])
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let bytes = field.bytes().await.map_err(unread)?;
+        let content = Content::Bytes(bytes.as_ref().into());
+        uploads.push(Upload { name, content });
+    }
+    if uploads.is_empty() {
+        return Err(ApiError::BadRequest("files"));
+    }
+    Ok(uploads)
+}
+
+fn unread(error: axum::extract::multipart::MultipartError) -> ApiError {
+    if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
+        ApiError::TooLarge
+    } else {
+        ApiError::BadRequest("malformed")
+    }
+}
+
+/// Puts a preview of one's own in force, unless something else was meanwhile.
+#[utoipa::path(post, path = "/v1/imports/{id}/adopt", operation_id = "adopt_import",
+    security(("session" = [])), params(("id" = String, Path)), responses((status = 200, body = Value), ForPeople)
+)]
+pub(super) async fn adopt(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Named(id): Named<String>,
+) -> Result<Json<Value>, ApiError> {
+    let id = shapes::unhex(&id).ok_or(ApiError::NotFound)?;
+    let adopted = host.blocking(move |app| {
+        need(app, caller, Capability::Administer)?;
+        let preview = app.imports.find(id, caller).ok_or(ApiError::NotFound)?;
+        let adopted = import::adopt(app, &preview).map_err(|error| match error {
+            StoreError::Stale => ApiError::Refused("stale"),
+            error => error.into(),
+        })?;
+        app.imports.forget(id);
+        tracing::info!(%caller, "an import was adopted by {caller}");
+        Ok::<_, ApiError>(adopted.map(|adopted| adopted.json()))
+    });
+    Ok(Json(adopted.await??.unwrap_or_default()))
+}
+
+/// Every version of the directory and every import of components.
+#[utoipa::path(get, path = "/v1/imports", operation_id = "list_imports",
+    security(("session" = [])), responses((status = 200, body = Value), ForPeople)
+)]
+pub(super) async fn list(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+) -> Result<Json<Value>, ApiError> {
+    let listed = host.blocking(move |app| {
+        need(app, caller, Capability::Administer)?;
+        Ok::<_, ApiError>(import::list(app)?)
+    });
+    Ok(Json(listed.await??))
+}
+
+/// A version of the directory, table by table.
+#[utoipa::path(get, path = "/v1/imports/directories/{no}", operation_id = "show_directory",
+    security(("session" = [])), params(("no" = u64, Path)), responses((status = 200, body = Vec<Value>), ForPeople)
+)]
+pub(super) async fn directory(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Named(no): Named<u64>,
+) -> Result<Json<Vec<Value>>, ApiError> {
+    let tables = host.blocking(move |app| {
+        need(app, caller, Capability::Administer)?;
+        import::show(app, no)?.ok_or(ApiError::NotFound)
+    });
+    Ok(Json(tables.await??))
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplacedQuery {
+    after: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// The components that an import changed or removed, as they had been.
+#[utoipa::path(get, path = "/v1/imports/components/{no}", operation_id = "list_replaced_components",
+    security(("session" = [])), params(("no" = u64, Path), ReplacedQuery), responses((status = 200, body = Vec<Value>), ForPeople)
+)]
+pub(super) async fn replaced(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Named(no): Named<u64>,
+    Asked(query): Asked<ReplacedQuery>,
+) -> Result<Json<Vec<Value>>, ApiError> {
+    let limit = rows_of(query.limit)?;
+    let rows = host.blocking(move |app| {
+        need(app, caller, Capability::Administer)?;
+        let after = query.after.unwrap_or_default();
+        let rows = app.store.replaced_components(no, after, limit)?;
+        Ok::<_, ApiError>(rows)
+    });
+    let rows = rows.await??.into_iter().map(|(number, bytes)| {
+        let was = components::decode(&bytes).ok();
+        json!({ "number": number, "was": was.as_ref().map(shapes::component) })
+    });
+    Ok(Json(rows.collect()))
+}

@@ -1,0 +1,189 @@
+//! Lays the tables that were read over the directory in force. A table that was not read stays.
+//!
+//! What is dated is never deleted: who or what a new file does not name any more ends with the day. What only lay in the
+//! future goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use patrol_core::domain::directory::{
+    Beat, BeatVillage, CategoryRow, Directory, District, Person, Post, Town, Unit, UnitKind,
+    Village,
+};
+use patrol_core::domain::id::UnitId;
+use patrol_core::domain::time::Timestamp;
+
+/// The tables that were read; none where there was no file.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) districts: Option<Vec<District>>,
+    pub(super) towns: Option<Vec<Town>>,
+    /// With the names of committees.
+    pub(super) villages: Option<Vec<Village>>,
+    pub(super) beats: Option<Vec<Beat>>,
+    /// Departments and enterprises.
+    pub(super) units: Option<Vec<Unit>>,
+    pub(super) people: Option<Vec<Person>>,
+    pub(super) categories: Option<Vec<CategoryRow>>,
+}
+
+/// The present, and the end of its day, at which ends what a file does not name any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Today {
+    pub(crate) now: Timestamp,
+    pub(crate) ends: Timestamp,
+}
+
+impl Tables {
+    /// The directory that is then in force.
+    pub(super) fn over(self, force: &Directory, today: Today) -> Directory {
+        let Self {
+            districts,
+            towns,
+            villages,
+            beats,
+            units,
+            people,
+            categories,
+        } = self;
+        let mut directory = Directory {
+            districts: districts.unwrap_or_else(|| force.districts.clone()),
+            towns: towns.unwrap_or_else(|| force.towns.clone()),
+            villages: Vec::new(),
+            beats: beats.map_or_else(|| force.beats.clone(), |new| beats_over(new, force, today)),
+            units: units.unwrap_or_else(|| listed(&force.units)),
+            people: people.map_or_else(
+                || force.people.clone(),
+                |new| people_over(new, force, today),
+            ),
+            categories: categories.unwrap_or_else(|| force.categories.clone()),
+        };
+        match villages {
+            Some(committees) => place_villages(&mut directory, committees),
+            None => {
+                directory.villages.clone_from(&force.villages);
+                let of_village = |unit: &&Unit| unit.kind == UnitKind::Village;
+                directory
+                    .units
+                    .extend(force.units.iter().filter(of_village).cloned());
+            }
+        }
+        derive_towns(&mut directory);
+        directory.districts.sort_by_key(|row| row.code);
+        directory.towns.sort_by_key(|row| row.code);
+        directory.villages.sort_by_key(|row| row.code);
+        directory.units.sort_by_key(|row| row.id);
+        directory.categories.sort_by_key(|row| row.key);
+        directory
+    }
+}
+
+fn listed(units: &[Unit]) -> Vec<Unit> {
+    let is_listed = |unit: &&Unit| matches!(unit.kind, UnitKind::Department | UnitKind::Enterprise);
+    units.iter().filter(is_listed).cloned().collect()
+}
+
+/// A village row carries the committee's name; the unit keeps it, and the village takes the place's.
+fn place_villages(directory: &mut Directory, committees: Vec<Village>) {
+    for committee in committees {
+        directory.villages.push(Village {
+            name: place_name(&committee.name).to_owned(),
+            ..committee
+        });
+        directory.units.push(Unit {
+            id: committee.code.unit(),
+            kind: UnitKind::Village,
+            name: committee.name,
+        });
+    }
+}
+
+/// Towns that have villages are units by their codes.
+fn derive_towns(directory: &mut Directory) {
+    let with_villages: BTreeSet<u64> = directory
+        .villages
+        .iter()
+        .map(|village| village.code.town())
+        .collect();
+    for town in &directory.towns {
+        if with_villages.contains(&town.code) {
+            directory.units.push(Unit {
+                id: UnitId(town.code),
+                kind: UnitKind::Town,
+                name: town.name.clone(),
+            });
+        }
+    }
+}
+
+/// The village of a committee: 耕管村 of 耕管村委会, 鱼月村 of 鱼月村民委员会.
+pub(super) fn place_name(committee: &str) -> &str {
+    committee
+        .strip_suffix("民委员会")
+        .or_else(|| committee.strip_suffix("委会"))
+        .unwrap_or(committee)
+}
+
+/// What stays of a dated row that is not named any more: its dates, or nothing where it has not begun.
+fn ended(
+    from: Timestamp,
+    until: Option<Timestamp>,
+    today: Today,
+) -> Option<(Timestamp, Option<Timestamp>)> {
+    match until {
+        Some(until) if until <= today.now => Some((from, Some(until))),
+        _ if from > today.now => None,
+        _ => Some((
+            from,
+            Some(until.map_or(today.ends, |until| until.min(today.ends))),
+        )),
+    }
+}
+
+fn beats_over(new: Vec<Beat>, force: &Directory, today: Today) -> Vec<Beat> {
+    let mut beats: BTreeMap<_, Beat> = new.into_iter().map(|beat| (beat.id, beat)).collect();
+    for old in &force.beats {
+        let beat = beats.entry(old.id).or_insert_with(|| Beat {
+            villages: Vec::new(),
+            ..old.clone()
+        });
+        for row in &old.villages {
+            let is_named = beat
+                .villages
+                .iter()
+                .any(|named| (named.village, named.from) == (row.village, row.from));
+            if !is_named && let Some((from, until)) = ended(row.from, row.until, today) {
+                let village = row.village;
+                beat.villages.push(BeatVillage {
+                    village,
+                    from,
+                    until,
+                });
+            }
+        }
+        beat.villages.sort_by_key(|row| (row.village, row.from));
+    }
+    beats.into_values().collect()
+}
+
+fn people_over(new: Vec<Person>, force: &Directory, today: Today) -> Vec<Person> {
+    let mut people: BTreeMap<_, Person> =
+        new.into_iter().map(|person| (person.id, person)).collect();
+    for old in &force.people {
+        let person = people.entry(old.id).or_insert_with(|| Person {
+            posts: Vec::new(),
+            ..old.clone()
+        });
+        let key = |post: &Post| (post.role, post.at, post.from);
+        for post in &old.posts {
+            let is_named = person.posts.iter().any(|named| key(named) == key(post));
+            if !is_named && let Some((from, until)) = ended(post.from, post.until, today) {
+                person.posts.push(Post {
+                    from,
+                    until,
+                    ..*post
+                });
+            }
+        }
+    }
+    people.into_values().collect()
+}

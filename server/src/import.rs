@@ -1,0 +1,272 @@
+//! Imports: files become a preview, and a preview, once it is adopted, what is in force. On any fault nothing changes; what is replaced
+//! is kept.
+//!
+//! A preview is bound to what was in force when it was made, and is refused where that has been replaced since. Who may import is
+//! asked by the callers.
+
+pub mod components;
+mod preview;
+mod upload;
+mod waiting;
+
+use std::collections::BTreeSet;
+
+use patrol_core::domain::directory::Directory;
+use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::{DAY_MS, Timestamp};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::calendar::rfc3339;
+use crate::directory::{self, Names, Table, Today};
+use crate::sheet::{Faults, ImportFault, Reason};
+use crate::store::reference::Weighed;
+use crate::store::{Result, StoreError};
+
+pub use preview::tables;
+pub use upload::{Content, Upload};
+pub(crate) use waiting::Waiting;
+
+use components::{OnFault, Reading};
+use upload::{Of, Part};
+
+/// What files would change.
+pub struct Preview {
+    /// What was in force when it was made: the numbers of the directory and of the last import of components.
+    base: (u64, u64),
+    /// Per table, what changes and how much.
+    tables: Vec<Value>,
+    /// What a reader of the files should know: codes.
+    notes: Vec<&'static str>,
+    /// Everything that is wrong: with a fault, nothing can be adopted.
+    pub faults: Faults,
+    /// What is strange, and adopted all the same.
+    warnings: Faults,
+    plan: Plan,
+}
+
+/// What would be done.
+enum Plan {
+    /// Puts a directory in force. What is not named any more ends with the day, so it is good for the day.
+    Directory(Box<Directory>, Today),
+    /// Reads the components once more, and keeps them.
+    Components(Upload),
+    Nothing,
+}
+
+impl Preview {
+    /// As JSON, beside the name under which it can be adopted.
+    pub fn json(&self, id: Option<String>) -> Value {
+        let (directory, components) = self.base;
+        json!({
+            "id": id.filter(|_| self.faults.is_empty()),
+            "base": { "directory": directory, "components": components },
+            "tables": self.tables,
+            "notes": self.notes,
+            "faults": self.faults.json(),
+            "faults_total": self.faults.total,
+            "warnings": self.warnings.json(),
+            "warnings_total": self.warnings.total,
+        })
+    }
+}
+
+/// What has been put in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Adopted {
+    /// A directory, and its number.
+    Directory(u64),
+    /// Components.
+    Components(Weighed),
+}
+
+impl Adopted {
+    /// As JSON.
+    pub fn json(&self) -> Value {
+        match self {
+            Self::Directory(no) => json!({ "adopted": { "directory": no } }),
+            Self::Components(weighed) => {
+                json!({ "adopted": { "components": counts([], weighed) } })
+            }
+        }
+    }
+}
+
+/// Counts, beside what they are counts of.
+fn counts<const N: usize>(of: [(&str, Value); N], weighed: &Weighed) -> Value {
+    let counted = [
+        ("added", weighed.added),
+        ("changed", weighed.changed),
+        ("removed", weighed.removed),
+        ("unchanged", weighed.unchanged),
+    ];
+    let counted = counted.map(|(name, count)| (name, json!(count)));
+    let pairs = of.into_iter().chain(counted);
+    Value::Object(
+        pairs
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
+}
+
+/// What the files would change. Nothing is changed by this.
+pub fn preview(app: &App, uploads: &[Upload]) -> Result<Preview> {
+    let known = app.known();
+    let mut preview = Preview {
+        base: (known.no, last_import(app)?),
+        tables: Vec::new(),
+        notes: Vec::new(),
+        faults: Faults::default(),
+        warnings: Faults::default(),
+        plan: Plan::Nothing,
+    };
+    let mut parts = Vec::new();
+    for upload in uploads {
+        parts.extend(upload::parts(upload, &mut preview.faults));
+    }
+    if parts.iter().any(|part| part.has_outlines) {
+        preview.notes.push("outlines_become_points");
+    }
+    let components = parts.iter().position(|part| part.of == Of::Components);
+    match components {
+        Some(at) if parts.len() == 1 && uploads.len() == 1 => {
+            if let Some(upload) = uploads.first() {
+                preview_components(app, upload, parts.swap_remove(at), &mut preview)?;
+            }
+        }
+        Some(at) => {
+            let file = parts.swap_remove(at).file;
+            let fault = ImportFault::of_file(&file, Reason::NotAlone);
+            preview.faults.push(fault);
+        }
+        None => preview_directory(app, parts, &mut preview),
+    }
+    Ok(preview)
+}
+
+fn preview_directory(app: &App, parts: Vec<Part>, preview: &mut Preview) {
+    let known = app.known();
+    let (mut given, mut tables): (Vec<_>, BTreeSet<Table>) = (Vec::new(), BTreeSet::new());
+    for part in parts {
+        let Of::Directory(table) = part.of else {
+            continue;
+        };
+        if tables.insert(table) {
+            given.push((table, part.file, part.rows));
+        } else {
+            let fault = ImportFault::of_file(&part.file, Reason::SecondOfTable);
+            preview.faults.push(fault);
+        }
+    }
+    let today = today(app.environment.now());
+    let faults = std::mem::take(&mut preview.faults);
+    let names = Names::new(&known.directory.people, app.person_ids());
+    let (directory, faults) = directory::read_over(given, &known.directory, names, (today, faults));
+    preview.faults = faults;
+    if preview.faults.is_empty() {
+        preview.tables = preview::changes(&known.directory, &directory);
+        preview.plan = Plan::Directory(Box::new(directory), today);
+    }
+}
+
+/// Days begin and end in +08:00.
+fn today(now: Timestamp) -> Today {
+    const EAST_8_MS: i64 = 8 * 60 * 60 * 1_000;
+    let day = (now.0 + EAST_8_MS).div_euclid(DAY_MS);
+    Today {
+        now,
+        ends: Timestamp((day + 1) * DAY_MS - EAST_8_MS),
+    }
+}
+
+fn preview_components(app: &App, upload: &Upload, part: Part, preview: &mut Preview) -> Result<()> {
+    let villages = villages(&app.known().directory);
+    let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Pass);
+    let weighed = app.store.weigh_components(&mut reading)?;
+    for fault in reading.faults.shown {
+        preview.faults.push(fault);
+        preview.faults.total -= 1;
+    }
+    preview.faults.total += reading.faults.total;
+    preview.warnings = reading.warnings;
+    if preview.faults.is_empty() {
+        let table = ("table", json!("components"));
+        preview.tables.push(counts([table], &weighed));
+        preview.plan = Plan::Components(upload.clone());
+    }
+    Ok(())
+}
+
+fn villages(directory: &Directory) -> BTreeSet<VillageCode> {
+    directory
+        .villages
+        .iter()
+        .map(|village| village.code)
+        .collect()
+}
+
+fn last_import(app: &App) -> Result<u64> {
+    let imports = app.store.component_imports()?;
+    Ok(imports.last().map_or(0, |import| import.no))
+}
+
+/// Puts in force what a preview shows. `Stale` where that is not what would happen now; none where there is nothing to adopt.
+pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
+    let known = app.known();
+    let (directory_no, components_no) = preview.base;
+    if known.no != directory_no {
+        return Err(StoreError::Stale);
+    }
+    match &preview.plan {
+        Plan::Nothing => Ok(None),
+        Plan::Directory(_, today) if app.environment.now() >= today.ends => Err(StoreError::Stale),
+        Plan::Directory(directory, _) if **directory == known.directory => {
+            Ok(Some(Adopted::Directory(directory_no)))
+        }
+        Plan::Directory(directory, _) => {
+            let no = app.replace_directory(directory_no, directory)?;
+            Ok(Some(Adopted::Directory(no)))
+        }
+        Plan::Components(upload) => {
+            let mut faults = Faults::default();
+            let mut parts = upload::parts(upload, &mut faults);
+            let Some(part) = parts.pop().filter(|_| faults.is_empty()) else {
+                return Err(StoreError::Stale);
+            };
+            let villages = villages(&known.directory);
+            let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Stop);
+            let now = app.environment.now();
+            let weighed = app
+                .store
+                .replace_components(components_no, &mut reading, now)?;
+            Ok(Some(Adopted::Components(weighed)))
+        }
+    }
+}
+
+/// Everything that was adopted and when: versions of the directory, imports of components.
+pub fn list(app: &App) -> Result<Value> {
+    let in_force = app.known().no;
+    let directories = app.store.directories()?.into_iter().map(
+        |(no, kept_at)| json!({ "no": no, "kept_at": rfc3339(kept_at), "in_force": no == in_force }),
+    );
+    let components = app.store.component_imports()?.into_iter().map(|import| {
+        let kept_at = json!(rfc3339(import.kept_at));
+        let of = [("no", json!(import.no)), ("kept_at", kept_at)];
+        counts(of, &import.weighed)
+    });
+    Ok(json!({
+        "directories": directories.collect::<Vec<_>>(),
+        "components": components.collect::<Vec<_>>(),
+    }))
+}
+
+/// A directory that is or was in force, table by table; none of that number.
+pub fn show(app: &App, no: u64) -> Result<Option<Vec<Value>>> {
+    let Some(bytes) = app.store.directory_of(no)? else {
+        return Ok(None);
+    };
+    let directory = patrol_core::sync::directory::decode(&bytes)
+        .map_err(|fault| StoreError::Broken(format!("directory {no} cannot be read: {fault:?}")))?;
+    Ok(Some(tables(&directory)))
+}

@@ -1,0 +1,284 @@
+//! Reads components row by row, as the standard has their 18 fields, so that a million of them takes the room of their codes.
+//!
+//! It keeps nothing: whoever weighs or keeps components draws them from here.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use patrol_core::domain::component::{
+    Component, ComponentCode, NamedBody, Position, is_check_right,
+};
+use patrol_core::domain::limits;
+use patrol_core::domain::place::VillageCode;
+
+use crate::directory::{degrees_e7, number};
+use crate::sheet::{Columns, Faults, Line, Reason, Rows, Sheet};
+use crate::store::reference::ComponentRow;
+use crate::store::{Result, StoreError};
+
+const COLUMNS: Columns = Columns {
+    required: &[
+        "code",
+        "name",
+        "authority_code",
+        "authority_name",
+        "unit_grid",
+        "state",
+        "first_on",
+    ],
+    optional: &[
+        "owner_code",
+        "owner_name",
+        "keeper_code",
+        "keeper_name",
+        "changed_on",
+        "source",
+        "remarks",
+        "town_code",
+        "town_name",
+        "village_code",
+        "village_name",
+        "lon_cgcs2000",
+        "lat_cgcs2000",
+        "lon_wgs84",
+        "lat_wgs84",
+    ],
+};
+
+/// What becomes of a row with a fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnFault {
+    /// It is noted and left out.
+    Pass,
+    /// Reading ends with `Stale`: when the rows were read before, there was no fault.
+    Stop,
+}
+
+/// The components of a file that can be read.
+pub struct Reading<'v> {
+    sheet: Sheet,
+    villages: &'v BTreeSet<VillageCode>,
+    on_fault: OnFault,
+    /// The columns of the position.
+    lon_lat: [&'static str; 2],
+    codes: HashSet<u64>,
+    bytes: BTreeMap<VillageCode, usize>,
+    /// What is wrong so far.
+    pub faults: Faults,
+    /// What is strange so far.
+    pub warnings: Faults,
+}
+
+impl<'v> Reading<'v> {
+    /// Reads the column names of a file whose components stand in these villages.
+    pub(super) fn new(
+        file: Arc<str>,
+        rows: Rows,
+        villages: &'v BTreeSet<VillageCode>,
+        on_fault: OnFault,
+    ) -> Self {
+        let mut faults = Faults::default();
+        let sheet = Sheet::new(file, rows, &COLUMNS, &mut faults);
+        let lon_lat = if sheet.has("lon_wgs84") && !sheet.has("lon_cgcs2000") {
+            ["lon_wgs84", "lat_wgs84"]
+        } else {
+            ["lon_cgcs2000", "lat_cgcs2000"]
+        };
+        for column in lon_lat {
+            if !sheet.has(column) {
+                faults.push(sheet.fault(column, Reason::MissingColumn));
+            }
+        }
+        Self {
+            sheet,
+            villages,
+            on_fault,
+            lon_lat,
+            codes: HashSet::new(),
+            bytes: BTreeMap::new(),
+            faults,
+            warnings: Faults::default(),
+        }
+    }
+
+    /// A row's component, unless there is a fault.
+    fn row(&mut self, line: &Line) -> Option<ComponentRow> {
+        let before = self.faults.total;
+        let component = self.component(line);
+        let row = ComponentRow::from(&component?);
+        if !self.codes.insert(row.code) {
+            self.faults.push(line.fault("code", Reason::Duplicate));
+        }
+        let bytes = self.bytes.entry(row.village).or_default();
+        let had_room = *bytes <= limits::COMPONENTS_BYTES_MAX;
+        *bytes += row.bytes.len();
+        // Once for each village, and with room for what stands before its rows.
+        let is_village_full = had_room && *bytes + 32 > limits::COMPONENTS_BYTES_MAX;
+        if is_village_full || self.codes.len() == limits::COMPONENTS_MAX + 1 {
+            self.faults.push(line.fault("code", Reason::TooLarge));
+        }
+        (self.faults.total == before).then_some(row)
+    }
+
+    fn component(&mut self, line: &Line) -> Option<Component> {
+        let faults = &mut self.faults;
+        let [lon, lat] = self.lon_lat;
+        let mut degrees = |column, most| {
+            line.read(
+                column,
+                Reason::NotACoordinate,
+                |text| degrees_e7(text, most),
+                faults,
+            )
+        };
+        let (lon_e7, lat_e7) = (degrees(lon, 180), degrees(lat, 90));
+        let code = line.read("code", Reason::NotACode, ComponentCode::parse, faults);
+        let first_on = line.read("first_on", Reason::NotADay, day, faults);
+        let changed_on = line.read_optional("changed_on", Reason::NotADay, day, faults);
+        let village = village(line, self.villages, faults);
+        let authority = body(line, ["authority_code", "authority_name"], faults);
+        must(
+            line,
+            &["name", "authority_code", "authority_name", "state"],
+            faults,
+        );
+        let owner = body(line, ["owner_code", "owner_name"], faults);
+        let keeper = body(line, ["keeper_code", "keeper_name"], faults);
+        let mut text = |column, most| bounded(line, column, most, faults);
+        let (name, state) = (text("name", 30), text("state", 10));
+        let (source, remarks) = (text("source", 30), text("remarks", 1_000));
+        let (town_name, village_name) = (text("town_name", 50), text("village_name", 50));
+        let town_code = line.text("town_code");
+        let (code, first_on, changed_on) = (code?, first_on?, changed_on.ok()?);
+        let village = village?;
+        contradictions(line, (code, village), (first_on, changed_on), faults);
+        for column in ["authority_code", "owner_code", "keeper_code"] {
+            if is_check_right(line.field(column)) == Some(false) {
+                self.warnings
+                    .push(line.fault(column, Reason::CheckCharacter));
+            }
+        }
+        Some(Component {
+            code,
+            name,
+            authority,
+            owner,
+            keeper,
+            unit_grid: line.text("unit_grid"),
+            state,
+            first_on,
+            changed_on,
+            source,
+            remarks,
+            town_code,
+            town_name,
+            village,
+            village_name,
+            position: Position {
+                lon_e7: lon_e7?,
+                lat_e7: lat_e7?,
+            },
+        })
+    }
+}
+
+impl Iterator for Reading<'_> {
+    type Item = Result<ComponentRow>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if self.on_fault == OnFault::Stop && !self.faults.is_empty() {
+                return Some(Err(StoreError::Stale));
+            }
+            match self.sheet.next()? {
+                Err(fault) => self.faults.push(fault),
+                Ok(line) => {
+                    if let Some(row) = self.row(&line) {
+                        return Some(Ok(row));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The village of a component: its unit grid lies in it.
+fn village(
+    line: &Line,
+    villages: &BTreeSet<VillageCode>,
+    faults: &mut Faults,
+) -> Option<VillageCode> {
+    let of_grid = |text: &str| {
+        let (village, serial) = text.split_at_checked(12)?;
+        let is_serial = serial.len() == 3 && number(serial).is_some_and(|serial| serial > 0);
+        is_serial.then(|| VillageCode::parse(village))?
+    };
+    let village = line.read("unit_grid", Reason::NotACode, of_grid, faults)?;
+    let stated = line
+        .read_optional("village_code", Reason::NotACode, VillageCode::parse, faults)
+        .ok()?;
+    if stated.is_some_and(|stated| stated != village) {
+        faults.push(line.fault("village_code", Reason::Contradiction));
+    }
+    if !villages.contains(&village) {
+        faults.push(line.fault("unit_grid", Reason::UnknownVillage));
+        return None;
+    }
+    Some(village)
+}
+
+fn contradictions(
+    line: &Line,
+    (code, village): (ComponentCode, VillageCode),
+    (first_on, changed_on): (u32, Option<u32>),
+    faults: &mut Faults,
+) {
+    if code.district() != village.district() {
+        faults.push(line.fault("code", Reason::Contradiction));
+    }
+    if changed_on.is_some_and(|changed_on| changed_on < first_on) {
+        faults.push(line.fault("changed_on", Reason::Contradiction));
+    }
+    let town = line.read_optional("town_code", Reason::NotACode, number, faults);
+    if town.is_ok_and(|town| town.is_some_and(|town| town != village.town())) {
+        faults.push(line.fault("town_code", Reason::Contradiction));
+    }
+}
+
+/// A body: its code, if there is one, has 18 signs of those that such codes have.
+fn body(line: &Line, [code, name]: [&'static str; 2], faults: &mut Faults) -> NamedBody {
+    let is_code = |text: &str| is_check_right(text).map(|_| text.to_owned());
+    let code = line.read_optional(code, Reason::NotACode, is_code, faults);
+    NamedBody {
+        code: code.ok().flatten().unwrap_or_default(),
+        name: bounded(line, name, 100, faults),
+    }
+}
+
+fn bounded(line: &Line, column: &str, most: usize, faults: &mut Faults) -> String {
+    let text = line.field(column);
+    if text.chars().count() > most {
+        faults.push(line.fault(column, Reason::TooLong { most }));
+    }
+    text.to_owned()
+}
+
+fn must(line: &Line, columns: &[&str], faults: &mut Faults) {
+    for column in columns {
+        if line.field(column).is_empty() {
+            faults.push(line.fault(column, Reason::Empty));
+        }
+    }
+}
+
+/// Reads a day as eight digits, or as a workbook's cell has it, 2026-01-31.
+fn day(text: &str) -> Option<u32> {
+    let text = text.replace('-', "");
+    let day = u32::try_from(number(&text)?).ok()?;
+    let date = chrono::NaiveDate::from_ymd_opt(
+        i32::try_from(day / 10_000).ok()?,
+        day / 100 % 100,
+        day % 100,
+    );
+    (text.len() == 8 && date.is_some()).then_some(day)
+}

@@ -1,0 +1,184 @@
+//! What two directories differ in, row by row as files have them.
+//!
+//! It judges nothing; the rows of a table that are listed are bounded, all are counted.
+
+use std::collections::BTreeMap;
+
+use patrol_core::domain::directory::{Directory, UnitKind};
+use patrol_core::domain::limits;
+use patrol_core::domain::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::calendar::rfc3339;
+use crate::directory::{Table, post_at_text};
+
+/// What stands in a row beside what names it.
+#[derive(PartialEq, Eq)]
+struct Told {
+    text: String,
+    until: Option<Timestamp>,
+}
+
+/// The rows of a table by what names them.
+type Rows = BTreeMap<String, Told>;
+
+/// A directory as JSON: its tables with all their rows.
+pub fn tables(directory: &Directory) -> Vec<Value> {
+    let table = |table: Table| {
+        let rows = rows(directory, table);
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|(row, told)| {
+                json!({ "row": row, "text": told.text, "until": told.until.map(rfc3339) })
+            })
+            .collect();
+        json!({ "table": table.word(), "rows": rows })
+    };
+    Table::ALL.into_iter().map(table).collect()
+}
+
+/// What changes from one directory to the other, per table.
+pub(super) fn changes(before: &Directory, after: &Directory) -> Vec<Value> {
+    let of = |table: Table| change(table, &rows(before, table), &rows(after, table));
+    Table::ALL.into_iter().map(of).collect()
+}
+
+fn change(table: Table, before: &Rows, after: &Rows) -> Value {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut listed = Vec::new();
+    let all = before
+        .keys()
+        .chain(after.keys().filter(|row| !before.contains_key(*row)));
+    for row in all {
+        let (was, is) = (before.get(row), after.get(row));
+        let what = what(was, is);
+        *counts.entry(what).or_default() += 1;
+        if what != "unchanged" && listed.len() < limits::IMPORT_ROWS_SHOWN {
+            listed.push(
+                json!({ "row": row, "what": what, "was": was.map(shown), "is": is.map(shown) }),
+            );
+        }
+    }
+    let count = |what| counts.get(what).copied().unwrap_or_default();
+    json!({
+        "table": table.word(),
+        "added": count("added"),
+        "changed": count("changed"),
+        "ended": count("ended"),
+        "removed": count("removed"),
+        "unchanged": count("unchanged"),
+        "rows": listed,
+    })
+}
+
+fn what(was: Option<&Told>, is: Option<&Told>) -> &'static str {
+    match (was, is) {
+        (None, _) => "added",
+        (_, None) => "removed",
+        (Some(was), Some(is)) if was == is => "unchanged",
+        (Some(was), Some(is)) => {
+            let ends_sooner = is
+                .until
+                .is_some_and(|until| was.until.is_none_or(|before| until < before));
+            if ends_sooner && was.text == is.text {
+                "ended"
+            } else {
+                "changed"
+            }
+        }
+    }
+}
+
+fn shown(told: &Told) -> Value {
+    json!({ "text": told.text, "until": told.until.map(rfc3339) })
+}
+
+fn rows(directory: &Directory, table: Table) -> Rows {
+    let plain = |row: String, text: String| (row, Told { text, until: None });
+    match table {
+        Table::Districts => {
+            let rows = directory.districts.iter();
+            rows.map(|row| plain(row.code.to_string(), row.name.clone()))
+                .collect()
+        }
+        Table::Towns => {
+            let rows = directory.towns.iter();
+            rows.map(|row| plain(row.code.to_string(), row.name.clone()))
+                .collect()
+        }
+        Table::Villages => {
+            let rows = directory.villages.iter();
+            rows.map(|row| {
+                let text = row.point.map_or_else(
+                    || row.name.clone(),
+                    |point| {
+                        let datum = format!("{:?}", point.datum).to_lowercase();
+                        format!("{} {datum} {} {}", row.name, point.lon_e7, point.lat_e7)
+                    },
+                );
+                plain(row.code.to_string(), text)
+            })
+            .collect()
+        }
+        Table::Units => {
+            let is_listed = |kind| matches!(kind, UnitKind::Department | UnitKind::Enterprise);
+            let rows = directory.units.iter().filter(|row| is_listed(row.kind));
+            rows.map(|row| {
+                plain(
+                    row.id.to_string(),
+                    format!("{} {}", row.kind.word(), row.name),
+                )
+            })
+            .collect()
+        }
+        Table::Categories => {
+            let rows = directory.categories.iter();
+            rows.map(|row| {
+                let key = row.key;
+                plain(
+                    format!("{} {} {}", key.scheme, key.kind, key.code),
+                    row.name.clone(),
+                )
+            })
+            .collect()
+        }
+        Table::Beats => beats(directory),
+        Table::People => people(directory),
+    }
+}
+
+fn beats(directory: &Directory) -> Rows {
+    let mut rows = Rows::new();
+    for beat in &directory.beats {
+        for row in &beat.villages {
+            let name = format!("{} {} {}", beat.id.0, row.village, rfc3339(row.from));
+            let told = Told {
+                text: beat.name.clone(),
+                until: row.until,
+            };
+            rows.insert(name, told);
+        }
+    }
+    rows
+}
+
+fn people(directory: &Directory) -> Rows {
+    let mut rows = Rows::new();
+    for person in &directory.people {
+        let id = person.id.hex();
+        if person.posts.is_empty() {
+            let (text, until) = (person.name.clone(), None);
+            rows.insert(id.clone(), Told { text, until });
+        }
+        for post in &person.posts {
+            let (role, at) = (post.role.word(), post_at_text(post.at));
+            let name = format!("{id} {role} {at} {}", rfc3339(post.from));
+            let told = Told {
+                text: person.name.clone(),
+                until: post.until,
+            };
+            rows.insert(name, told);
+        }
+    }
+    rows
+}

@@ -1,0 +1,225 @@
+//! A table as people keep it in a file: CSV, a sheet of a workbook, the features of GeoJSON. All become rows of named columns.
+//!
+//! What the columns mean is for the readers of each table. Nothing is guessed: what cannot be read is a fault with its place.
+
+mod columns;
+pub(crate) mod csv;
+mod fault;
+pub(crate) mod geojson;
+pub(crate) mod text;
+pub(crate) mod xlsx;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use patrol_core::domain::limits;
+
+pub use fault::{Faults, ImportFault, Reason};
+
+/// A row as it stands there: the number of its line, of its row in a sheet, or of its feature, from 1; and its fields.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Record {
+    pub(crate) line: usize,
+    pub(crate) fields: Vec<String>,
+}
+
+/// The rows of a file, the column names first; what cannot be split into fields is a fault in its place.
+pub(crate) type Rows = Box<dyn Iterator<Item = Result<Record, ImportFault>>>;
+
+/// A file whose column names have been read. It gives its rows one by one.
+pub(crate) struct Sheet {
+    file: Arc<str>,
+    head: Arc<Head>,
+    rows: Rows,
+}
+
+/// Where each column stands, and what the file calls it.
+struct Head {
+    columns: BTreeMap<&'static str, (usize, String)>,
+    width: usize,
+    line: usize,
+}
+
+/// A row of a file.
+pub(crate) struct Line {
+    pub(crate) file: Arc<str>,
+    pub(crate) number: usize,
+    head: Arc<Head>,
+    fields: Vec<String>,
+}
+
+/// The columns of a table: those that must be there, and those that may.
+pub(crate) struct Columns {
+    pub(crate) required: &'static [&'static str],
+    pub(crate) optional: &'static [&'static str],
+}
+
+impl Sheet {
+    /// Reads the column names. Where one is missing, no row can be read.
+    pub(crate) fn new(
+        file: Arc<str>,
+        mut rows: Rows,
+        known: &Columns,
+        faults: &mut Faults,
+    ) -> Self {
+        let head = loop {
+            match rows.next() {
+                Some(Ok(head)) => break head,
+                Some(Err(fault)) => faults.push(fault),
+                None => {
+                    let (line, fields) = (1, Vec::new());
+                    break Record { line, fields };
+                }
+            }
+        };
+        let fault = |column: &str, reason| ImportFault {
+            file: Arc::clone(&file),
+            line: Some(head.line),
+            column: Some(column.to_owned()),
+            reason,
+        };
+        let mut columns = BTreeMap::new();
+        for (at, name) in head.fields.iter().enumerate() {
+            let column = columns::column(name, known);
+            let is_new = column.is_some_and(|column| {
+                let first = columns.insert(column, (at, name.trim().to_owned()));
+                first.is_none()
+            });
+            if !is_new {
+                faults.push(fault(name, Reason::UnknownColumn));
+            }
+        }
+        let mut is_whole = head.fields.len() <= limits::SHEET_COLUMNS_MAX;
+        if !is_whole {
+            faults.push(ImportFault::of_file(&file, Reason::TooLarge));
+        }
+        for column in known.required {
+            if !columns.contains_key(column) {
+                is_whole = false;
+                faults.push(fault(column, Reason::MissingColumn));
+            }
+        }
+        let head = Arc::new(Head {
+            columns,
+            width: head.fields.len(),
+            line: head.line,
+        });
+        Self {
+            file,
+            head,
+            rows: if is_whole {
+                rows
+            } else {
+                Box::new(std::iter::empty())
+            },
+        }
+    }
+
+    /// Whether the file has a column.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.head.columns.contains_key(column)
+    }
+
+    /// A fault of the column names.
+    pub(crate) fn fault(&self, column: &str, reason: Reason) -> ImportFault {
+        ImportFault {
+            file: Arc::clone(&self.file),
+            line: Some(self.head.line),
+            column: Some(column.to_owned()),
+            reason,
+        }
+    }
+}
+
+impl Iterator for Sheet {
+    type Item = Result<Line, ImportFault>;
+
+    /// The next row that is not blank. One that has not as many fields as there are columns is a fault.
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = loop {
+            match self.rows.next()? {
+                Ok(record) if record.fields.iter().all(|field| field.trim().is_empty()) => {}
+                Ok(record) => break record,
+                Err(fault) => return Some(Err(fault)),
+            }
+        };
+        let (expected, found) = (self.head.width, record.fields.len());
+        if expected != found {
+            return Some(Err(ImportFault {
+                file: Arc::clone(&self.file),
+                line: Some(record.line),
+                column: None,
+                reason: Reason::WrongFieldCount { expected, found },
+            }));
+        }
+        Some(Ok(Line {
+            file: Arc::clone(&self.file),
+            number: record.line,
+            head: Arc::clone(&self.head),
+            fields: record.fields,
+        }))
+    }
+}
+
+impl Line {
+    /// A field without the blanks around it; empty where there is no such column.
+    pub(crate) fn field(&self, column: &str) -> &str {
+        let column = self.head.columns.get(column);
+        column
+            .and_then(|(at, _)| self.fields.get(*at))
+            .map(|text| text.trim())
+            .unwrap_or_default()
+    }
+
+    /// A field as text.
+    pub(crate) fn text(&self, column: &str) -> String {
+        self.field(column).to_owned()
+    }
+
+    /// A fault of this row, in a column as the file calls it.
+    pub(crate) fn fault(&self, column: &str, reason: Reason) -> ImportFault {
+        let known = self.head.columns.get(column);
+        ImportFault {
+            file: Arc::clone(&self.file),
+            line: Some(self.number),
+            column: Some(known.map_or(column, |(_, name)| name).to_owned()),
+            reason,
+        }
+    }
+
+    /// Reads a field, or reports it for `reason`.
+    pub(crate) fn read<T>(
+        &self,
+        column: &str,
+        reason: Reason,
+        read: impl FnOnce(&str) -> Option<T>,
+        faults: &mut Faults,
+    ) -> Option<T> {
+        let field = self.field(column);
+        let value = read(field);
+        if value.is_none() {
+            // What a workbook has spoilt before anybody read it is told as that.
+            let reason = if field == xlsx::LOST_DIGITS {
+                Reason::LostDigits
+            } else {
+                reason
+            };
+            faults.push(self.fault(column, reason));
+        }
+        value
+    }
+
+    /// Reads a field that may be empty; the error has been reported.
+    pub(crate) fn read_optional<T>(
+        &self,
+        column: &str,
+        reason: Reason,
+        read: impl FnOnce(&str) -> Option<T>,
+        faults: &mut Faults,
+    ) -> Result<Option<T>, ()> {
+        if self.field(column).is_empty() {
+            return Ok(None);
+        }
+        self.read(column, reason, read, faults).map(Some).ok_or(())
+    }
+}

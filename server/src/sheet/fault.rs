@@ -1,0 +1,204 @@
+//! What may be wrong with files that are imported, and where. All of it is collected, and the first of it shown.
+//!
+//! It words nothing: a fault names its file, line, column and reason.
+
+use std::sync::Arc;
+
+use patrol_core::domain::directory::DirectoryFault;
+use patrol_core::domain::limits;
+use serde_json::{Value, json};
+
+/// One thing that is wrong with the files.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ImportFault {
+    /// Which file, and which sheet of a workbook.
+    pub file: Arc<str>,
+    /// The line, the row of a sheet or the number of a feature, counted from 1; absent where it is the file as a whole.
+    pub line: Option<usize>,
+    /// The column as the file calls it, where it is one.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+/// What may be wrong with a file, a row or a field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// The file cannot be read.
+    Unreadable(std::io::ErrorKind),
+    /// Neither UTF-8 nor GB18030: this line is the first that is neither.
+    NotText,
+    /// Some lines are UTF-8, this one is not: an encoding that would make nonsense of the others.
+    MixedText,
+    /// Not a workbook of Excel's (.xlsx), or a damaged one.
+    NotAWorkbook,
+    /// Not GeoJSON: a collection of features, each with a point or an outline.
+    NotGeoJson,
+    /// Too large: the file, what is packed inside it, its rows, or the rows of one village.
+    TooLarge,
+    /// Neither the name of the file nor that of the sheet says which table it is.
+    UnknownTable,
+    /// The table stands in another of the files already.
+    SecondOfTable,
+    /// Components are imported by themselves.
+    NotAlone,
+    /// A column is missing.
+    MissingColumn,
+    /// A column is not one of this file, or stands there twice.
+    UnknownColumn,
+    /// A row has not as many fields as there are columns.
+    WrongFieldCount {
+        /// How many columns there are.
+        expected: usize,
+        /// How many fields there are.
+        found: usize,
+    },
+    /// A quoted field does not end, or something follows its end.
+    BadQuotes,
+    /// A number of more than 15 digits in a workbook, which Excel has rounded: the cells must be text.
+    LostDigits,
+    /// Not a number.
+    NotANumber,
+    /// Not a code of as many digits as it should have.
+    NotACode,
+    /// Not a person's id, which is 16 hexadecimal digits.
+    NotAnId,
+    /// Without an id, and several people have the name.
+    AmbiguousName,
+    /// Not where a post is held: city, unit:101 or beat:1.
+    NotAPlace,
+    /// Not a day such as 2020-01-31.
+    NotADay,
+    /// A substitute's post has no end.
+    MissingEnd,
+    /// Not a longitude or latitude in degrees with at most 7 decimals, or one without the other.
+    NotACoordinate,
+    /// Not one of the words that may stand here.
+    UnknownWord,
+    /// Nothing stands where something must.
+    Empty,
+    /// More characters than the standard allows.
+    TooLong {
+        /// So many are allowed.
+        most: usize,
+    },
+    /// Not one of the directory's villages.
+    UnknownVillage,
+    /// The check character is not what the others make it: a warning.
+    CheckCharacter,
+    /// Contradicts another field of the row, or an earlier row of the same beat or person.
+    Contradiction,
+    /// A row with this id stands there already.
+    Duplicate,
+    /// The rows can be read, but do not fit together.
+    Unsound(DirectoryFault),
+}
+
+impl Reason {
+    /// The word in JSON, for the translation layer.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::NotText => "not_text",
+            Self::MixedText => "mixed_text",
+            Self::NotAWorkbook => "not_a_workbook",
+            Self::NotGeoJson => "not_geojson",
+            Self::TooLarge => "too_large",
+            Self::UnknownTable => "unknown_table",
+            Self::SecondOfTable => "second_of_table",
+            Self::NotAlone => "not_alone",
+            Self::MissingColumn => "missing_column",
+            Self::UnknownColumn => "unknown_column",
+            Self::WrongFieldCount { .. } => "wrong_field_count",
+            Self::BadQuotes => "bad_quotes",
+            Self::LostDigits => "lost_digits",
+            Self::NotANumber => "not_a_number",
+            Self::NotACode => "not_a_code",
+            Self::NotAnId => "not_an_id",
+            Self::AmbiguousName => "ambiguous_name",
+            Self::NotAPlace => "not_a_place",
+            Self::NotADay => "not_a_day",
+            Self::MissingEnd => "missing_end",
+            Self::NotACoordinate => "not_a_coordinate",
+            Self::UnknownWord => "unknown_word",
+            Self::Empty => "empty",
+            Self::TooLong { .. } => "too_long",
+            Self::UnknownVillage => "unknown_village",
+            Self::CheckCharacter => "check_character",
+            Self::Contradiction => "contradiction",
+            Self::Duplicate => "duplicate",
+            Self::Unsound(_) => "unsound",
+        }
+    }
+}
+
+impl ImportFault {
+    /// A fault of a file as a whole.
+    pub(crate) fn of_file(file: &Arc<str>, reason: Reason) -> Self {
+        Self {
+            file: Arc::clone(file),
+            line: None,
+            column: None,
+            reason,
+        }
+    }
+
+    /// As JSON; what does not fit together is told in detail.
+    pub fn json(&self) -> Value {
+        let detail = match &self.reason {
+            Reason::Unsound(fault) => Some(format!("{fault:?}")),
+            Reason::WrongFieldCount { expected, found } => Some(format!("{found}/{expected}")),
+            Reason::TooLong { most } => Some(most.to_string()),
+            _ => None,
+        };
+        json!({
+            "file": &*self.file,
+            "line": self.line,
+            "column": self.column,
+            "reason": self.reason.code(),
+            "detail": detail,
+        })
+    }
+}
+
+impl std::fmt::Display for ImportFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(column) = &self.column {
+            write!(f, ": {column}")?;
+        }
+        write!(f, ": {:?}", self.reason)
+    }
+}
+
+/// Everything that is wrong: how much, and the first of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Faults {
+    /// The first, at most [`limits::IMPORT_FAULTS_SHOWN`].
+    pub shown: Vec<ImportFault>,
+    /// How many there are.
+    pub total: usize,
+}
+
+impl Faults {
+    /// Counts a fault, and keeps it while there is room.
+    pub fn push(&mut self, fault: ImportFault) {
+        self.total += 1;
+        if self.shown.len() < limits::IMPORT_FAULTS_SHOWN {
+            self.shown.push(fault);
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> Vec<Value> {
+        self.shown.iter().map(ImportFault::json).collect()
+    }
+}

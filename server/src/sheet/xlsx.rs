@@ -1,0 +1,230 @@
+//! The sheets of a workbook of Excel's. Only values are read: no formulas, styles or pictures.
+//!
+//! A workbook is a packed folder, and may unpack to anything; so it is measured before it is read, by unpacking it into nothing.
+
+use std::io::{Cursor, Read as _};
+use std::sync::Arc;
+
+use calamine::{DataRef, Reader as _, Xlsx};
+use patrol_core::domain::limits;
+use zip::ZipArchive;
+
+use super::{ImportFault, Reason, Record, Rows};
+
+/// Stands in a field whose number Excel has rounded.
+pub(crate) const LOST_DIGITS: &str = "\u{fffd}";
+
+/// From here on a number of Excel's is no longer the one that was typed.
+const ROUNDED: f64 = 1e15;
+
+/// The rows of each sheet that has any, with the sheet's name.
+pub(crate) fn sheets(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<(String, Rows)>, ImportFault> {
+    let fault = |reason| ImportFault::of_file(file, reason);
+    measure(bytes).map_err(fault)?;
+    let broken = |_| fault(Reason::NotAWorkbook);
+    let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(broken)?;
+    let mut sheets = Vec::new();
+    for name in workbook.sheet_names() {
+        let rows = rows(&mut workbook, &name).map_err(fault)?;
+        if !rows.is_empty() {
+            let rows: Rows = Box::new(rows.into_iter().map(Ok));
+            sheets.push((name, rows));
+        }
+    }
+    Ok(sheets)
+}
+
+/// Whether everything that is packed inside is as small as a workbook may be. What the archive says of itself is not believed.
+fn measure(bytes: &[u8]) -> Result<(), Reason> {
+    let broken = |_| Reason::NotAWorkbook;
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    if archive.len() > limits::WORKBOOK_FILES_MAX {
+        return Err(Reason::TooLarge);
+    }
+    let mut left = limits::WORKBOOK_BYTES_MAX;
+    for index in 0..archive.len() {
+        let part = archive.by_index(index).map_err(broken)?;
+        let unpacked = std::io::copy(&mut part.take(left + 1), &mut std::io::sink());
+        let unpacked = unpacked.map_err(|_| Reason::NotAWorkbook)?;
+        left = left.checked_sub(unpacked).ok_or(Reason::TooLarge)?;
+    }
+    Ok(())
+}
+
+/// The rows of a sheet, each as long as the first. The cells are read one by one: a sheet that has two, far apart, takes the room of two.
+fn rows(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Vec<Record>, Reason> {
+    let broken = |_| Reason::NotAWorkbook;
+    let mut cells = workbook.worksheet_cells_reader(name).map_err(broken)?;
+    let mut records: Vec<Record> = Vec::new();
+    let (mut bytes, mut cells_read) = (0, 0);
+    while let Some(cell) = cells.next_cell().map_err(broken)? {
+        let (row, column) = cell.get_position();
+        let text = text(cell.get_value());
+        if text.is_empty() {
+            continue;
+        }
+        let (line, column) = (row as usize + 1, column as usize);
+        bytes += text.len();
+        if column >= limits::SHEET_COLUMNS_MAX || bytes > limits::IMPORT_BYTES_MAX {
+            return Err(Reason::TooLarge);
+        }
+        if records.last().is_none_or(|record| record.line != line) {
+            let fields = Vec::new();
+            records.push(Record { line, fields });
+        }
+        if let Some(record) = records.last_mut() {
+            // Those that are passed over take room too.
+            cells_read += (column + 1).saturating_sub(record.fields.len());
+            if cells_read > limits::SHEET_CELLS_MAX {
+                return Err(Reason::TooLarge);
+            }
+            if record.fields.len() <= column {
+                record.fields.resize(column + 1, String::new());
+            }
+            if let Some(field) = record.fields.get_mut(column) {
+                *field = text;
+            }
+        }
+    }
+    let width = records.first().map_or(0, |head| head.fields.len());
+    if records.len().saturating_mul(width) > limits::SHEET_CELLS_MAX {
+        return Err(Reason::TooLarge);
+    }
+    for record in &mut records {
+        // Empty cells at the end are not there; a value beyond the last column is a fault that the count shows.
+        if record.fields.len() < width {
+            record.fields.resize(width, String::new());
+        }
+    }
+    Ok(records)
+}
+
+fn text(value: &DataRef<'_>) -> String {
+    match value {
+        DataRef::String(text) => text.clone(),
+        DataRef::SharedString(text) => (*text).to_owned(),
+        DataRef::Int(number) => number.to_string(),
+        DataRef::Float(number) if number.abs() >= ROUNDED => LOST_DIGITS.to_owned(),
+        DataRef::Float(number) => number.to_string(),
+        DataRef::Bool(true) => "true".to_owned(),
+        DataRef::Bool(false) => "false".to_owned(),
+        DataRef::DateTime(date) => match date.as_datetime() {
+            Some(time) => time.format("%Y-%m-%d").to_string(),
+            None => date.as_f64().to_string(),
+        },
+        DataRef::DateTimeIso(text) => text.split('T').next().unwrap_or_default().to_owned(),
+        DataRef::DurationIso(text) => text.clone(),
+        DataRef::Error(error) => error.to_string(),
+        DataRef::Empty => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use zip::write::{SimpleFileOptions, ZipWriter};
+
+    use super::*;
+
+    /// A workbook of one sheet, with the rows as XML.
+    fn workbook(rows: &str) -> Vec<u8> {
+        let ns = "http://schemas.openxmlformats.org";
+        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+        packed(&[
+            (
+                "[Content_Types].xml",
+                format!("{head}<Types xmlns=\"{ns}/package/2006/content-types\"/>"),
+            ),
+            (
+                "xl/workbook.xml",
+                format!(
+                    "{head}<workbook xmlns=\"{ns}/spreadsheetml/2006/main\" xmlns:r=\"{ns}/officeDocument/2006/relationships\"><sheets><sheet name=\"人员\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+                ),
+            ),
+            (
+                "xl/_rels/workbook.xml.rels",
+                format!(
+                    "{head}<Relationships xmlns=\"{ns}/package/2006/relationships\"><Relationship Id=\"r1\" Type=\"{ns}/officeDocument/2006/relationships/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>"
+                ),
+            ),
+            (
+                "xl/styles.xml",
+                format!(
+                    "{head}<styleSheet xmlns=\"{ns}/spreadsheetml/2006/main\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"
+                ),
+            ),
+            (
+                "xl/worksheets/sheet1.xml",
+                format!(
+                    "{head}<worksheet xmlns=\"{ns}/spreadsheetml/2006/main\"><sheetData>{rows}</sheetData></worksheet>"
+                ),
+            ),
+        ])
+    }
+
+    fn packed(parts: &[(&str, String)]) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text) in parts {
+            let options = SimpleFileOptions::default();
+            writer.start_file(*name, options).expect("a part");
+            writer.write_all(text.as_bytes()).expect("a part");
+        }
+        writer.finish().expect("an archive").into_inner()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<(String, Vec<Record>)>, Reason> {
+        let sheets = sheets(&"x.xlsx".into(), bytes).map_err(|fault| fault.reason)?;
+        let records = |rows: Rows| rows.map(|row| row.expect("a row")).collect();
+        Ok(sheets
+            .into_iter()
+            .map(|(name, rows)| (name, records(rows)))
+            .collect())
+    }
+
+    #[test]
+    fn numbers_texts_and_dates_are_read_as_they_are_shown() {
+        let rows = "<row r=\"2\"><c r=\"A2\" t=\"inlineStr\"><is><t>姓名</t></is></c><c r=\"C2\"><v>440403100201</v></c></row>\
+            <row r=\"9\"><c r=\"A9\" s=\"1\"><v>46022</v></c><c r=\"B9\"><v>44040301003000001</v></c></row>";
+        let sheets = read(&workbook(rows)).expect("a workbook");
+        let record = |line, fields: [&str; 3]| Record {
+            line,
+            fields: fields.map(str::to_owned).to_vec(),
+        };
+        let rows = vec![
+            record(2, ["姓名", "", "440403100201"]),
+            record(9, ["2025-12-31", LOST_DIGITS, ""]),
+        ];
+        assert_eq!(sheets, [("人员".to_owned(), rows)]);
+    }
+
+    #[test]
+    fn what_unpacks_to_too_much_or_stands_too_far_out_is_refused() {
+        let most = usize::try_from(limits::WORKBOOK_BYTES_MAX).expect("a size");
+        let bomb = packed(&[("xl/sharedStrings.xml", "0".repeat(most + 1))]);
+        assert!(bomb.len() < most / 100, "{} bytes", bomb.len());
+        assert_eq!(read(&bomb), Err(Reason::TooLarge));
+        let many: Vec<String> = (0..=limits::WORKBOOK_FILES_MAX)
+            .map(|n| n.to_string())
+            .collect();
+        let many: Vec<(&str, String)> = many
+            .iter()
+            .map(|name| (name.as_str(), String::new()))
+            .collect();
+        assert_eq!(read(&packed(&many)), Err(Reason::TooLarge));
+        let far = "<row r=\"1\"><c r=\"XFD1\"><v>1</v></c></row>";
+        assert_eq!(read(&workbook(far)), Err(Reason::TooLarge));
+        let row =
+            |number: usize| format!("<row r=\"{number}\"><c r=\"IU{number}\"><v>1</v></c></row>");
+        let wide: String = (1..=limits::SHEET_CELLS_MAX / 255 + 1).map(row).collect();
+        assert_eq!(read(&workbook(&wide)), Err(Reason::TooLarge));
+        let low = "<row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"B1048576\"><v>1</v></c></row>";
+        let sheets = read(&workbook(low)).expect("a workbook");
+        assert_eq!(sheets[0].1.len(), 2);
+        assert_eq!(read(b"PK\x03\x04 no archive"), Err(Reason::NotAWorkbook));
+        assert_eq!(
+            read(&packed(&[("a", String::new())])),
+            Err(Reason::NotAWorkbook)
+        );
+    }
+}

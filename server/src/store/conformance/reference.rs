@@ -1,0 +1,169 @@
+//! The examination of what is imported as a whole.
+
+#![expect(clippy::indexing_slicing, reason = "an examination panics to fail")]
+
+use patrol_core::domain::component::Position;
+use patrol_core::domain::component::near::{self, Spot};
+use patrol_core::domain::id::PersonId;
+use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::components;
+
+use crate::store::reference::{ComponentRow, Terminal, Weighed};
+use crate::store::{Store, StoreError};
+
+fn village(number: u64) -> VillageCode {
+    VillageCode::new(440_403_100_200 + number).expect("twelve digits")
+}
+
+fn row(code: u64, village_number: u64, byte: u8) -> ComponentRow {
+    ComponentRow {
+        code,
+        village: village(village_number),
+        position: Position {
+            lon_e7: 1_132_500_000 + i64::from(byte) * 10_000,
+            lat_e7: 221_250_000,
+        },
+        // An item of CBOR, since rows are joined to one.
+        bytes: vec![byte],
+    }
+}
+
+fn rows(rows: &[ComponentRow]) -> impl Iterator<Item = crate::store::Result<ComponentRow>> + use<> {
+    let rows: Vec<ComponentRow> = rows.to_vec();
+    rows.into_iter().map(Ok)
+}
+
+pub(super) fn directories_are_replaced_one_after_the_other(store: &dyn Store) {
+    let put = |base, bytes: &[u8], now| store.replace_directory(base, bytes, Timestamp(now));
+    assert_eq!(put(0, b"one", 1).expect("the first"), 1);
+    for base in [0, 2] {
+        assert!(matches!(put(base, b"two", 2), Err(StoreError::Stale)));
+    }
+    assert_eq!(put(1, b"two", 3).expect("the second"), 2);
+    let all = store.directories().expect("the store answers");
+    assert_eq!(all, [(1, Timestamp(1)), (2, Timestamp(3))]);
+    let of = |no| store.directory_of(no).expect("the store answers");
+    let kept = [1, 2, 3].map(of);
+    assert_eq!(kept, [Some(b"one".to_vec()), Some(b"two".to_vec()), None]);
+    let in_force = store.directory().expect("the store answers");
+    assert_eq!(in_force, Some((2, b"two".to_vec())));
+}
+
+pub(super) fn components_of_the_villages_named_are_replaced(store: &dyn Store) {
+    let replace = |base, given: &[ComponentRow]| {
+        store.replace_components(base, &mut rows(given), Timestamp(9))
+    };
+    let first = [row(1, 1, 1), row(2, 1, 2), row(3, 2, 3), row(4, 3, 4)];
+    let added = Weighed {
+        added: 4,
+        ..Weighed::default()
+    };
+    let weighed = store.weigh_components(&mut rows(&first));
+    assert_eq!(weighed.expect("the store answers"), added);
+    assert!(
+        store
+            .component_tags()
+            .expect("the store answers")
+            .is_empty()
+    );
+    assert_eq!(replace(0, &first).expect("the first"), added);
+    let tags = store.component_tags().expect("the store answers");
+    let expected = components::join(village(1), [&[1][..], &[2]].into_iter());
+    assert_eq!(tags[0], (village(1), components::tag(&expected)));
+    let of = store.components_of(village(1)).expect("the store answers");
+    assert_eq!(of, expected);
+
+    // 1 stays, 2 is removed, 3 moves from village 2 to 1, and 4 is of a village that nobody names.
+    let second = [row(1, 1, 1), row(3, 1, 5), row(6, 1, 6)];
+    let expected = Weighed {
+        added: 1,
+        changed: 1,
+        removed: 1,
+        unchanged: 1,
+    };
+    let weighed = store.weigh_components(&mut rows(&second));
+    assert_eq!(weighed.expect("the store answers"), expected);
+    assert!(matches!(replace(0, &second), Err(StoreError::Stale)));
+    assert_eq!(replace(1, &second).expect("the second"), expected);
+    let then = store.component_tags().expect("the store answers");
+    let villages: Vec<VillageCode> = then.iter().map(|(village, _)| *village).collect();
+    assert_eq!(villages, [village(1), village(3)]);
+    assert_ne!(then[0].1, tags[0].1);
+    assert_eq!(then[1].1, tags[2].1);
+    assert_eq!(
+        [2, 3].map(|code| store.component(code).expect("the store answers")),
+        [None, Some(vec![5])]
+    );
+
+    let replaced = |after, limit| {
+        store
+            .replaced_components(2, after, limit)
+            .expect("the store answers")
+    };
+    let bytes =
+        |rows: Vec<(u64, Vec<u8>)>| rows.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>();
+    assert_eq!(bytes(replaced(0, 9)), [[3], [2]]);
+    let after = replaced(0, 1)[0].0;
+    assert_eq!(bytes(replaced(after, 9)), [[2]]);
+    // One that does nothing is none.
+    replace(2, &second).expect("the same again");
+    let imports = store.component_imports().expect("the store answers");
+    let numbers: Vec<u64> = imports.iter().map(|import| import.no).collect();
+    assert_eq!((numbers, imports[1].weighed), (vec![1, 2], expected));
+}
+
+pub(super) fn an_error_among_components_changes_nothing(store: &dyn Store) {
+    let first = [row(1, 1, 1)];
+    store
+        .replace_components(0, &mut rows(&first), Timestamp(9))
+        .expect("the first");
+    let broken = Err(StoreError::Broken("the file ended".to_owned()));
+    let mut second = rows(&[row(1, 1, 2), row(2, 1, 3)]).chain([broken]);
+    let failed = store.replace_components(1, &mut second, Timestamp(9));
+    assert!(matches!(failed, Err(StoreError::Broken(_))));
+    let kept = [1, 2].map(|code| store.component(code).expect("the store answers"));
+    assert_eq!(kept, [Some(vec![1]), None]);
+    assert_eq!(
+        store.component_imports().expect("the store answers").len(),
+        1
+    );
+}
+
+pub(super) fn components_are_found_by_their_cells(store: &dyn Store) {
+    let given = [row(1, 1, 1), row(2, 1, 2), row(3, 1, 9)];
+    store
+        .replace_components(0, &mut rows(&given), Timestamp(9))
+        .expect("the first");
+    let cell = |row: &ComponentRow| near::cell(row.position);
+    let stretch = (cell(&given[0]), cell(&given[1]));
+    let found = |stretches: &[(i64, i64)]| {
+        let mut spots = store.component_spots(stretches).expect("the store answers");
+        spots.sort();
+        spots
+    };
+    let spot = |row: &ComponentRow| Spot {
+        code: row.code,
+        position: row.position,
+    };
+    assert_eq!(found(&[stretch]), [spot(&given[0]), spot(&given[1])]);
+    let third = (cell(&given[2]), cell(&given[2]));
+    assert_eq!(found(&[third, stretch]).len(), 3);
+    assert_eq!(found(&[]), []);
+}
+
+pub(super) fn a_village_has_one_terminal(store: &dyn Store) {
+    let terminal = |number, now, by| Terminal {
+        village: village(number),
+        registered_at: Timestamp(now),
+        registered_by: PersonId([by; 8]),
+    };
+    for put in [terminal(2, 1, 1), terminal(1, 2, 2), terminal(2, 3, 3)] {
+        store.put_terminal(&put).expect("a terminal is kept");
+    }
+    let all = || store.terminals().expect("the store answers");
+    assert_eq!(all(), [terminal(1, 2, 2), terminal(2, 3, 3)]);
+    assert!(store.end_terminal(village(2)).expect("the store answers"));
+    assert!(!store.end_terminal(village(2)).expect("the store answers"));
+    assert_eq!(all(), [terminal(1, 2, 2)]);
+}

@@ -1,0 +1,78 @@
+//! Nothing of what is imported as a whole breaks by order: all of it is the inner store's.
+
+use patrol_core::domain::component::near::Spot;
+use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::components::Tag;
+
+use super::FaultyStore;
+use crate::store::reference::{ComponentImport, ComponentRows, Reference, Terminal, Weighed};
+use crate::store::{Result, Store};
+
+impl<S: Store> Reference for FaultyStore<S> {
+    fn directories(&self) -> Result<Vec<(u64, Timestamp)>> {
+        self.inner.directories()
+    }
+
+    fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>> {
+        self.inner.directory_of(no)
+    }
+
+    fn replace_directory(&self, base: u64, bytes: &[u8], now: Timestamp) -> Result<u64> {
+        self.inner.replace_directory(base, bytes, now)
+    }
+
+    fn weigh_components(&self, rows: ComponentRows<'_>) -> Result<Weighed> {
+        self.inner.weigh_components(rows)
+    }
+
+    fn replace_components(
+        &self,
+        base: u64,
+        rows: ComponentRows<'_>,
+        now: Timestamp,
+    ) -> Result<Weighed> {
+        self.inner.replace_components(base, rows, now)
+    }
+
+    fn component_imports(&self) -> Result<Vec<ComponentImport>> {
+        self.inner.component_imports()
+    }
+
+    fn replaced_components(
+        &self,
+        import: u64,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>> {
+        self.inner.replaced_components(import, after, limit)
+    }
+
+    fn component(&self, code: u64) -> Result<Option<Vec<u8>>> {
+        self.inner.component(code)
+    }
+
+    fn component_spots(&self, stretches: &[(i64, i64)]) -> Result<Vec<Spot>> {
+        self.inner.component_spots(stretches)
+    }
+
+    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>> {
+        self.inner.component_tags()
+    }
+
+    fn components_of(&self, village: VillageCode) -> Result<Vec<u8>> {
+        self.inner.components_of(village)
+    }
+
+    fn put_terminal(&self, terminal: &Terminal) -> Result<()> {
+        self.inner.put_terminal(terminal)
+    }
+
+    fn end_terminal(&self, village: VillageCode) -> Result<bool> {
+        self.inner.end_terminal(village)
+    }
+
+    fn terminals(&self) -> Result<Vec<Terminal>> {
+        self.inner.terminals()
+    }
+}

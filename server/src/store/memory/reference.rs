@@ -1,0 +1,200 @@
+//! What the model keeps of what is imported as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use patrol_core::domain::component::near::{self, Spot};
+use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::components::{self, Tag};
+
+use super::{MemoryStore, State};
+use crate::store::reference::{
+    ComponentImport, ComponentRow, ComponentRows, Reference, Terminal, Weighed,
+};
+use crate::store::{Result, StoreError};
+
+/// Components, imports of them, and what these replaced: by import, the bytes.
+#[derive(Clone, Default)]
+pub(super) struct Components {
+    rows: BTreeMap<u64, ComponentRow>,
+    imports: Vec<ComponentImport>,
+    replaced: Vec<(u64, Vec<u8>)>,
+}
+
+impl Components {
+    /// What then would be there, what is replaced for that, and how much it is.
+    fn with(&self, rows: ComponentRows<'_>) -> Result<(Self, Weighed)> {
+        let (mut then, mut weighed) = (self.clone(), Weighed::default());
+        let import = self.imports.len() as u64 + 1;
+        let (mut seen, mut named) = (BTreeSet::new(), BTreeSet::new());
+        for row in rows {
+            let row = row?;
+            seen.insert(row.code);
+            named.insert(row.village);
+            match then.rows.insert(row.code, row.clone()) {
+                Some(before) if before.bytes == row.bytes => weighed.unchanged += 1,
+                Some(before) => {
+                    weighed.changed += 1;
+                    then.replaced.push((import, before.bytes));
+                }
+                None => weighed.added += 1,
+            }
+        }
+        let is_gone =
+            |row: &ComponentRow| named.contains(&row.village) && !seen.contains(&row.code);
+        let gone: Vec<ComponentRow> = then
+            .rows
+            .values()
+            .filter(|row| is_gone(row))
+            .cloned()
+            .collect();
+        for row in gone {
+            weighed.removed += 1;
+            then.rows.remove(&row.code);
+            then.replaced.push((import, row.bytes));
+        }
+        Ok((then, weighed))
+    }
+
+    fn of(&self, village: VillageCode) -> Vec<u8> {
+        let rows = self.rows.values().filter(|row| row.village == village);
+        let rows: Vec<&[u8]> = rows.map(|row| row.bytes.as_slice()).collect();
+        components::join(village, rows.into_iter())
+    }
+}
+
+impl State {
+    fn replace_components(
+        &mut self,
+        base: u64,
+        rows: ComponentRows<'_>,
+        now: Timestamp,
+    ) -> Result<Weighed> {
+        if self.components.imports.len() as u64 != base {
+            return Err(StoreError::Stale);
+        }
+        let (mut then, weighed) = self.components.with(rows)?;
+        if weighed.added + weighed.changed + weighed.removed > 0 {
+            then.imports.push(ComponentImport {
+                no: base + 1,
+                kept_at: now,
+                weighed,
+            });
+        }
+        self.components = then;
+        Ok(weighed)
+    }
+}
+
+impl Reference for MemoryStore {
+    fn directories(&self) -> Result<Vec<(u64, Timestamp)>> {
+        let state = self.present();
+        let kept = state.directories.iter().map(|(kept_at, _)| *kept_at);
+        Ok((1..).zip(kept).collect())
+    }
+
+    fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>> {
+        let state = self.present();
+        let kept = (1..)
+            .zip(&state.directories)
+            .find(|(number, _)| *number == no);
+        Ok(kept.map(|(_, (_, bytes))| bytes.clone()))
+    }
+
+    fn replace_directory(&self, base: u64, bytes: &[u8], now: Timestamp) -> Result<u64> {
+        self.write(|state| {
+            if state.directories.len() as u64 != base {
+                return Err(StoreError::Stale);
+            }
+            state.directories.push((now, bytes.to_vec()));
+            Ok(base + 1)
+        })
+    }
+
+    fn weigh_components(&self, rows: ComponentRows<'_>) -> Result<Weighed> {
+        Ok(self.present().components.with(rows)?.1)
+    }
+
+    fn replace_components(
+        &self,
+        base: u64,
+        rows: ComponentRows<'_>,
+        now: Timestamp,
+    ) -> Result<Weighed> {
+        self.write(|state| state.replace_components(base, rows, now))
+    }
+
+    fn component_imports(&self) -> Result<Vec<ComponentImport>> {
+        Ok(self.present().components.imports.clone())
+    }
+
+    fn replaced_components(
+        &self,
+        import: u64,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>> {
+        let state = self.present();
+        let numbered = (1..).zip(&state.components.replaced);
+        let wanted = numbered.filter(|(no, (of, _))| *of == import && *no > after);
+        Ok(wanted
+            .map(|(no, (_, bytes))| (no, bytes.clone()))
+            .take(limit)
+            .collect())
+    }
+
+    fn component(&self, code: u64) -> Result<Option<Vec<u8>>> {
+        let state = self.present();
+        Ok(state
+            .components
+            .rows
+            .get(&code)
+            .map(|row| row.bytes.clone()))
+    }
+
+    fn component_spots(&self, stretches: &[(i64, i64)]) -> Result<Vec<Spot>> {
+        let state = self.present();
+        let is_in = |row: &&ComponentRow| {
+            let cell = near::cell(row.position);
+            stretches
+                .iter()
+                .any(|(from, to)| (*from..=*to).contains(&cell))
+        };
+        let found = state.components.rows.values().filter(is_in);
+        Ok(found
+            .map(|row| Spot {
+                code: row.code,
+                position: row.position,
+            })
+            .collect())
+    }
+
+    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>> {
+        let components = &self.present().components;
+        let villages: BTreeSet<VillageCode> =
+            components.rows.values().map(|row| row.village).collect();
+        Ok(villages
+            .into_iter()
+            .map(|village| (village, components::tag(&components.of(village))))
+            .collect())
+    }
+
+    fn components_of(&self, village: VillageCode) -> Result<Vec<u8>> {
+        Ok(self.present().components.of(village))
+    }
+
+    fn put_terminal(&self, terminal: &Terminal) -> Result<()> {
+        self.write(|state| {
+            state.terminals.insert(terminal.village, *terminal);
+            Ok(())
+        })
+    }
+
+    fn end_terminal(&self, village: VillageCode) -> Result<bool> {
+        self.write(|state| Ok(state.terminals.remove(&village).is_some()))
+    }
+
+    fn terminals(&self) -> Result<Vec<Terminal>> {
+        Ok(self.present().terminals.values().copied().collect())
+    }
+}

@@ -1,0 +1,120 @@
+//! The part of the contract about what is imported as a whole: versions of the directory, components, and the browsers that serve as
+//! villages' terminals.
+//!
+//! Whether what is kept is sound is asked before it comes here.
+
+use patrol_core::domain::component::near::Spot;
+use patrol_core::domain::component::{Component, Position};
+use patrol_core::domain::id::PersonId;
+use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::components::{self, Tag};
+
+use super::Result;
+
+/// A component as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ComponentRow {
+    /// Its code.
+    pub code: u64,
+    /// Where it is counted.
+    pub village: VillageCode,
+    /// Where it stands.
+    pub position: Position,
+    /// All of it, as it travels.
+    pub bytes: Vec<u8>,
+}
+
+impl From<&Component> for ComponentRow {
+    fn from(component: &Component) -> Self {
+        Self {
+            code: component.code.number(),
+            village: component.village,
+            position: component.position,
+            bytes: components::encode(component),
+        }
+    }
+}
+
+/// Components that come one by one, each code once. An error among them ends the operation, which then has changed nothing.
+pub type ComponentRows<'r> = &'r mut dyn Iterator<Item = Result<ComponentRow>>;
+
+/// What an import of components does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Weighed {
+    /// Codes that were not there.
+    pub added: u64,
+    /// Components of which anything differs.
+    pub changed: u64,
+    /// Components of a village that is named, which are not named themselves.
+    pub removed: u64,
+    /// Components that are as they were.
+    pub unchanged: u64,
+}
+
+/// An import of components that was adopted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ComponentImport {
+    /// Its number: 1, 2, 3 …
+    pub no: u64,
+    /// When.
+    pub kept_at: Timestamp,
+    /// What it did.
+    pub weighed: Weighed,
+}
+
+/// A browser that serves as the terminal of a village hall.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terminal {
+    /// Which village's.
+    pub village: VillageCode,
+    /// Since when.
+    pub registered_at: Timestamp,
+    /// Who registered it.
+    pub registered_by: PersonId,
+}
+
+/// What is imported as a whole.
+pub trait Reference {
+    /// The numbers of all directories that were in force, with the times at which they were kept, ascending.
+    fn directories(&self) -> Result<Vec<(u64, Timestamp)>>;
+    /// The directory of a number.
+    fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>>;
+    /// Keeps a directory after the one of that number (0: after none); `Stale` where another is in force by now. Returns its number.
+    fn replace_directory(&self, base: u64, bytes: &[u8], now: Timestamp) -> Result<u64>;
+
+    /// What [`Reference::replace_components`] would do.
+    fn weigh_components(&self, rows: ComponentRows<'_>) -> Result<Weighed>;
+    /// Replaces the components of every village that the rows name, after the import of that number (0: after none); `Stale` where there
+    /// was another by now. What is replaced is kept. An import that does nothing is not counted.
+    fn replace_components(
+        &self,
+        base: u64,
+        rows: ComponentRows<'_>,
+        now: Timestamp,
+    ) -> Result<Weighed>;
+    /// Imports of components, ascending.
+    fn component_imports(&self) -> Result<Vec<ComponentImport>>;
+    /// What an import changed or removed, as it had been: numbered, those after a number, at most `limit`.
+    fn replaced_components(
+        &self,
+        import: u64,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>>;
+    /// The bytes of a component.
+    fn component(&self, code: u64) -> Result<Option<Vec<u8>>>;
+    /// The components in stretches of cells, each from one number to another.
+    fn component_spots(&self, stretches: &[(i64, i64)]) -> Result<Vec<Spot>>;
+    /// Villages that have components, ascending, with their tags.
+    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>>;
+    /// A village's components, joined.
+    fn components_of(&self, village: VillageCode) -> Result<Vec<u8>>;
+
+    /// Registers a browser for a village, in place of one that was there.
+    fn put_terminal(&self, terminal: &Terminal) -> Result<()>;
+    /// Ends a registration. False: there was none.
+    fn end_terminal(&self, village: VillageCode) -> Result<bool>;
+    /// All registered browsers, by village.
+    fn terminals(&self) -> Result<Vec<Terminal>>;
+}

@@ -1,0 +1,177 @@
+//! Components: their 18 fields, what is wrong with them, and how many.
+
+use patrol_core::domain::component::Position;
+use patrol_core::domain::limits;
+use patrol_core::sync::components::decode;
+use patrol_server::components::{by_code, nearest};
+use patrol_server::store::StoreError;
+use serde_json::json;
+
+use super::{Desk, counts, faults, file};
+
+pub(crate) const HEAD: &str = "管理部件标识码,管理部件名称,主管部门代码,主管部门名称,权属单位代码,权属单位名称,养护单位代码,养护单位名称,所在单元网格标识码,管理部件状态,初始日期,变更日期,数据来源,备注,所在街道代码,所在街道名称,所在社区（村）代码,所在社区（村）名称,经度,纬度\n";
+
+/// A lamp of a village.
+fn lamp(village: u64, serial: u64) -> String {
+    let district = village / 1_000_000;
+    let (lon, lat) = (serial % 1_000, serial / 1_000);
+    format!(
+        "{district}01037{serial:06},路灯,91350100M000100Y43,城市管理局,,,91350100M000100Y43,路灯所,{village}001,完好,20260101,,实测,,{},,{village},,113.{:07},22.{:07}\n",
+        village / 1_000,
+        2_000_000 + lon * 1_000,
+        2_000_000 + lat * 1_000
+    )
+}
+
+pub(crate) const YUYUE: u64 = 440_404_100_201;
+pub(crate) const OTHER: u64 = 440_404_100_202;
+
+pub(crate) fn lamps(village: u64, serials: std::ops::Range<u64>) -> String {
+    serials.map(|serial| lamp(village, serial)).collect()
+}
+
+#[test]
+fn components_are_read_with_all_their_fields_and_found_by_code_and_place() {
+    let desk = Desk::new();
+    let text = format!("{HEAD}{}", lamps(YUYUE, 1..31));
+    let shown = desk.import("部件.csv", &text);
+    assert_eq!(counts(&shown, "components"), [30, 0, 0, 0, 0]);
+    let app = &desk.office.app;
+    let third = by_code(app, 44_040_401_037_000_003)
+        .expect("the store answers")
+        .expect("it is there");
+    assert_eq!(
+        (third.name.as_str(), third.keeper.name.as_str()),
+        ("路灯", "路灯所")
+    );
+    assert_eq!((third.first_on, third.changed_on), (20_260_101, None));
+    assert_eq!(
+        by_code(app, 44_040_401_037_000_099).expect("the store answers"),
+        None
+    );
+    let near = nearest(app, third.position, 3).expect("the store answers");
+    let serials: Vec<u64> = near
+        .iter()
+        .map(|(row, _)| row.code.number() % 1_000_000)
+        .collect();
+    assert_eq!(serials, [3, 2, 4]);
+    let far = Position {
+        lon_e7: 0,
+        lat_e7: 0,
+    };
+    assert_eq!(nearest(app, far, 3).expect("the store answers"), []);
+}
+
+#[test]
+fn a_file_replaces_the_villages_that_it_names_and_what_it_replaced_is_kept() {
+    let desk = Desk::new();
+    let both = format!("{HEAD}{}{}", lamps(YUYUE, 1..11), lamps(OTHER, 101..111));
+    desk.import("components.csv", &both);
+    let broken = lamps(YUYUE, 1..9).replacen("完好", "破损", 1);
+    let first = desk.preview(&[file("components.csv", format!("{HEAD}{broken}").as_bytes())]);
+    let second = desk.preview(&[file("components.csv", both.as_bytes())]);
+    assert_eq!(counts(&first.json(None), "components"), [0, 1, 0, 2, 7]);
+    desk.adopt(&first).expect("it is adopted");
+    assert!(matches!(desk.adopt(&second), Err(StoreError::Stale)));
+    let app = &desk.office.app;
+    let replaced = app
+        .store
+        .replaced_components(2, 0, 9)
+        .expect("the store answers");
+    let states: Vec<String> = replaced
+        .iter()
+        .map(|(_, bytes)| decode(bytes).expect("as it was").state)
+        .collect();
+    assert_eq!(states, ["完好"; 3]);
+    let gone = by_code(app, 44_040_401_037_000_009).expect("the store answers");
+    let other = by_code(app, 44_040_401_037_000_109).expect("the store answers");
+    assert!(gone.is_none() && other.is_some());
+}
+
+#[test]
+fn what_is_wrong_with_components_is_told_row_by_row_and_counted_to_the_last() {
+    let desk = Desk::new();
+    let good = lamp(YUYUE, 1);
+    let rows = [
+        ("440404010370", "440404060370", "管理部件标识码: NotACode"),
+        (
+            "440404010370",
+            "440402010370",
+            "管理部件标识码: Contradiction",
+        ),
+        (",路灯,", ",,", "管理部件名称: Empty"),
+        (
+            ",路灯,",
+            &format!(",{},", "灯".repeat(31)),
+            "管理部件名称: TooLong { most: 30 }",
+        ),
+        ("20260101", "20260230", "初始日期: NotADay"),
+        ("20260101,", "20260101,20251231", "变更日期: Contradiction"),
+        (
+            "440404100201001",
+            "440404100201000",
+            "所在单元网格标识码: NotACode",
+        ),
+        (
+            ",440404100201,",
+            ",440404100202,",
+            "所在社区（村）代码: Contradiction",
+        ),
+        (",440404100,", ",440404101,", "所在街道代码: Contradiction"),
+        (
+            "440404100201",
+            "440404999201",
+            "所在单元网格标识码: UnknownVillage",
+        ),
+        ("113.", "213.", "经度: NotACoordinate"),
+        (
+            ",,,91350100M000100Y43",
+            ",O,,91350100M000100Y43",
+            "权属单位代码: NotACode",
+        ),
+    ];
+    let (mut text, mut expected) = (HEAD.to_owned(), Vec::new());
+    for ((from, to, fault), line) in rows.iter().zip(2..) {
+        let row = lamp(YUYUE, line);
+        assert!(row.contains(from), "{from}");
+        text += &row.replacen(from, to, 1);
+        if fault.ends_with("UnknownVillage") {
+            // Its village's own column says another one then.
+            expected.push(format!(
+                "部件.csv:{line}: 所在社区（村）代码: Contradiction"
+            ));
+        }
+        expected.push(format!("部件.csv:{line}: {fault}"));
+    }
+    text += &good;
+    text += &good;
+    let last = rows.len() + 3;
+    expected.push(format!("部件.csv:{last}: 管理部件标识码: Duplicate"));
+    assert_eq!(desk.faults("部件.csv", text.as_bytes()), expected);
+
+    let many = format!(
+        "{HEAD}{}",
+        good.replace("路灯,", ",")
+            .repeat(limits::IMPORT_FAULTS_SHOWN + 5)
+    );
+    let preview = desk.preview(&[file("components.csv", many.as_bytes())]);
+    assert_eq!(faults(&preview).len(), limits::IMPORT_FAULTS_SHOWN);
+    assert!(preview.faults.total > limits::IMPORT_FAULTS_SHOWN + 5);
+}
+
+#[test]
+fn a_wrong_check_character_is_a_warning_and_a_mixed_import_a_fault() {
+    let desk = Desk::new();
+    let text = format!("{HEAD}{}", lamp(YUYUE, 1).replacen("100Y43", "100Y44", 1));
+    let upload = file("components.csv", text.as_bytes());
+    let preview = desk.preview(std::slice::from_ref(&upload));
+    let shown = preview.json(None);
+    assert_eq!(
+        (&shown["faults_total"], &shown["warnings_total"]),
+        (&json!(0), &json!(1))
+    );
+    assert_eq!(shown["warnings"][0]["reason"], "check_character");
+    assert!(matches!(desk.adopt(&preview), Ok(Some(_))));
+    let mixed = desk.preview(&[upload, file("units.csv", b"id,kind,name\n")]);
+    assert_eq!(faults(&mixed), ["components.csv: NotAlone"]);
+}
