@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use patrol_core::domain::limits;
 use patrol_server::command::{self, Command, CommandLine, Faults};
 use tracing_subscriber::EnvFilter;
 
@@ -44,7 +45,12 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn serve(config: &patrol_server::config::Config) -> Result<(), Faults> {
-    command::serve(config).await
+fn serve(config: &patrol_server::config::Config) -> Result<(), Faults> {
+    // Work on the database waits for its turn here: more threads would only hold more memory while they wait for the same disk and cores.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(limits::WORKS_AT_ONCE)
+        .build()
+        .map_err(|error| vec![error.to_string()])?;
+    runtime.block_on(command::serve(config))
 }

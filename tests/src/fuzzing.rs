@@ -19,7 +19,7 @@ use patrol_core::sync::wire::{
 };
 use patrol_server::directory;
 
-pub use admission::admission;
+pub use admission::{LET_IN, admission};
 
 use crate::clock::START;
 

@@ -120,6 +120,8 @@ pub const PIECE_TRIES_MAX: u32 = 8;
 pub const RETRY_MS_FIRST: u64 = 2_000;
 /// Milliseconds before any retry, at most.
 pub const RETRY_MS_MAX: u64 = 15 * 60 * 1_000;
+/// Pieces of requests' work that the server does at once; the others wait without holding anything.
+pub const WORKS_AT_ONCE: usize = 16;
 /// Pieces of requests' work at the server, done or waiting, above which phones are asked to come later.
 pub const WORKS_BUSY: usize = 256;
 /// Milliseconds after which they come again at the earliest; at the latest after twice as many.

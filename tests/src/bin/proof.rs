@@ -3,11 +3,15 @@
 //! Ends with code 0 only if everything held.
 
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use clap::{Parser, Subcommand};
 use patrol_tests::bench::Figure;
+use patrol_tests::fuzzing::{LET_IN, TARGETS, Target};
 use patrol_tests::proof::scale::Size;
 use patrol_tests::proof::{kills, power, scale};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 #[derive(Parser)]
 struct Options {
@@ -32,6 +36,15 @@ enum What {
         #[arg(long, default_value_t = 1_000)]
         count: usize,
     },
+    /// Runs the fuzzers' targets on random inputs, at full speed and without their guidance.
+    Inputs {
+        /// Which target; all, if none is named.
+        #[arg(long)]
+        target: Option<String>,
+        /// Inputs of each.
+        #[arg(long, default_value_t = 10_000_000)]
+        count: u64,
+    },
     /// A large city: cases, and phones of one morning.
     Scale {
         /// Cases.
@@ -50,6 +63,7 @@ fn main() -> ExitCode {
     let held = match options.what {
         What::Kills { count } => killed(count, seed),
         What::Power { count } => powerless(count, seed),
+        What::Inputs { target, count } => Ok(fed(target.as_deref(), count, seed)),
         What::Scale { cases, phones } => measured(Size { cases, phones }, seed),
     };
     match held {
@@ -75,6 +89,30 @@ fn measured(size: Size, seed: u64) -> Held {
     let figures = scale::measure(size, seed)?;
     let is_held = figures.iter().all(|figure| figure.is_ok() != Some(false));
     Ok((figures.iter().map(Figure::row).collect(), is_held))
+}
+
+/// A broken promise panics, and the input is in the panic's seed.
+fn fed(target: Option<&str>, count: u64, seed: u64) -> (Vec<String>, bool) {
+    let wanted = TARGETS
+        .into_iter()
+        .filter(|(name, _)| target.is_none_or(|wanted| wanted == *name));
+    let run = |(name, run): Target| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut data = Vec::new();
+        for _ in 0..count {
+            data.clear();
+            data.extend((0..rng.random_range(0..96)).map(|_| rng.random::<u8>()));
+            run(&data);
+        }
+        format!("{name}: {count} inputs, no promise broken")
+    };
+    let mut lines: Vec<String> = wanted.map(run).collect();
+    let is_held = !lines.is_empty();
+    let let_in = LET_IN.load(Ordering::Relaxed);
+    lines.push(format!(
+        "{let_in} changes let in, applied, saved and loaded again"
+    ));
+    (lines, is_held)
 }
 
 fn powerless(count: usize, seed: u64) -> Held {

@@ -3,6 +3,7 @@
 //! What is let in must load, be saved and load again, must read without a fault, and must come back from its stripped form.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use patrol_core::cbor::{Reader, Writer};
 use patrol_core::doc::admit::{RightCheck, Signer, admit};
@@ -28,6 +29,9 @@ use crate::world::{city, matter};
 const DOCUMENT: DocumentId = DocumentId([0xd0; 16]);
 const DEVICE: DeviceId = DeviceId(*b"\x01\x01\x01\x01\0\0\0\x07");
 const SERVER: DeviceId = DeviceId(*b"\x01\x01\x01\x01\0\0\0\0");
+
+/// How many changes were let in, applied, saved and loaded again, for whoever counts.
+pub static LET_IN: AtomicU64 = AtomicU64::new(0);
 
 fn inspector() -> &'static Person {
     let people = &city().people;
@@ -277,6 +281,7 @@ fn judge(dice: &mut Dice<'_>, ledger: &mut Ledger, change: Parsed) {
         .push(change.clone())
         .expect("its dependencies are here");
     document::verify(ledger).expect("what is let in loads, is saved and loads again");
+    LET_IN.fetch_add(1, Ordering::Relaxed);
     let reading = document::read(ledger, |_| None);
     assert!(reading.lines.len() <= ledger.len());
     comes_back_stripped(ledger, place, &change);

@@ -14,7 +14,7 @@ use patrol_core::doc::document;
 use patrol_core::doc::ledger::Ledger;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::Body;
-use patrol_core::domain::id::{DocumentId, PersonId};
+use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::limits;
 use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::sync::frame::FrameReader;
@@ -69,46 +69,45 @@ struct Caller {
     touched: BTreeMap<DocumentId, Ledger>,
 }
 
-/// A server's file being made, and those who will call.
+/// A server's file with its cases, seen from this program while nobody else writes, or beside the server's own.
 struct Town {
-    city: City,
+    app: Arc<App>,
     cases: Vec<DocumentId>,
     rng: ChaCha8Rng,
 }
 
+fn open(file: &Path, seed: u64) -> Arc<App> {
+    let machine = Arc::new(Machine::new(&Clock::default(), seed));
+    let store = SqliteStore::open(file, || draw_identity(machine.as_ref()));
+    let app = App::open(Arc::new(store.expect("the server's file")), machine);
+    Arc::new(app.expect("it opens"))
+}
+
 impl Town {
-    fn make(file: &Path, cases: usize, seed: u64) -> Self {
-        let villages: Vec<_> = city().villages.iter().map(|village| village.code).collect();
-        Self::with(file, (cases, &villages), seed)
-    }
-
-    /// Of the first beat alone.
-    fn small(file: &Path, cases: usize, seed: u64) -> Self {
-        let villages: Vec<_> = city().beats[0]
-            .villages
-            .iter()
-            .map(|row| row.village)
-            .collect();
-        Self::with(file, (cases, &villages), seed)
-    }
-
-    fn with(file: &Path, (cases, villages): (usize, &[VillageCode]), seed: u64) -> Self {
-        let machine = Arc::new(Machine::new(&Clock::default(), seed));
-        let store = SqliteStore::open(file, || draw_identity(machine.as_ref()));
-        let app = App::open(Arc::new(store.expect("a new file")), machine).expect("it opens");
+    /// Makes a file with so many cases in these villages, and enrols phones of so many people, by turns.
+    fn make(
+        file: &Path,
+        (cases, villages): (usize, &[VillageCode]),
+        phones: usize,
+        seed: u64,
+    ) -> (Self, Vec<Caller>) {
+        let app = open(file, seed);
         app.put_directory(city()).expect("it is kept");
-        let mut city = City::new(Arc::new(app), seed);
+        let mut city = City::new(Arc::clone(&app), seed);
         let cases = city.fill(villages, cases);
-        Self {
-            city,
-            cases,
-            rng: ChaCha8Rng::seed_from_u64(seed),
-        }
+        let people = inspectors(&app);
+        let callers = (0..phones).map(|number| Caller {
+            hand: city.enrol(people[number % people.len()]),
+            touched: BTreeMap::new(),
+        });
+        let callers = callers.collect();
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        (Self { app, cases, rng }, callers)
     }
 
     /// The hello of a phone that had caught up.
     fn hello(&self, hand: &Hand) -> Hello {
-        let app = &self.city.app;
+        let app = &self.app;
         let mut scopes = Vec::new();
         let mut cursors = Vec::new();
         let villages = villages_of(app, hand.person)
@@ -137,7 +136,7 @@ impl Town {
 
     /// A push frame with so many notes, each on a case of the phone's own villages.
     fn frame(&mut self, caller: &mut Caller, deeds: usize) -> Vec<u8> {
-        let app = Arc::clone(&self.city.app);
+        let app = Arc::clone(&self.app);
         let hand = &mut caller.hand;
         let villages = villages_of(&app, hand.person);
         let first_n = hand.n + 1;
@@ -205,27 +204,33 @@ impl Town {
         }
     }
 
-    fn morning(&mut self, phones: usize) -> Vec<Morning> {
-        let people = inspectors(&self.city.app);
-        (0..phones)
-            .map(|number| {
-                let mut caller = self.caller(people[number % people.len()]);
-                let deeds = if number.is_multiple_of(4) { DEEDS } else { 0 };
-                self.call(&mut caller, deeds)
-            })
-            .collect()
-    }
-
-    fn singles(&mut self, count: usize) -> Vec<Morning> {
-        let mut caller = self.caller(inspectors(&self.city.app)[0]);
-        (0..count).map(|_| self.call(&mut caller, 1)).collect()
-    }
-
-    fn caller(&mut self, person: PersonId) -> Caller {
-        Caller {
-            hand: self.city.enrol(person),
-            touched: BTreeMap::new(),
+    /// The first call of each in the morning; every fourth was a day without a network.
+    fn morning(&mut self, callers: &mut [Caller]) -> Vec<Morning> {
+        let mut calls = Vec::new();
+        for (number, caller) in callers.iter_mut().enumerate() {
+            let deeds = if number.is_multiple_of(4) { DEEDS } else { 0 };
+            calls.push(self.call(caller, deeds));
         }
+        calls
+    }
+
+    /// Pushes of one change, one after the other on one connection, each by a phone that has caught up.
+    fn singles(
+        &mut self,
+        address: SocketAddr,
+        caller: &mut Caller,
+        is_enough: impl Fn(usize) -> bool,
+    ) -> Vec<f64> {
+        let mut connection = Connection::open(address);
+        let mut times = Vec::new();
+        while times.len() < SINGLES && !is_enough(times.len()) {
+            let call = self.call(caller, 1);
+            let started = Watch::start();
+            let answer = connection.exchange(&call.request);
+            times.push(micros(started.elapsed()) / 1e3);
+            assert_eq!(admitted(&answer), 1, "the change is admitted");
+        }
+        times
     }
 }
 
@@ -285,18 +290,6 @@ fn wave(server: &Program, calls: &[Morning]) -> Vec<f64> {
     times.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One after the other on one connection.
-fn one_by_one(address: SocketAddr, calls: &[Morning]) -> Vec<f64> {
-    let mut connection = Connection::open(address);
-    let time = |call: &Morning| {
-        let started = Watch::start();
-        let answer = connection.exchange(&call.request);
-        assert_eq!(admitted(&answer), call.changes, "every change is admitted");
-        micros(started.elapsed()) / 1e3
-    };
-    calls.iter().map(time).collect()
-}
-
 /// Starts a server that was killed. Returns how long it took until it listened, in milliseconds.
 fn restarted(file: &Path) -> Result<(Program, f64), String> {
     let first = Program::start(file, 0, &[])?;
@@ -313,19 +306,15 @@ fn restarted(file: &Path) -> Result<(Program, f64), String> {
 pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
     let folder = Folder::new("scale").map_err(|error| error.to_string())?;
     let (file, small) = (folder.file("server.db"), folder.file("small.db"));
-    let mut few = Town::small(&small, 100, seed);
-    let few_calls = few.singles(SINGLES);
-    drop(few);
+    let first_beat = city().beats[0].villages.iter().map(|row| row.village);
+    let (mut few, mut few_callers) =
+        Town::make(&small, (100, &first_beat.collect::<Vec<_>>()), 1, seed);
     let started = Watch::start();
-    let mut town = Town::make(&file, size.cases, seed);
+    let villages: Vec<_> = city().villages.iter().map(|village| village.code).collect();
+    let (mut town, mut callers) = Town::make(&file, (size.cases, &villages), size.phones, seed);
     let filled = started.elapsed().as_secs_f64();
-    let calls = town.morning(size.phones);
-    let (many_calls, quiet, beside) = (
-        town.singles(SINGLES),
-        town.singles(SINGLES),
-        town.singles(SINGLES),
-    );
-    drop(town);
+    let calls = town.morning(&mut callers);
+    let Town { cases, rng, .. } = town;
     let disk = std::fs::metadata(&file)
         .map_err(|error| error.to_string())?
         .len() as f64
@@ -336,15 +325,23 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
     let mut times = wave(&server, &calls);
     let seconds = started.elapsed().as_secs_f64();
     let memory = memory_of(server.id(), "VmHWM").unwrap_or_default() as f64 / 1e6;
-    let address = address_of(&server);
-    let mut quiet = one_by_one(address, &quiet);
-    let mut beside = beside_a_backup(address, &beside, &file, &folder.file("backup.db"))?;
 
+    let app = open(&file, seed);
+    let mut town = Town { app, cases, rng };
+    let (address, caller) = (address_of(&server), &mut callers[0]);
+    let mut quiet = town.singles(address, caller, |_| false);
+    let mut beside = beside_a_backup(
+        &mut town,
+        caller,
+        address,
+        (&file, &folder.file("backup.db")),
+    )?;
     let small_server = Program::start(&small, 0, &[])?;
-    let mut at_few = one_by_one(address_of(&small_server), &few_calls);
-    let mut at_many = one_by_one(address, &many_calls);
+    let mut at_few = few.singles(address_of(&small_server), &mut few_callers[0], |_| false);
+    let mut at_many = town.singles(address, caller, |_| false);
     small_server.kill();
     server.kill();
+    drop(town);
     super::entries_in(&file)?;
     let changes: usize = calls.iter().map(|call| call.changes).sum();
     let most = |times: &[f64]| times.iter().copied().fold(0.0, f64::max);
@@ -405,27 +402,17 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
     ])
 }
 
-/// Pushes while the program's own errand takes a backup, for as long as that runs or calls are left.
+/// Pushes while the program's own errand takes a backup, for as long as that runs.
 fn beside_a_backup(
+    town: &mut Town,
+    caller: &mut Caller,
     address: SocketAddr,
-    calls: &[Morning],
-    file: &Path,
-    to: &Path,
+    (file, to): (&Path, &Path),
 ) -> Result<Vec<f64>, String> {
     let (file, to) = (file.to_str().ok_or("UTF-8")?, to.to_str().ok_or("UTF-8")?);
     std::thread::scope(|scope| {
         let backup = scope.spawn(|| Program::errand(&["backup", "--database", file, "--to", to]));
-        let mut connection = Connection::open(address);
-        let mut times = Vec::new();
-        for call in calls {
-            if backup.is_finished() && times.len() > 20 {
-                break;
-            }
-            let started = Watch::start();
-            let answer = connection.exchange(&call.request);
-            assert_eq!(admitted(&answer), call.changes, "every change is admitted");
-            times.push(micros(started.elapsed()) / 1e3);
-        }
+        let times = town.singles(address, caller, |count| backup.is_finished() && count > 20);
         backup.join().map_err(|_| "the backup panicked")??;
         Ok(times)
     })
