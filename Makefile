@@ -8,7 +8,7 @@ PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := $(TARGET)/debug/libpatrol_bindings.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
-.PHONY: demo test check sim bench bindings smoke serve fmt purity needs
+.PHONY: demo test check sim bench proof bindings smoke serve fmt purity needs
 
 # Everything that must hold before a change lands. From nothing on 2 cores some 15 minutes, warm some 5.
 test: needs check purity
@@ -41,6 +41,16 @@ sim:
 # What is measured, beside its budget; all parts also as target/bench.json. PART=bytes, server, device or growth for one part.
 bench:
 	$(CARGO) run --release -p patrol-tests --bin bench -- $(PART) --seed $(or $(SEED),7)
+
+# The long runs of docs/proof.md, some hours. PART=kills, power, inputs, scale or sim for one of them.
+proof:
+	$(CARGO) build --release -p patrol-server -p patrol-tests
+	for part in $(or $(PART),kills power scale inputs sim); do \
+	    case $$part in \
+	        sim) $(TARGET)/release/sim --seeds 100000 ;; \
+	        *) $(TARGET)/release/proof $$part --seed $(or $(SEED),7) ;; \
+	    esac || exit 1; \
+	done
 
 # The phone's core for Python, Kotlin and Swift, in $(TARGET)/bindings. The generator is built first, because it leaves a
 # library behind that carries the generator's own baggage.

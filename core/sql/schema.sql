@@ -174,7 +174,8 @@ CREATE TABLE pieces (
     -- Pieces that the server has not taken. Sealed: this phone cannot read them.
     id INTEGER PRIMARY KEY,
     bundle INTEGER NOT NULL REFERENCES bundles (id),
-    tries INTEGER NOT NULL DEFAULT 0, -- answers so far that said "not yet"
+    tries INTEGER NOT NULL DEFAULT 0, -- how often it was handed in
+    due_at INTEGER NOT NULL DEFAULT 0, -- not again before, by this phone's clock
     code TEXT,                       -- why it will never be taken; null while it may be
     body BLOB NOT NULL
 ) STRICT;

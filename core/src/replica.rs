@@ -104,7 +104,8 @@ impl Replica {
     ) -> Result<(Self, Option<std::path::PathBuf>)> {
         let opened = Store::open(path, environment.now())?;
         let replica = Self::on(opened.store, environment);
-        replica.index_rest()?;
+        // What could not be put into the index is not found yet; that must keep nobody from his work.
+        drop(replica.index_rest());
         Ok((replica, opened.rescued))
     }
 

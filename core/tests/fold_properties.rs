@@ -123,7 +123,7 @@ fn attempt(workflow: &Workflow, n: u64, dice: &mut Dice) -> Entry {
         Action::Close,
         Action::Reconcile,
     ];
-    let opening = [Action::Report, Action::Count];
+    let opening = [Action::Report, Action::Count, Action::Propose];
     let any: Vec<Action> = Action::ALL
         .iter()
         .copied()

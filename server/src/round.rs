@@ -118,7 +118,7 @@ impl Round {
                 Ok(())
             }
             (kind::BUNDLE, Some(hello)) if hello.epoch == self.app.identity.epoch => {
-                let fate = bundle::take_in_from(&self.app, self.device.id, &frame.payload)?;
+                let fate = bundle::take_in_carried(&self.app, &frame.payload)?;
                 self.answer(fate.map(|fate| vec![fate]));
                 Ok(())
             }

@@ -7,6 +7,7 @@ use patrol_core::store::Store;
 use patrol_core::sync::rescue::Bundle;
 use patrol_server::bundle::{self, Handed};
 use patrol_server::check;
+use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World};
 
@@ -174,7 +175,7 @@ fn a_bundle_that_was_changed_or_is_another_servers_changes_nothing() {
 }
 
 #[test]
-fn a_revoked_phone_carries_nothing_and_keeps_what_it_has() {
+fn a_phone_that_was_revoked_meanwhile_still_hands_in_what_it_carries() {
     let mut world = World::new(306);
     let (_, new) = offline(&mut world);
     let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
@@ -185,11 +186,8 @@ fn a_revoked_phone_carries_nothing_and_keeps_what_it_has() {
     world.app.store.revoke(device, now).unwrap();
     world.phones[CARRIER].sync().unwrap();
     let carried = &world.phones[CARRIER].replica.carried().unwrap()[0];
-    assert_eq!(
-        (carried.waiting, &carried.refused),
-        (1, &Some((1, "too_much".to_owned())))
-    );
-    assert_eq!(world.stage(new), "");
+    assert_eq!((carried.waiting, &carried.refused), (0, &None));
+    assert_eq!(world.stage(new), "reported");
 }
 
 #[test]
@@ -209,6 +207,11 @@ fn a_cut_on_the_way_costs_a_carrier_nothing_but_the_piece_in_flight() {
     carrier.link.cut_after(3);
     carrier.sync().unwrap_err();
     assert_eq!(carrier.replica.carried().unwrap()[0].waiting, pieces - 2);
+    // Not again at once, and everything else goes on.
+    carrier.sync().unwrap();
+    assert_eq!(carrier.replica.carried().unwrap()[0].waiting, pieces - 2);
+    world.clock.advance_ms(60_000);
+    let carrier = &world.phones[CARRIER];
     carrier.sync().unwrap();
     assert_eq!(carrier.replica.carried().unwrap()[0].waiting, 0);
     let (mut entries, mut doubled) = (0, 0);
@@ -262,4 +265,31 @@ fn a_phone_without_anything_unsent_makes_an_empty_bundle_and_one_that_is_not_enr
     assert!(matches!(refused, Err(Error::NotEnrolled)), "{refused:?}");
     let refused = stranger.replica.carry(&file);
     assert!(matches!(refused, Err(Error::NotEnrolled)), "{refused:?}");
+}
+
+#[test]
+fn a_file_made_to_hurt_stops_nothing_of_its_carriers() {
+    let mut world = World::new(311);
+    offline(&mut world);
+    let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    let carrier = world.phone(CARRIER);
+    let mut bundle = Bundle::decode(&file).unwrap();
+    let piece = bundle.pieces[0].clone();
+    bundle.pieces = vec![vec![1; 7_000_000], vec![2; 1], piece];
+    let carried = carrier.replica.carry(&bundle.encode()).unwrap();
+    assert_eq!((carried.pieces, carried.damaged), (1, 2));
+    bundle.pieces = vec![vec![3; 48]; 5_000];
+    let carried = carrier.replica.carry(&bundle.encode()).unwrap();
+    assert_eq!((carried.pieces, carried.damaged), (4_096, 904));
+    let (own, _) = carrier.report(carrier.replica.villages().unwrap()[0], "井盖松动");
+    carrier.sync().unwrap();
+    assert_eq!(world.stage(own), "reported");
+    // While the server fails on pieces, work of one's own goes on.
+    world.clock.advance_ms(60_000);
+    world.store.break_next(Call::Read, Break::Before);
+    let carrier = &world.phones[CARRIER];
+    drop(carrier.sync());
+    let (next, _) = carrier.report(carrier.replica.villages().unwrap()[0], "路灯不亮");
+    carrier.sync().unwrap();
+    assert_eq!(world.stage(next), "reported");
 }

@@ -114,8 +114,12 @@ pub const PIECE_BYTES: usize = 64 * 1024;
 pub const PIECE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes of one rescue bundle at most.
 pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Times that a device hands one piece of another's rescue bundle in that cannot be taken yet.
-pub const PIECE_TRIES_MAX: u32 = 8;
+/// Pieces of one rescue bundle at most.
+pub const BUNDLE_PIECES_MAX: usize = 4_096;
+/// Pieces that a phone hands in with one request at most.
+pub const REQUEST_PIECES_MAX: usize = 256;
+/// Milliseconds before a piece that has got no answer for good is handed in again; twice as long each time, and a day at most.
+pub const PIECE_RETRY_MS: i64 = 60 * 1_000;
 /// Milliseconds before the first retry of a failed round, at most.
 pub const RETRY_MS_FIRST: u64 = 2_000;
 /// Milliseconds before any retry, at most.

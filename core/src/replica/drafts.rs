@@ -11,7 +11,8 @@ impl Replica {
     /// Keeps what a person has written so far: a new draft, or in place of the one of that id. Durable when it returns.
     ///
     /// # Errors
-    /// `Refused(Malformed)`: it is larger than a draft may be.
+    /// `Refused(Malformed)`: it is larger than a draft may be. `NotFound`: that draft has become a deed, or was discarded; one that comes late
+    /// brings it not back.
     pub fn keep_draft(
         &self,
         id: Option<DraftId>,
@@ -27,8 +28,11 @@ impl Replica {
             form: form.to_vec(),
             changed_at: self.environment.now(),
         };
-        self.store
-            .write(|transaction| drafts::put(transaction, &draft))?;
+        self.store.write(|transaction| match id {
+            None => drafts::put(transaction, &draft),
+            Some(_) if drafts::change(transaction, &draft)? => Ok(()),
+            Some(_) => Err(Error::NotFound),
+        })?;
         Ok(draft.id)
     }
 

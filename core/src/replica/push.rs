@@ -14,6 +14,7 @@ use crate::doc::ledger::Ledger;
 use crate::doc::parse::{self, Parsed};
 use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::limits;
+use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState, Unsent};
 use crate::store::enrolment::{self, Enrolment, RoundState};
@@ -111,17 +112,18 @@ impl Load {
         enrolment: &Enrolment,
         frame_bytes: usize,
         plan: PushPlan,
+        now: Timestamp,
     ) -> Result<Self> {
         let mut load = push_frames(connection, enrolment, frame_bytes, plan)?;
         if load.has_more {
             return Ok(load);
         }
         if load.frames.is_empty() {
-            let due = rescue::due(connection, plan.pieces_after)?;
+            let due = rescue::due(connection, plan.pieces_after, now)?;
             (load.pieces, load.frames) = due.into_iter().unzip();
         }
         let last = load.pieces.last().copied().unwrap_or(plan.pieces_after);
-        load.has_more = pieces::next_due(connection, last)?.is_some();
+        load.has_more = pieces::next_due(connection, last, now)?.is_some();
         Ok(load)
     }
 }
@@ -140,12 +142,13 @@ impl Replica {
             free_bytes: self.environment.free_bytes(),
             ..Status::default()
         };
+        let now = self.environment.now();
         self.store.read(|connection| {
             let enrolment = enrolment::enrolled(connection)?;
             let state = enrolment::round_state(connection)?;
             let load = match relics {
                 Some(load) => load,
-                None => Load::of_outbox(connection, &enrolment, state.frame_bytes, *plan)?,
+                None => Load::of_outbox(connection, &enrolment, state.frame_bytes, *plan, now)?,
             };
             let hello = Hello {
                 protocol: wire::PROTOCOL,

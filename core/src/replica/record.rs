@@ -57,7 +57,8 @@ impl Deed {
 }
 
 impl Replica {
-    /// Opens a document with its first deed: `report` opens a case, `count` a tally. Durable when it returns.
+    /// Opens a document with its first deed: `report` opens a case, `count` a tally, `propose` a survey. Durable when it returns. `NotFound`:
+    /// the draft that it is said to be has become a deed already.
     pub fn begin(&self, deed: &Deed) -> Result<(DocumentId, EntryId)> {
         let document = DocumentId::new(self.environment.now(), self.random());
         Ok((document, self.record(document, deed)?))
@@ -114,8 +115,11 @@ impl Replica {
             let state = documents::state_or_new(transaction, id)?;
             changes::put_local(transaction, state.number, change.hash, &change.bytes)?;
             load::refresh(transaction, id)?;
-            if let Some(draft) = deed.draft {
-                drafts::remove(transaction, draft)?;
+            // A draft that is gone has been a deed already.
+            if let Some(draft) = deed.draft
+                && !drafts::remove(transaction, draft)?
+            {
+                return Err(Error::NotFound);
             }
             admitted
                 .map(|admitted| admitted.id)

@@ -11,6 +11,7 @@ use crate::cbor::Writer;
 use crate::doc::{entry, parse};
 use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::limits;
+use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::enrolment::{self, Enrolment};
 use crate::store::pieces::{self, CarriedBundle};
@@ -103,6 +104,18 @@ impl Replica {
         self.store.read(pieces::bundles)
     }
 
+    /// Pieces are about to be handed in: whatever comes of it, not again at once. So a server that fails on one of them stops nothing else.
+    pub(super) fn note_handed_in(&self, ids: &[i64]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let now = self.environment.now();
+        self.store.write(|transaction| {
+            ids.iter()
+                .try_for_each(|id| pieces::tried(transaction, *id, now))
+        })
+    }
+
     /// What the server made of a piece.
     pub(super) fn apply_piece(
         &self,
@@ -112,10 +125,10 @@ impl Replica {
         self.store.write(|transaction| match outcome {
             Ok(fates) => match fates.first() {
                 Some(Fate::Ok | Fate::Dup) => pieces::remove(transaction, id),
-                _ => pieces::tried(transaction, id),
+                _ => Ok(()),
             },
             // An older server, or one that has just gone back: later.
-            Err(Unread::Epoch | Unread::Newer | Unread::Carried) => pieces::tried(transaction, id),
+            Err(Unread::Epoch | Unread::Newer | Unread::Carried) => Ok(()),
             Err(Unread::Signature | Unread::Rebuild) => {
                 pieces::refuse(transaction, id, "signature")
             }
@@ -126,10 +139,10 @@ impl Replica {
 }
 
 /// Pieces to hand in, those behind a row, as many as one request carries.
-pub(super) fn due(connection: &Connection, after: i64) -> Result<Vec<DuePiece>> {
+pub(super) fn due(connection: &Connection, after: i64, now: Timestamp) -> Result<Vec<DuePiece>> {
     let (mut due, mut total, mut last) = (Vec::new(), 0, after);
-    while total < limits::REQUEST_BYTES_AIM {
-        let Some((id, body)) = pieces::next_due(connection, last)? else {
+    while total < limits::REQUEST_BYTES_AIM && due.len() < limits::REQUEST_PIECES_MAX {
+        let Some((id, body)) = pieces::next_due(connection, last, now)? else {
             break;
         };
         (last, total) = (id, total + body.len());
@@ -147,7 +160,10 @@ fn unplaced(connection: &Connection, enrolment: &Enrolment) -> Result<Vec<Saved>
         .map(|change| (change.document, change.hash, change.body));
     let mut saved = Vec::new();
     for (document, hash, body) in local.chain(boxed) {
-        let parsed = parse::parse_admitted(&body).map_err(|_| Error::Disagreement("unloadable"))?;
+        // What is spoilt cannot be rescued, and must not keep the rest from it.
+        let Ok(parsed) = parse::parse_admitted(&body) else {
+            continue;
+        };
         if parsed.actor.device() == enrolment.device {
             let entry = parsed
                 .puts

@@ -6,7 +6,7 @@ use super::{Replica, load};
 use crate::doc::document::Reading;
 use crate::domain::directory::Directory;
 use crate::domain::grams::{self, Asked, Grams};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::documents::{self, ListRow, Match};
 use crate::store::search;
 
@@ -45,7 +45,11 @@ impl Replica {
             }
             self.store.write(|transaction| {
                 for number in rest {
-                    load::refresh(transaction, documents::id(transaction, number)?)?;
+                    match load::refresh(transaction, documents::id(transaction, number)?) {
+                        // Spoilt: it stays as it is, and the others go on.
+                        Ok(()) | Err(Error::Disagreement(_)) => {}
+                        Err(error) => return Err(error),
+                    }
                     search::note_indexed(transaction, number)?;
                 }
                 Ok(())

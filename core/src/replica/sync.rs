@@ -176,6 +176,7 @@ impl Replica {
     ) -> Result<RoundEnd> {
         let mut next = plan;
         let prepared = self.prepare(&mut next)?;
+        self.note_handed_in(&prepared.pieces)?;
         let started_ms = self.environment.monotonic_ms();
         let body = session::request_of(&prepared.hello, prepared.kind(), &prepared.frames);
         summary.rounds += 1;

@@ -20,20 +20,22 @@ pub struct Draft {
     pub changed_at: Timestamp,
 }
 
-/// Keeps a draft, in place of what was kept under its id.
+/// Keeps a new draft.
 pub fn put(transaction: &Transaction<'_>, draft: &Draft) -> Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO drafts (id, document, form, changed_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET document = excluded.document, form = excluded.form, changed_at = excluded.changed_at",
-        )?
-        .execute(params![
-            draft.id.0,
-            draft.document.map(|document| document.0),
-            draft.form,
-            draft.changed_at.0,
-        ])?;
-    Ok(())
+    let sql = "INSERT INTO drafts (id, document, form, changed_at) VALUES (?1, ?2, ?3, ?4)";
+    write(transaction, sql, draft).map(drop)
+}
+
+/// Keeps a draft in place of what was kept under its id. Returns whether there was any.
+pub fn change(transaction: &Transaction<'_>, draft: &Draft) -> Result<bool> {
+    let sql = "UPDATE drafts SET document = ?2, form = ?3, changed_at = ?4 WHERE id = ?1";
+    write(transaction, sql, draft)
+}
+
+fn write(transaction: &Transaction<'_>, sql: &str, draft: &Draft) -> Result<bool> {
+    let document = draft.document.map(|document| document.0);
+    let values = params![draft.id.0, document, draft.form, draft.changed_at.0];
+    Ok(transaction.prepare_cached(sql)?.execute(values)? > 0)
 }
 
 /// All drafts, the last changed first.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use super::bytes;
 use crate::domain::id::DeviceId;
 use crate::domain::limits;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{DAY_MS, Timestamp};
 use crate::error::Result;
 use crate::sync::rescue::Bundle;
 
@@ -62,12 +62,18 @@ pub fn put(
     Ok((id, true))
 }
 
-/// The first piece behind a row that may still be taken and has not been tried too often.
-pub fn next_due(connection: &Connection, after: i64) -> Result<Option<(i64, Vec<u8>)>> {
-    let sql = "SELECT id, body FROM pieces WHERE id > ?1 AND code IS NULL AND tries < ?2 ORDER BY id LIMIT 1";
+/// The first piece behind a row that may still be taken and whose time has come. One that is said to be due in more than a day was
+/// noted by a clock that was wrong.
+pub fn next_due(
+    connection: &Connection,
+    after: i64,
+    now: Timestamp,
+) -> Result<Option<(i64, Vec<u8>)>> {
+    let sql = "SELECT id, body FROM pieces
+               WHERE id > ?1 AND code IS NULL AND (due_at <= ?2 OR due_at > ?2 + ?3) ORDER BY id LIMIT 1";
     let found = connection
         .prepare_cached(sql)?
-        .query_row(params![after, limits::PIECE_TRIES_MAX], |row| {
+        .query_row(params![after, now.0, DAY_MS], |row| {
             Ok((row.get(0)?, row.get(1)?))
         });
     Ok(found.optional()?)
@@ -79,22 +85,25 @@ pub fn remove(transaction: &Transaction<'_>, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// The server could not take a piece yet.
-pub fn tried(transaction: &Transaction<'_>, id: i64) -> Result<()> {
-    transaction.execute("UPDATE pieces SET tries = tries + 1 WHERE id = ?1", [id])?;
+/// A piece is handed in: if it is not taken, it is due again later, and later still each time.
+pub fn tried(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE pieces SET due_at = ?2 + min(?3 << min(tries, 20), ?4), tries = tries + 1 WHERE id = ?1";
+    let values = params![id, now.0, limits::PIECE_RETRY_MS, DAY_MS];
+    transaction.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
-/// The server will never take a piece.
+/// The server will never take a piece. Its bytes go: nobody else can read them.
 pub fn refuse(transaction: &Transaction<'_>, id: i64, code: &str) -> Result<()> {
-    let sql = "UPDATE pieces SET code = ?2 WHERE id = ?1";
+    let sql = "UPDATE pieces SET code = ?2, body = x'' WHERE id = ?1";
     transaction.execute(sql, params![id, code])?;
     Ok(())
 }
 
-/// Pieces that were tried too often are tried again: the server has changed, or a person wants it.
+/// All pieces are due again: the server has changed, or a person wants it.
 pub fn try_anew(transaction: &Transaction<'_>) -> Result<()> {
-    transaction.execute("UPDATE pieces SET tries = 0 WHERE tries > 0", [])?;
+    let sql = "UPDATE pieces SET tries = 0, due_at = 0 WHERE tries > 0";
+    transaction.execute(sql, [])?;
     Ok(())
 }
 

@@ -184,7 +184,12 @@ fn keep_copy(
     if std::fs::symlink_metadata(&unfinished).is_ok() {
         std::fs::remove_file(&unfinished).map_err(OpenFault::Copy)?;
     }
-    connection.backup("main", &unfinished, None::<fn(rusqlite::backup::Progress)>)?;
+    let copied = connection.backup("main", &unfinished, None::<fn(rusqlite::backup::Progress)>);
+    if copied.is_err() {
+        // It would take the room that is lacking.
+        drop(std::fs::remove_file(&unfinished));
+    }
+    copied?;
     let kept = beside(path, &format!(".version-{version}-{}", now.0));
     std::fs::rename(unfinished, kept).map_err(OpenFault::Copy)
 }

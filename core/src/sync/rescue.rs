@@ -238,14 +238,15 @@ impl Bundle {
         [MAGIC.as_slice(), &w.finish()].concat()
     }
 
-    /// From a file. What of a damaged one is whole is taken.
+    /// From a file. What of a damaged one is whole is taken; what cannot be a piece counts as damaged.
     pub fn decode(file: &[u8]) -> Result<Self, BundleFault> {
         let rest = file.strip_prefix(&MAGIC).ok_or(BundleFault::Foreign)?;
         let mut r = Reader::new(rest);
         let (mut bundle, count) = Self::head(&mut r)?;
+        let is_room = |bundle: &Self| bundle.pieces.len() < limits::BUNDLE_PIECES_MAX;
         while bundle.pieces.len() as u64 + bundle.damaged < count {
-            match next_piece(&mut r) {
-                Some((piece, sum)) if crc32fast::hash(piece) == sum => {
+            match next_piece(&mut r).filter(|_| is_room(&bundle)) {
+                Some((piece, sum)) if crc32fast::hash(piece) == sum && can_be_sealed(piece) => {
                     bundle.pieces.push(piece.to_vec());
                 }
                 Some(_) => bundle.damaged += 1,
@@ -276,6 +277,11 @@ impl Bundle {
             .map_err(|_| BundleFault::Foreign)?
             .ok_or(BundleFault::Newer)
     }
+}
+
+/// Whether so many bytes can be a piece: a key and a tag at least, and no more than one may hold.
+fn can_be_sealed(piece: &[u8]) -> bool {
+    (48..=limits::PIECE_BYTES_MAX).contains(&piece.len())
 }
 
 fn next_piece<'b>(r: &mut Reader<'b>) -> Option<(&'b [u8], u32)> {

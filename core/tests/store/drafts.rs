@@ -69,6 +69,13 @@ fn a_draft_is_gone_with_the_deed_and_only_with_it() {
     replica.store().set_faults(None);
     assert_eq!(forms(&replica), [b""; 0]);
     assert_eq!(replica.status().expect("a look").outbox, 1);
+    // Tapped twice, or kept once more too late: it stays one deed and no draft.
+    let again = replica.begin(&report_of(draft));
+    assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
+    let late = replica.keep_draft(Some(draft), None, b"12");
+    assert!(matches!(late, Err(Error::NotFound)), "{late:?}");
+    assert_eq!(forms(&replica), [b""; 0]);
+    assert_eq!(replica.status().expect("a look").outbox, 1);
 }
 
 #[test]

@@ -25,12 +25,15 @@ fn a_case_is_found_by_its_words_its_notes_its_place_and_what_the_directory_calls
     assert_eq!(found(&replica, "led"), [lamp]);
     assert_eq!(found(&replica, "ＬＥ"), [lamp]);
     assert_eq!(found(&replica, "灯亮"), []);
+    let (lid, _) = replica.begin(&report("换井盖，盖子裂了")).expect("kept");
+    assert_eq!(found(&replica, "井盖子"), [], "over a comma");
+    assert_eq!(found(&replica, "盖子裂"), [lid]);
     assert_eq!(found(&replica, "  ，"), []);
     assert_eq!(found(&replica, "\" OR ones : \"亮"), []);
     note(&replica, waste, "已通知王师傅").expect("kept");
     assert_eq!(found(&replica, "王师"), [waste]);
-    // Both are in that village, one of them at the bridge.
-    assert_eq!(found(&replica, "耕管").len(), 2);
+    // All are in that village, one of them at the bridge.
+    assert_eq!(found(&replica, "耕管").len(), 3);
     assert_eq!(found(&replica, "耕管 桥头"), [waste]);
     let page = replica.search("case", "耕管", 1, 1).expect("a search");
     assert_eq!(page.len(), 1);

@@ -192,8 +192,20 @@ fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
     };
     let now = app.environment.now();
     let words = |fault: &dyn std::fmt::Debug| format!("{}: {fault:?}", folder.display());
-    let mut loaded = directory::load(folder, now)
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Faults>())?;
+    let known = app.known();
+    let mut loaded = match directory::load(folder, now) {
+        Ok(loaded) => loaded,
+        // Phones are not to wait for a file to be mended.
+        Err(faults) if known.no > 0 => {
+            let folder = folder.display();
+            for fault in faults {
+                tracing::error!("{fault}");
+            }
+            tracing::error!("nothing of {folder} was put in force; what was in force stays");
+            return Ok(());
+        }
+        Err(faults) => return Err(faults.iter().map(ToString::to_string).collect()),
+    };
     match (config.synthetic_people, loaded.people.is_empty()) {
         (true, true) => {
             tracing::warn!("made-up people are in the directory: for trials, never for work");
@@ -214,17 +226,19 @@ fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
         let people = std::mem::take(&mut loaded.people);
         loaded = Directory {
             people,
-            ..app.known().directory.clone()
+            ..known.directory.clone()
         };
     }
     for words in people::merge(app, &mut loaded).map_err(one)? {
         tracing::warn!("{words}");
     }
-    let unsound = loaded.check(now);
-    if !unsound.is_empty() {
-        return Err(unsound.iter().map(|fault| words(fault)).collect());
+    if loaded != known.directory {
+        let unsound = loaded.check(now);
+        if !unsound.is_empty() {
+            return Err(unsound.iter().map(|fault| words(fault)).collect());
+        }
+        app.replace_directory(known.no, &loaded).map_err(one)?;
     }
-    app.put_directory(&loaded).map_err(one)?;
     // A folder without people says nothing of those that an earlier one had.
     let people = folder.people.or(noted.and_then(|noted| noted.people));
     app.store

@@ -112,22 +112,17 @@ impl<'a> Judge<'a> {
 
     fn fate(&mut self, item: &Item) -> Result<Fate> {
         let boxed = self.snapshot.boxed(self.device.id, item.box_key())?;
-        match boxed.map(|boxed| {
-            (
-                boxed.state,
-                boxed.settled.is_some_and(|settled| settled.released),
-            )
-        }) {
-            Some((BoxedAs::Held, false)) => return Ok(Fate::Review),
+        match boxed.map(|boxed| (boxed.state, boxed.settled.map(|settled| settled.released))) {
+            Some((BoxedAs::Held, None | Some(false))) => return Ok(Fate::Review),
             // Kept from a bundle, in case its phone never called again: now it calls, and may make it again.
-            Some((BoxedAs::Refused(number), _))
+            Some((BoxedAs::Refused(number), None))
                 if number == Refusal::Quarantined.number() && self.carriage == Carriage::Own => {}
             Some((BoxedAs::Refused(number), _)) => {
                 return Ok(Fate::Refused(
                     Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded),
                 ));
             }
-            Some((BoxedAs::Held, true)) | None => {}
+            Some((BoxedAs::Held, Some(true))) | None => {}
         }
         let change = match &item.change {
             Ok(change) => change,

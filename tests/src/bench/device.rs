@@ -16,7 +16,7 @@ use super::city::City;
 use super::{Figure, Watch, memory_of, micros, percentile};
 use crate::clock::{Clock, Machine};
 use crate::served::{Folder, Served};
-use crate::world::city;
+use crate::world::{city, matter};
 
 /// Cases on the phone.
 const CASES: usize = 10_000;
@@ -83,6 +83,18 @@ fn by_child(file: &Path) -> Vec<Figure> {
             figure("open_max_ms"),
             "ms",
         ),
+        Figure::at_most(
+            "phone with 10,000 cases: search, slowest of the words asked",
+            figure("search_ms"),
+            "ms",
+            10.0,
+        ),
+        Figure::at_most(
+            "phone: rescue bundle of 200 new cases",
+            figure("bundle_s"),
+            "s",
+            1.0,
+        ),
         Figure::told(
             "phone with 10,000 cases: opening the file",
             figure("file_ms"),
@@ -119,6 +131,7 @@ pub async fn phone(file: &Path, seed: u64) -> serde_json::Value {
         times.push(micros(started.elapsed()) / 1e3);
         assert!(!view.reading.lines.is_empty(), "a case with its log");
     }
+    let search_ms = slowest_search(&replica);
     let http = Http::new().expect("a client");
     for row in rows.iter().take(ROUNDS) {
         let body = Body {
@@ -131,11 +144,57 @@ pub async fn phone(file: &Path, seed: u64) -> serde_json::Value {
         assert_eq!(synced.expect("a good line").pushed, 1, "the note is taken");
     }
     let resident = memory_of(std::process::id(), "VmHWM").unwrap_or_default();
+    let bundle_s = bundle_of_two_hundred(&replica);
     serde_json::json!({
         "file_ms": file_ms,
         "list_ms": list_ms,
         "open_ms": percentile(&mut times, 50),
         "open_max_ms": percentile(&mut times, 100),
+        "search_ms": search_ms,
+        "bundle_s": bundle_s,
         "resident_mb": resident as f64 / 1e6,
     })
+}
+
+/// The slowest of some searches: each of two characters and more that stand in many cases, or in none.
+fn slowest_search(replica: &Replica) -> f64 {
+    let row = &replica.list("case", 0, 1).expect("a list")[0];
+    let first: String = row.words.chars().take(2).collect();
+    let longer: String = row.words.chars().take(6).collect();
+    let one: String = row.words.chars().take(1).collect();
+    let mut slowest: f64 = 0.0;
+    for typed in [first.as_str(), &longer, &one, "龘龘", "2026", "村委"] {
+        let started = Watch::start();
+        let found = replica.search("case", typed, 0, SCREEN).expect("a search");
+        slowest = slowest.max(micros(started.elapsed()) / 1e3);
+        assert!(found.len() <= SCREEN, "a screen");
+    }
+    let found = replica.search("case", &longer, 0, SCREEN);
+    assert!(
+        !found.expect("a search").is_empty(),
+        "it is found by its own words"
+    );
+    slowest
+}
+
+/// Seconds that a rescue bundle takes, with 200 cases reported offline.
+fn bundle_of_two_hundred(replica: &Replica) -> f64 {
+    let village = replica.villages().expect("it knows them")[0];
+    for number in 0..200 {
+        let deed = Deed {
+            fields: matter(village, &format!("第{number}件")),
+            ..Deed::new(Action::Report, Body::default())
+        };
+        replica.begin(&deed).expect("reporting is allowed");
+    }
+    let started = Watch::start();
+    let file = replica.rescue_bundle().expect("a bundle");
+    let seconds = started.elapsed().as_secs_f64();
+    // A signature, an entry id and a position of each do not shrink.
+    assert!(
+        file.len() > 200 * 32,
+        "two hundred cases in {} bytes",
+        file.len()
+    );
+    seconds
 }

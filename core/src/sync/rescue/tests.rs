@@ -28,7 +28,7 @@ fn bundle() -> Bundle {
         server: SERVER,
         device: DeviceId([3; 8]),
         made_at: Timestamp(9),
-        pieces: vec![vec![1; 40], vec![2; 50], vec![3; 60]],
+        pieces: vec![vec![1; 48], vec![2; 50], vec![3; 60]],
         damaged: 0,
     }
 }
@@ -131,10 +131,10 @@ fn a_newer_file_is_told_apart_from_something_else() {
 fn the_bytes_of_a_file_and_of_a_piece_stay_as_they_are() {
     let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
     let file = Bundle {
-        pieces: vec![vec![1; 4]],
+        pieces: vec![vec![1; 48]],
         ..bundle()
     };
-    insta::assert_snapshot!(hex(&file.encode()), @"58434e428501500101010101010101010101010101010148030303030303030309018244010101011af626d399");
+    insta::assert_snapshot!(hex(&file.encode()), @"58434e428501500101010101010101010101010101010148030303030303030309018258300101010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101011a811a86cf");
     insta::assert_snapshot!(hex(&public_key(&SECRET)), @"ce8d3ad1ccb633ec7b70c17814a5c76ecd029685050d344745ba05870e587d59");
     insta::assert_snapshot!(hex(&sealed()[..32]), @"ad4f0af25e8cc90cdaf119d38527608efa64840a3362243fe9999b700ea8da12");
 }
