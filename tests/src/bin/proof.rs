@@ -53,6 +53,9 @@ enum What {
         /// Phones.
         #[arg(long, default_value_t = 5_000)]
         phones: usize,
+        /// Seconds over which they come; 0: as fast as the server answers.
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
     },
 }
 
@@ -64,7 +67,18 @@ fn main() -> ExitCode {
         What::Kills { count } => killed(count, seed),
         What::Power { count } => powerless(count, seed),
         What::Inputs { target, count } => Ok(fed(target.as_deref(), count, seed)),
-        What::Scale { cases, phones } => measured(Size { cases, phones }, seed),
+        What::Scale {
+            cases,
+            phones,
+            seconds,
+        } => measured(
+            Size {
+                cases,
+                phones,
+                seconds,
+            },
+            seed,
+        ),
     };
     match held {
         Ok((lines, is_held)) => {

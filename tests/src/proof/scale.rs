@@ -1,13 +1,14 @@
 //! A large city on this machine: a server with many cases, thousands of phones in one morning, a kill, a backup beside the work.
 //!
-//! Phones are keys and counters that speak the protocol; they come one after the other over a few connections, as fast as the server
-//! answers, which is harder on it than a morning is.
+//! Phones are keys and counters that speak the protocol; they come one after the other over a few connections, at the pace of a morning
+//! or as fast as the server answers.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use patrol_core::cbor::Writer;
 use patrol_core::doc::document;
@@ -54,6 +55,8 @@ pub struct Size {
     pub cases: usize,
     /// Phones of the morning.
     pub phones: usize,
+    /// Over how many seconds they come; 0: as fast as the server answers.
+    pub seconds: u64,
 }
 
 /// A phone, and the request with which it comes.
@@ -267,14 +270,25 @@ fn address_of(server: &Program) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], server.port()))
 }
 
-/// Lets everybody call, each on a connection of his own. Returns the time of each call in milliseconds.
-fn wave(server: &Program, calls: &[Morning]) -> Vec<f64> {
+/// Lets everybody call, each on a connection of his own, spread over so many seconds. Returns the time of each call in milliseconds.
+#[expect(clippy::disallowed_methods, reason = "a morning has its pace")]
+fn wave(server: &Program, calls: &[Morning], seconds: u64) -> Vec<f64> {
     let address = address_of(server);
     let (next, times) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let begun = Watch::start();
+    let wait_for = |number: usize| {
+        let due = Duration::from_secs(seconds) * number as u32 / calls.len().max(1) as u32;
+        std::thread::sleep(due.saturating_sub(begun.elapsed()));
+    };
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(call) = calls.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(call) = calls.get(number) else {
+                        break;
+                    };
+                    wait_for(number);
                     let started = Watch::start();
                     let answer = Connection::open(address).exchange(&call.request);
                     let took = micros(started.elapsed()) / 1e3;
@@ -322,7 +336,7 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
 
     let (server, restart) = restarted(&file)?;
     let started = Watch::start();
-    let mut times = wave(&server, &calls);
+    let mut times = wave(&server, &calls, size.seconds);
     let seconds = started.elapsed().as_secs_f64();
     let memory = memory_of(server.id(), "VmHWM").unwrap_or_default() as f64 / 1e6;
 
@@ -346,7 +360,7 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
     let changes: usize = calls.iter().map(|call| call.changes).sum();
     let most = |times: &[f64]| times.iter().copied().fold(0.0, f64::max);
     let growth = percentile(&mut at_many, 50) / percentile(&mut at_few, 50);
-    let (cases, phones) = (size.cases, size.phones);
+    let (cases, phones, pace) = (size.cases, size.phones, size.seconds);
     Ok(vec![
         Figure::told(
             format!("filling the server with {cases} cases"),
@@ -361,10 +375,10 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
             1_000.0,
         ),
         Figure::at_most(
-            format!("{phones} phones, a quarter with {DEEDS} deeds, {AT_ONCE} at once"),
+            format!("{phones} phones in {pace} s, a quarter with {DEEDS} deeds, {AT_ONCE} at once"),
             seconds,
             "s",
-            600.0,
+            (pace + 5).max(600) as f64,
         ),
         Figure::told("the same", phones as f64 / seconds, "rounds/s"),
         Figure::told("the same: changes pushed and admitted", changes as f64, ""),
