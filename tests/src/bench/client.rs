@@ -3,6 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
+use patrol_core::domain::limits;
+use patrol_core::sync::frame::FrameReader;
+use patrol_core::sync::wire::{Fate, Fates, kind};
+
 /// The least HTTP client that keeps its connection, so that the clients cost little of the cores they share.
 pub(crate) struct Connection(BufReader<TcpStream>);
 
@@ -62,4 +66,23 @@ impl Connection {
         self.0.read_exact(&mut bytes).expect("the server answers");
         bytes
     }
+}
+
+/// How many changes the response says were admitted.
+pub(crate) fn admitted(body: &[u8]) -> usize {
+    let mut reader = FrameReader::new(limits::RESPONSE_BYTES_MAX);
+    reader.push(body).expect("a response");
+    let mut count = 0;
+    while let Some(frame) = reader.next_frame().expect("a response") {
+        if frame.kind == kind::FATES {
+            let fates = Fates::decode(&frame.payload, 4_096).expect("fates");
+            count += fates
+                .outcome
+                .iter()
+                .flatten()
+                .filter(|fate| **fate == Fate::Ok)
+                .count();
+        }
+    }
+    count
 }

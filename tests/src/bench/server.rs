@@ -22,7 +22,7 @@ use patrol_core::sync::frame::FrameReader;
 use patrol_core::sync::seal::{Batch, leaf};
 use patrol_core::sync::session;
 use patrol_core::sync::strip::{Stripper, Way};
-use patrol_core::sync::wire::{CONTENT_TYPE, Cursor, Fate, Fates, Form, Hello, PushHead, kind};
+use patrol_core::sync::wire::{CONTENT_TYPE, Cursor, Form, Hello, PushHead};
 use patrol_server::grow::Growing;
 use patrol_server::page::scopes_tag;
 use patrol_server::round::Round;
@@ -32,7 +32,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::bytes::villages_of;
 use super::city::{City, Hand, inspectors};
-use super::client::Connection;
+use super::client::{Connection, admitted};
 use super::{Figure, Watch, content, cpu_seconds, micros, percentile};
 use crate::clock::{Clock, Machine, START};
 use crate::served::{Folder, Served};
@@ -471,23 +471,4 @@ fn push_all(address: SocketAddr, requests: &[(Vec<u8>, usize)]) -> (usize, Vec<f
         changes += count;
     }
     (changes, times)
-}
-
-/// How many changes the response says were admitted.
-fn admitted(body: &[u8]) -> usize {
-    let mut reader = FrameReader::new(1 << 30);
-    reader.push(body).expect("a response");
-    let mut count = 0;
-    while let Some(frame) = reader.next_frame().expect("a response") {
-        if frame.kind == kind::FATES {
-            let fates = Fates::decode(&frame.payload, 4_096).expect("fates");
-            count += fates
-                .outcome
-                .iter()
-                .flatten()
-                .filter(|fate| **fate == Fate::Ok)
-                .count();
-        }
-    }
-    count
 }

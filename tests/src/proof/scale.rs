@@ -16,14 +16,10 @@ use patrol_core::doc::ledger::Ledger;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::Body;
 use patrol_core::domain::id::DocumentId;
-use patrol_core::domain::limits;
 use patrol_core::domain::place::{Scope, VillageCode};
-use patrol_core::sync::frame::FrameReader;
 use patrol_core::sync::seal::{Batch, leaf};
 use patrol_core::sync::session;
-use patrol_core::sync::wire::{
-    CONTENT_TYPE, Cursor, Fate, Fates, Form, Hello, PushHead, kind, write_raw,
-};
+use patrol_core::sync::wire::{CONTENT_TYPE, Cursor, Form, Hello, PushHead, write_raw};
 use patrol_server::app::{App, draw_identity};
 use patrol_server::grow::Growing;
 use patrol_server::page::scopes_tag;
@@ -35,7 +31,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Program;
 use crate::bench::bytes::villages_of;
 use crate::bench::city::{City, Hand, inspectors};
-use crate::bench::client::Connection;
+use crate::bench::client::{Connection, admitted};
 use crate::bench::{Figure, Watch, memory_of, micros, percentile};
 use crate::clock::{Clock, Machine, START};
 use crate::served::Folder;
@@ -245,25 +241,6 @@ fn ledger_of(app: &App, id: DocumentId) -> Ledger {
     });
     read.expect("the store answers");
     ledger
-}
-
-/// How many changes a response says are admitted.
-fn admitted(body: &[u8]) -> usize {
-    let mut reader = FrameReader::new(limits::RESPONSE_BYTES_MAX);
-    reader.push(body).expect("a response");
-    let mut count = 0;
-    while let Some(frame) = reader.next_frame().expect("a response") {
-        if frame.kind == kind::FATES {
-            let fates = Fates::decode(&frame.payload, 4_096).expect("fates");
-            count += fates
-                .outcome
-                .iter()
-                .flatten()
-                .filter(|fate| **fate == Fate::Ok)
-                .count();
-        }
-    }
-    count
 }
 
 fn address_of(server: &Program) -> SocketAddr {
