@@ -67,7 +67,7 @@ pub trait Observer: Send + Sync {
 
 /// One enrolment's copy of what it may see, and all that it has done.
 pub struct Replica {
-    store: Store,
+    store: Arc<Store>,
     environment: Arc<dyn Environment>,
     directory: Mutex<Option<Arc<Known>>>,
     observers: Mutex<Observers>,
@@ -109,10 +109,10 @@ impl Replica {
         Ok((replica, opened.rescued))
     }
 
-    /// A replica on an open store.
-    pub fn on(store: Store, environment: Arc<dyn Environment>) -> Self {
+    /// A replica on an open store. Two on one store are to each other what two programs on one file are.
+    pub fn on(store: impl Into<Arc<Store>>, environment: Arc<dyn Environment>) -> Self {
         Self {
-            store,
+            store: store.into(),
             environment,
             directory: Mutex::new(None),
             observers: Mutex::default(),
@@ -121,7 +121,7 @@ impl Replica {
     }
 
     /// The store, for simulations and exports.
-    pub fn store(&self) -> &Store {
+    pub fn store(&self) -> &Arc<Store> {
         &self.store
     }
 

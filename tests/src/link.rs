@@ -72,6 +72,9 @@ pub struct Weather {
 /// Nothing ever happens.
 pub const FAIR: Weather = Weather { mishaps_percent: 0 };
 
+/// What happens while an exchange is under way.
+pub type Meanwhile = Box<dyn FnOnce() + Send>;
+
 /// Frames of a response: type and payload.
 type Frames = Vec<(u8, Vec<u8>)>;
 
@@ -88,6 +91,8 @@ pub struct Link {
     page_bytes: AtomicUsize,
     /// After how many frames the next response of a round is cut.
     cut_after: Mutex<Option<usize>>,
+    /// What happens during the next exchange; whether after the server's answer, or before the request arrives.
+    meanwhile: Mutex<Option<(bool, Meanwhile)>>,
     /// Payloads of the frames that came down, where somebody listens.
     heard: Mutex<Option<Vec<Vec<u8>>>>,
     /// Mishaps so far, by kind.
@@ -123,6 +128,7 @@ impl Link {
             fates: Mutex::new(BTreeMap::new()),
             page_bytes: AtomicUsize::new(limits::PAGE_FRAME_BYTES),
             cut_after: Mutex::new(None),
+            meanwhile: Mutex::new(None),
             heard: Mutex::new(None),
             mishaps: Default::default(),
             requests: AtomicUsize::new(0),
@@ -159,6 +165,12 @@ impl Link {
     /// The next response of a round is cut after so many frames.
     pub fn cut_after(&self, frames: usize) {
         *locked(&self.cut_after) = Some(frames);
+    }
+
+    /// Something happens during the next exchange: after the server's answer, or before the request arrives. None: nothing does.
+    /// Returns what had been left to happen.
+    pub fn meanwhile(&self, what: Option<(bool, Meanwhile)>) -> Option<(bool, Meanwhile)> {
+        std::mem::replace(&mut *locked(&self.meanwhile), what)
     }
 
     /// Keeps the payloads of all frames that come down from now on. Returns what was kept so far.
@@ -219,7 +231,14 @@ impl Link {
         self.bytes_up
             .fetch_add(request.body.len() as u64, Ordering::Relaxed);
         let late = std::mem::take(&mut *locked(&self.late));
+        let (is_answered, meanwhile) = self.meanwhile(None).unzip();
+        let (before, after) = match is_answered {
+            Some(true) => (None, meanwhile),
+            _ => (meanwhile, None),
+        };
+        before.into_iter().for_each(|happens| happens());
         let reply = self.suffer(mishap, request);
+        after.into_iter().for_each(|happens| happens());
         // What was held up arrives now, behind this one.
         for old in &late {
             drop(self.serve(old, &old.body));

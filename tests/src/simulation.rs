@@ -4,20 +4,26 @@
 //! Nothing sleeps, nothing is concurrent: one seed, one course of events. What must hold at the end is [`audit`]'s.
 
 pub mod audit;
+mod beside;
 mod counters;
 pub mod coverage;
 mod deeds;
+mod drowned;
 pub mod faults;
 mod injected;
 mod rest;
 mod restored;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use patrol_core::domain::id::{DocumentId, EntryId};
 use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::DAY_MS;
 use patrol_core::error::Error;
+use patrol_core::replica::Summary;
 use patrol_core::store::Store;
+use patrol_server::store::faulty::FaultyStore;
 use patrol_server::store::memory::MemoryStore;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -87,8 +93,14 @@ pub struct Simulation {
     pub(crate) backups: Vec<Option<(Store, BTreeSet<EntryId>)>>,
     /// An older copy of the server's database.
     pub(crate) server_backup: Option<MemoryStore>,
-    /// How often the server was restored.
+    /// A copy of the server's database that takes over in so many steps, and lags behind by what is done until then.
+    pub(crate) standby: Option<(MemoryStore, u32)>,
+    /// The server that was given up, which one phone still reaches for so many steps.
+    pub(crate) given_up: Option<(Arc<FaultyStore<MemoryStore>>, u32)>,
+    /// How often the server was restored, or another took over.
     pub(crate) epochs: u8,
+    /// What lay in the bundles of phones that are lost.
+    pub(crate) drowned: Vec<drowned::Saved>,
     pub(crate) logged: BTreeMap<EntryId, Logged>,
     /// Entries that went with a phone's newer state when it was restored from an older copy.
     pub(crate) gone: BTreeSet<EntryId>,
@@ -177,6 +189,7 @@ impl Simulation {
     /// Mends what was to break and clears the sky; nobody has caught up.
     pub fn calm(&mut self) {
         self.world.store.mend();
+        self.bring_back();
         for phone in &self.phones {
             phone.link.set_weather(FAIR);
             phone.replica.store().set_faults(None);
@@ -196,7 +209,10 @@ impl Simulation {
             phones: Vec::new(),
             backups: Vec::new(),
             server_backup: None,
+            standby: None,
+            given_up: None,
             epochs: 0,
+            drowned: Vec::new(),
             logged: BTreeMap::new(),
             gone: BTreeSet::new(),
             forgetful: BTreeSet::new(),
@@ -261,13 +277,15 @@ impl Simulation {
             0..5 => self.report(),
             5..9 => self.count(),
             9..36 => self.act(),
-            36..64 => self.sync_some(),
+            36..62 => self.sync_some(),
+            62..64 => self.sync_beside(),
             64..86 => self.desk(),
             86..90 => self.settle_some(),
             90..92 => self.inject(),
             _ => self.fault(),
         }
         self.restart_the_dead();
+        self.take_over();
     }
 
     pub(crate) fn some_phone(&mut self) -> usize {
@@ -285,18 +303,20 @@ impl Simulation {
 
     /// One call of sync; the network may fail it, nothing else may.
     pub(crate) fn sync(&mut self, phone: usize) {
-        let result = self.phones.get(phone).map(Phone::sync);
-        match result {
-            Some(Ok(_)) => self.coverage.add("sync whole"),
-            Some(Err(Error::Offline { .. })) => self.coverage.add("sync cut"),
-            Some(Err(Error::Storage(_) | Error::Full)) => {
-                self.coverage.add("sync stopped by storage");
-            }
-            Some(Err(Error::SignedOut)) => self.coverage.add("sync of a revoked phone"),
-            Some(Err(error)) => self.coverage.disagreement(&error),
-            None => {}
+        if let Some(result) = self.phones.get(phone).map(Phone::sync) {
+            self.count_sync(&result);
         }
         self.count_fates(phone);
+    }
+
+    fn count_sync(&mut self, result: &Result<Summary, Error>) {
+        match result {
+            Ok(_) => self.coverage.add("sync whole"),
+            Err(Error::Offline { .. }) => self.coverage.add("sync cut"),
+            Err(Error::Storage(_) | Error::Full) => self.coverage.add("sync stopped by storage"),
+            Err(Error::SignedOut) => self.coverage.add("sync of a revoked phone"),
+            Err(error) => self.coverage.disagreement(error),
+        }
     }
 
     fn count_fates(&mut self, phone: usize) {
@@ -314,6 +334,10 @@ impl Simulation {
     fn heal(&mut self) {
         self.calm();
         for pass in 0..12 {
+            // Pieces of others' bundles are tried again after a while.
+            if pass % 3 == 2 {
+                self.world.clock.advance_ms(DAY_MS);
+            }
             for phone in 0..self.phones.len() {
                 self.sync(phone);
             }

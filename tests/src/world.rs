@@ -168,6 +168,17 @@ impl World {
         self.enrol_as(name, self.phones.len() as u64 + 1)
     }
 
+    /// A second program on a phone's own store, such as an app's background task.
+    pub fn beside(&self, phone: &Phone, number: u64) -> Phone {
+        let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(number);
+        Phone {
+            replica: Replica::on(Arc::clone(phone.replica.store()), phone.machine.clone()),
+            machine: Arc::clone(&phone.machine),
+            link: Link::new(Arc::clone(&self.app), seed),
+            person: phone.person,
+        }
+    }
+
     /// A second phone on a copy of another's store.
     pub fn twin(&self, phone: &Phone, store: Store, number: u64) -> Phone {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(number);

@@ -33,7 +33,7 @@ impl Simulation {
     /// Something goes wrong, now or at one of the next calls of a store.
     pub(super) fn fault(&mut self) {
         let phone = self.some_phone();
-        match self.rng.random_range(0..24) {
+        match self.rng.random_range(0..26) {
             0..4 => self.break_phone(phone),
             4 | 5 => self.back_up(phone),
             6 | 7 => self.restore(phone),
@@ -52,7 +52,8 @@ impl Simulation {
             17 => self.retire(),
             18 => self.back_up_server(),
             19 | 20 => self.restore_server(),
-            21 | 22 => self.rescue(phone),
+            21..24 => self.rescue(phone),
+            24 => self.let_a_copy_lag(),
             _ => self.revoke(phone),
         }
         if self.mutation == Mutation::AckBeforeCommit {
@@ -68,6 +69,9 @@ impl Simulation {
         };
         if carrier != phone && self.phones[carrier].replica.carry(&file).is_ok() {
             self.suffer("rescue bundle carried");
+            if self.rng.random_bool(0.3) {
+                self.drown(phone, &file);
+            }
         }
     }
 
@@ -130,9 +134,7 @@ impl Simulation {
                 (Call::Notices, _) => self.suffer("server crash at notices"),
             }
             self.world.restart();
-            for phone in &self.phones {
-                phone.link.lead_to(Arc::clone(&self.world.app));
-            }
+            self.bring_back();
         }
         for phone in 0..self.phones.len() {
             for fault in self.hits[phone].take() {
