@@ -2,6 +2,7 @@
 
 mod bad_network;
 mod busy_server;
+mod carriers;
 mod components;
 mod copied_phone;
 mod crowd;

@@ -133,7 +133,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .layer(DefaultBodyLimit::disable());
     let bundles = OpenApiRouter::new()
         .routes(routes!(bundles::hand_in))
-        .layer(DefaultBodyLimit::max(limits::REQUEST_BYTES_MAX));
+        .layer(DefaultBodyLimit::max(limits::BUNDLE_BYTES_MAX));
     let uploads = OpenApiRouter::new()
         .routes(routes!(imports::preview))
         .layer(DefaultBodyLimit::max(limits::IMPORT_BYTES_MAX));

@@ -3,7 +3,6 @@
 //! It is judged as if its author had pushed it, by the same door; who carries it gains nothing by it and hears nothing of it.
 
 use patrol_core::domain::id::DeviceId;
-use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::rescue::{Bundle, BundleFault, Piece, PieceFault};
 use patrol_core::sync::wire::{Fate, Later, Unread};
 use serde::Serialize;
@@ -78,7 +77,7 @@ pub struct Handed {
     pub unread: u64,
     /// Changes that are part of the record now.
     pub taken: u64,
-    /// Changes that had been before.
+    /// Changes that had been before, or whose deed had, made again.
     pub known: u64,
     /// Changes held for review.
     pub held: u64,
@@ -119,8 +118,6 @@ impl Handed {
             Fate::Ok => &mut self.taken,
             Fate::Dup => &mut self.known,
             Fate::Review => &mut self.held,
-            // The deed stands in the record under a change that was made again.
-            Fate::Refused(Refusal::Forked) => &mut self.known,
             Fate::Refused(_) => &mut self.refused,
             Fate::Missing(_) | Fate::Later(_) => &mut self.waiting,
         };

@@ -77,8 +77,17 @@ fn try_take_in(
     let Ok((head, count, reader)) = PushHead::decode(payload) else {
         return unread(Unread::Malformed);
     };
+    let is_carried = carriage == Carriage::Carried;
     if head.signer != device {
-        return unread(Unread::Carried);
+        return unread(if is_carried {
+            Unread::Malformed
+        } else {
+            Unread::Carried
+        });
+    }
+    // Whoever made it could not know what the server would have when it came; and rebuilding loads documents before anything is proved.
+    if is_carried && head.form == Form::Stripped {
+        return unread(Unread::Malformed);
     }
     if count > limits::PUSH_FRAME_CHANGES_MAX {
         return unread(Unread::Malformed);

@@ -6,7 +6,7 @@
 mod reply;
 mod tamper;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -83,13 +83,13 @@ pub struct Link {
     app: Mutex<Arc<App>>,
     weather: Mutex<Weather>,
     rng: Mutex<ChaCha8Rng>,
-    next: Mutex<Option<Mishap>>,
+    next: Mutex<VecDeque<Mishap>>,
     /// Requests that are still on their way.
     late: Mutex<Vec<Request>>,
     mutation: Mutex<Mutation>,
     fates: Mutex<BTreeMap<&'static str, usize>>,
     page_bytes: AtomicUsize,
-    /// After how many frames the next response of a round is cut.
+    /// After how many frames the next response of a round that has more is cut.
     cut_after: Mutex<Option<usize>>,
     /// What happens during the next exchange; whether after the server's answer, or before the request arrives.
     meanwhile: Mutex<Option<(bool, Meanwhile)>>,
@@ -122,7 +122,7 @@ impl Link {
             app: Mutex::new(app),
             weather: Mutex::new(FAIR),
             rng: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
-            next: Mutex::new(None),
+            next: Mutex::default(),
             late: Mutex::default(),
             mutation: Mutex::new(Mutation::None),
             fates: Mutex::new(BTreeMap::new()),
@@ -147,9 +147,9 @@ impl Link {
         *locked(&self.app) = app;
     }
 
-    /// The next exchange suffers this.
+    /// The next exchange that nothing was said of suffers this.
     pub fn expect(&self, mishap: Mishap) {
-        *locked(&self.next) = Some(mishap);
+        locked(&self.next).push_back(mishap);
     }
 
     /// Breaks the protocol on this link from now on, to see whether somebody notices.
@@ -162,7 +162,7 @@ impl Link {
         self.page_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// The next response of a round is cut after so many frames.
+    /// The next response of a round that has more than so many frames is cut after them.
     pub fn cut_after(&self, frames: usize) {
         *locked(&self.cut_after) = Some(frames);
     }
@@ -193,7 +193,7 @@ impl Link {
     }
 
     fn draw(&self) -> Mishap {
-        if let Some(mishap) = locked(&self.next).take() {
+        if let Some(mishap) = locked(&self.next).pop_front() {
             return mishap;
         }
         let percent = locked(&self.weather).mishaps_percent;
@@ -309,7 +309,7 @@ impl Link {
 impl Link {
     /// The response that these frames make, heard and cut where that was asked for.
     fn handed_down(&self, mut frames: Frames) -> Reply {
-        let cut = locked(&self.cut_after).take();
+        let cut = locked(&self.cut_after).take_if(|cut| *cut < frames.len());
         frames.truncate(cut.unwrap_or(frames.len()));
         if let Some(heard) = locked(&self.heard).as_mut() {
             heard.extend(frames.iter().map(|(_, payload)| payload.clone()));

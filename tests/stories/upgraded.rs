@@ -65,13 +65,38 @@ fn shape(connection: &Connection) -> BTreeSet<String> {
          FROM pragma_table_list AS t JOIN pragma_foreign_key_list(t.name) AS f WHERE t.schema = 'main'",
         "SELECT concat_ws(' ', 'index', t.name, i.name, i.\"unique\", i.partial, x.seqno, x.name, x.\"desc\")
          FROM pragma_table_list AS t JOIN pragma_index_list(t.name) AS i JOIN pragma_index_xinfo(i.name) AS x WHERE t.schema = 'main'",
-        "SELECT concat_ws(' ', type, name, sql) FROM sqlite_schema WHERE type IN ('trigger', 'view') OR (type = 'index' AND sql IS NOT NULL)",
+        "SELECT concat_ws(' ', type, name, sql) FROM sqlite_schema
+         WHERE type IN ('trigger', 'view') OR (type = 'index' AND sql IS NOT NULL) OR sql LIKE 'CREATE VIRTUAL%'",
         "SELECT concat_ws(' ', 'version', user_version) FROM pragma_user_version",
         "SELECT concat_ws(' ', 'ours', application_id) FROM pragma_application_id",
     ]
     .into_iter()
     .flat_map(ask)
     .collect()
+}
+
+#[test]
+fn two_programs_that_open_an_older_file_at_once_both_go_on_and_leave_one_copy() {
+    for version in RELEASED {
+        let folder = Folder::new("upgraded-by-two").unwrap();
+        let file = unpack(&folder, version, PHONE);
+        std::thread::scope(|scope| {
+            let opening = || scope.spawn(|| Store::open(&file, START).map(|opened| opened.rescued));
+            for opened in [opening(), opening(), opening()] {
+                assert_eq!(opened.join().unwrap().unwrap(), None);
+            }
+        });
+        let is_copy = |name: &String| name.contains(".version-") || name.contains(".unfinished");
+        let names = std::fs::read_dir(file.parent().unwrap()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let copies: Vec<String> = names.filter(is_copy).collect();
+        assert_eq!(copies, [format!("{PHONE}.version-1-{}", START.0)]);
+        let copy = Connection::open(folder.file(&copies[0])).unwrap();
+        let verdict: String = copy
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(verdict, "ok");
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::collections::btree_map::Entry;
 
 use rusqlite::Connection;
 
+use super::Replica;
 use super::relics::Returned;
-use super::{Replica, rescue};
 use crate::cbor::Writer;
 use crate::doc::ledger::Ledger;
 use crate::doc::parse::{self, Parsed};
@@ -72,8 +72,8 @@ pub(super) struct PushPlan {
     pub(super) listens: bool,
     /// Of page frames that go back, only those behind this row.
     pub(super) relics_after: i64,
-    /// Of the pieces of others' bundles, only those behind this row.
-    pub(super) pieces_after: i64,
+    /// Everything of one's own is done: pieces of others' bundles are handed in.
+    pub(super) carries: bool,
 }
 
 /// What is pushed in one request.
@@ -106,7 +106,7 @@ impl Load {
         load
     }
 
-    /// The outbox, and when nothing of it is left, pieces of others' bundles.
+    /// The outbox, and when nothing of it is left and all else is done, pieces of others' bundles.
     fn of_outbox(
         connection: &Connection,
         enrolment: &Enrolment,
@@ -118,12 +118,9 @@ impl Load {
         if load.has_more {
             return Ok(load);
         }
-        if load.frames.is_empty() {
-            let due = rescue::due(connection, plan.pieces_after, now)?;
-            (load.pieces, load.frames) = due.into_iter().unzip();
+        if load.frames.is_empty() && plan.carries {
+            (load.pieces, load.frames) = pieces::due(connection, now)?.into_iter().unzip();
         }
-        let last = load.pieces.last().copied().unwrap_or(plan.pieces_after);
-        load.has_more = pieces::next_due(connection, last, now)?.is_some();
         Ok(load)
     }
 }
@@ -164,7 +161,6 @@ impl Replica {
             };
             (plan.after, plan.listens) = (load.last, false);
             plan.relics_after = load.relics.last().copied().unwrap_or(plan.relics_after);
-            plan.pieces_after = load.pieces.last().copied().unwrap_or(plan.pieces_after);
             Ok(Prepared {
                 hello,
                 frames: load.frames,

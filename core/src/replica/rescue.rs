@@ -11,7 +11,6 @@ use crate::cbor::Writer;
 use crate::doc::{entry, parse};
 use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::limits;
-use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::enrolment::{self, Enrolment};
 use crate::store::pieces::{self, CarriedBundle};
@@ -19,9 +18,6 @@ use crate::store::{boxes, changes};
 use crate::sync::rescue::{Bundle, BundleFault, Card, Piece};
 use crate::sync::seal;
 use crate::sync::wire::{Fate, Form, Unread, write_raw};
-
-/// A piece to hand in: its row, and its sealed bytes.
-pub(super) type DuePiece = (i64, Vec<u8>);
 
 /// A change that goes into a bundle.
 struct Saved {
@@ -104,7 +100,25 @@ impl Replica {
         self.store.read(pieces::bundles)
     }
 
-    /// Pieces are about to be handed in: whatever comes of it, not again at once. So a server that fails on one of them stops nothing else.
+    /// Gives a bundle up that this phone carries: what of it was not handed in is gone from here.
+    ///
+    /// # Errors
+    /// `NotFound`: this phone carries none of that id.
+    pub fn discard_carried(&self, id: i64) -> Result<()> {
+        self.store.write(|transaction| {
+            let was_there = pieces::discard(transaction, id)?;
+            was_there.then_some(()).ok_or(Error::NotFound)
+        })
+    }
+
+    /// Whether there is anything of others' to hand in.
+    pub(super) fn has_due_pieces(&self) -> Result<bool> {
+        let now = self.environment.now();
+        self.store
+            .read(|connection| pieces::is_any_due(connection, now))
+    }
+
+    /// Pieces are about to be handed in.
     pub(super) fn note_handed_in(&self, ids: &[i64]) -> Result<()> {
         if ids.is_empty() {
             return Ok(());
@@ -112,7 +126,7 @@ impl Replica {
         let now = self.environment.now();
         self.store.write(|transaction| {
             ids.iter()
-                .try_for_each(|id| pieces::tried(transaction, *id, now))
+                .try_for_each(|id| pieces::sent(transaction, *id, now))
         })
     }
 
@@ -122,13 +136,16 @@ impl Replica {
         id: i64,
         outcome: &std::result::Result<Vec<Fate>, Unread>,
     ) -> Result<()> {
+        let now = self.environment.now();
         self.store.write(|transaction| match outcome {
             Ok(fates) => match fates.first() {
                 Some(Fate::Ok | Fate::Dup) => pieces::remove(transaction, id),
-                _ => Ok(()),
+                _ => pieces::put_off(transaction, id, now),
             },
             // An older server, or one that has just gone back: later.
-            Err(Unread::Epoch | Unread::Newer | Unread::Carried) => Ok(()),
+            Err(Unread::Epoch | Unread::Newer | Unread::Carried) => {
+                pieces::put_off(transaction, id, now)
+            }
             Err(Unread::Signature | Unread::Rebuild) => {
                 pieces::refuse(transaction, id, "signature")
             }
@@ -136,19 +153,6 @@ impl Replica {
             Err(Unread::TooMuch) => pieces::refuse(transaction, id, "too_much"),
         })
     }
-}
-
-/// Pieces to hand in, those behind a row, as many as one request carries.
-pub(super) fn due(connection: &Connection, after: i64, now: Timestamp) -> Result<Vec<DuePiece>> {
-    let (mut due, mut total, mut last) = (Vec::new(), 0, after);
-    while total < limits::REQUEST_BYTES_AIM && due.len() < limits::REQUEST_PIECES_MAX {
-        let Some((id, body)) = pieces::next_due(connection, last, now)? else {
-            break;
-        };
-        (last, total) = (id, total + body.len());
-        due.push((id, body));
-    }
-    Ok(due)
 }
 
 /// This device's own changes that no page has placed, in the order in which they were made: those without a fate, those that the server

@@ -139,7 +139,7 @@ impl Replica {
             after: 0,
             listens: self.store.read(enrolment::round_state)?.relics_due,
             relics_after: 0,
-            pieces_after: 0,
+            carries: false,
         };
         let mut asked_back = false;
         for _ in 0..limits::ROUNDS_MAX {
@@ -151,6 +151,10 @@ impl Replica {
                     asked_back = true;
                     continue;
                 }
+                // One's own is done: what becomes of others' must not spoil that.
+                Err(Error::Offline { .. } | Error::SignedOut) if plan.carries => {
+                    return Ok(());
+                }
                 round => round?,
             };
             // Of a server with much to do only what is here is still wanted: that it takes what is left to push.
@@ -158,10 +162,14 @@ impl Replica {
             if end.new_directory && !is_busy {
                 self.fetch_directory(transport).await?;
             }
-            if !end.again || (is_busy && !end.must_push) {
+            if is_busy && !end.must_push {
                 return Ok(());
             }
             plan = end.plan;
+            plan.carries = !end.again && self.has_due_pieces()?;
+            if !end.again && !plan.carries {
+                return Ok(());
+            }
         }
         Ok(())
     }

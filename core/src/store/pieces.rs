@@ -24,9 +24,9 @@ pub struct CarriedBundle {
     pub pieces: u64,
     /// How many were not.
     pub damaged: u64,
-    /// Pieces that the server has not taken.
+    /// Pieces that the server has not taken yet.
     pub waiting: u64,
-    /// Of these, those that it will never take, and why the first.
+    /// Those that it says it will never take, and why the first. They are kept until a person gives the bundle up.
     pub refused: Option<(u64, String)>,
 }
 
@@ -62,21 +62,47 @@ pub fn put(
     Ok((id, true))
 }
 
-/// The first piece behind a row that may still be taken and whose time has come. One that is said to be due in more than a day was
-/// noted by a clock that was wrong.
-pub fn next_due(
-    connection: &Connection,
-    after: i64,
-    now: Timestamp,
-) -> Result<Option<(i64, Vec<u8>)>> {
-    let sql = "SELECT id, body FROM pieces
-               WHERE id > ?1 AND code IS NULL AND (due_at <= ?2 OR due_at > ?2 + ?3) ORDER BY id LIMIT 1";
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row(params![after, now.0, DAY_MS], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        });
-    Ok(found.optional()?)
+/// The pieces that one request carries: those that were never handed in, up to so many and so many bytes; when there are none, the one
+/// that was handed in least often, alone, so that none holds up another. One that is said to be due in more than a day was noted by a
+/// clock that was wrong.
+pub fn due(connection: &Connection, now: Timestamp) -> Result<Vec<(i64, Vec<u8>)>> {
+    let sql = "SELECT id, tries, length(body) FROM pieces
+               WHERE code IS NULL AND (due_at <= ?1 OR due_at > ?1 + ?2) ORDER BY tries, id LIMIT ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let limit = limits::REQUEST_PIECES_MAX as i64;
+    let rows = statement.query_map(params![now.0, DAY_MS, limit], |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+        ))
+    })?;
+    let (mut chosen, mut total) = (Vec::new(), 0);
+    for row in rows {
+        let (id, tries, len) = row?;
+        let is_room = tries == 0 && total < limits::REQUEST_BYTES_AIM;
+        if !chosen.is_empty() && !is_room {
+            break;
+        }
+        total += usize::try_from(len).unwrap_or(usize::MAX);
+        let body = "SELECT body FROM pieces WHERE id = ?1";
+        let body = connection
+            .prepare_cached(body)?
+            .query_row([id], |row| row.get(0))?;
+        chosen.push((id, body));
+        if tries > 0 {
+            break;
+        }
+    }
+    Ok(chosen)
+}
+
+/// Whether there is any piece to hand in.
+pub fn is_any_due(connection: &Connection, now: Timestamp) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pieces
+               WHERE code IS NULL AND (due_at <= ?1 OR due_at > ?1 + ?2))";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row(params![now.0, DAY_MS], |row| row.get(0))?)
 }
 
 /// The server has taken a piece.
@@ -85,26 +111,41 @@ pub fn remove(transaction: &Transaction<'_>, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// A piece is handed in: if it is not taken, it is due again later, and later still each time.
-pub fn tried(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
+/// A piece is about to be handed in: whatever comes of it, not again at once, and then alone.
+pub fn sent(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE pieces SET due_at = ?2 + ?3, tries = max(tries, 1) WHERE id = ?1";
+    let values = params![id, now.0, limits::PIECE_RETRY_MS];
+    transaction.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// The server has seen a piece and cannot take it yet: it is due again later, and later still each time.
+pub fn put_off(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
     let sql = "UPDATE pieces SET due_at = ?2 + min(?3 << min(tries, 20), ?4), tries = tries + 1 WHERE id = ?1";
     let values = params![id, now.0, limits::PIECE_RETRY_MS, DAY_MS];
     transaction.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
-/// The server will never take a piece. Its bytes go: nobody else can read them.
+/// The server says that it will never take a piece.
 pub fn refuse(transaction: &Transaction<'_>, id: i64, code: &str) -> Result<()> {
-    let sql = "UPDATE pieces SET code = ?2, body = x'' WHERE id = ?1";
+    let sql = "UPDATE pieces SET code = ?2 WHERE id = ?1";
     transaction.execute(sql, params![id, code])?;
     Ok(())
 }
 
-/// All pieces are due again: the server has changed, or a person wants it.
+/// All pieces are due again, also those that were refused: the server has changed, or a person wants it.
 pub fn try_anew(transaction: &Transaction<'_>) -> Result<()> {
-    let sql = "UPDATE pieces SET tries = 0, due_at = 0 WHERE tries > 0";
+    let sql = "UPDATE pieces SET tries = 0, due_at = 0, code = NULL WHERE tries > 0";
     transaction.execute(sql, [])?;
     Ok(())
+}
+
+/// A person gives a bundle up: what of it was not taken goes. Returns whether there was such a bundle.
+pub fn discard(transaction: &Transaction<'_>, bundle: i64) -> Result<bool> {
+    transaction.execute("DELETE FROM pieces WHERE bundle = ?1", [bundle])?;
+    let gone = transaction.execute("DELETE FROM bundles WHERE id = ?1", [bundle])?;
+    Ok(gone > 0)
 }
 
 /// All bundles, the last taken first.
@@ -125,7 +166,7 @@ pub fn bundles(connection: &Connection) -> Result<Vec<CarriedBundle>> {
             taken_at: Timestamp(row.get(3)?),
             pieces: count(4)?,
             damaged: count(5)?,
-            waiting: count(6)?,
+            waiting: count(6)? - refused,
             refused: code.map(|code| (refused, code)),
         })
     })?;

@@ -142,44 +142,56 @@ fn prepare(
     file: Option<(&Path, Timestamp)>,
 ) -> std::result::Result<Connection, OpenFault> {
     connection.busy_timeout(BUSY)?;
-    let found = known_version(&connection.transaction()?)?;
-    if let Some((path, now)) = file {
+    known_version(&connection.transaction()?)?;
+    if file.is_some() {
         // The cheap check: every page is reachable and well-formed; the indexes are not compared with their tables.
         let verdict: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if verdict != "ok" {
             return Err(OpenFault::Damaged);
         }
-        if (1..SCHEMA_VERSION).contains(&found) {
-            keep_copy(&connection, path, found, now)?;
-        }
     }
     set_pragmas(&connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Within the transaction: another handle may have made or upgraded the tables in the meantime.
-    match known_version(&transaction)? {
-        0 => {
-            transaction.execute_batch(SCHEMA)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        }
-        found => {
-            for (version, sql) in UPGRADES.iter().filter(|(version, _)| *version > found) {
-                transaction.execute_batch(sql)?;
-                transaction.pragma_update(None, "user_version", version)?;
+    // Within the transaction: another handle may have made or upgraded the tables in the meantime, and none may copy at the same time.
+    let mut copy = None;
+    let made = match (known_version(&transaction)?, file) {
+        (0, _) => make_tables(&transaction),
+        (SCHEMA_VERSION, _) => Ok(()),
+        (found, file) => {
+            if let Some((path, now)) = file {
+                copy = Some(keep_copy(path, found, now)?);
             }
+            upgrade(&transaction, found)
         }
+    };
+    let made = made.and_then(|()| transaction.commit());
+    if made.is_err() {
+        // The file is as it was, and would be copied anew at each try until the disk is full.
+        drop(copy.map(std::fs::remove_file));
     }
-    transaction.commit()?;
+    made?;
     Ok(connection)
 }
 
-/// Keeps a file as it is before it is upgraded, as `<name>.version-<version>-<now_ms>`. Without such a copy nothing is upgraded.
-fn keep_copy(
-    connection: &Connection,
-    path: &Path,
-    version: u32,
-    now: Timestamp,
-) -> std::result::Result<(), OpenFault> {
+fn make_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(SCHEMA)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
+}
+
+fn upgrade(transaction: &Transaction<'_>, found: u32) -> rusqlite::Result<()> {
+    for (version, sql) in UPGRADES.iter().filter(|(version, _)| *version > found) {
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", version)?;
+    }
+    Ok(())
+}
+
+/// Keeps a file as it is before it is upgraded, as `<name>.version-<version>-<now_ms>`. Without such a copy nothing is upgraded. Returns
+/// where it lies.
+fn keep_copy(path: &Path, version: u32, now: Timestamp) -> std::result::Result<PathBuf, OpenFault> {
+    // A connection that is about to write copies nothing.
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let unfinished = beside(path, ".unfinished");
     if std::fs::symlink_metadata(&unfinished).is_ok() {
         std::fs::remove_file(&unfinished).map_err(OpenFault::Copy)?;
@@ -191,7 +203,8 @@ fn keep_copy(
     }
     copied?;
     let kept = beside(path, &format!(".version-{version}-{}", now.0));
-    std::fs::rename(unfinished, kept).map_err(OpenFault::Copy)
+    std::fs::rename(unfinished, &kept).map_err(OpenFault::Copy)?;
+    Ok(kept)
 }
 
 /// The version of a file that this program may open, as one snapshot shows it; 0: it is empty.

@@ -114,9 +114,11 @@ impl<'a> Judge<'a> {
         let boxed = self.snapshot.boxed(self.device.id, item.box_key())?;
         match boxed.map(|boxed| (boxed.state, boxed.settled.map(|settled| settled.released))) {
             Some((BoxedAs::Held, None | Some(false))) => return Ok(Fate::Review),
-            // Kept from a bundle, in case its phone never called again: now it calls, and may make it again.
+            // Kept from a bundle, in case its phone never called again: it may call now, or what was missing may have come.
+            Some((BoxedAs::Refused(number), None)) if number == Refusal::Quarantined.number() => {}
+            // A copy of its phone may have made it again by now.
             Some((BoxedAs::Refused(number), None))
-                if number == Refusal::Quarantined.number() && self.carriage == Carriage::Own => {}
+                if number == Refusal::Forked.number() && self.carriage == Carriage::Carried => {}
             Some((BoxedAs::Refused(number), _)) => {
                 return Ok(Fate::Refused(
                     Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded),
@@ -154,8 +156,22 @@ impl<'a> Judge<'a> {
             Err(_) if is_hidden => Ok(Fate::Missing(change.deps.clone())),
             Err(Objection::Dup) => Ok(Fate::Dup),
             Err(Objection::Missing(missing)) => self.missing(item, missing),
+            // Its phone has made it again, and that has come.
+            Err(Objection::Refused(Refusal::Forked))
+                if self.has_entry_of(item.document, change) =>
+            {
+                match self.carriage {
+                    Carriage::Carried => Ok(Fate::Dup),
+                    Carriage::Own => self.refuse(item, Refusal::Forked),
+                }
+            }
             Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
         }
+    }
+
+    fn has_entry_of(&self, id: DocumentId, change: &Parsed) -> bool {
+        let growing = self.documents.get(&id);
+        growing.is_some_and(|growing| growing.has_entry_of(change))
     }
 
     /// Loads a document. False where what is stored of it is damaged: it waits for a person, and the others go on.

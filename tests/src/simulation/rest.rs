@@ -21,7 +21,7 @@ fn finds_what_is_here(phone: &Phone) -> Option<String> {
         });
         Ok(row?)
     };
-    let [here, indexed, both] = phone.replica.store().read(count).ok()?;
+    let [here, indexed, both] = phone.replica.store().read(count).expect("a look");
     (here != indexed || here != both).then(|| format!("{here} documents, {indexed} in the index"))
 }
 
@@ -71,7 +71,7 @@ impl Simulation {
             .store()
             .read(|connection| changes::outbox(connection, 0, 10_000));
         let idle = unsent
-            .ok()?
+            .expect("a look")
             .into_iter()
             .find(|change| !self.of_next_year.contains(&change.document))?;
         let body = phone

@@ -1,0 +1,167 @@
+//! Who carries others' bundles: when their pieces are handed in, and what a piece that is not taken costs him.
+
+use std::sync::atomic::Ordering;
+
+use patrol_core::domain::limits;
+use patrol_core::error::Error;
+use patrol_core::replica::Replica;
+use patrol_core::sync::rescue::{Bundle, Piece};
+use patrol_core::sync::wire::{Form, PushHead};
+use patrol_server::bundle::{self, Handed};
+use patrol_tests::link::Mishap;
+use patrol_tests::world::{Phone, World};
+
+const INSPECTOR: &str = "巡查员01";
+const CARRIER: &str = "巡查员02";
+
+/// A bundle of many pieces, which the other carries. Returns how many.
+fn carried(world: &mut World) -> u64 {
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.phone(INSPECTOR);
+    for number in 0..400 {
+        phone.report(village, &format!("第{number}件{}", "长".repeat(200)));
+    }
+    let file = phone.replica.rescue_bundle().unwrap();
+    world.phone(CARRIER).replica.carry(&file).unwrap().pieces
+}
+
+fn waiting(phone: &Phone) -> u64 {
+    phone.replica.carried().unwrap()[0].waiting
+}
+
+fn handed(world: &World, file: &[u8]) -> Handed {
+    bundle::hand_in(&world.app, file).unwrap().unwrap()
+}
+
+/// The answer to a request is lost, after so many others.
+fn lose_answer(phone: &Phone, after: usize) {
+    (0..after).for_each(|_| phone.link.expect(Mishap::None));
+    phone.link.expect(Mishap::ResponseLost);
+}
+
+#[test]
+fn calls_without_a_network_put_nothing_off() {
+    let mut world = World::new(401);
+    let pieces = carried(&mut world);
+    let carrier = &world.phones[CARRIER];
+    for _ in 0..20 {
+        carrier.link.expect(Mishap::Unreachable);
+        carrier.sync().unwrap_err();
+        world.clock.advance_ms(60_000);
+    }
+    assert_eq!(waiting(carrier), pieces);
+    carrier.sync().unwrap();
+    assert_eq!(waiting(carrier), 0);
+}
+
+#[test]
+fn ones_own_comes_first_and_is_not_spoilt_by_what_becomes_of_a_piece() {
+    let mut world = World::new(402);
+    let pieces = carried(&mut world);
+    let carrier = &world.phones[CARRIER];
+    let village = carrier.replica.villages().unwrap()[0];
+    let (own, _) = carrier.report(village, "井盖松动");
+    lose_answer(carrier, 1);
+    carrier.sync().unwrap();
+    assert_eq!(world.stage(own), "reported");
+    assert_eq!(waiting(carrier), pieces);
+}
+
+#[test]
+fn pieces_whose_answer_was_lost_go_one_by_one() {
+    let mut world = World::new(403);
+    let pieces = carried(&mut world);
+    assert!(pieces >= 4, "{pieces}");
+    let carrier = &world.phones[CARRIER];
+    lose_answer(carrier, 1);
+    carrier.sync().unwrap();
+    world.clock.advance_ms(limits::PIECE_RETRY_MS);
+    // The second of them is lost again; it keeps the others waiting no longer than this call.
+    let carrier = &world.phones[CARRIER];
+    lose_answer(carrier, 2);
+    carrier.sync().unwrap();
+    assert_eq!(waiting(carrier), pieces - 1);
+    let before = carrier.link.requests.load(Ordering::Relaxed);
+    carrier.sync().unwrap();
+    let requests = carrier.link.requests.load(Ordering::Relaxed) - before;
+    // Each alone, behind one's own round.
+    assert_eq!(requests as u64, 1 + (pieces - 2));
+    assert_eq!(waiting(carrier), 1);
+    world.clock.advance_ms(limits::PIECE_RETRY_MS);
+    let carrier = &world.phones[CARRIER];
+    carrier.sync().unwrap();
+    assert_eq!(waiting(carrier), 0);
+}
+
+#[test]
+fn what_the_server_refuses_is_kept_until_it_is_given_up() {
+    let mut world = World::new(404);
+    carried(&mut world);
+    let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    let mut bundle = Bundle::decode(&file).unwrap();
+    bundle.pieces.truncate(1);
+    bundle.pieces[0][40] ^= 1;
+    let file = bundle.encode();
+    let carrier = &world.phones[CARRIER];
+    let id = carrier.replica.carry(&file).unwrap().id;
+    carrier.sync().unwrap();
+    let of = |phone: &Phone| {
+        let all = phone.replica.carried().unwrap();
+        all.into_iter().find(|bundle| bundle.id == id)
+    };
+    let refused = of(carrier).unwrap();
+    assert_eq!(refused.refused, Some((1, "signature".to_owned())));
+    assert_eq!(refused.waiting, 0);
+    // The same file once more: it is tried once more, so it must still be here.
+    assert_eq!(carrier.replica.carry(&file).unwrap().waiting, 1);
+    carrier.sync().unwrap();
+    assert_eq!(of(carrier).unwrap().refused, refused.refused);
+    carrier.replica.discard_carried(id).unwrap();
+    assert_eq!(of(carrier), None);
+    let again = carrier.replica.discard_carried(id);
+    assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
+}
+
+#[test]
+fn a_piece_whose_frame_is_not_raw_is_none() {
+    let mut world = World::new(405);
+    carried(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let bundle = Bundle::decode(&phone.replica.rescue_bundle().unwrap()).unwrap();
+    let identity = &world.app.identity;
+    let mut piece = Piece::open(&bundle.pieces[0], identity.server, &identity.rescue_key).unwrap();
+    let (head, ..) = PushHead::decode(&piece.frame).unwrap();
+    let stripped = PushHead {
+        form: Form::Stripped,
+        ..head
+    };
+    piece.frame = stripped.encode(0, &[0x80]);
+    let key = patrol_core::sync::rescue::public_key(&identity.rescue_key);
+    let sealed = piece.seal(identity.server, &key, [9; 32]).unwrap();
+    let answer = bundle::take_in_carried(&world.app, &sealed).unwrap();
+    assert_eq!(answer, Err(patrol_core::sync::wire::Unread::Malformed));
+}
+
+#[test]
+fn work_of_a_lost_phone_that_its_copy_had_not_is_refused_and_said_to_be_so() {
+    let mut world = World::new(406);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
+    world.phones[INSPECTOR].sync().unwrap();
+    let phone = &world.phones[INSPECTOR];
+    let machine = phone.machine.clone();
+    let copy = phone.replica.store().copy().unwrap();
+    // Both go on in the same place of the same actor.
+    phone.note(case, "在旧手机上").unwrap();
+    let file = phone.replica.rescue_bundle().unwrap();
+    world.phones.get_mut(INSPECTOR).unwrap().replica = Replica::on(copy, machine);
+    let phone = &world.phones[INSPECTOR];
+    phone.note(case, "在复制品上").unwrap();
+    phone.sync().unwrap();
+    let first = handed(&world, &file);
+    assert_eq!(
+        (first.refused, first.known, first.taken),
+        (1, 0, 0),
+        "{first:?}"
+    );
+}
