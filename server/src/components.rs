@@ -33,9 +33,20 @@ pub fn nearest(app: &App, place: Position, count: usize) -> Result<Vec<(Componen
     Ok(found)
 }
 
-fn read(bytes: &[u8]) -> Result<Component> {
-    components::decode(bytes)
-        .map_err(|fault| StoreError::Broken(format!("a component cannot be read: {fault:?}")))
+/// Everything that stands in a village.
+pub(crate) fn of_village(app: &App, village: VillageCode) -> Result<Vec<Component>> {
+    let joined = app.store.components_of(village)?;
+    let rows = components::split(&joined, village);
+    let rows = rows.map_err(|fault| broken(&fault))?.into_iter();
+    Ok(rows.map(|(row, _)| row).collect())
+}
+
+pub(crate) fn read(bytes: &[u8]) -> Result<Component> {
+    components::decode(bytes).map_err(|fault| broken(&fault))
+}
+
+fn broken(fault: &dyn std::fmt::Debug) -> StoreError {
+    StoreError::Broken(format!("a component cannot be read: {fault:?}"))
 }
 
 /// The villages in which a person works today and that have components, with their tags.

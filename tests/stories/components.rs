@@ -7,7 +7,7 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::replica::{Cancel, Refreshed, Replica};
 use patrol_core::store::Store;
 use patrol_core::sync::http::Http;
-use patrol_server::app::Environment as _;
+use patrol_server::app::{App, Environment as _};
 use patrol_server::host::SystemEnvironment;
 use patrol_server::import::{Content, Upload, adopt, preview};
 use patrol_tests::clock::{Clock, Machine};
@@ -17,7 +17,7 @@ use patrol_tests::world::{World, city};
 const INSPECTOR: &str = "巡查员01";
 
 /// Lamps of these villages, as a file has them.
-fn lamps(villages: &[VillageCode]) -> String {
+pub(crate) fn lamps(villages: &[VillageCode]) -> String {
     let mut text = String::from(
         "code,name,authority_code,authority_name,unit_grid,state,first_on,lon_wgs84,lat_wgs84\n",
     );
@@ -30,14 +30,20 @@ fn lamps(villages: &[VillageCode]) -> String {
     text
 }
 
-fn import(served: &Served, text: &str) {
+/// The code of such a lamp.
+pub(crate) fn lamp(village: VillageCode, number: u64) -> ComponentCode {
+    let code = village.district() * 100_000_000_000 + 1_037_000_000 + number;
+    ComponentCode::new(code).unwrap()
+}
+
+pub(crate) fn import(app: &App, text: &str) {
     let upload = Upload {
         name: "components.csv".to_owned(),
         content: Content::Bytes(text.as_bytes().into()),
     };
-    let preview = preview(&served.app, &[upload]).unwrap();
+    let preview = preview(app, &[upload]).unwrap();
     assert_eq!(preview.faults.shown, []);
-    adopt(&served.app, &preview).unwrap();
+    adopt(app, &preview).unwrap();
 }
 
 #[tokio::test]
@@ -48,7 +54,7 @@ async fn a_phone_holds_the_components_of_its_own_villages_and_no_others() {
     let world = World::new(31);
     let own = world.villages(INSPECTOR);
     let other = world.villages("巡查员40")[0];
-    import(&served, &lamps(&[own[0], own[1], other]));
+    import(&served.app, &lamps(&[own[0], own[1], other]));
     let machine = Arc::new(Machine::new(&Clock::default(), 31));
     let phone = Replica::on(Store::in_memory().unwrap(), machine);
     let http = Http::new().unwrap();
@@ -57,12 +63,8 @@ async fn a_phone_holds_the_components_of_its_own_villages_and_no_others() {
 
     let refreshed = phone.refresh_components(&http).await.unwrap();
     assert_eq!((refreshed.fetched, refreshed.dropped), (2, 0));
-    let code = |village: VillageCode, number: u64| {
-        let code = village.district() * 100_000_000_000 + 1_037_000_000 + number;
-        ComponentCode::new(code).unwrap()
-    };
     let is_here = |code| phone.component(code).unwrap().is_some();
-    let all = [code(own[0], 1), code(own[1], 2), code(other, 3)];
+    let all = [lamp(own[0], 1), lamp(own[1], 2), lamp(other, 3)];
     assert_eq!(all.map(is_here), [true, true, false]);
     let here = Position {
         lon_e7: 1_132_500_000,

@@ -208,6 +208,10 @@ pub const IMPORT_FAULTS_SHOWN: usize = 1_000;
 pub const IMPORT_ROWS_SHOWN: usize = 200;
 /// Previews that wait to be adopted; the oldest gives way.
 pub const IMPORTS_WAITING: usize = 4;
+/// Proposals for the register of components that are adopted at a time.
+pub const PROPOSALS_AT_ONCE: usize = 50;
+/// Milliseconds after which a proposal that nobody has answered is named by a check.
+pub const PROPOSAL_WAIT_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
 /// Files within a workbook.
 pub const WORKBOOK_FILES_MAX: usize = 1_000;
 /// Bytes of everything within a workbook, unpacked.

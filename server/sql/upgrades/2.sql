@@ -56,6 +56,8 @@ CREATE TABLE component_history (
 ) STRICT;
 
 CREATE INDEX component_history_import ON component_history (import, no);
+-- No code is given twice.
+CREATE INDEX component_history_code ON component_history (code);
 
 -- Browsers that serve as the terminals of village halls.
 CREATE TABLE terminals (

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::SqliteStore;
 use super::columns::{bound, strange, uint};
 use crate::store::reference::{
-    ComponentImport, ComponentRow, ComponentRows, Reference, Terminal, Weighed,
+    ComponentImport, ComponentRow, ComponentRows, Reference, Replacing, Rest, Terminal, Weighed,
 };
 use crate::store::{Result, StoreError};
 
@@ -50,16 +50,21 @@ impl Reference for SqliteStore {
         })
     }
 
-    fn weigh_components(&self, rows: ComponentRows<'_>) -> Result<Weighed> {
-        self.ask(|connection| Ok(walk(connection, rows, None)?.0))
+    fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed> {
+        self.ask(|connection| Ok(walk(connection, rows, rest, None)?.0))
     }
 
     fn replace_components(
         &self,
-        base: u64,
         rows: ComponentRows<'_>,
-        now: Timestamp,
+        replacing: &Replacing<'_>,
     ) -> Result<Weighed> {
+        let Replacing {
+            base,
+            rest,
+            now,
+            with,
+        } = *replacing;
         self.write(|tx| {
             if last_import(tx)? != base {
                 return Err(StoreError::Stale);
@@ -68,7 +73,7 @@ impl Reference for SqliteStore {
                 "INSERT INTO component_imports (no, kept_at, added, changed, removed, unchanged) VALUES (?1, ?2, 0, 0, 0, 0)",
                 params![bound(base + 1), now.0],
             )?;
-            let walked = with_room(tx, || walk(tx, rows, Some(base + 1)));
+            let walked = with_room(tx, || walk(tx, rows, rest, Some(base + 1)));
             let (weighed, villages) = walked?;
             for village in &villages {
                 put_tag(tx, *village)?;
@@ -87,7 +92,20 @@ impl Reference for SqliteStore {
                     [base + 1, added, changed, removed, unchanged].map(bound),
                 )?;
             }
+            super::commit::commit(tx, with)?;
             Ok(weighed)
+        })
+    }
+
+    fn last_component(&self, from: u64, to: u64) -> Result<Option<u64>> {
+        self.ask(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT max(code) FROM (
+                   SELECT max(code) AS code FROM components WHERE code BETWEEN ?1 AND ?2
+                   UNION ALL SELECT max(code) FROM component_history WHERE code BETWEEN ?1 AND ?2)",
+            )?;
+            let code: Option<i64> = select.query_row([bound(from), bound(to)], |row| row.get(0))?;
+            Ok(code.map(i64::cast_unsigned))
         })
     }
 
@@ -231,6 +249,7 @@ fn last_import(connection: &Connection) -> Result<u64> {
 fn walk(
     connection: &Connection,
     rows: ComponentRows<'_>,
+    rest: Rest,
     import: Option<u64>,
 ) -> Result<(Weighed, BTreeSet<VillageCode>)> {
     let mut weighed = Weighed::default();
@@ -257,6 +276,9 @@ fn walk(
         if import.is_some() {
             put(connection, &row)?;
         }
+    }
+    if rest == Rest::Kept {
+        named.clear();
     }
     for village in named {
         for code in codes(connection, village)? {
