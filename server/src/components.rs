@@ -51,13 +51,13 @@ fn broken(fault: &dyn std::fmt::Debug) -> StoreError {
 
 /// The villages in which a person works today and that have components, with their tags.
 pub fn tags_for(app: &App, person: PersonId) -> Result<Vec<(VillageCode, Tag)>> {
-    let scopes = app
-        .known()
-        .directory
-        .scopes_of(person, app.environment.now());
-    let mut tags = app.store.component_tags()?;
-    tags.retain(|(village, _)| scopes.contains(&Scope::Village(*village)));
-    Ok(tags)
+    let (known, now) = (app.known(), app.environment.now());
+    let scopes = known.directory.scopes_of(person, now).into_iter();
+    let villages = scopes.filter_map(|scope| match scope {
+        Scope::Village(village) => Some(village),
+        Scope::Unit(_) | Scope::Person(_) => None,
+    });
+    app.store.component_tags(&villages.collect())
 }
 
 /// The components of a village, packed for the way; none where the person does not work there today.

@@ -1,6 +1,7 @@
 //! Proposals that an administrator adopts through the import's preview: from a phone to the phones of its beat.
 
-use futures_util::FutureExt as _;
+use std::sync::atomic::Ordering;
+
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::case::{Category, CategoryKind};
@@ -8,7 +9,7 @@ use patrol_core::domain::component::{Component, ComponentCode};
 use patrol_core::domain::entry::{Body, Proposal, Proposed};
 use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::place::{Datum, Place, Point, VillageCode};
-use patrol_core::replica::{Deed, Refreshed};
+use patrol_core::replica::Deed;
 use patrol_server::components::by_code;
 use patrol_server::import::proposals::{Asked, preview, waiting};
 use patrol_server::import::{Adopted, Preview, adopt};
@@ -37,7 +38,7 @@ impl Street {
         let other = world.villages(STRANGER)[0];
         import(&world.app, &lamps(&[own[0], own[1], other]));
         for name in [INSPECTOR, STRANGER] {
-            refreshed(world.phone(name));
+            world.phone(name).sync().unwrap();
         }
         Self { world, own, other }
     }
@@ -111,9 +112,12 @@ impl Street {
     }
 }
 
-fn refreshed(phone: &Phone) -> Refreshed {
-    let refreshed = phone.replica.refresh_components(&phone.link).now_or_never();
-    refreshed.expect("nothing in memory waits").unwrap()
+/// How many requests a phone makes in one call of sync.
+fn requests_of_a_sync(phone: &Phone) -> usize {
+    let requests = || phone.link.requests.load(Ordering::Relaxed);
+    let before = requests();
+    phone.sync().unwrap();
+    requests() - before
 }
 
 fn at(village: VillageCode, lon_e7: i64) -> Place {
@@ -162,17 +166,14 @@ fn an_adopted_proposal_changes_the_component_on_the_phones_of_its_beat_and_is_cl
     );
 
     let [inspector, stranger] = [INSPECTOR, STRANGER].map(|name| &street.world.phones[name]);
-    assert_eq!(
-        (refreshed(inspector).fetched, refreshed(stranger)),
-        (1, Refreshed::default())
-    );
+    // The inspector's phone asks for the list and the village, the stranger's for nothing.
+    assert_eq!([inspector, stranger].map(requests_of_a_sync), [3, 1]);
     let there = inspector.replica.component(own).unwrap().unwrap();
     assert_eq!(
         (there.state.as_str(), there.changed_on),
         ("破损", Some(20_261_123))
     );
     assert_eq!(Some(there), street.component(own));
-    inspector.sync().unwrap();
     assert_eq!(inspector.stage(broken), "closed");
 
     // Once: neither the same preview nor another does it again.

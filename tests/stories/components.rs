@@ -1,18 +1,23 @@
 //! Components from an administrator's file to a phone over a real port, until the beat is another.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::FutureExt as _;
 use patrol_core::domain::component::{ComponentCode, Position};
 use patrol_core::domain::place::VillageCode;
+use patrol_core::error::Error;
 use patrol_core::replica::{Cancel, Refreshed, Replica};
 use patrol_core::store::Store;
 use patrol_core::sync::http::Http;
+use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
 use patrol_server::app::{App, Environment as _};
 use patrol_server::host::SystemEnvironment;
 use patrol_server::import::{Content, Upload, adopt, preview};
 use patrol_tests::clock::{Clock, Machine};
+use patrol_tests::link::Link;
 use patrol_tests::served::Served;
-use patrol_tests::world::{World, city};
+use patrol_tests::world::{Phone, World, city};
 
 const INSPECTOR: &str = "巡查员01";
 
@@ -44,6 +49,71 @@ pub(crate) fn import(app: &App, text: &str) {
     let preview = preview(app, &[upload]).unwrap();
     assert_eq!(preview.faults.shown, []);
     adopt(app, &preview).unwrap();
+}
+
+/// A line that dies after so many requests.
+struct Dying<'l>(&'l Link, AtomicUsize);
+
+impl Transport for Dying<'_> {
+    fn send(&self, request: Request) -> Waiting<'_, Result<Box<dyn Response>, Unreachable>> {
+        let left = self.1.load(Ordering::Relaxed);
+        self.1.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left > 0 {
+            self.0.send(request)
+        } else {
+            Box::pin(std::future::ready(Err(Unreachable)))
+        }
+    }
+}
+
+#[test]
+fn a_sync_fetches_components_that_have_changed_and_an_idle_one_stays_a_request_of_the_same_bytes() {
+    let mut world = World::new(32);
+    let own = world.villages(INSPECTOR);
+    let phone = world.phone(INSPECTOR);
+    let cost = |phone: &Phone| {
+        let before = phone.link.requests.load(Ordering::Relaxed);
+        let done = phone.sync().unwrap();
+        let requests = phone.link.requests.load(Ordering::Relaxed) - before;
+        (requests, done.bytes_up, done.bytes_down)
+    };
+    cost(phone);
+    let idle = cost(phone);
+    assert_eq!(idle.0, 1);
+    import(&world.app, &lamps(&own));
+    let phone = &world.phones[INSPECTOR];
+    assert_eq!(cost(phone).0, 2 + own.len());
+    let is_here = |number| {
+        phone
+            .replica
+            .component(lamp(own[0], number))
+            .unwrap()
+            .is_some()
+    };
+    assert!(is_here(1));
+    assert_eq!(cost(phone), idle);
+
+    // The line dies before the second village has come: the next call goes on.
+    import(&world.app, &lamps(&own).replace("完好", "破损"));
+    let dying = Dying(&phone.link, AtomicUsize::new(3));
+    let cancel = Cancel::default();
+    let waiting = phone.replica.sync(&dying, &cancel, &|_| ());
+    let failed = waiting.now_or_never().expect("nothing in memory waits");
+    assert!(matches!(failed, Err(Error::Offline { .. })), "{failed:?}");
+    assert_eq!(cost(phone).0, 3);
+    assert_eq!(cost(phone), idle);
+
+    // A directory without a component in it is fetched alone.
+    import(
+        &world.app,
+        &lamps(&own[..1]).replace("01037000001", "01037000009"),
+    );
+    let mut directory = city().clone();
+    directory.beats[0].name += "（新）";
+    world.app.put_directory(&directory).unwrap();
+    assert_eq!(cost(phone).0, 4);
+    assert!(is_here(9) && !is_here(1));
+    assert_eq!(cost(phone), idle);
 }
 
 #[tokio::test]
@@ -91,7 +161,5 @@ async fn a_phone_holds_the_components_of_its_own_villages_and_no_others() {
         .sync(&http, &Cancel::default(), &|_| ())
         .await
         .unwrap();
-    let refreshed = phone.refresh_components(&http).await.unwrap();
-    assert_eq!((refreshed.fetched, refreshed.dropped), (0, 1));
     assert_eq!(all.map(is_here), [true, false, false]);
 }

@@ -3,6 +3,8 @@
 //!
 //! Whether what is kept is sound is asked before it comes here.
 
+use std::collections::BTreeSet;
+
 use patrol_core::domain::component::near::Spot;
 use patrol_core::domain::component::{Component, Position};
 use patrol_core::domain::id::PersonId;
@@ -129,8 +131,8 @@ pub trait Reference {
     fn component(&self, code: u64) -> Result<Option<Vec<u8>>>;
     /// The components in stretches of cells, each from one number to another.
     fn component_spots(&self, stretches: &[(i64, i64)]) -> Result<Vec<Spot>>;
-    /// Villages that have components, ascending, with their tags.
-    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>>;
+    /// Of these villages those that have components, ascending, with their tags.
+    fn component_tags(&self, of: &BTreeSet<VillageCode>) -> Result<Vec<(VillageCode, Tag)>>;
     /// A village's components, joined.
     fn components_of(&self, village: VillageCode) -> Result<Vec<u8>>;
 

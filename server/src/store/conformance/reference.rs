@@ -2,6 +2,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "an examination panics to fail")]
 
+use std::collections::BTreeSet;
+
 use patrol_core::domain::component::Position;
 use patrol_core::domain::component::near::{self, Spot};
 use patrol_core::domain::id::PersonId;
@@ -81,6 +83,7 @@ pub(super) fn directories_are_replaced_one_after_the_other(store: &dyn Store) {
 }
 
 pub(super) fn components_of_the_villages_named_are_replaced(store: &dyn Store) {
+    let all = BTreeSet::from([1, 2, 3, 4].map(village));
     let first = [row(1, 1, 1), row(2, 1, 2), row(3, 2, 3), row(4, 3, 4)];
     let added = Weighed {
         added: 4,
@@ -90,14 +93,17 @@ pub(super) fn components_of_the_villages_named_are_replaced(store: &dyn Store) {
     assert_eq!(weighed.expect("the store answers"), added);
     assert!(
         store
-            .component_tags()
+            .component_tags(&all)
             .expect("the store answers")
             .is_empty()
     );
     assert_eq!(replace(store, 0, &first).expect("the first"), added);
-    let tags = store.component_tags().expect("the store answers");
+    let tags = store.component_tags(&all).expect("the store answers");
     let expected = components::join(village(1), [&[1][..], &[2]].into_iter());
     assert_eq!(tags[0], (village(1), components::tag(&expected)));
+    let some = BTreeSet::from([village(2), village(4)]);
+    let of_some = store.component_tags(&some).expect("the store answers");
+    assert_eq!(of_some, tags[1..2]);
     let of = store.components_of(village(1)).expect("the store answers");
     assert_eq!(of, expected);
 
@@ -113,7 +119,7 @@ pub(super) fn components_of_the_villages_named_are_replaced(store: &dyn Store) {
     assert_eq!(weighed.expect("the store answers"), expected);
     assert!(matches!(replace(store, 0, &second), Err(StoreError::Stale)));
     assert_eq!(replace(store, 1, &second).expect("the second"), expected);
-    let then = store.component_tags().expect("the store answers");
+    let then = store.component_tags(&all).expect("the store answers");
     let villages: Vec<VillageCode> = then.iter().map(|(village, _)| *village).collect();
     assert_eq!(villages, [village(1), village(3)]);
     assert_ne!(then[0].1, tags[0].1);

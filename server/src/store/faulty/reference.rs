@@ -1,5 +1,7 @@
 //! Nothing of what is imported as a whole breaks by order: all of it is the inner store's.
 
+use std::collections::BTreeSet;
+
 use patrol_core::domain::component::near::Spot;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
@@ -61,8 +63,8 @@ impl<S: Store> Reference for FaultyStore<S> {
         self.inner.component_spots(stretches)
     }
 
-    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>> {
-        self.inner.component_tags()
+    fn component_tags(&self, of: &BTreeSet<VillageCode>) -> Result<Vec<(VillageCode, Tag)>> {
+        self.inner.component_tags(of)
     }
 
     fn components_of(&self, village: VillageCode) -> Result<Vec<u8>> {

@@ -176,12 +176,13 @@ impl Reference for MemoryStore {
             .collect())
     }
 
-    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>> {
+    fn component_tags(&self, of: &BTreeSet<VillageCode>) -> Result<Vec<(VillageCode, Tag)>> {
         let components = &self.present().components;
-        let villages: BTreeSet<VillageCode> =
-            components.rows.values().map(|row| row.village).collect();
+        let villages = components.rows.values().map(|row| row.village);
+        let villages: BTreeSet<VillageCode> = villages.collect();
         Ok(villages
-            .into_iter()
+            .intersection(of)
+            .copied()
             .map(|village| (village, components::tag(&components.of(village))))
             .collect())
     }

@@ -171,12 +171,16 @@ impl Reference for SqliteStore {
         })
     }
 
-    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>> {
+    fn component_tags(&self, of: &BTreeSet<VillageCode>) -> Result<Vec<(VillageCode, Tag)>> {
         self.ask(|connection| {
             let mut select = connection
-                .prepare_cached("SELECT village, tag FROM component_villages ORDER BY village")?;
-            let rows = select.query_map([], |row| Ok((village(row, 0)?, row.get(1)?)))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
+                .prepare_cached("SELECT tag FROM component_villages WHERE village = ?1")?;
+            let mut tags = Vec::new();
+            for village in of {
+                let tag = select.query_row([bound(village.number())], |row| row.get(0));
+                tags.extend(tag.optional()?.map(|tag| (*village, tag)));
+            }
+            Ok(tags)
         })
     }
 
