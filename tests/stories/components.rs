@@ -4,20 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt as _;
-use patrol_core::domain::component::{ComponentCode, Position};
+use patrol_core::domain::action::Action;
+use patrol_core::domain::component::{Component, ComponentCode, Position};
+use patrol_core::domain::entry::Body;
+use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::error::Error;
-use patrol_core::replica::{Cancel, Refreshed, Replica};
+use patrol_core::replica::{Cancel, Deed, Refreshed, Replica};
 use patrol_core::store::Store;
 use patrol_core::sync::http::Http;
 use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
 use patrol_server::app::{App, Environment as _};
+use patrol_server::components::by_code;
 use patrol_server::host::SystemEnvironment;
 use patrol_server::import::{Content, Upload, adopt, preview};
+use patrol_server::store::Commit;
+use patrol_server::store::reference::{ComponentRow, Replacing, Rest};
 use patrol_tests::clock::{Clock, Machine};
 use patrol_tests::link::Link;
 use patrol_tests::served::Served;
-use patrol_tests::world::{Phone, World, city};
+use patrol_tests::world::{Phone, World, city, matter};
+use tokio::sync::oneshot;
 
 const INSPECTOR: &str = "巡查员01";
 
@@ -114,6 +121,73 @@ fn a_sync_fetches_components_that_have_changed_and_an_idle_one_stays_a_request_o
     assert_eq!(cost(phone).0, 4);
     assert!(is_here(9) && !is_here(1));
     assert_eq!(cost(phone), idle);
+}
+
+#[tokio::test]
+async fn a_phone_pushes_while_an_import_goes_into_force() {
+    let served = Served::start(city(), Arc::new(SystemEnvironment))
+        .await
+        .unwrap();
+    let world = World::new(33);
+    let village = world.villages(INSPECTOR)[0];
+    import(&served.app, &lamps(&[village]));
+    let first = by_code(&served.app, lamp(village, 1).number()).unwrap();
+    let first = first.unwrap();
+    let machine = Arc::new(Machine::new(&Clock::default(), 33));
+    let phone = Replica::on(Store::in_memory().unwrap(), machine);
+    let http = Http::new().unwrap();
+    let code = served.enrol_code(world.person(INSPECTOR));
+    phone.enrol(&http, &served.url, &code).await.unwrap();
+
+    let (half_way, is_half_way) = oneshot::channel();
+    let (go_on, may_go_on) = oneshot::channel();
+    let app = Arc::clone(&served.app);
+    let many = limits::COMPONENTS_A_WRITE as u64 + 1;
+    let importing = tokio::task::spawn_blocking(move || {
+        let mut stop = Some((half_way, may_go_on));
+        let mut rows = (1..=many).rev().map(|serial| {
+            if serial == 1 {
+                let (half_way, may_go_on) = stop.take().expect("once");
+                half_way.send(()).expect("somebody waits");
+                may_go_on.blocking_recv().expect("somebody says so");
+            }
+            let code = lamp(village, serial);
+            let name = "灯".to_owned();
+            Ok(ComponentRow::from(&Component {
+                code,
+                name,
+                ..first.clone()
+            }))
+        });
+        let replacing = Replacing {
+            base: 1,
+            rest: Rest::Removed,
+            now: app.environment.now(),
+            with: &Commit::default(),
+        };
+        app.store.replace_components(&mut rows, &replacing)
+    });
+    is_half_way.await.unwrap();
+    let deed = Deed {
+        fields: matter(village, "桥边垃圾"),
+        ..Deed::new(Action::Report, Body::default())
+    };
+    phone.begin(&deed).unwrap();
+    let sync = async || {
+        phone
+            .sync(&http, &Cancel::default(), &|_| ())
+            .await
+            .unwrap()
+    };
+    assert_eq!(sync().await.pushed, 1);
+    let name = || phone.component(lamp(village, 1)).unwrap().unwrap().name;
+    assert_eq!(name(), "路灯");
+    go_on.send(()).unwrap();
+    let weighed = importing.await.unwrap().unwrap();
+    assert_eq!((weighed.added, weighed.changed), (many - 1, 1));
+    sync().await;
+    assert_eq!(name(), "灯");
+    assert!(phone.component(lamp(village, many)).unwrap().is_some());
 }
 
 #[tokio::test]

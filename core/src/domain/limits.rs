@@ -224,5 +224,7 @@ pub const SHEET_CELLS_MAX: usize = 4_000_000;
 pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Components that are imported at a time.
 pub const COMPONENTS_MAX: usize = 2_000_000;
+/// Components of an import that are written in one transaction: a push waits for a part of a second.
+pub const COMPONENTS_A_WRITE: usize = 2_000;
 /// Metres beyond which no component is near.
 pub const COMPONENTS_NEAR_M: f64 = 5_000.0;

@@ -178,7 +178,7 @@ pub(super) struct ReplacedQuery {
     limit: Option<usize>,
 }
 
-/// The components that an import changed or removed, as they had been.
+/// The components that an import changed or removed, as they had been, by their codes; `after` is one of these.
 #[utoipa::path(get, path = "/v1/imports/components/{no}", operation_id = "list_replaced_components",
     security(("session" = [])), params(("no" = u64, Path), ReplacedQuery), responses((status = 200, body = Vec<Value>), ForPeople)
 )]
@@ -195,9 +195,9 @@ pub(super) async fn replaced(
         let rows = app.store.replaced_components(no, after, limit)?;
         Ok::<_, ApiError>(rows)
     });
-    let rows = rows.await??.into_iter().map(|(number, bytes)| {
+    let rows = rows.await??.into_iter().map(|(code, bytes)| {
         let was = components::decode(&bytes).ok();
-        json!({ "number": number, "was": was.as_ref().map(shapes::component) })
+        json!({ "code": code.to_string(), "was": was.as_ref().map(shapes::component) })
     });
     Ok(Json(rows.collect()))
 }

@@ -109,8 +109,9 @@ pub trait Reference {
 
     /// What [`Reference::replace_components`] would do.
     fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed>;
-    /// Puts rows in force, and what becomes of the rest of the villages that they name; `Stale` where there was another import by now. What is
-    /// replaced is kept. An import that does nothing is not counted.
+    /// Puts rows in force, and what becomes of the rest of the villages that they name; `Stale` where there was another import by now. While rows
+    /// come, other writes go on and what was in force is; then all is in force at once. What is replaced is kept. An import that does
+    /// nothing is not counted.
     fn replace_components(
         &self,
         rows: ComponentRows<'_>,
@@ -120,7 +121,7 @@ pub trait Reference {
     fn last_component(&self, from: u64, to: u64) -> Result<Option<u64>>;
     /// Imports of components, ascending.
     fn component_imports(&self) -> Result<Vec<ComponentImport>>;
-    /// What an import changed or removed, as it had been: numbered, those after a number, at most `limit`.
+    /// What an import changed or removed, as it had been: by their codes, those after a code, at most `limit`.
     fn replaced_components(
         &self,
         import: u64,

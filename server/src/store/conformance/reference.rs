@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use patrol_core::domain::component::Position;
 use patrol_core::domain::component::near::{self, Spot};
 use patrol_core::domain::id::PersonId;
+use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::components;
@@ -136,9 +137,9 @@ pub(super) fn components_of_the_villages_named_are_replaced(store: &dyn Store) {
     };
     let bytes =
         |rows: Vec<(u64, Vec<u8>)>| rows.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>();
-    assert_eq!(bytes(replaced(0, 9)), [[3], [2]]);
+    assert_eq!(bytes(replaced(0, 9)), [[2], [3]]);
     let after = replaced(0, 1)[0].0;
-    assert_eq!(bytes(replaced(after, 9)), [[2]]);
+    assert_eq!(bytes(replaced(after, 9)), [[3]]);
     // One that does nothing is none.
     replace(store, 2, &second).expect("the same again");
     let imports = store.component_imports().expect("the store answers");
@@ -199,11 +200,55 @@ pub(super) fn components_and_a_commit_go_into_force_together(store: &dyn Store) 
     );
 }
 
+pub(super) fn other_writes_go_on_while_components_come(store: &dyn Store) {
+    replace(store, 0, &[row(1, 1, 1)]).expect("the first");
+    let tags = || {
+        store
+            .component_tags(&BTreeSet::from([village(1)]))
+            .expect("the store answers")
+    };
+    let before = tags();
+    let commit = Commit {
+        documents: vec![part(1, 0, &[1], &[], 1)],
+        ..Commit::default()
+    };
+    let many = 2 * limits::COMPONENTS_A_WRITE as u64 + 1;
+    let mut coming = (1..=many).map(|code| {
+        if code == many {
+            // Most of them are prepared, and what was in force is.
+            store.commit(&commit)?;
+            assert_eq!(store.component(1)?, Some(vec![1]));
+            assert_eq!(store.component(2)?, None);
+            assert_eq!(
+                (store.components_of(village(1))?.len(), tags()),
+                (13, before.clone())
+            );
+            let everywhere = store.component_spots(&[(i64::MIN, i64::MAX)])?;
+            assert_eq!((everywhere.len(), store.component_imports()?.len()), (1, 1));
+            assert_eq!(store.replaced_components(2, 0, 9)?, []);
+        }
+        Ok(row(code, 1, 2))
+    });
+    let weighed = put(store, 1, Rest::Removed, &mut coming, &Commit::default());
+    let weighed = weighed.expect("the second");
+    assert_eq!((weighed.added, weighed.changed), (many - 1, 1));
+    assert_eq!(
+        store.component(many).expect("the store answers"),
+        Some(vec![2])
+    );
+    assert_ne!(tags(), before);
+    let replaced = store
+        .replaced_components(2, 0, 9)
+        .expect("the store answers");
+    assert_eq!(replaced, [(1, vec![1])]);
+}
+
 pub(super) fn an_error_among_components_changes_nothing(store: &dyn Store) {
     let first = [row(1, 1, 1)];
     replace(store, 0, &first).expect("the first");
     let broken = Err(StoreError::Broken("the file ended".to_owned()));
-    let mut second = rows(&[row(1, 1, 2), row(2, 1, 3)]).chain([broken]);
+    let many = 1..=limits::COMPONENTS_A_WRITE as u64;
+    let mut second = many.map(|code| Ok(row(code, 1, 2))).chain([broken]);
     let failed = put(store, 1, Rest::Removed, &mut second, &Commit::default());
     assert!(matches!(failed, Err(StoreError::Broken(_))));
     let kept = [1, 2].map(|code| store.component(code).expect("the store answers"));
@@ -212,6 +257,10 @@ pub(super) fn an_error_among_components_changes_nothing(store: &dyn Store) {
         store.component_imports().expect("the store answers").len(),
         1
     );
+    // Nor does it come with the next one.
+    replace(store, 1, &[row(1, 1, 1), row(3, 1, 3)]).expect("the second");
+    let kept = [1, 2, 3].map(|code| store.component(code).expect("the store answers"));
+    assert_eq!(kept, [Some(vec![1]), None, Some(vec![3])]);
 }
 
 pub(super) fn components_are_found_by_their_cells(store: &dyn Store) {

@@ -7,7 +7,7 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::components::{self, Tag};
 
-use super::{MemoryStore, State};
+use super::MemoryStore;
 use crate::store::reference::{
     ComponentImport, ComponentRow, ComponentRows, Reference, Replacing, Rest, Terminal, Weighed,
 };
@@ -64,29 +64,6 @@ impl Components {
     }
 }
 
-impl State {
-    fn replace_components(
-        &mut self,
-        rows: ComponentRows<'_>,
-        replacing: &Replacing<'_>,
-    ) -> Result<Weighed> {
-        if self.components.imports.len() as u64 != replacing.base {
-            return Err(StoreError::Stale);
-        }
-        let (mut then, weighed) = self.components.with(rows, replacing.rest)?;
-        self.commit(replacing.with)?;
-        if weighed.added + weighed.changed + weighed.removed > 0 {
-            then.imports.push(ComponentImport {
-                no: replacing.base + 1,
-                kept_at: replacing.now,
-                weighed,
-            });
-        }
-        self.components = then;
-        Ok(weighed)
-    }
-}
-
 impl Reference for MemoryStore {
     fn directories(&self) -> Result<Vec<(u64, Timestamp)>> {
         let state = self.present();
@@ -121,7 +98,28 @@ impl Reference for MemoryStore {
         rows: ComponentRows<'_>,
         replacing: &Replacing<'_>,
     ) -> Result<Weighed> {
-        self.write(|state| state.replace_components(rows, replacing))
+        let base = |components: &Components| components.imports.len() as u64;
+        let before = &self.present().components;
+        if base(before) != replacing.base {
+            return Err(StoreError::Stale);
+        }
+        // While rows come, others write.
+        let (mut then, weighed) = before.with(rows, replacing.rest)?;
+        if weighed.added + weighed.changed + weighed.removed > 0 {
+            then.imports.push(ComponentImport {
+                no: replacing.base + 1,
+                kept_at: replacing.now,
+                weighed,
+            });
+        }
+        self.write(|state| {
+            if base(&state.components) != replacing.base {
+                return Err(StoreError::Stale);
+            }
+            state.commit(replacing.with)?;
+            state.components = then;
+            Ok(weighed)
+        })
     }
 
     fn last_component(&self, from: u64, to: u64) -> Result<Option<u64>> {
@@ -141,13 +139,14 @@ impl Reference for MemoryStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<(u64, Vec<u8>)>> {
-        let state = self.present();
-        let numbered = (1..).zip(&state.components.replaced);
-        let wanted = numbered.filter(|(no, (of, _))| *of == import && *no > after);
-        Ok(wanted
-            .map(|(no, (_, row))| (no, row.bytes.clone()))
-            .take(limit)
-            .collect())
+        let replaced = &self.present().components.replaced;
+        let wanted = replaced
+            .iter()
+            .filter(|(of, row)| *of == import && row.code > after);
+        let by_code: BTreeMap<u64, Vec<u8>> = wanted
+            .map(|(_, row)| (row.code, row.bytes.clone()))
+            .collect();
+        Ok(by_code.into_iter().take(limit).collect())
     }
 
     fn component(&self, code: u64) -> Result<Option<Vec<u8>>> {
