@@ -1,5 +1,6 @@
 //! Stories: that the parts work together. Each rule is tested where it lives; these prove the wiring.
 
+mod adopted;
 mod bad_network;
 mod busy_server;
 mod carriers;

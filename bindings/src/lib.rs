@@ -7,9 +7,10 @@
 //! numbers. **Sets that grow with the standard are words** (actions, stages, refusals): a phone must show what a newer
 //! office writes, and an app's translations are keyed by word anyway. **Sets that an app branches on are enums.**
 //!
-//! Calls block on the disk for milliseconds and belong off an app's main thread; only `enrol` and `sync` wait for a
-//! network, and they are asynchronous. Whatever goes wrong inside becomes an exception.
+//! Calls block on the disk for milliseconds and belong off an app's main thread; only `enrol`, `sync` and
+//! `refresh_components` wait for a network, and they are asynchronous. Whatever goes wrong inside becomes an exception.
 
+pub mod components;
 pub mod deed;
 pub mod device;
 pub mod error;

@@ -1,4 +1,4 @@
-//! The two calls that wait for a network: `enrol` and `sync`. They run on the runtime's own thread, never on the caller's,
+//! The calls that wait for a network: `enrol`, `sync` and `refresh_components`. They run on the runtime's own thread, never on the caller's,
 //! and end at once when they are cancelled, dropped or the object is shut down.
 
 use std::future::Future;
@@ -8,6 +8,7 @@ use patrol_core::replica::{Cancel, Summary};
 use patrol_core::sync::http::Http;
 use tokio::task::JoinHandle;
 
+use crate::components::ComponentsRefreshed;
 use crate::error::{CallbackError, PatrolError};
 use crate::{Live, Patrol};
 
@@ -80,7 +81,7 @@ impl Patrol {
         .await
     }
 
-    /// Catches up: pushes the outbox, pulls what is new, until both ends agree. Safe to cancel or kill at any moment and to call
+    /// Catches up: pushes the outbox, pulls what is new, until both ends agree, and fetches the directory and components that have changed. Safe to cancel or kill at any moment and to call
     /// again; a second call at the same time waits for the first.
     #[uniffi::method(default(progress), default(cancel))]
     pub async fn sync(
@@ -100,6 +101,20 @@ impl Patrol {
             };
             let sync = live.replica.sync(http, &cancel, &told);
             unless_shut(&live, sync).await.map(SyncSummary::from)
+        })
+        .await
+    }
+
+    /// Fetches what stands in one's villages where that has changed, for a person who does not want to wait for the next `sync`, which
+    /// does the same at its end. `UpdateNeeded` where components have a newer form: those that are here stay.
+    pub async fn refresh_components(&self) -> Result<ComponentsRefreshed, PatrolError> {
+        let live = self.live()?;
+        run(async move {
+            let http = live.http()?;
+            let refresh = live.replica.refresh_components(http);
+            unless_shut(&live, refresh)
+                .await
+                .map(ComponentsRefreshed::from)
         })
         .await
     }

@@ -6,6 +6,7 @@
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::case::{Anomaly, Assignment, Category, CategoryKind, Conflict, Track};
+use patrol_core::domain::component::{Component, ComponentCode, NamedBody, Position};
 use patrol_core::domain::directory::{self, UnitKind};
 use patrol_core::domain::entry::{AssignmentId, CheckBy, Field, Part, Proposal, Proposed, Verdict};
 use patrol_core::domain::id::{DeviceId, DocumentId, DraftId, EntryId, PersonId, UnitId};
@@ -59,6 +60,13 @@ uniffi::custom_type!(
     remote,
     lower: |code| code.number(),
     try_lift: |number| read(VillageCode::new(number), "village"),
+});
+uniffi::custom_type!(
+    /// A component's code, of 16 or 17 digits.
+    ComponentCode, u64, {
+    remote,
+    lower: |code| code.number(),
+    try_lift: |number| read(ComponentCode::new(number), "component"),
 });
 uniffi::custom_type!(
     /// Milliseconds since 1970 UTC.
@@ -362,4 +370,59 @@ pub struct UnitRow {
     pub kind: UnitKind,
     /// Its name.
     pub name: String,
+}
+
+/// A position in WGS-84.
+#[uniffi::remote(Record)]
+pub struct Position {
+    /// Longitude in 10⁻⁷ degrees.
+    pub lon_e7: i64,
+    /// Latitude in 10⁻⁷ degrees.
+    pub lat_e7: i64,
+}
+
+/// A body that a component names. Either may be empty where it is optional.
+#[uniffi::remote(Record)]
+pub struct NamedBody {
+    /// Its unified social credit code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A component with the 18 fields of GB/T 47678.5 and its position. Texts that are absent are empty; days are numbers YYYYMMDD.
+#[uniffi::remote(Record)]
+pub struct Component {
+    /// 管理部件标识码.
+    pub code: ComponentCode,
+    /// 管理部件名称.
+    pub name: String,
+    /// 主管部门.
+    pub authority: NamedBody,
+    /// 权属单位.
+    pub owner: NamedBody,
+    /// 养护单位.
+    pub keeper: NamedBody,
+    /// 所在单元网格标识码.
+    pub unit_grid: String,
+    /// 管理部件状态: 完好, 破损, 丢失, 废弃, 移除 or another.
+    pub state: String,
+    /// 初始日期.
+    pub first_on: u32,
+    /// 变更日期; none before the first change.
+    pub changed_on: Option<u32>,
+    /// 数据来源.
+    pub source: String,
+    /// 备注.
+    pub remarks: String,
+    /// 所在街道代码.
+    pub town_code: String,
+    /// 所在街道名称.
+    pub town_name: String,
+    /// 所在社区（村）代码.
+    pub village: VillageCode,
+    /// 所在社区（村）名称.
+    pub village_name: String,
+    /// Where it stands.
+    pub position: Position,
 }

@@ -220,18 +220,24 @@ CREATE TABLE last_backup (
   taken_at      INTEGER NOT NULL
 ) STRICT;
 
--- The components that stand in the city, as they were imported last.
+-- The components that stand in the city and those that stood there. A row counts from the import that brought it until the one that replaced it;
+-- what an import brings or replaces that is not among component_imports yet is being prepared, and does not count.
 CREATE TABLE components (
-  code          INTEGER NOT NULL PRIMARY KEY, -- 16 or 17 digits
+  code          INTEGER NOT NULL, -- 16 or 17 digits
+  since         INTEGER NOT NULL, -- import
+  until         INTEGER,          -- import
   village       INTEGER NOT NULL,
   cell          INTEGER NOT NULL, -- of a grid over the earth, by which the nearest are found
   lon_e7        INTEGER NOT NULL,
   lat_e7        INTEGER NOT NULL,
-  row           BLOB    NOT NULL  -- all of it, as it travels
-) STRICT;
+  row           BLOB    NOT NULL, -- all of it, as it travels
+  PRIMARY KEY (code, since)
+) STRICT, WITHOUT ROWID;
 
-CREATE INDEX components_cell ON components (cell, lon_e7, lat_e7);
-CREATE INDEX components_village ON components (village);
+CREATE INDEX components_cell ON components (cell, lon_e7, lat_e7, until);
+CREATE INDEX components_village ON components (village, until);
+-- What an import replaced.
+CREATE INDEX components_until ON components (until, code) WHERE until IS NOT NULL;
 
 -- What each village has, in short, so that a phone fetches only what has changed.
 CREATE TABLE component_villages (
@@ -248,15 +254,12 @@ CREATE TABLE component_imports (
   unchanged     INTEGER NOT NULL
 ) STRICT;
 
--- Components that an import changed or removed, as they had been.
-CREATE TABLE component_history (
-  no            INTEGER NOT NULL PRIMARY KEY,
-  import        INTEGER NOT NULL REFERENCES component_imports (no),
-  code          INTEGER NOT NULL,
-  row           BLOB    NOT NULL
+-- The import that is being prepared. Where another has begun since, an earlier one writes no more.
+CREATE TABLE component_preparing (
+  one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- a single row
+  turn          INTEGER NOT NULL, -- 1, 2, 3 …
+  is_open       INTEGER NOT NULL  -- it has not ended: what it has prepared is there
 ) STRICT;
-
-CREATE INDEX component_history_import ON component_history (import, no);
 
 -- Browsers that serve as the terminals of village halls.
 CREATE TABLE terminals (

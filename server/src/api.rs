@@ -159,6 +159,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .routes(routes!(cases::show))
         .routes(routes!(cases::act))
         .routes(routes!(imports::list))
+        .routes(routes!(imports::preview_proposals))
         .routes(routes!(imports::adopt))
         .routes(routes!(imports::directory))
         .routes(routes!(imports::replaced))

@@ -8,6 +8,13 @@ pub fn year(time: Timestamp) -> i32 {
     local(time).map_or(1970, |date| date.year())
 }
 
+/// The day in the city, as the number YYYYMMDD.
+pub fn day_number(time: Timestamp) -> u32 {
+    local(time).map_or(19_700_101, |date| {
+        date.year().unsigned_abs() * 10_000 + date.month() * 100 + date.day()
+    })
+}
+
 /// Month, day, hour, minute and second in the city, without anything between.
 pub fn second(time: Timestamp) -> String {
     local(time).map_or_else(String::new, |date| date.format("%m%d%H%M%S").to_string())
@@ -47,6 +54,8 @@ mod tests {
         assert_eq!(parse_day("2026-12-31T15:59:59.999Z"), Some(eve));
         assert_eq!(["", "2027-01", "2027-02-29"].map(parse_day), [None; 3]);
         assert_eq!((year(eve), year(eve.plus_ms(1))), (2026, 2027));
+        let days = [eve, eve.plus_ms(1)].map(day_number);
+        assert_eq!(days, [20_261_231, 20_270_101]);
         assert_eq!(rfc3339(eve), "2026-12-31T23:59:59.999+08:00");
     }
 }

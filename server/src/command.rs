@@ -26,7 +26,7 @@ use crate::store::sqlite::SqliteStore;
 
 pub use backup::{BackupErrand, CheckErrand, RestoreErrand, UpgradeErrand};
 pub use device::DeviceErrand;
-pub use import::{ImportErrand, PastErrand};
+pub use import::{ImportErrand, PastErrand, ProposalsErrand};
 pub use person::PersonErrand;
 pub use rescue::RescueErrand;
 pub use serve::serve;

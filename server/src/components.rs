@@ -33,20 +33,31 @@ pub fn nearest(app: &App, place: Position, count: usize) -> Result<Vec<(Componen
     Ok(found)
 }
 
-fn read(bytes: &[u8]) -> Result<Component> {
-    components::decode(bytes)
-        .map_err(|fault| StoreError::Broken(format!("a component cannot be read: {fault:?}")))
+/// Everything that stands in a village.
+pub(crate) fn of_village(app: &App, village: VillageCode) -> Result<Vec<Component>> {
+    let joined = app.store.components_of(village)?;
+    let rows = components::split(&joined, village);
+    let rows = rows.map_err(|fault| broken(&fault))?.into_iter();
+    Ok(rows.map(|(row, _)| row).collect())
+}
+
+pub(crate) fn read(bytes: &[u8]) -> Result<Component> {
+    components::decode(bytes).map_err(|fault| broken(&fault))
+}
+
+fn broken(fault: &dyn std::fmt::Debug) -> StoreError {
+    StoreError::Broken(format!("a component cannot be read: {fault:?}"))
 }
 
 /// The villages in which a person works today and that have components, with their tags.
 pub fn tags_for(app: &App, person: PersonId) -> Result<Vec<(VillageCode, Tag)>> {
-    let scopes = app
-        .known()
-        .directory
-        .scopes_of(person, app.environment.now());
-    let mut tags = app.store.component_tags()?;
-    tags.retain(|(village, _)| scopes.contains(&Scope::Village(*village)));
-    Ok(tags)
+    let (known, now) = (app.known(), app.environment.now());
+    let scopes = known.directory.scopes_of(person, now).into_iter();
+    let villages = scopes.filter_map(|scope| match scope {
+        Scope::Village(village) => Some(village),
+        Scope::Unit(_) | Scope::Person(_) => None,
+    });
+    app.store.component_tags(&villages.collect())
 }
 
 /// The components of a village, packed for the way; none where the person does not work there today.

@@ -6,12 +6,14 @@
 
 pub mod components;
 mod preview;
+pub mod proposals;
 mod upload;
 mod waiting;
 
 use std::collections::BTreeSet;
 
 use patrol_core::domain::directory::Directory;
+use patrol_core::domain::id::{DocumentId, PersonId};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 use serde_json::{Value, json};
@@ -19,9 +21,10 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::directory::{self, Names, Table, Today};
+use crate::office::Deed;
 use crate::sheet::{Faults, ImportFault, Reason};
-use crate::store::reference::Weighed;
-use crate::store::{Result, StoreError};
+use crate::store::reference::{ComponentRow, Replacing, Rest, Weighed};
+use crate::store::{Commit, Result, StoreError};
 
 pub use preview::tables;
 pub use upload::{Content, Upload};
@@ -51,7 +54,17 @@ enum Plan {
     Directory(Box<Directory>, Today),
     /// Reads the components once more, and keeps them.
     Components(Upload),
+    /// Keeps rows that have been read, and accepts the proposals that they come from.
+    Proposals(Box<Answers>),
     Nothing,
+}
+
+/// What is answered to proposals.
+struct Answers {
+    rows: Vec<ComponentRow>,
+    /// In whose name they are accepted, and how.
+    person: PersonId,
+    deeds: Vec<(DocumentId, Deed)>,
 }
 
 impl Preview {
@@ -78,6 +91,8 @@ pub enum Adopted {
     Directory(u64),
     /// Components.
     Components(Weighed),
+    /// Components, and so many proposals that were accepted.
+    Proposals(Weighed, usize),
 }
 
 impl Adopted {
@@ -87,6 +102,9 @@ impl Adopted {
             Self::Directory(no) => json!({ "adopted": { "directory": no } }),
             Self::Components(weighed) => {
                 json!({ "adopted": { "components": counts([], weighed) } })
+            }
+            Self::Proposals(weighed, accepted) => {
+                json!({ "adopted": { "components": counts([], weighed), "proposals": accepted } })
             }
         }
     }
@@ -111,15 +129,7 @@ fn counts<const N: usize>(of: [(&str, Value); N], weighed: &Weighed) -> Value {
 
 /// What the files would change. Nothing is changed by this.
 pub fn preview(app: &App, uploads: &[Upload]) -> Result<Preview> {
-    let known = app.known();
-    let mut preview = Preview {
-        base: (known.no, last_import(app)?),
-        tables: Vec::new(),
-        notes: Vec::new(),
-        faults: Faults::default(),
-        warnings: Faults::default(),
-        plan: Plan::Nothing,
-    };
+    let mut preview = begun(app)?;
     let mut parts = Vec::new();
     for upload in uploads {
         parts.extend(upload::parts(upload, &mut preview.faults));
@@ -142,6 +152,18 @@ pub fn preview(app: &App, uploads: &[Upload]) -> Result<Preview> {
         None => preview_directory(app, parts, &mut preview),
     }
     Ok(preview)
+}
+
+/// A preview of nothing, against what is in force.
+fn begun(app: &App) -> Result<Preview> {
+    Ok(Preview {
+        base: (app.known().no, last_import(app)?),
+        tables: Vec::new(),
+        notes: Vec::new(),
+        faults: Faults::default(),
+        warnings: Faults::default(),
+        plan: Plan::Nothing,
+    })
 }
 
 fn preview_directory(app: &App, parts: Vec<Part>, preview: &mut Preview) {
@@ -182,12 +204,8 @@ fn today(now: Timestamp) -> Today {
 fn preview_components(app: &App, upload: &Upload, part: Part, preview: &mut Preview) -> Result<()> {
     let villages = villages(&app.known().directory);
     let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Pass);
-    let weighed = app.store.weigh_components(&mut reading)?;
-    for fault in reading.faults.shown {
-        preview.faults.push(fault);
-        preview.faults.total -= 1;
-    }
-    preview.faults.total += reading.faults.total;
+    let weighed = app.store.weigh_components(&mut reading, Rest::Removed)?;
+    preview.faults.append(reading.faults);
     preview.warnings = reading.warnings;
     if preview.faults.is_empty() {
         let table = ("table", json!("components"));
@@ -235,12 +253,16 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
             };
             let villages = villages(&known.directory);
             let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Stop);
-            let now = app.environment.now();
-            let weighed = app
-                .store
-                .replace_components(components_no, &mut reading, now)?;
+            let replacing = Replacing {
+                base: components_no,
+                rest: Rest::Removed,
+                now: app.environment.now(),
+                with: &Commit::default(),
+            };
+            let weighed = app.store.replace_components(&mut reading, &replacing)?;
             Ok(Some(Adopted::Components(weighed)))
         }
+        Plan::Proposals(answers) => proposals::adopt(app, components_no, answers).map(Some),
     }
 }
 

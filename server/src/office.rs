@@ -126,6 +126,30 @@ fn try_record(
     }
 }
 
+/// One write in which a person does something to each of several documents that are there. What was done before by the same request is
+/// not done again.
+pub(crate) fn prepare_all(
+    app: &App,
+    person: PersonId,
+    deeds: &[(DocumentId, Deed)],
+) -> Result<Commit> {
+    let mut whole = Ok(Commit::default());
+    app.store.read(&mut |snapshot| {
+        whole = deeds
+            .iter()
+            .try_fold(Commit::default(), |mut whole, (id, deed)| {
+                let prepared = prepare(app, snapshot, person, *id, Target::Known, deed)?;
+                if let Prepared::Write(_, commit) = prepared {
+                    whole.documents.extend(commit.documents);
+                    whole.fates.extend(commit.fates);
+                }
+                Ok(whole)
+            });
+        Ok(())
+    })?;
+    whole
+}
+
 enum Prepared {
     /// The same request was answered before.
     Done(EntryId),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use patrol_core::domain::id::ChangeHash;
 use patrol_core::domain::limits;
+use patrol_core::sync::components;
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::wire::{
     self, Cursor, Done, Fate, Fates, Form, Hello, Notice, PROTOCOL, PROTOCOL_LOWEST, Scopes,
@@ -15,6 +16,7 @@ use patrol_core::sync::wire::{
 
 use crate::app::App;
 use crate::bundle;
+use crate::components::tags_for;
 use crate::contact;
 use crate::holes;
 use crate::intake;
@@ -291,8 +293,13 @@ impl Round {
         self.ready
             .extend(page.payload.map(|payload| (kind::PAGE, payload)));
         if let Some(digests) = page.digests {
-            let directory_tag =
-                Some(self.app.known().tag).filter(|tag| *tag != hello.directory_tag);
+            let known = self.app.known().tag;
+            let has = if hello.with_components {
+                components::tag_with(known, &tags_for(&self.app, self.device.person)?)
+            } else {
+                known
+            };
+            let directory_tag = Some(known).filter(|_| has != hello.directory_tag);
             let done = Done {
                 digests,
                 directory_tag,

@@ -5,6 +5,7 @@ mod command;
 mod components;
 mod directory;
 mod phone;
+mod proposals;
 
 use std::sync::Arc;
 

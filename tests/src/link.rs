@@ -12,11 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, PersonId};
 use patrol_core::domain::limits;
+use patrol_core::domain::place::VillageCode;
+use patrol_core::sync::components as codec;
 use patrol_core::sync::frame::{FrameReader, FrameWriter, Volume};
 use patrol_core::sync::transport::{Method, Request, Response, Transport, Unreachable, Waiting};
 use patrol_core::sync::wire::CONTENT_TYPE;
 use patrol_server::app::App;
 use patrol_server::auth;
+use patrol_server::components;
 use patrol_server::devices::{self, Claim};
 use patrol_server::round::{Round, RoundFault};
 use patrol_server::store::Device;
@@ -301,8 +304,33 @@ impl Link {
                 Ok(_) => Reply::status(401),
                 Err(status) => Reply::status(status),
             },
+            (Method::Get, path) => match path.strip_prefix("/v1/components") {
+                Some(village) => components_for(&app, request, village),
+                None => Reply::status(404),
+            },
             _ => Reply::status(404),
         }
+    }
+}
+
+/// What a phone is told of components: of a village of its own, or which villages have any.
+fn components_for(app: &App, request: &Request, village: &str) -> Reply {
+    let device = match device_of(app, request) {
+        Ok(device) if device.revoked_at.is_none() => device,
+        Ok(_) => return Reply::status(401),
+        Err(status) => return Reply::status(status),
+    };
+    let village = village.strip_prefix('/').and_then(VillageCode::parse);
+    let found = match village {
+        Some(village) => components::packed_for(app, device.person, village),
+        None => {
+            components::tags_for(app, device.person).map(|tags| Some(codec::encode_tags(&tags)))
+        }
+    };
+    match found {
+        Ok(Some(bytes)) => Reply::ok(codec::CONTENT_TYPE, bytes),
+        Ok(None) => Reply::status(404),
+        Err(_) => Reply::status(503),
     }
 }
 

@@ -41,14 +41,23 @@ impl ComponentCode {
         self.0
     }
 
+    /// How many codes of classes there are where it comes from.
+    fn classes(self) -> u64 {
+        if self.0 >= 10_000_000_000_000_000 {
+            100_000
+        } else {
+            10_000
+        }
+    }
+
     /// The 6-digit code of the division.
     pub fn district(self) -> u64 {
-        let digits_behind = if self.0 >= 10_000_000_000_000_000 {
-            100_000_000_000
-        } else {
-            10_000_000_000
-        };
-        self.0 / digits_behind
+        self.0 / 1_000_000 / self.classes()
+    }
+
+    /// The code of its class.
+    pub fn class(self) -> u64 {
+        self.0 / 1_000_000 % self.classes()
     }
 }
 
@@ -141,6 +150,7 @@ mod tests {
         let new = ComponentCode::parse("44040301003000001").expect("17 digits");
         let old = ComponentCode::parse("4404032101000001").expect("16 digits");
         assert_eq!([new, old].map(ComponentCode::district), [440_403; 2]);
+        assert_eq!([new, old].map(ComponentCode::class), [1_003, 2_101]);
         for wrong in [
             "",
             "440403010030000",

@@ -208,6 +208,10 @@ pub const IMPORT_FAULTS_SHOWN: usize = 1_000;
 pub const IMPORT_ROWS_SHOWN: usize = 200;
 /// Previews that wait to be adopted; the oldest gives way.
 pub const IMPORTS_WAITING: usize = 4;
+/// Proposals for the register of components that are adopted at a time.
+pub const PROPOSALS_AT_ONCE: usize = 50;
+/// Milliseconds after which a proposal that nobody has answered is named by a check.
+pub const PROPOSAL_WAIT_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
 /// Files within a workbook.
 pub const WORKBOOK_FILES_MAX: usize = 1_000;
 /// Bytes of everything within a workbook, unpacked.
@@ -220,5 +224,7 @@ pub const SHEET_CELLS_MAX: usize = 4_000_000;
 pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Components that are imported at a time.
 pub const COMPONENTS_MAX: usize = 2_000_000;
+/// Components of an import that are written in one transaction: a push waits for a part of a second.
+pub const COMPONENTS_A_WRITE: usize = 2_000;
 /// Metres beyond which no component is near.
 pub const COMPONENTS_NEAR_M: f64 = 5_000.0;

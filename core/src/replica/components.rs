@@ -25,13 +25,18 @@ pub struct Refreshed {
 
 impl Replica {
     /// Fetches the components of one's villages where they have changed, and forgets those of villages in which one does not work any more.
-    /// Safe to stop anywhere: each village stands by itself.
+    /// A call of [`Replica::sync`] ends with the same, where the server says that something has changed. Safe to stop anywhere: each village stands by itself.
     ///
     /// # Errors
     /// [`Error::Offline`] and [`Error::SignedOut`] as in a round; [`Error::UpdateNeeded`] where components have a newer form: those that are
     /// here stay.
     pub async fn refresh_components(&self, transport: &dyn Transport) -> Result<Refreshed> {
         let _turn = self.turn().await?;
+        self.fetch_components(transport).await
+    }
+
+    /// The same within a turn.
+    pub(super) async fn fetch_components(&self, transport: &dyn Transport) -> Result<Refreshed> {
         let list = self
             .fetch(transport, "/v1/components".into(), limits::JSON_BYTES_MAX)
             .await?

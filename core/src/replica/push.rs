@@ -18,7 +18,8 @@ use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState, Unsent};
 use crate::store::enrolment::{self, Enrolment, RoundState};
-use crate::store::{boxes, documents, feed, pieces};
+use crate::store::{boxes, components, documents, feed, pieces};
+use crate::sync::components as codec;
 use crate::sync::seal::{Batch, leaf};
 use crate::sync::strip::{Stripper, Way};
 use crate::sync::wire::{self, Form, Hello, PushHead, Status};
@@ -152,7 +153,11 @@ impl Replica {
                 epoch: enrolment.epoch,
                 scopes_tag: state.scopes_tag,
                 cursors: feed::cursors(connection)?,
-                directory_tag: feed::directory_tag(connection)?.unwrap_or_default(),
+                directory_tag: codec::tag_with(
+                    feed::directory_tag(connection)?.unwrap_or_default(),
+                    &components::tags(connection)?,
+                ),
+                with_components: true,
                 raw_pages: state.raw_pages,
                 outbox_empty: !state.relics_due && changes::outbox_len(connection)? == 0,
                 notice: state.notice_last,

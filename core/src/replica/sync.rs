@@ -80,7 +80,8 @@ pub type Progress<'a> = &'a (dyn Fn(Summary) + Send + Sync);
 struct RoundEnd {
     /// Another round is due: more to push, more to pull, or something to repair.
     again: bool,
-    new_directory: bool,
+    /// The server's directory, where that or components are other than here.
+    directory_tag: Option<[u8; 8]>,
     /// There is more to push, or it must be pushed otherwise.
     must_push: bool,
     /// A page could not be applied: what follows it in this response must not be either.
@@ -159,8 +160,10 @@ impl Replica {
             };
             // Of a server with much to do only what is here is still wanted: that it takes what is left to push.
             let is_busy = summary.retry_after_ms.is_some();
-            if end.new_directory && !is_busy {
-                self.fetch_directory(transport).await?;
+            if let Some(tag) = end.directory_tag
+                && !is_busy
+            {
+                self.catch_up_on_reference(transport, tag, &end).await?;
             }
             if is_busy && !end.must_push {
                 return Ok(());
@@ -172,6 +175,26 @@ impl Replica {
             }
         }
         Ok(())
+    }
+
+    /// Fetches the directory where it is another, and what has changed of components once nothing else is left to do.
+    async fn catch_up_on_reference(
+        &self,
+        transport: &dyn Transport,
+        tag: [u8; 8],
+        end: &RoundEnd,
+    ) -> Result<()> {
+        if self.store.read(feed::directory_tag)? != Some(tag) {
+            self.fetch_directory(transport).await?;
+        }
+        if end.again {
+            return Ok(());
+        }
+        match self.fetch_components(transport).await {
+            // Those that are here stay; everything else has been caught up on.
+            Err(Error::UpdateNeeded) => Ok(()),
+            result => result.map(drop),
+        }
     }
 
     async fn round(
@@ -203,7 +226,7 @@ impl Replica {
         let mut end = RoundEnd {
             again: prepared.has_more,
             must_push: prepared.has_more,
-            new_directory: false,
+            directory_tag: None,
             is_broken: false,
             sent: plan.form,
             plan: next,
@@ -286,7 +309,7 @@ impl Replica {
                 Err(error) => Err(error),
             },
             Incoming::Done(done) => {
-                end.new_directory = done.directory_tag.is_some();
+                end.directory_tag = done.directory_tag;
                 summary.retry_after_ms = done.retry_after_ms;
                 end.again |= self.apply_done(&done, server_time)? || done.has_more;
                 Ok(())

@@ -201,6 +201,15 @@ pub fn tag(components: &[u8]) -> Tag {
     tag
 }
 
+/// Names a directory together with the components of the villages that a phone has them of, ascending: what its hello says it has. Without
+/// components it is the directory's own tag.
+pub fn tag_with(directory: Tag, tags: &[(VillageCode, Tag)]) -> Tag {
+    if tags.is_empty() {
+        return directory;
+    }
+    tag(&[directory.as_slice(), &encode_tags(tags)].concat())
+}
+
 /// Compresses for the way.
 pub fn pack(components: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(components, 3).expect("zstd compresses into memory")

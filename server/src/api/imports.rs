@@ -1,19 +1,25 @@
-//! What an administrator imports in a browser: files become a preview with a name, and by that name it is adopted.
+//! What an administrator imports in a browser: files or phones' proposals become a preview with a name, and by that name it is adopted.
+
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Multipart, State};
 use patrol_core::domain::capability::Capability;
+use patrol_core::domain::id::{DocumentId, PersonId};
 use patrol_core::sync::components;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::devices::need;
-use super::extract::{Asked, Form, Named, rows_of};
+use super::extract::{self, Body, Form, Named, rows_of};
 use super::openapi::ForPeople;
 use super::{Host, json as shapes};
+use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::import::{self, Content, Upload};
+use crate::import::proposals::{self, Asked};
+use crate::import::{self, Content, Preview, Upload};
 use crate::store::StoreError;
 
 /// What these files would change. Nothing is changed by this; what is wrong stands in the answer.
@@ -31,12 +37,7 @@ pub(super) async fn preview(
     let uploads = uploads(form).await?;
     let shown = host.blocking(move |app| {
         let preview = import::preview(app, &uploads)?;
-        let id = app.random();
-        let shown = preview.json(Some(shapes::hex(&id)));
-        if preview.faults.is_empty() {
-            app.imports.put(id, caller, preview);
-        }
-        Ok::<_, ApiError>(shown)
+        Ok::<_, ApiError>(waits(app, caller, preview))
     });
     Ok(Json(shown.await??))
 }
@@ -67,6 +68,52 @@ fn unread(error: axum::extract::multipart::MultipartError) -> ApiError {
     } else {
         ApiError::BadRequest("malformed")
     }
+}
+
+/// Proposals of phones, and what the administrator says of them.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProposalsRequest {
+    /// Those that have waited longest, where none is named.
+    #[serde(default)]
+    surveys: Vec<String>,
+    /// Fields that stand in every row that comes of them, by their columns.
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+}
+
+/// What components would be with proposals of phones; adopting it accepts them. Nothing is changed by this.
+#[utoipa::path(post, path = "/v1/imports/proposals", operation_id = "preview_proposals",
+    security(("session" = [])), request_body = ProposalsRequest, responses((status = 200, body = Value), ForPeople)
+)]
+pub(super) async fn preview_proposals(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Body(request): Body<ProposalsRequest>,
+) -> Result<Json<Value>, ApiError> {
+    let surveys = request.surveys.iter().map(|id| DocumentId::from_hex(id));
+    let asked = Asked {
+        surveys: surveys
+            .collect::<Option<_>>()
+            .ok_or(ApiError::BadRequest("surveys"))?,
+        fields: request.fields,
+    };
+    let shown = host.blocking(move |app| {
+        need(app, caller, Capability::Administer)?;
+        let preview = proposals::preview(app, caller, &asked)?;
+        Ok::<_, ApiError>(waits(app, caller, preview))
+    });
+    Ok(Json(shown.await??))
+}
+
+/// Says what a preview says; one without faults waits to be adopted.
+fn waits(app: &App, caller: PersonId, preview: Preview) -> Value {
+    let id = app.random();
+    let shown = preview.json(Some(shapes::hex(&id)));
+    if preview.faults.is_empty() {
+        app.imports.put(id, caller, preview);
+    }
+    shown
 }
 
 /// Puts a preview of one's own in force, unless something else was meanwhile.
@@ -131,7 +178,7 @@ pub(super) struct ReplacedQuery {
     limit: Option<usize>,
 }
 
-/// The components that an import changed or removed, as they had been.
+/// The components that an import changed or removed, as they had been, by their codes; `after` is one of these.
 #[utoipa::path(get, path = "/v1/imports/components/{no}", operation_id = "list_replaced_components",
     security(("session" = [])), params(("no" = u64, Path), ReplacedQuery), responses((status = 200, body = Vec<Value>), ForPeople)
 )]
@@ -139,7 +186,7 @@ pub(super) async fn replaced(
     State(host): State<Host>,
     Caller(caller): Caller,
     Named(no): Named<u64>,
-    Asked(query): Asked<ReplacedQuery>,
+    extract::Asked(query): extract::Asked<ReplacedQuery>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
     let limit = rows_of(query.limit)?;
     let rows = host.blocking(move |app| {
@@ -148,9 +195,9 @@ pub(super) async fn replaced(
         let rows = app.store.replaced_components(no, after, limit)?;
         Ok::<_, ApiError>(rows)
     });
-    let rows = rows.await??.into_iter().map(|(number, bytes)| {
+    let rows = rows.await??.into_iter().map(|(code, bytes)| {
         let was = components::decode(&bytes).ok();
-        json!({ "number": number, "was": was.as_ref().map(shapes::component) })
+        json!({ "code": code.to_string(), "was": was.as_ref().map(shapes::component) })
     });
     Ok(Json(rows.collect()))
 }

@@ -54,6 +54,7 @@ const CODES: &[(u16, &[&str])] = &[
             "seen",
             "stage",
             "substitute",
+            "surveys",
             "target",
             "verdict",
             "village",

@@ -15,6 +15,7 @@ use crate::app::Environment;
 use crate::calendar;
 use crate::check::{self, Report};
 use crate::host::SystemEnvironment;
+use crate::import::proposals;
 use crate::store::NewEpoch;
 use crate::store::sqlite::backup as copies;
 use crate::villages;
@@ -56,7 +57,7 @@ pub struct UpgradeErrand {
 }
 
 /// Looks whether everything that is derived is what its sources say, also while a server runs; and lists, a line each, the villages that
-/// lack a terminal, a cadre in post or an inspector on their beat.
+/// lack a terminal, a cadre in post or an inspector on their beat, and the proposals that have waited for an answer for two weeks.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct CheckErrand {
     /// Where.
@@ -161,7 +162,15 @@ pub(super) fn check(errand: &CheckErrand) -> Result<Vec<Value>, Faults> {
     // What villages lack is for people to mend: it is told, and is no fault.
     let lacking = villages::lacking(&app).map_err(one)?;
     let lacking = lacking.iter().map(|lacking| json!(lacking));
-    Ok(std::iter::once(looked).chain(lacking).collect())
+    // So are proposals that wait for an answer.
+    let now = app.environment.now();
+    let waiting = proposals::waiting(&app).map_err(one)?.into_iter();
+    let waiting = waiting.filter(|waiting| waiting.is_overdue(now));
+    let waiting = waiting.map(|waiting| waiting.json());
+    Ok(std::iter::once(looked)
+        .chain(lacking)
+        .chain(waiting)
+        .collect())
 }
 
 fn new_epoch(environment: &dyn Environment, now: Timestamp) -> NewEpoch {

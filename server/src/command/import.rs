@@ -1,21 +1,24 @@
-//! Errands about what is imported: a preview of files, putting it in force, and what was in force before.
+//! Errands about what is imported: a preview of files or of phones' proposals, putting it in force, and what was in force before.
 //!
 //! A running server takes up what was put in force within seconds.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use patrol_core::domain::id::DocumentId;
 use serde_json::Value;
 
-use super::{Database, Faults, one};
-use crate::import::{self, Content, Upload};
+use super::{Database, Faults, Who, one};
+use crate::app::App;
+use crate::import::proposals::{self, Asked};
+use crate::import::{self, Content, Preview, Upload};
 use crate::store::StoreError;
 
 /// Imports people, villages, beats, units, categories or components, or says what was imported.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct ImportErrand {
-    /// What was imported, if that is asked.
+    /// What was imported, or proposals, if that is asked.
     #[command(subcommand)]
     past: Option<PastErrand>,
     /// Where.
@@ -28,7 +31,7 @@ pub struct ImportErrand {
     files: Vec<PathBuf>,
 }
 
-/// What was in force before.
+/// What was in force before, and what comes from no file.
 #[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
 pub enum PastErrand {
     /// Lists every version of the directory and every import of components.
@@ -45,6 +48,37 @@ pub enum PastErrand {
         /// Its number.
         no: u64,
     },
+    /// Shows what components would be with proposals of phones, and adopts that when told to.
+    Proposals(ProposalsErrand),
+}
+
+/// Proposals for the register of components.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct ProposalsErrand {
+    /// Where.
+    #[command(flatten)]
+    database: Database,
+    /// The administrator in whose name they are accepted.
+    #[command(flatten)]
+    who: Who,
+    /// Puts the components in force and accepts the proposals, if nothing is wrong with them.
+    #[arg(long)]
+    adopt: bool,
+    /// A field that the proposals do not say, by the name of its column: authority_name=城市管理局. It goes for all of them.
+    #[arg(long = "set", value_name = "COLUMN=VALUE", value_parser = field)]
+    fields: Vec<(String, String)>,
+    /// Their ids, 32 hexadecimal digits; those that have waited longest, if none is named.
+    #[arg(value_parser = survey)]
+    surveys: Vec<DocumentId>,
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    let (column, value) = text.split_once('=').ok_or("not COLUMN=VALUE")?;
+    Ok((column.to_owned(), value.to_owned()))
+}
+
+fn survey(text: &str) -> Result<DocumentId, String> {
+    DocumentId::from_hex(text).ok_or_else(|| "not 32 hexadecimal digits".to_owned())
 }
 
 pub(super) fn run(errand: &ImportErrand) -> Result<Vec<Value>, Faults> {
@@ -56,6 +90,7 @@ pub(super) fn run(errand: &ImportErrand) -> Result<Vec<Value>, Faults> {
             let tables = import::show(&database.open()?, *no).map_err(one)?;
             tables.ok_or_else(|| one(format!("there was no directory {no}")))
         }
+        Some(PastErrand::Proposals(errand)) => import_proposals(errand),
         None => import_files(errand),
     }
 }
@@ -70,29 +105,50 @@ fn import_files(errand: &ImportErrand) -> Result<Vec<Value>, Faults> {
     }
     let app = errand.database.open()?;
     let preview = import::preview(&app, &uploads).map_err(one)?;
-    if !preview.faults.is_empty() {
-        let mut faults: Faults = preview
-            .faults
-            .shown
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        faults.push(format!(
-            "{} faults in all; nothing has changed",
-            preview.faults.total
-        ));
-        return Err(faults);
-    }
-    let mut said = vec![preview.json(None)];
+    let mut said = shown(&preview)?;
     if errand.adopt {
-        let adopted = import::adopt(&app, &preview).map_err(|error| match error {
-            StoreError::Stale => one("something else was put in force meanwhile: look again"),
-            error => one(error),
-        })?;
-        tracing::info!("an import was adopted by command");
-        said.extend(adopted.map(|adopted| adopted.json()));
+        said.extend(adopted(&app, &preview)?);
     }
     Ok(said)
+}
+
+fn import_proposals(errand: &ProposalsErrand) -> Result<Vec<Value>, Faults> {
+    let app = errand.database.open()?;
+    let asked = Asked {
+        surveys: errand.surveys.clone(),
+        fields: errand.fields.iter().cloned().collect(),
+    };
+    let person = errand.who.find(&app)?;
+    let preview = proposals::preview(&app, person, &asked).map_err(one)?;
+    let mut said = shown(&preview)?;
+    if errand.adopt {
+        said.extend(adopted(&app, &preview)?);
+    }
+    Ok(said)
+}
+
+/// What a preview says, if nothing is wrong.
+fn shown(preview: &Preview) -> Result<Vec<Value>, Faults> {
+    if preview.faults.is_empty() {
+        return Ok(vec![preview.json(None)]);
+    }
+    let faults = &preview.faults;
+    let mut said: Faults = faults.shown.iter().map(ToString::to_string).collect();
+    said.push(format!(
+        "{} faults in all; nothing has changed",
+        faults.total
+    ));
+    Err(said)
+}
+
+/// Puts in force what was shown, and says that.
+fn adopted(app: &App, preview: &Preview) -> Result<Option<Value>, Faults> {
+    let adopted = import::adopt(app, preview).map_err(|error| match error {
+        StoreError::Stale => one("something else was put in force meanwhile: look again"),
+        error => one(error),
+    })?;
+    tracing::info!("an import was adopted by command");
+    Ok(adopted.map(|adopted| adopted.json()))
 }
 
 /// A file, or the files of a folder that may be imported, by name.

@@ -16,7 +16,7 @@ use crate::sheet::{Columns, Faults, Line, Reason, Rows, Sheet};
 use crate::store::reference::ComponentRow;
 use crate::store::{Result, StoreError};
 
-const COLUMNS: Columns = Columns {
+pub(super) const COLUMNS: Columns = Columns {
     required: &[
         "code",
         "name",
@@ -99,6 +99,11 @@ impl<'v> Reading<'v> {
             faults,
             warnings: Faults::default(),
         }
+    }
+
+    /// Counts what stands in a village already and stays.
+    pub(super) fn count_kept(&mut self, village: VillageCode, bytes: usize) {
+        *self.bytes.entry(village).or_default() += bytes;
     }
 
     /// A row's component, unless there is a fault.

@@ -84,6 +84,12 @@ pub enum Reason {
     },
     /// Not one of the directory's villages.
     UnknownVillage,
+    /// There is no such proposal, or it is answered already.
+    NotWaiting,
+    /// The person may not answer it.
+    NotPermitted,
+    /// There is no such component any more.
+    UnknownComponent,
     /// The check character is not what the others make it: a warning.
     CheckCharacter,
     /// Contradicts another field of the row, or an earlier row of the same beat or person.
@@ -124,6 +130,9 @@ impl Reason {
             Self::Empty => "empty",
             Self::TooLong { .. } => "too_long",
             Self::UnknownVillage => "unknown_village",
+            Self::NotWaiting => "not_waiting",
+            Self::NotPermitted => "not_permitted",
+            Self::UnknownComponent => "unknown_component",
             Self::CheckCharacter => "check_character",
             Self::Contradiction => "contradiction",
             Self::Duplicate => "duplicate",
@@ -189,6 +198,14 @@ impl Faults {
         self.total += 1;
         if self.shown.len() < limits::IMPORT_FAULTS_SHOWN {
             self.shown.push(fault);
+        }
+    }
+
+    /// Counts those of another reading too.
+    pub(crate) fn append(&mut self, others: Self) {
+        self.total += others.total - others.shown.len();
+        for fault in others.shown {
+            self.push(fault);
         }
     }
 

@@ -41,6 +41,8 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     setup::what_came_from_a_file_is_noted(make().as_ref());
     reference::directories_are_replaced_one_after_the_other(make().as_ref());
     reference::components_of_the_villages_named_are_replaced(make().as_ref());
+    reference::components_and_a_commit_go_into_force_together(make().as_ref());
+    reference::other_writes_go_on_while_components_come(make().as_ref());
     reference::an_error_among_components_changes_nothing(make().as_ref());
     reference::components_are_found_by_their_cells(make().as_ref());
     reference::a_village_has_one_terminal(make().as_ref());

@@ -3,6 +3,8 @@
 //!
 //! Whether what is kept is sound is asked before it comes here.
 
+use std::collections::BTreeSet;
+
 use patrol_core::domain::component::near::Spot;
 use patrol_core::domain::component::{Component, Position};
 use patrol_core::domain::id::PersonId;
@@ -10,7 +12,7 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::components::{self, Tag};
 
-use super::Result;
+use super::{Commit, Result};
 
 /// A component as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +40,28 @@ impl From<&Component> for ComponentRow {
 
 /// Components that come one by one, each code once. An error among them ends the operation, which then has changed nothing.
 pub type ComponentRows<'r> = &'r mut dyn Iterator<Item = Result<ComponentRow>>;
+
+/// What becomes of components that no row names, in a village that the rows name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rest {
+    /// They are removed: the rows are all that stands there.
+    Removed,
+    /// They stay.
+    Kept,
+}
+
+/// How components are replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct Replacing<'c> {
+    /// After the import of this number (0: after none).
+    pub base: u64,
+    /// What becomes of the others.
+    pub rest: Rest,
+    /// When.
+    pub now: Timestamp,
+    /// What is committed with it, in the same transaction, also where nothing is replaced.
+    pub with: &'c Commit,
+}
 
 /// What an import of components does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -84,18 +108,20 @@ pub trait Reference {
     fn replace_directory(&self, base: u64, bytes: &[u8], now: Timestamp) -> Result<u64>;
 
     /// What [`Reference::replace_components`] would do.
-    fn weigh_components(&self, rows: ComponentRows<'_>) -> Result<Weighed>;
-    /// Replaces the components of every village that the rows name, after the import of that number (0: after none); `Stale` where there
-    /// was another by now. What is replaced is kept. An import that does nothing is not counted.
+    fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed>;
+    /// Puts rows in force, and what becomes of the rest of the villages that they name; `Stale` where there was another import by now. While rows
+    /// come, other writes go on and what was in force is; then all is in force at once. What is replaced is kept. An import that does
+    /// nothing is not counted.
     fn replace_components(
         &self,
-        base: u64,
         rows: ComponentRows<'_>,
-        now: Timestamp,
+        replacing: &Replacing<'_>,
     ) -> Result<Weighed>;
+    /// The highest code from one to another that a component has or had.
+    fn last_component(&self, from: u64, to: u64) -> Result<Option<u64>>;
     /// Imports of components, ascending.
     fn component_imports(&self) -> Result<Vec<ComponentImport>>;
-    /// What an import changed or removed, as it had been: numbered, those after a number, at most `limit`.
+    /// What an import changed or removed, as it had been: by their codes, those after a code, at most `limit`.
     fn replaced_components(
         &self,
         import: u64,
@@ -106,8 +132,8 @@ pub trait Reference {
     fn component(&self, code: u64) -> Result<Option<Vec<u8>>>;
     /// The components in stretches of cells, each from one number to another.
     fn component_spots(&self, stretches: &[(i64, i64)]) -> Result<Vec<Spot>>;
-    /// Villages that have components, ascending, with their tags.
-    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>>;
+    /// Of these villages those that have components, ascending, with their tags.
+    fn component_tags(&self, of: &BTreeSet<VillageCode>) -> Result<Vec<(VillageCode, Tag)>>;
     /// A village's components, joined.
     fn components_of(&self, village: VillageCode) -> Result<Vec<u8>>;
 

@@ -8,6 +8,7 @@ mod boxes;
 mod checkpoint;
 mod columns;
 mod commit;
+mod components;
 mod devices;
 mod documents;
 mod feeds;
@@ -41,6 +42,8 @@ const READERS: usize = 8;
 pub struct SqliteStore {
     identity: Identity,
     writer: Writer,
+    /// Held by who puts components in force.
+    importing: Mutex<()>,
     /// None for a database in memory, which has a single connection.
     readers: Option<Readers>,
     /// Likewise none there.
@@ -77,6 +80,7 @@ impl SqliteStore {
         Ok(Self {
             identity,
             writer: Writer::shared(writer),
+            importing: Mutex::default(),
             readers: Some(readers),
             checkpoints: Some(checkpoints),
         })
@@ -88,6 +92,7 @@ impl SqliteStore {
         Ok(Self {
             identity,
             writer: Writer::alone(writer),
+            importing: Mutex::default(),
             readers: None,
             checkpoints: None,
         })

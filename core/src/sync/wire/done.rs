@@ -9,7 +9,7 @@ use crate::sync::seal::Digest;
 pub struct Done {
     /// The digest of each scope, when the read reached the head of all.
     pub digests: Vec<(ScopeNumber, Digest)>,
-    /// The tag of the server's directory, where it differs from the device's.
+    /// The tag of the server's directory, where the device has another directory or other components.
     pub directory_tag: Option<[u8; 8]>,
     /// Come back no sooner than after so many milliseconds.
     pub retry_after_ms: Option<u64>,

@@ -17,6 +17,8 @@ pub struct Hello {
     pub cursors: Cursors,
     /// Tag of the directory that the device has.
     pub directory_tag: [u8; 8],
+    /// That tag is over the components that the device has too, and it fetches those that have changed.
+    pub with_components: bool,
     /// The device asks for pages of raw changes, after a check had failed.
     pub raw_pages: bool,
     /// Nothing is left to push.
@@ -38,6 +40,7 @@ impl Hello {
             scopes_tag: [0; 4],
             cursors: Cursors::new(),
             directory_tag: [0; 8],
+            with_components: false,
             raw_pages: false,
             outbox_empty: false,
             notice: 0,
@@ -55,8 +58,9 @@ impl Hello {
             .bytes(&self.scopes_tag);
         write_cursors(&mut w, &self.cursors);
         w.bytes(&self.directory_tag);
-        w.uint(u64::from(self.raw_pages) | u64::from(self.outbox_empty) << 1)
-            .uint(self.notice);
+        let flags = [self.raw_pages, self.outbox_empty, self.with_components];
+        let flags = (0..).zip(flags).map(|(bit, flag)| u64::from(flag) << bit);
+        w.uint(flags.sum()).uint(self.notice);
         self.status.write(&mut w);
         w.uint(self.last_n);
         w.finish()
@@ -77,6 +81,7 @@ impl Hello {
                 directory_tag,
                 raw_pages: flags & 1 != 0,
                 outbox_empty: flags & 2 != 0,
+                with_components: flags & 4 != 0,
                 notice,
                 status,
                 last_n,

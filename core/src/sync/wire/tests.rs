@@ -28,6 +28,7 @@ fn hello(status: Status) -> Hello {
             ),
         ],
         directory_tag: [9; 8],
+        with_components: false,
         raw_pages: true,
         outbox_empty: true,
         notice: 4,

@@ -1,12 +1,16 @@
 //! Nothing of what is imported as a whole breaks by order: all of it is the inner store's.
 
+use std::collections::BTreeSet;
+
 use patrol_core::domain::component::near::Spot;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::components::Tag;
 
 use super::FaultyStore;
-use crate::store::reference::{ComponentImport, ComponentRows, Reference, Terminal, Weighed};
+use crate::store::reference::{
+    ComponentImport, ComponentRows, Reference, Replacing, Rest, Terminal, Weighed,
+};
 use crate::store::{Result, Store};
 
 impl<S: Store> Reference for FaultyStore<S> {
@@ -22,17 +26,20 @@ impl<S: Store> Reference for FaultyStore<S> {
         self.inner.replace_directory(base, bytes, now)
     }
 
-    fn weigh_components(&self, rows: ComponentRows<'_>) -> Result<Weighed> {
-        self.inner.weigh_components(rows)
+    fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed> {
+        self.inner.weigh_components(rows, rest)
     }
 
     fn replace_components(
         &self,
-        base: u64,
         rows: ComponentRows<'_>,
-        now: Timestamp,
+        replacing: &Replacing<'_>,
     ) -> Result<Weighed> {
-        self.inner.replace_components(base, rows, now)
+        self.inner.replace_components(rows, replacing)
+    }
+
+    fn last_component(&self, from: u64, to: u64) -> Result<Option<u64>> {
+        self.inner.last_component(from, to)
     }
 
     fn component_imports(&self) -> Result<Vec<ComponentImport>> {
@@ -56,8 +63,8 @@ impl<S: Store> Reference for FaultyStore<S> {
         self.inner.component_spots(stretches)
     }
 
-    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>> {
-        self.inner.component_tags()
+    fn component_tags(&self, of: &BTreeSet<VillageCode>) -> Result<Vec<(VillageCode, Tag)>> {
+        self.inner.component_tags(of)
     }
 
     fn components_of(&self, village: VillageCode) -> Result<Vec<u8>> {

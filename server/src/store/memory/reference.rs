@@ -7,23 +7,23 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::components::{self, Tag};
 
-use super::{MemoryStore, State};
+use super::MemoryStore;
 use crate::store::reference::{
-    ComponentImport, ComponentRow, ComponentRows, Reference, Terminal, Weighed,
+    ComponentImport, ComponentRow, ComponentRows, Reference, Replacing, Rest, Terminal, Weighed,
 };
 use crate::store::{Result, StoreError};
 
-/// Components, imports of them, and what these replaced: by import, the bytes.
+/// Components, imports of them, and what these replaced, with the import's number.
 #[derive(Clone, Default)]
 pub(super) struct Components {
     rows: BTreeMap<u64, ComponentRow>,
     imports: Vec<ComponentImport>,
-    replaced: Vec<(u64, Vec<u8>)>,
+    replaced: Vec<(u64, ComponentRow)>,
 }
 
 impl Components {
     /// What then would be there, what is replaced for that, and how much it is.
-    fn with(&self, rows: ComponentRows<'_>) -> Result<(Self, Weighed)> {
+    fn with(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<(Self, Weighed)> {
         let (mut then, mut weighed) = (self.clone(), Weighed::default());
         let import = self.imports.len() as u64 + 1;
         let (mut seen, mut named) = (BTreeSet::new(), BTreeSet::new());
@@ -35,13 +35,14 @@ impl Components {
                 Some(before) if before.bytes == row.bytes => weighed.unchanged += 1,
                 Some(before) => {
                     weighed.changed += 1;
-                    then.replaced.push((import, before.bytes));
+                    then.replaced.push((import, before));
                 }
                 None => weighed.added += 1,
             }
         }
-        let is_gone =
-            |row: &ComponentRow| named.contains(&row.village) && !seen.contains(&row.code);
+        let is_gone = |row: &ComponentRow| {
+            rest == Rest::Removed && named.contains(&row.village) && !seen.contains(&row.code)
+        };
         let gone: Vec<ComponentRow> = then
             .rows
             .values()
@@ -51,7 +52,7 @@ impl Components {
         for row in gone {
             weighed.removed += 1;
             then.rows.remove(&row.code);
-            then.replaced.push((import, row.bytes));
+            then.replaced.push((import, row));
         }
         Ok((then, weighed))
     }
@@ -60,29 +61,6 @@ impl Components {
         let rows = self.rows.values().filter(|row| row.village == village);
         let rows: Vec<&[u8]> = rows.map(|row| row.bytes.as_slice()).collect();
         components::join(village, rows.into_iter())
-    }
-}
-
-impl State {
-    fn replace_components(
-        &mut self,
-        base: u64,
-        rows: ComponentRows<'_>,
-        now: Timestamp,
-    ) -> Result<Weighed> {
-        if self.components.imports.len() as u64 != base {
-            return Err(StoreError::Stale);
-        }
-        let (mut then, weighed) = self.components.with(rows)?;
-        if weighed.added + weighed.changed + weighed.removed > 0 {
-            then.imports.push(ComponentImport {
-                no: base + 1,
-                kept_at: now,
-                weighed,
-            });
-        }
-        self.components = then;
-        Ok(weighed)
     }
 }
 
@@ -111,17 +89,44 @@ impl Reference for MemoryStore {
         })
     }
 
-    fn weigh_components(&self, rows: ComponentRows<'_>) -> Result<Weighed> {
-        Ok(self.present().components.with(rows)?.1)
+    fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed> {
+        Ok(self.present().components.with(rows, rest)?.1)
     }
 
     fn replace_components(
         &self,
-        base: u64,
         rows: ComponentRows<'_>,
-        now: Timestamp,
+        replacing: &Replacing<'_>,
     ) -> Result<Weighed> {
-        self.write(|state| state.replace_components(base, rows, now))
+        let base = |components: &Components| components.imports.len() as u64;
+        let before = &self.present().components;
+        if base(before) != replacing.base {
+            return Err(StoreError::Stale);
+        }
+        // While rows come, others write.
+        let (mut then, weighed) = before.with(rows, replacing.rest)?;
+        if weighed.added + weighed.changed + weighed.removed > 0 {
+            then.imports.push(ComponentImport {
+                no: replacing.base + 1,
+                kept_at: replacing.now,
+                weighed,
+            });
+        }
+        self.write(|state| {
+            if base(&state.components) != replacing.base {
+                return Err(StoreError::Stale);
+            }
+            state.commit(replacing.with)?;
+            state.components = then;
+            Ok(weighed)
+        })
+    }
+
+    fn last_component(&self, from: u64, to: u64) -> Result<Option<u64>> {
+        let components = &self.present().components;
+        let were = components.replaced.iter().map(|(_, row)| row.code);
+        let codes = components.rows.keys().copied().chain(were);
+        Ok(codes.filter(|code| (from..=to).contains(code)).max())
     }
 
     fn component_imports(&self) -> Result<Vec<ComponentImport>> {
@@ -134,13 +139,14 @@ impl Reference for MemoryStore {
         after: u64,
         limit: usize,
     ) -> Result<Vec<(u64, Vec<u8>)>> {
-        let state = self.present();
-        let numbered = (1..).zip(&state.components.replaced);
-        let wanted = numbered.filter(|(no, (of, _))| *of == import && *no > after);
-        Ok(wanted
-            .map(|(no, (_, bytes))| (no, bytes.clone()))
-            .take(limit)
-            .collect())
+        let replaced = &self.present().components.replaced;
+        let wanted = replaced
+            .iter()
+            .filter(|(of, row)| *of == import && row.code > after);
+        let by_code: BTreeMap<u64, Vec<u8>> = wanted
+            .map(|(_, row)| (row.code, row.bytes.clone()))
+            .collect();
+        Ok(by_code.into_iter().take(limit).collect())
     }
 
     fn component(&self, code: u64) -> Result<Option<Vec<u8>>> {
@@ -169,12 +175,13 @@ impl Reference for MemoryStore {
             .collect())
     }
 
-    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>> {
+    fn component_tags(&self, of: &BTreeSet<VillageCode>) -> Result<Vec<(VillageCode, Tag)>> {
         let components = &self.present().components;
-        let villages: BTreeSet<VillageCode> =
-            components.rows.values().map(|row| row.village).collect();
+        let villages = components.rows.values().map(|row| row.village);
+        let villages: BTreeSet<VillageCode> = villages.collect();
         Ok(villages
-            .into_iter()
+            .intersection(of)
+            .copied()
             .map(|village| (village, components::tag(&components.of(village))))
             .collect())
     }

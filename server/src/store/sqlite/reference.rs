@@ -1,21 +1,21 @@
-//! Tables `directories`, `components` and those beside it, `terminals`.
+//! Tables `directories` and `terminals`, and how components are asked for. How they come there is `components`'s.
 //!
 //! The positions of components stand twice: in their bytes, and in the columns by which the nearest are found.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use patrol_core::domain::component::Position;
-use patrol_core::domain::component::near::{self, Spot};
+use patrol_core::domain::component::near::Spot;
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
-use patrol_core::sync::components::{self, Tag};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use patrol_core::sync::components::Tag;
+use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::SqliteStore;
 use super::columns::{bound, strange, uint};
+use super::{SqliteStore, components};
 use crate::store::reference::{
-    ComponentImport, ComponentRow, ComponentRows, Reference, Terminal, Weighed,
+    ComponentImport, ComponentRows, Reference, Replacing, Rest, Terminal, Weighed,
 };
 use crate::store::{Result, StoreError};
 
@@ -50,44 +50,24 @@ impl Reference for SqliteStore {
         })
     }
 
-    fn weigh_components(&self, rows: ComponentRows<'_>) -> Result<Weighed> {
-        self.ask(|connection| Ok(walk(connection, rows, None)?.0))
+    fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed> {
+        components::weigh(self, rows, rest)
     }
 
     fn replace_components(
         &self,
-        base: u64,
         rows: ComponentRows<'_>,
-        now: Timestamp,
+        replacing: &Replacing<'_>,
     ) -> Result<Weighed> {
-        self.write(|tx| {
-            if last_import(tx)? != base {
-                return Err(StoreError::Stale);
-            }
-            tx.execute(
-                "INSERT INTO component_imports (no, kept_at, added, changed, removed, unchanged) VALUES (?1, ?2, 0, 0, 0, 0)",
-                params![bound(base + 1), now.0],
-            )?;
-            let walked = with_room(tx, || walk(tx, rows, Some(base + 1)));
-            let (weighed, villages) = walked?;
-            for village in &villages {
-                put_tag(tx, *village)?;
-            }
-            let Weighed {
-                added,
-                changed,
-                removed,
-                unchanged,
-            } = weighed;
-            if added + changed + removed == 0 {
-                tx.execute("DELETE FROM component_imports WHERE no = ?1", [bound(base + 1)])?;
-            } else {
-                tx.execute(
-                    "UPDATE component_imports SET added = ?2, changed = ?3, removed = ?4, unchanged = ?5 WHERE no = ?1",
-                    [base + 1, added, changed, removed, unchanged].map(bound),
-                )?;
-            }
-            Ok(weighed)
+        components::replace(self, rows, replacing)
+    }
+
+    fn last_component(&self, from: u64, to: u64) -> Result<Option<u64>> {
+        self.ask(|connection| {
+            let sql = "SELECT max(code) FROM components WHERE code BETWEEN ?1 AND ?2";
+            let mut select = connection.prepare_cached(sql)?;
+            let code: Option<i64> = select.query_row([bound(from), bound(to)], |row| row.get(0))?;
+            Ok(code.map(i64::cast_unsigned))
         })
     }
 
@@ -120,9 +100,10 @@ impl Reference for SqliteStore {
     ) -> Result<Vec<(u64, Vec<u8>)>> {
         self.ask(|connection| {
             let mut select = connection.prepare_cached(
-                "SELECT no, row FROM component_history WHERE import = ?1 AND no > ?2 ORDER BY no LIMIT ?3",
+                "SELECT code, row FROM components WHERE until = ?1 AND code > ?2 AND until <= ?4 ORDER BY code LIMIT ?3",
             )?;
-            let bounds = [bound(import), bound(after), bound(limit)];
+            let last = components::last_import(connection)?;
+            let bounds = [bound(import), bound(after), bound(limit), bound(last)];
             let rows = select.query_map(bounds, |row| Ok((uint(row, 0)?, row.get(1)?)))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
@@ -130,22 +111,21 @@ impl Reference for SqliteStore {
 
     fn component(&self, code: u64) -> Result<Option<Vec<u8>>> {
         self.ask(|connection| {
-            let mut select =
-                connection.prepare_cached("SELECT row FROM components WHERE code = ?1")?;
-            Ok(select
-                .query_row([bound(code)], |row| row.get(0))
-                .optional()?)
+            let last = components::last_import(connection)?;
+            Ok(components::in_force(connection, code, last)?.map(|(_, bytes)| bytes))
         })
     }
 
     fn component_spots(&self, stretches: &[(i64, i64)]) -> Result<Vec<Spot>> {
         self.ask(|connection| {
             let mut select = connection.prepare_cached(
-                "SELECT code, lon_e7, lat_e7 FROM components WHERE cell BETWEEN ?1 AND ?2",
+                "SELECT code, lon_e7, lat_e7 FROM components
+                 WHERE cell BETWEEN ?1 AND ?2 AND since <= ?3 AND (until IS NULL OR until > ?3)",
             )?;
+            let last = bound(components::last_import(connection)?);
             let mut spots = Vec::new();
             for (from, to) in stretches {
-                for spot in select.query_map([from, to], spot)? {
+                for spot in select.query_map([*from, *to, last], spot)? {
                     spots.push(spot?);
                 }
             }
@@ -153,17 +133,24 @@ impl Reference for SqliteStore {
         })
     }
 
-    fn component_tags(&self) -> Result<Vec<(VillageCode, Tag)>> {
+    fn component_tags(&self, of: &BTreeSet<VillageCode>) -> Result<Vec<(VillageCode, Tag)>> {
         self.ask(|connection| {
             let mut select = connection
-                .prepare_cached("SELECT village, tag FROM component_villages ORDER BY village")?;
-            let rows = select.query_map([], |row| Ok((village(row, 0)?, row.get(1)?)))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
+                .prepare_cached("SELECT tag FROM component_villages WHERE village = ?1")?;
+            let mut tags = Vec::new();
+            for village in of {
+                let tag = select.query_row([bound(village.number())], |row| row.get(0));
+                tags.extend(tag.optional()?.map(|tag| (*village, tag)));
+            }
+            Ok(tags)
         })
     }
 
     fn components_of(&self, village: VillageCode) -> Result<Vec<u8>> {
-        self.ask(|connection| joined(connection, village))
+        self.ask(|connection| {
+            let last = components::last_import(connection)?;
+            components::joined(connection, village, last)
+        })
     }
 
     fn put_terminal(&self, terminal: &Terminal) -> Result<()> {
@@ -207,7 +194,7 @@ impl Reference for SqliteStore {
     }
 }
 
-fn village(row: &Row<'_>, column: usize) -> rusqlite::Result<VillageCode> {
+pub(super) fn village(row: &Row<'_>, column: usize) -> rusqlite::Result<VillageCode> {
     VillageCode::new(uint(row, column)?).ok_or_else(|| strange(column, "no village's code"))
 }
 
@@ -219,136 +206,4 @@ fn spot(row: &Row<'_>) -> rusqlite::Result<Spot> {
             lat_e7: row.get(2)?,
         },
     })
-}
-
-fn last_import(connection: &Connection) -> Result<u64> {
-    let sql = "SELECT coalesce(max(no), 0) FROM component_imports";
-    Ok(connection.query_row(sql, [], |row| uint(row, 0))?)
-}
-
-/// Compares the rows with what is there, and, where an import is named, makes what is there like them. Returns also which villages
-/// differ.
-fn walk(
-    connection: &Connection,
-    rows: ComponentRows<'_>,
-    import: Option<u64>,
-) -> Result<(Weighed, BTreeSet<VillageCode>)> {
-    let mut weighed = Weighed::default();
-    // What is remembered of each row is its code.
-    let mut seen = HashSet::new();
-    let (mut named, mut differing) = (BTreeSet::new(), BTreeSet::new());
-    for row in rows {
-        let row = row?;
-        seen.insert(row.code);
-        named.insert(row.village);
-        match kept(connection, row.code)? {
-            Some((_, bytes)) if bytes == row.bytes => {
-                weighed.unchanged += 1;
-                continue;
-            }
-            Some((before, bytes)) => {
-                weighed.changed += 1;
-                differing.insert(before);
-                remember(connection, import, row.code, &bytes)?;
-            }
-            None => weighed.added += 1,
-        }
-        differing.insert(row.village);
-        if import.is_some() {
-            put(connection, &row)?;
-        }
-    }
-    for village in named {
-        for code in codes(connection, village)? {
-            if seen.contains(&code) {
-                continue;
-            }
-            weighed.removed += 1;
-            differing.insert(village);
-            if let Some((_, bytes)) = kept(connection, code)? {
-                remember(connection, import, code, &bytes)?;
-            }
-            if import.is_some() {
-                connection
-                    .prepare_cached("DELETE FROM components WHERE code = ?1")?
-                    .execute([bound(code)])?;
-            }
-        }
-    }
-    Ok((weighed, differing))
-}
-
-/// Works with a cache in which the index of a million cells has room: with the usual one, each of its pages is written again and again.
-fn with_room<T>(connection: &Connection, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    const CACHE_KIB: i64 = 96 * 1_024;
-    let usual: i64 = connection.pragma_query_value(None, "cache_size", |row| row.get(0))?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    let done = work();
-    connection.pragma_update(None, "cache_size", usual)?;
-    done
-}
-
-fn kept(connection: &Connection, code: u64) -> Result<Option<(VillageCode, Vec<u8>)>> {
-    let mut select =
-        connection.prepare_cached("SELECT village, row FROM components WHERE code = ?1")?;
-    let found = select.query_row([bound(code)], |row| Ok((village(row, 0)?, row.get(1)?)));
-    Ok(found.optional()?)
-}
-
-fn codes(connection: &Connection, village: VillageCode) -> Result<Vec<u64>> {
-    let mut select = connection.prepare_cached("SELECT code FROM components WHERE village = ?1")?;
-    let rows = select.query_map([bound(village.number())], |row| uint(row, 0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Keeps what an import is about to change or remove.
-fn remember(connection: &Connection, import: Option<u64>, code: u64, bytes: &[u8]) -> Result<()> {
-    let Some(import) = import else {
-        return Ok(());
-    };
-    connection
-        .prepare_cached("INSERT INTO component_history (import, code, row) VALUES (?1, ?2, ?3)")?
-        .execute(params![bound(import), bound(code), bytes])?;
-    Ok(())
-}
-
-fn put(connection: &Connection, row: &ComponentRow) -> Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO components (code, village, cell, lon_e7, lat_e7, row) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (code) DO UPDATE SET
-               village = excluded.village, cell = excluded.cell, lon_e7 = excluded.lon_e7, lat_e7 = excluded.lat_e7, row = excluded.row",
-        )?
-        .execute(params![
-            bound(row.code),
-            bound(row.village.number()),
-            near::cell(row.position),
-            row.position.lon_e7,
-            row.position.lat_e7,
-            row.bytes
-        ])?;
-    Ok(())
-}
-
-fn joined(connection: &Connection, village: VillageCode) -> Result<Vec<u8>> {
-    let mut select =
-        connection.prepare_cached("SELECT row FROM components WHERE village = ?1 ORDER BY code")?;
-    let rows = select.query_map([bound(village.number())], |row| row.get(0))?;
-    let rows: Vec<Vec<u8>> = rows.collect::<rusqlite::Result<_>>()?;
-    Ok(components::join(village, rows.iter().map(Vec::as_slice)))
-}
-
-fn put_tag(connection: &Connection, village: VillageCode) -> Result<()> {
-    let number = bound(village.number());
-    connection.execute(
-        "DELETE FROM component_villages WHERE village = ?1",
-        [number],
-    )?;
-    if !codes(connection, village)?.is_empty() {
-        connection.execute(
-            "INSERT INTO component_villages (village, tag) VALUES (?1, ?2)",
-            params![number, components::tag(&joined(connection, village)?)],
-        )?;
-    }
-    Ok(())
 }

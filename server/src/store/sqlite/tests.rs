@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use patrol_core::domain::component::Position;
 use patrol_core::domain::id::{Actor, DeviceId, Epoch, PersonId, ServerId};
+use patrol_core::domain::limits;
+use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
-use super::super::{Identity, Store as _, StoreError, conformance};
+use super::super::reference::{ComponentRow, Reference as _, Replacing, Rest, Weighed};
+use super::super::{Commit, Identity, Result, Store as _, StoreError, conformance};
 use super::SqliteStore;
 
 struct Folder(PathBuf);
@@ -117,4 +121,94 @@ fn the_log_is_copied_and_begins_anew_before_it_grows_without_end() {
     assert!((32..48).contains(&megabytes), "{megabytes} MB");
     let read = store.directory().expect("the store answers");
     assert!(read == Some((30, large(29))));
+}
+
+fn component(code: u64, village: u64, byte: u8) -> ComponentRow {
+    ComponentRow {
+        code,
+        village: VillageCode::new(village).expect("twelve digits"),
+        position: Position {
+            lon_e7: 1_132_500_000,
+            lat_e7: 221_250_000,
+        },
+        bytes: vec![byte],
+    }
+}
+
+fn import(
+    store: &SqliteStore,
+    base: u64,
+    rows: &mut dyn Iterator<Item = Result<ComponentRow>>,
+) -> Result<Weighed> {
+    let replacing = Replacing {
+        base,
+        rest: Rest::Removed,
+        now: Timestamp(9),
+        with: &Commit::default(),
+    };
+    store.replace_components(rows, &replacing)
+}
+
+const HERE: u64 = 440_403_100_201;
+const THERE: u64 = 440_403_100_202;
+const MANY: u64 = limits::COMPONENTS_A_WRITE as u64 + 1;
+
+#[test]
+fn what_an_import_has_left_that_died_half_way_does_not_count_and_goes_with_the_next() {
+    let folder = Folder::new("half_way");
+    let open = || SqliteStore::open(folder.file(), || identity(1)).expect("the file opens");
+    let store = open();
+    let first = [component(1, HERE, 1), component(2, HERE, 1)];
+    import(&store, 0, &mut first.into_iter().map(Ok)).expect("the first");
+    // It dies while rows come: after a batch that replaces 1, and before it has removed 2.
+    let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let codes = std::iter::once(1).chain(3..=MANY + 1);
+        let mut rows = codes.map(|code| Ok(component(code, HERE, 2)));
+        let dies = std::iter::once_with(|| panic!("a test's panic"));
+        drop(import(&store, 1, &mut rows.by_ref().chain(dies)));
+    }));
+    assert!(died.is_err());
+    drop(store);
+    let store = open();
+    let left = || -> (i64, i64) {
+        let connection = rusqlite::Connection::open(folder.file()).expect("it opens");
+        let sql = "SELECT count(*) FILTER (WHERE since > n), count(*) FILTER (WHERE until > n)
+                   FROM components, (SELECT max(no) AS n FROM component_imports)";
+        let row = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        row.expect("a look")
+    };
+    let known = |code| store.component(code).expect("the store answers");
+    assert_eq!(left(), (limits::COMPONENTS_A_WRITE as i64, 1));
+    assert_eq!([1, 2, 3].map(known), [Some(vec![1]), Some(vec![1]), None]);
+
+    let next = [component(9, THERE, 3)];
+    import(&store, 1, &mut next.into_iter().map(Ok)).expect("the second");
+    assert_eq!(left(), (0, 0));
+    let there = [1, 2, 3, 9].map(known);
+    assert_eq!(there, [Some(vec![1]), Some(vec![1]), None, Some(vec![3])]);
+    assert_eq!(
+        store
+            .replaced_components(2, 0, 9)
+            .expect("the store answers"),
+        []
+    );
+}
+
+#[test]
+fn of_two_programs_that_import_at_once_the_later_one_wins_whole() {
+    let folder = Folder::new("two_imports");
+    let open = || SqliteStore::open(folder.file(), || identity(1)).expect("the file opens");
+    let (one, other) = (open(), open());
+    let mut rows = (1..=MANY).map(|code| {
+        if code == MANY {
+            let others = [component(1, HERE, 7)];
+            import(&other, 0, &mut others.into_iter().map(Ok))?;
+        }
+        Ok(component(code, HERE, 1))
+    });
+    assert!(matches!(import(&one, 0, &mut rows), Err(StoreError::Stale)));
+    let known = |code| one.component(code).expect("the store answers");
+    assert_eq!([1, 2].map(known), [Some(vec![7]), None]);
+    let imports = one.component_imports().expect("the store answers");
+    assert_eq!(imports.len(), 1);
 }

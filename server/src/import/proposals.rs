@@ -1,0 +1,247 @@
+//! Proposals of phones for the register of components: what it would be with them is previewed as a file is, by the same checks, and
+//! adopting that accepts them. Declining one is an ordinary action of the office.
+//!
+//! Components and acceptances are one transaction, so that no crash and no second adoption leaves one without the other. What the
+//! preview of a new component does not know is taken from its neighbours or said by the administrator; it is a fault otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use patrol_core::domain::component::{Component, Position};
+use patrol_core::domain::id::{DocumentId, PersonId};
+use patrol_core::domain::limits;
+use patrol_core::domain::place::VillageCode;
+use patrol_core::sync::components as codec;
+use serde_json::{Value, json};
+
+use super::components::{COLUMNS, OnFault, Reading};
+use super::{Adopted, Answers, Plan, Preview, begun, counts, villages};
+use crate::app::App;
+use crate::components;
+use crate::office::{self, Rejection};
+use crate::sheet::{ImportFault, Reason, Record, Rows};
+use crate::store::reference::{ComponentRow, Replacing, Rest};
+use crate::store::{Result, StoreError};
+
+mod draft;
+mod survey;
+
+use draft::{Draft, Drafting, degrees};
+use survey::look_up;
+pub use survey::{Waiting, waiting};
+
+/// Which proposals, and what is said of them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Asked {
+    /// Which; those that have waited longest, where none is named.
+    pub surveys: Vec<DocumentId>,
+    /// What the administrator says himself, by the names of a file's columns; it stands in every row that comes of these proposals.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// What faults name as the file.
+const FILE: &str = "proposals";
+
+/// What the components' table would be with these proposals. Nothing is changed by this.
+pub fn preview(app: &App, person: PersonId, asked: &Asked) -> Result<Preview> {
+    let mut preview = begun(app)?;
+    let mut surveys = asked.surveys.clone();
+    if surveys.is_empty() {
+        let waiting = waiting(app)?.into_iter().map(|waiting| waiting.survey);
+        surveys = waiting.take(limits::PROPOSALS_AT_ONCE).collect();
+    }
+    if surveys.len() > limits::PROPOSALS_AT_ONCE {
+        let fault = ImportFault::of_file(&FILE.into(), Reason::TooLarge);
+        preview.faults.push(fault);
+        return Ok(preview);
+    }
+    for name in asked.fields.keys().filter(|name| column(name).is_none()) {
+        preview
+            .faults
+            .push(fault(None, name, Reason::UnknownColumn));
+    }
+    let mut found = Vec::new();
+    for (line, survey) in (1..).zip(&surveys) {
+        match look_up(app, person, *survey)? {
+            Ok(survey) => found.push((line, survey)),
+            Err(reason) => preview.faults.push(fault(Some(line), "survey", reason)),
+        }
+    }
+    // What came later is said later; a proposal named twice is one.
+    found.sort_by_key(|(_, survey)| (survey.received_at, survey.id));
+    found.dedup_by_key(|(_, survey)| survey.id);
+    let mut drafting = Drafting {
+        app,
+        preview: &mut preview,
+        drafts: Vec::new(),
+        handed_out: BTreeMap::new(),
+    };
+    for (line, survey) in &found {
+        drafting.take_in(*line, survey)?;
+    }
+    let drafts = drafting.drafts;
+    weigh(app, &asked.fields, drafts, &mut preview).map(|rows| {
+        if preview.faults.is_empty() && !found.is_empty() {
+            let key: [u8; 8] = app.random();
+            let now = app.environment.now();
+            let deeds = found.into_iter().map(|(_, survey)| survey.accept(key, now));
+            let deeds = deeds.collect();
+            preview.plan = Plan::Proposals(Box::new(Answers {
+                rows,
+                person,
+                deeds,
+            }));
+        }
+        preview
+    })
+}
+
+/// Reads the drafts as rows of a file are read, and says what they change.
+fn weigh(
+    app: &App,
+    fields: &BTreeMap<String, String>,
+    drafts: Vec<Draft>,
+    preview: &mut Preview,
+) -> Result<Vec<ComponentRow>> {
+    let known = villages(&app.known().directory);
+    let columns = COLUMNS.required.iter().chain(COLUMNS.optional);
+    let columns: Vec<&str> = columns
+        .copied()
+        .filter(|name| !name.ends_with("wgs84"))
+        .collect();
+    let head = Record {
+        line: 0,
+        fields: columns.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let record = |draft: &Draft| {
+        let cell = |name: &&str| {
+            let said = fields
+                .get(*name)
+                .or(draft.said.get(name))
+                .or(draft.cells.get(name));
+            said.cloned().unwrap_or_default()
+        };
+        Record {
+            line: draft.line,
+            fields: columns.iter().map(cell).collect(),
+        }
+    };
+    let records: Vec<Record> = std::iter::once(head)
+        .chain(drafts.iter().map(record))
+        .collect();
+    let records: Rows = Box::new(records.into_iter().map(Ok));
+    let mut reading = Reading::new(FILE.into(), records, &known, OnFault::Pass);
+    for (village, bytes) in kept(app, &drafts)? {
+        reading.count_kept(village, bytes);
+    }
+    let rows: Vec<ComponentRow> = reading.by_ref().collect::<Result<_>>()?;
+    preview.faults.append(reading.faults);
+    preview.warnings = reading.warnings;
+    if preview.faults.is_empty() {
+        examine_codes(app, drafts.iter().zip(&rows), preview)?;
+    }
+    if preview.faults.is_empty() {
+        let mut given = rows.iter().cloned().map(Ok);
+        let weighed = app.store.weigh_components(&mut given, Rest::Kept)?;
+        let changes: Vec<Value> = drafts
+            .iter()
+            .zip(&rows)
+            .map(change)
+            .collect::<Result<_>>()?;
+        let of = [("table", json!("components")), ("rows", json!(changes))];
+        preview.tables.push(counts(of, &weighed));
+    }
+    Ok(rows)
+}
+
+/// A component keeps its code, and a new one takes no other's.
+fn examine_codes<'d>(
+    app: &App,
+    rows: impl Iterator<Item = (&'d Draft, &'d ComponentRow)>,
+    preview: &mut Preview,
+) -> Result<()> {
+    for (draft, row) in rows {
+        let is_its_own = match &draft.was {
+            Some(was) => was.code.number() == row.code,
+            None => app.store.component(row.code)?.is_none(),
+        };
+        if !is_its_own {
+            let duplicate = fault(Some(draft.line), "code", Reason::Duplicate);
+            preview.faults.push(duplicate);
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of what stays in the villages that drafts name.
+fn kept(app: &App, drafts: &[Draft]) -> Result<BTreeMap<VillageCode, usize>> {
+    let named = drafts.iter().filter_map(|draft| {
+        let said = draft.said.get("unit_grid").or(draft.cells.get("unit_grid"));
+        VillageCode::parse(said?.get(..12)?)
+    });
+    let mut kept = BTreeMap::new();
+    for village in named.collect::<BTreeSet<_>>() {
+        kept.insert(village, app.store.components_of(village)?.len());
+    }
+    for was in drafts.iter().filter_map(|draft| draft.was.as_ref()) {
+        if let Some(bytes) = kept.get_mut(&was.village) {
+            *bytes = bytes.saturating_sub(codec::encode(was).len());
+        }
+    }
+    Ok(kept)
+}
+
+/// A row of the preview: the component as it is and as it would be.
+fn change((draft, row): (&Draft, &ComponentRow)) -> Result<Value> {
+    let told = |component: &Component| {
+        let Position { lon_e7, lat_e7 } = component.position;
+        let (lon, lat) = (degrees(lon_e7), degrees(lat_e7));
+        json!({ "text": format!("{} {} {lon} {lat} {}", component.name, component.state, component.unit_grid) })
+    };
+    let is = components::read(&row.bytes)?;
+    let what = match &draft.was {
+        None => "added",
+        Some(was) if *was == is => "unchanged",
+        Some(_) => "changed",
+    };
+    let surveys: Vec<String> = draft.surveys.iter().map(DocumentId::hex).collect();
+    let was = draft.was.as_ref().map(told);
+    Ok(
+        json!({ "row": row.code.to_string(), "what": what, "was": was, "is": told(&is), "surveys": surveys }),
+    )
+}
+
+fn fault(line: Option<usize>, column: &str, reason: Reason) -> ImportFault {
+    ImportFault {
+        file: Arc::from(FILE),
+        line,
+        column: Some(column.to_owned()),
+        reason,
+    }
+}
+
+/// The column of that very name.
+fn column(name: &str) -> Option<&'static str> {
+    let mut known = COLUMNS.required.iter().chain(COLUMNS.optional);
+    let found = known.find(|known| **known == name && !known.ends_with("wgs84"));
+    found.copied()
+}
+
+/// Puts in force what a preview of proposals shows. `Stale` where something else was put in force, or one of them is answered by now.
+pub(super) fn adopt(app: &App, base: u64, answers: &Answers) -> Result<Adopted> {
+    let accepted = office::prepare_all(app, answers.person, &answers.deeds);
+    let with = accepted.map_err(|rejection| match rejection {
+        Rejection::Store(error) => error,
+        // When it was previewed he might, and it waited.
+        Rejection::Refused(_) | Rejection::NotFound => StoreError::Stale,
+    })?;
+    let replacing = Replacing {
+        base,
+        rest: Rest::Kept,
+        now: app.environment.now(),
+        with: &with,
+    };
+    let mut rows = answers.rows.iter().cloned().map(Ok);
+    let weighed = app.store.replace_components(&mut rows, &replacing)?;
+    Ok(Adopted::Proposals(weighed, with.documents.len()))
+}
