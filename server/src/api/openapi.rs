@@ -78,6 +78,7 @@ const CODES: &[(u16, &[&str])] = &[
         409,
         &[
             "last_administrator",
+            "leaves_already",
             "login_taken",
             "no_post",
             "not_administrator",

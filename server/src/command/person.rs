@@ -134,8 +134,16 @@ fn leave(
         one(match fault {
             LeaveFault::Unknown => "nobody of that id is in the directory".to_owned(),
             LeaveFault::NoPost => "no post of that person is in force then".to_owned(),
-            LeaveFault::Substitute => "--substitute is another person of the directory".to_owned(),
-            LeaveFault::LastAdministrator => "nobody would be administrator then".to_owned(),
+            LeaveFault::LeavesAlready => {
+                "that person leaves earlier: an end that has been set is put no later, but who comes back gets a row of his own in people.csv"
+                    .to_owned()
+            }
+            LeaveFault::Substitute => {
+                "--substitute is another person of the directory, who holds a post then".to_owned()
+            }
+            LeaveFault::LastAdministrator => {
+                "nobody would be administrator at some time from then on".to_owned()
+            }
             LeaveFault::Store(error) => error.to_string(),
         })
     })?;
