@@ -35,7 +35,7 @@ pub use access::metrics_router;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::tries::Try;
+use crate::tries::{Of, Try};
 
 /// What handlers share: the server, and the one bridge from async to the database.
 #[derive(Clone, Debug)]
@@ -90,19 +90,13 @@ impl Host {
         Ok([place, turn])
     }
 
-    /// A try of a secret that is kept under a name, and a turn for hashing. Of a name that has to wait, nothing is hashed.
+    /// A try of a secret, and a turn for hashing. Of one that has to wait, nothing is hashed; who hangs up meanwhile has not tried.
     pub(crate) async fn turn_to_try(
         &self,
-        name: &str,
+        of: Of<'_>,
     ) -> Result<(Try, [OwnedSemaphorePermit; 2]), ApiError> {
-        let tried = self.app.tries.begin(name, self.app.environment.now())?;
-        match self.turn_to_hash().await {
-            Ok(turn) => Ok((tried, turn)),
-            Err(error) => {
-                self.app.tries.take_back(tried);
-                Err(error)
-            }
-        }
+        let tried = self.app.tries.begin(of, self.app.environment.now())?;
+        Ok((tried, self.turn_to_hash().await?))
     }
 
     /// The only place where async code reaches the database: work runs on a thread that may wait.

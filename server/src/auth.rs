@@ -112,12 +112,12 @@ pub fn has_post(app: &App, person: PersonId) -> bool {
     found.is_some_and(|person| person.posts.iter().any(|post| post.is_in_force_at(now)))
 }
 
-/// The person of a login and a password, if he holds a post. Takes as long for an unknown login.
+/// The account of a login and a password, if its person holds a post. Takes as long for an unknown login.
 pub fn check_password(
     app: &App,
     login: &str,
     password: &str,
-) -> Result<Option<PersonId>, StoreError> {
+) -> Result<Option<Account>, StoreError> {
     if login.len() > limits::LOGIN_BYTES_MAX || password.len() > limits::PASSWORD_BYTES_MAX {
         return Ok(None);
     }
@@ -130,8 +130,8 @@ pub fn check_password(
             .verify_password(password.as_bytes(), &hash)
             .is_ok()
     });
-    let person = account.filter(|_| is_right).map(|account| account.person);
-    Ok(person.filter(|person| has_post(app, *person)))
+    let account = account.filter(|_| is_right);
+    Ok(account.filter(|account| has_post(app, account.person)))
 }
 
 /// The device that calls. Revoked ones too: they may hand in what they have.

@@ -160,6 +160,10 @@ impl Accounts for SqliteStore {
         self.ask(|connection| accounts::account_of(connection, person))
     }
 
+    fn replace_account(&self, account: &Account, password_hash: &str) -> Result<bool> {
+        self.write(|tx| accounts::replace_account(tx, account, password_hash))
+    }
+
     fn put_setup_code(&self, code: [u8; 32], until: Timestamp) -> Result<bool> {
         self.write(|tx| setup::put_code(tx, code, until))
     }
@@ -277,8 +281,13 @@ impl Store for SqliteStore {
         self.ask(accounts::has_account)
     }
 
-    fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
-        self.write(|tx| accounts::put_session(tx, token, session))
+    fn put_session(
+        &self,
+        token: [u8; 32],
+        session: &BrowserSession,
+        password_hash: &str,
+    ) -> Result<bool> {
+        self.write(|tx| accounts::put_session(tx, token, session, password_hash))
     }
 
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>> {

@@ -14,8 +14,8 @@ use patrol_server::auth;
 use patrol_server::calendar::rfc3339;
 use patrol_server::directory::{SYNTHETIC_SINCE, synthetic_people, zhuhai};
 use patrol_server::listen;
-use patrol_server::store::BrowserSession;
 use patrol_server::store::memory::MemoryStore;
+use patrol_server::store::{Account, BrowserSession};
 use serde_json::{Value, json};
 
 use crate::http::{self, Reply};
@@ -142,14 +142,21 @@ impl Office {
     pub(crate) fn cookie(&self, name: &str) -> String {
         let token = auth::draw_secret(&self.app);
         let until = self.app.environment.now().plus_ms(limits::SIGN_IN_MS);
-        let session = BrowserSession {
-            person: self.person(name),
-            until,
-        };
-        self.app
-            .store
-            .put_session(auth::hash_of(&token), &session)
-            .expect("a session is kept");
+        let person = self.person(name);
+        let session = BrowserSession { person, until };
+        let store = &self.app.store;
+        let known = store.account_of(person).expect("the store answers");
+        let account = known.unwrap_or_else(|| {
+            let account = Account {
+                person,
+                login: person.hex(),
+                password_hash: "no password".to_owned(),
+            };
+            store.put_account(&account).expect("an account is kept");
+            account
+        });
+        let put = store.put_session(auth::hash_of(&token), &session, &account.password_hash);
+        assert!(put.expect("a session is kept"));
         format!("{}={token}", auth::COOKIE)
     }
 
