@@ -27,6 +27,8 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 use rusqlite::{Connection, Savepoint, TransactionBehavior};
 
+pub(crate) use self::schema::make_file;
+
 use self::checkpoint::Checkpoints;
 use self::writer::Writer;
 use super::{
