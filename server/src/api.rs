@@ -122,12 +122,11 @@ impl Host {
 
 /// The server's routes.
 pub fn router(app: Arc<App>, settings: Settings) -> Router {
-    let sync = OpenApiRouter::new()
+    // These bound their bodies, and how long a piece of one may take, themselves; so do uploads the latter.
+    let streams = OpenApiRouter::new()
         .routes(routes!(sync::round))
-        .layer(DefaultBodyLimit::disable());
-    let bundles = OpenApiRouter::new()
         .routes(routes!(bundles::hand_in))
-        .layer(DefaultBodyLimit::max(limits::REQUEST_BYTES_MAX));
+        .layer(DefaultBodyLimit::disable());
     let uploads = OpenApiRouter::new()
         .routes(routes!(imports::preview))
         .layer(DefaultBodyLimit::max(limits::IMPORT_BYTES_MAX));
@@ -162,11 +161,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .routes(routes!(reviews::settle))
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX))
         .layer(middleware::from_fn_with_state(settings.stall, in_time));
-    let (routes, openapi) = json
-        .merge(sync)
-        .merge(bundles)
-        .merge(uploads)
-        .split_for_parts();
+    let (routes, openapi) = json.merge(streams).merge(uploads).split_for_parts();
     routes
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)

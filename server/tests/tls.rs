@@ -208,6 +208,22 @@ fn hands_that_are_never_shaken_are_let_go() {
 }
 
 #[test]
+fn hands_that_are_not_shaken_hold_up_no_stop() {
+    let folder = Folder::new("tls_stop");
+    let files = Files::new(&folder);
+    let trusted = files.renew();
+    let patient = ["--stall-ms", "60000", "--stop-ms", "5000"];
+    let server = serve(&folder, &files, &patient);
+    let silent = TcpStream::connect(server.address).expect("the server listens");
+    // It is taken in once a later one is.
+    assert!(is_well(server.address, &trusted));
+    server.signal("TERM");
+    let (status, log) = server.ended();
+    assert!(status.success() && !log.contains("were cut"), "{log}");
+    drop(silent);
+}
+
+#[test]
 fn settings_of_tls_that_cannot_be_are_named() {
     let folder = Folder::new("tls_settings");
     let files = Files::new(&folder);

@@ -10,9 +10,9 @@ use futures_util::stream::{self, StreamExt as _};
 use patrol_core::domain::limits;
 use patrol_core::sync::frame::{Frame, FrameReader, FrameWriter, StreamFault, Volume};
 use patrol_core::sync::wire::CONTENT_TYPE;
-use tokio::time::timeout;
 
 use super::Host;
+use super::extract::in_time;
 use super::openapi::ForPhones;
 use crate::auth::CallingDevice;
 use crate::error::ApiError;
@@ -39,10 +39,7 @@ pub(super) async fn round(
     let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
     let (mut pieces, mut count, mut bytes) = (body.into_data_stream(), 0, 0);
     let stall = host.settings.stall;
-    while let Some(piece) = timeout(stall, pieces.next())
-        .await
-        .map_err(|_| ApiError::Stalled)?
-    {
+    while let Some(piece) = in_time(stall, pieces.next()).await? {
         // A request that dies here keeps what its earlier frames have committed.
         let piece = piece.map_err(|_| ApiError::BadRequest("cut"))?;
         bytes += piece.len();
