@@ -131,6 +131,7 @@ pub(super) async fn directory(
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ReplacedQuery {
     after: Option<u64>,
     limit: Option<usize>,

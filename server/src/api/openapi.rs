@@ -72,7 +72,6 @@ const CODES: &[(u16, &[&str])] = &[
         ],
     ),
     (404, &["not_found"]),
-    (405, &["method_not_allowed"]),
     (408, &["stalled"]),
     (
         409,
@@ -106,11 +105,20 @@ pub(super) struct FailureCode {
 /// Failures of a route for people who are signed in.
 pub(super) struct ForPeople;
 
-/// Failures of a route for phones.
+/// Failures of what phones fetch.
 pub(super) struct ForPhones;
 
-/// Failures of a route for whoever knows a secret.
-pub(super) struct ForAnybody;
+/// Failures of a phone's round.
+pub(super) struct ForRounds;
+
+/// Failures of a route for phones that are not known yet.
+pub(super) struct ForNewPhones;
+
+/// Failures of signing in.
+pub(super) struct ForSigningIn;
+
+/// Failures of making the first account.
+pub(super) struct ForSetup;
 
 impl IntoResponses for ForPeople {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -120,13 +128,31 @@ impl IntoResponses for ForPeople {
 
 impl IntoResponses for ForPhones {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[401, 408, 503])
+    }
+}
+
+impl IntoResponses for ForRounds {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
         failures(&[400, 401, 408, 413, 415, 503])
     }
 }
 
-impl IntoResponses for ForAnybody {
+impl IntoResponses for ForNewPhones {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        failures(&[400, 401, 403, 408, 409, 413, 415, 429, 503])
+        failures(&[400, 403, 408, 413, 415, 503])
+    }
+}
+
+impl IntoResponses for ForSigningIn {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[400, 401, 403, 408, 413, 415, 429, 503])
+    }
+}
+
+impl IntoResponses for ForSetup {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[400, 403, 408, 409, 413, 415, 429, 503])
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::Body;
-use super::openapi::{ForAnybody, ForPeople};
+use super::openapi::{ForPeople, ForSigningIn};
 use super::{CookieKind, Host};
 use crate::app::App;
 use crate::auth::{self, COOKIE, Caller};
@@ -45,7 +45,7 @@ impl Person {
 
 /// `POST /v1/session`: signs in; the answer sets the cookie.
 #[utoipa::path(post, path = "/v1/session", operation_id = "sign_in",
-    request_body = SignIn, responses((status = 200, body = Person), ForAnybody)
+    request_body = SignIn, responses((status = 200, body = Person), ForSigningIn)
 )]
 pub(super) async fn sign_in(
     State(host): State<Host>,

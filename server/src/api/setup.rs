@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::Host;
 use super::extract::Body;
-use super::openapi::ForAnybody;
+use super::openapi::ForSetup;
 use super::session::Person;
 use crate::auth;
 use crate::error::ApiError;
@@ -27,7 +27,7 @@ pub(super) struct SetupRequest {
 
 /// `POST /v1/setup`: uses the setup code; whose account it made.
 #[utoipa::path(post, path = "/v1/setup", operation_id = "set_up",
-    request_body = SetupRequest, responses((status = 200, body = Person), ForAnybody)
+    request_body = SetupRequest, responses((status = 200, body = Person), ForSetup)
 )]
 pub(super) async fn set_up(
     State(host): State<Host>,

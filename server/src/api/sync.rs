@@ -13,7 +13,7 @@ use patrol_core::sync::wire::CONTENT_TYPE;
 
 use super::Host;
 use super::extract::in_time;
-use super::openapi::ForPhones;
+use super::openapi::ForRounds;
 use crate::auth::CallingDevice;
 use crate::error::ApiError;
 use crate::metrics::Way;
@@ -23,7 +23,7 @@ use crate::round::{Round, RoundFault};
 #[utoipa::path(post, path = "/v1/sync", operation_id = "sync",
     security(("device" = [])),
     request_body(content = [u8], content_type = CONTENT_TYPE, description = "binary: frames as in core/src/sync/protocol.md"),
-    responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForPhones)
+    responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForRounds)
 )]
 pub(super) async fn round(
     State(host): State<Host>,
