@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::limits;
@@ -77,7 +78,22 @@ pub enum CookieKind {
     Plain,
 }
 
+impl CookieKind {
+    /// What the session cookie is called. By the prefix browsers take it from this very host alone, and by TLS.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secure => "__Host-xuncun_session",
+            Self::Plain => "xuncun_session",
+        }
+    }
+}
+
 impl Host {
+    /// How the session cookie is marked.
+    pub(crate) fn cookies(&self) -> CookieKind {
+        self.settings.cookies
+    }
+
     /// A turn for hashing a password; none where too many wait already. It ends when it is dropped.
     pub(crate) async fn turn_to_hash(&self) -> Result<[OwnedSemaphorePermit; 2], ApiError> {
         let place = Arc::clone(&self.sign_ins)
@@ -122,7 +138,7 @@ impl Host {
 
 /// The server's routes.
 pub fn router(app: Arc<App>, settings: Settings) -> Router {
-    // These bound their bodies, and how long a piece of one may take, themselves; so do uploads the latter.
+    // How large a body gets, and how long a piece of one may take, these see to themselves; uploads to the latter.
     let streams = OpenApiRouter::new()
         .routes(routes!(sync::round))
         .routes(routes!(bundles::hand_in))
@@ -130,7 +146,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
     let uploads = OpenApiRouter::new()
         .routes(routes!(imports::preview))
         .layer(DefaultBodyLimit::max(limits::IMPORT_BYTES_MAX));
-    let json = OpenApiRouter::with_openapi(openapi::frame())
+    let json = OpenApiRouter::with_openapi(openapi::frame(settings.cookies))
         .routes(routes!(openapi::describe))
         .routes(routes!(devices::health))
         .routes(routes!(devices::directory))
@@ -165,6 +181,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
     routes
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(middleware::map_response(unkept))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             access::note,
@@ -176,6 +193,13 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
             sign_ins: Arc::new(Semaphore::new(limits::SIGN_INS_WAITING)),
             hashing: Arc::new(Semaphore::new(limits::SIGN_INS_AT_ONCE)),
         })
+}
+
+/// Nobody on the way keeps an answer, nor does a browser once its person is gone: people and cases are in them.
+async fn unkept(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Ends a request whose body trickles in, or that waits too long for a turn.

@@ -13,13 +13,10 @@ use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use sha2::{Digest as _, Sha256};
 
-use crate::api::Host;
+use crate::api::{CookieKind, Host};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::store::{Account, Device, StoreError};
-
-/// The cookie that names a browser's session.
-pub const COOKIE: &str = "xuncun_session";
 
 /// The hash under which a secret is stored.
 pub fn hash_of(secret: &str) -> [u8; 32] {
@@ -168,7 +165,7 @@ impl FromRequestParts<Host> for Caller {
         if parts.method != Method::GET && !is_same_origin(parts) {
             return Err(ApiError::Forbidden("foreign_origin"));
         }
-        let token = session_token(parts).ok_or(ApiError::Unauthorized)?;
+        let token = session_token(parts, host.cookies()).ok_or(ApiError::Unauthorized)?;
         let hash = hash_of(&token);
         let found = host
             .blocking(move |app| {
@@ -184,8 +181,8 @@ impl FromRequestParts<Host> for Caller {
     }
 }
 
-/// The token of the session cookie.
-pub fn session_token(parts: &Parts) -> Option<String> {
+/// The token of the session cookie. One of another kind is not looked at: where pages come by TLS no other page can have set it.
+pub fn session_token(parts: &Parts, kind: CookieKind) -> Option<String> {
     let cookies = parts
         .headers
         .get_all(header::COOKIE)
@@ -195,7 +192,7 @@ pub fn session_token(parts: &Parts) -> Option<String> {
         .flat_map(|cookies| cookies.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
     pairs
-        .find(|(name, _)| *name == COOKIE)
+        .find(|(name, _)| *name == kind.name())
         .map(|(_, token)| token.to_owned())
 }
 

@@ -14,8 +14,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
 
-use super::Host;
-use crate::auth::COOKIE;
+use super::{CookieKind, Host};
 
 /// Every code of an error by status, but for those of the rules, which come with 409 too.
 const CODES: &[(u16, &[&str])] = &[
@@ -179,8 +178,8 @@ fn failures(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
 }
 
 /// What the description holds beside the routes.
-pub(super) fn frame() -> OpenApi {
-    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE)));
+pub(super) fn frame(cookies: CookieKind) -> OpenApi {
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(cookies.name())));
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let mut api = OpenApiBuilder::new()
         .info(

@@ -14,7 +14,7 @@ use super::extract::Body;
 use super::openapi::{ForPeople, ForSigningIn};
 use super::{CookieKind, Host};
 use crate::app::App;
-use crate::auth::{self, COOKIE, Caller};
+use crate::auth::{self, Caller};
 use crate::error::ApiError;
 use crate::store::{Account, BrowserSession, StoreError};
 use crate::tries::Of;
@@ -128,7 +128,8 @@ fn cookie(token: &str, seconds: i64, kind: CookieKind) -> String {
         CookieKind::Secure => "; Secure",
         CookieKind::Plain => "",
     };
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+    let name = kind.name();
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
 }
 
 /// `GET /v1/session`: who is signed in.
@@ -154,7 +155,7 @@ pub(super) async fn sign_out(
     parts: Parts,
 ) -> Result<Response, ApiError> {
     let gone = cookie("", 0, host.settings.cookies);
-    if let Some(token) = auth::session_token(&parts) {
+    if let Some(token) = auth::session_token(&parts, host.cookies()) {
         host.blocking(move |app| app.store.end_session(auth::hash_of(&token)))
             .await??;
     }

@@ -56,6 +56,7 @@ pub(crate) struct Office {
     pub(crate) app: Arc<App>,
     pub(crate) machine: Arc<Machine>,
     pub(crate) address: SocketAddr,
+    cookies: CookieKind,
     keys: AtomicU64,
     // Dropped last: it serves.
     _runtime: tokio::runtime::Runtime,
@@ -96,6 +97,7 @@ impl Office {
             app,
             machine,
             address,
+            cookies,
             keys: AtomicU64::new(0),
             _runtime: runtime,
         }
@@ -157,7 +159,7 @@ impl Office {
         });
         let put = store.put_session(auth::hash_of(&token), &session, &account.password_hash);
         assert!(put.expect("a session is kept"));
-        format!("{}={token}", auth::COOKIE)
+        format!("{}={token}", self.cookies.name())
     }
 
     /// What a person's browser gets.
