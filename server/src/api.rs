@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::limits;
@@ -35,7 +36,7 @@ pub use access::metrics_router;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::tries::Try;
+use crate::tries::{Of, Try};
 
 /// What handlers share: the server, and the one bridge from async to the database.
 #[derive(Clone, Debug)]
@@ -77,7 +78,22 @@ pub enum CookieKind {
     Plain,
 }
 
+impl CookieKind {
+    /// What the session cookie is called. By the prefix browsers take it from this very host alone, and by TLS.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secure => "__Host-xuncun_session",
+            Self::Plain => "xuncun_session",
+        }
+    }
+}
+
 impl Host {
+    /// How the session cookie is marked.
+    pub(crate) fn cookies(&self) -> CookieKind {
+        self.settings.cookies
+    }
+
     /// A turn for hashing a password; none where too many wait already. It ends when it is dropped.
     pub(crate) async fn turn_to_hash(&self) -> Result<[OwnedSemaphorePermit; 2], ApiError> {
         let place = Arc::clone(&self.sign_ins)
@@ -90,19 +106,13 @@ impl Host {
         Ok([place, turn])
     }
 
-    /// A try of a secret that is kept under a name, and a turn for hashing. Of a name that has to wait, nothing is hashed.
+    /// A try of a secret, and a turn for hashing. Of one that has to wait, nothing is hashed; who hangs up meanwhile has not tried.
     pub(crate) async fn turn_to_try(
         &self,
-        name: &str,
+        of: Of<'_>,
     ) -> Result<(Try, [OwnedSemaphorePermit; 2]), ApiError> {
-        let tried = self.app.tries.begin(name, self.app.environment.now())?;
-        match self.turn_to_hash().await {
-            Ok(turn) => Ok((tried, turn)),
-            Err(error) => {
-                self.app.tries.take_back(tried);
-                Err(error)
-            }
-        }
+        let tried = self.app.tries.begin(of, self.app.environment.now())?;
+        Ok((tried, self.turn_to_hash().await?))
     }
 
     /// The only place where async code reaches the database: work runs on a thread that may wait.
@@ -128,16 +138,15 @@ impl Host {
 
 /// The server's routes.
 pub fn router(app: Arc<App>, settings: Settings) -> Router {
-    let sync = OpenApiRouter::new()
+    // How large a body gets, and how long a piece of one may take, these see to themselves; uploads to the latter.
+    let streams = OpenApiRouter::new()
         .routes(routes!(sync::round))
-        .layer(DefaultBodyLimit::disable());
-    let bundles = OpenApiRouter::new()
         .routes(routes!(bundles::hand_in))
-        .layer(DefaultBodyLimit::max(limits::BUNDLE_BYTES_MAX));
+        .layer(DefaultBodyLimit::disable());
     let uploads = OpenApiRouter::new()
         .routes(routes!(imports::preview))
         .layer(DefaultBodyLimit::max(limits::IMPORT_BYTES_MAX));
-    let json = OpenApiRouter::with_openapi(openapi::frame())
+    let json = OpenApiRouter::with_openapi(openapi::frame(settings.cookies))
         .routes(routes!(openapi::describe))
         .routes(routes!(devices::health))
         .routes(routes!(devices::directory))
@@ -169,14 +178,11 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .routes(routes!(reviews::settle))
         .layer(DefaultBodyLimit::max(limits::JSON_BYTES_MAX))
         .layer(middleware::from_fn_with_state(settings.stall, in_time));
-    let (routes, openapi) = json
-        .merge(sync)
-        .merge(bundles)
-        .merge(uploads)
-        .split_for_parts();
+    let (routes, openapi) = json.merge(streams).merge(uploads).split_for_parts();
     routes
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(middleware::map_response(unkept))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             access::note,
@@ -188,6 +194,13 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
             sign_ins: Arc::new(Semaphore::new(limits::SIGN_INS_WAITING)),
             hashing: Arc::new(Semaphore::new(limits::SIGN_INS_AT_ONCE)),
         })
+}
+
+/// Nobody on the way keeps an answer, nor does a browser once its person is gone: people and cases are in them.
+async fn unkept(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Ends a request whose body trickles in, or that waits too long for a turn.

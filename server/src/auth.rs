@@ -13,13 +13,10 @@ use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use sha2::{Digest as _, Sha256};
 
-use crate::api::Host;
+use crate::api::{CookieKind, Host};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::store::{Account, Device, StoreError};
-
-/// The cookie that names a browser's session.
-pub const COOKIE: &str = "xuncun_session";
 
 /// The hash under which a secret is stored.
 pub fn hash_of(secret: &str) -> [u8; 32] {
@@ -112,12 +109,12 @@ pub fn has_post(app: &App, person: PersonId) -> bool {
     found.is_some_and(|person| person.posts.iter().any(|post| post.is_in_force_at(now)))
 }
 
-/// The person of a login and a password, if he holds a post. Takes as long for an unknown login.
+/// The account of a login and a password, if its person holds a post. Takes as long for an unknown login.
 pub fn check_password(
     app: &App,
     login: &str,
     password: &str,
-) -> Result<Option<PersonId>, StoreError> {
+) -> Result<Option<Account>, StoreError> {
     if login.len() > limits::LOGIN_BYTES_MAX || password.len() > limits::PASSWORD_BYTES_MAX {
         return Ok(None);
     }
@@ -130,8 +127,8 @@ pub fn check_password(
             .verify_password(password.as_bytes(), &hash)
             .is_ok()
     });
-    let person = account.filter(|_| is_right).map(|account| account.person);
-    Ok(person.filter(|person| has_post(app, *person)))
+    let account = account.filter(|_| is_right);
+    Ok(account.filter(|account| has_post(app, account.person)))
 }
 
 /// The device that calls. Revoked ones too: they may hand in what they have.
@@ -168,7 +165,7 @@ impl FromRequestParts<Host> for Caller {
         if parts.method != Method::GET && !is_same_origin(parts) {
             return Err(ApiError::Forbidden("foreign_origin"));
         }
-        let token = session_token(parts).ok_or(ApiError::Unauthorized)?;
+        let token = session_token(parts, host.cookies()).ok_or(ApiError::Unauthorized)?;
         let hash = hash_of(&token);
         let found = host
             .blocking(move |app| {
@@ -184,8 +181,8 @@ impl FromRequestParts<Host> for Caller {
     }
 }
 
-/// The token of the session cookie.
-pub fn session_token(parts: &Parts) -> Option<String> {
+/// The token of the session cookie. One of another kind is not looked at: where pages come by TLS no other page can have set it.
+pub fn session_token(parts: &Parts, kind: CookieKind) -> Option<String> {
     let cookies = parts
         .headers
         .get_all(header::COOKIE)
@@ -195,7 +192,7 @@ pub fn session_token(parts: &Parts) -> Option<String> {
         .flat_map(|cookies| cookies.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
     pairs
-        .find(|(name, _)| *name == COOKIE)
+        .find(|(name, _)| *name == kind.name())
         .map(|(_, token)| token.to_owned())
 }
 

@@ -14,7 +14,7 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use patrol_core::domain::id::PersonId;
 use serde_json::Value;
 
@@ -45,6 +45,32 @@ pub struct CommandLine {
     /// How to serve, if nothing else is to be done.
     #[command(flatten)]
     pub config: Config,
+}
+
+impl CommandLine {
+    /// Reads the program's own command line and settings; one that is blank counts as unset. On a fault, or where help is asked for, the
+    /// program ends.
+    pub fn read() -> Self {
+        let matches = without_blanks(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// A command that does not look at settings of the environment that are blank.
+fn without_blanks(command: clap::Command) -> clap::Command {
+    let is_blank = |arg: &Arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        value.is_some_and(|value| value.as_encoded_bytes().trim_ascii().is_empty())
+    };
+    command
+        .mut_args(|arg| {
+            if is_blank(&arg) {
+                arg.env(None::<&'static str>)
+            } else {
+                arg
+            }
+        })
+        .mut_subcommands(without_blanks)
 }
 
 /// What to do.

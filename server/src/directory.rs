@@ -19,6 +19,7 @@ use patrol_core::domain::directory::Directory;
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 
+use crate::people;
 use crate::sheet::{self, Rows};
 use over::Tables;
 use tables::Import;
@@ -26,7 +27,7 @@ use tables::Import;
 pub use crate::sheet::{Faults, ImportFault, Reason};
 pub(crate) use fields::{degrees_e7, number, post_at_text};
 pub(crate) use names::Names;
-pub(crate) use over::Today;
+pub(crate) use over::{Today, is_same, keep_ends};
 pub use synthetic::{SYNTHETIC_SINCE, synthetic_people};
 
 /// A table of the directory that files bring.
@@ -188,12 +189,20 @@ fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Faults) {
         }
     }
     let today = Today { now, ends: now };
-    read_over(
+    let laid = read_over(
         given,
         &Directory::default(),
         Names::default(),
         (today, faults),
-    )
+    );
+    (laid.directory, laid.faults)
+}
+
+/// A directory with tables laid over it.
+pub(crate) struct Laid {
+    pub(crate) directory: Directory,
+    pub(crate) faults: Faults,
+    pub(crate) warnings: Faults,
 }
 
 /// Reads the tables that are given, lays them over the directory in force, and says what is wrong with what then would be,
@@ -203,7 +212,7 @@ pub(crate) fn read_over(
     force: &Directory,
     names: Names,
     (today, faults): (Today, Faults),
-) -> (Directory, Faults) {
+) -> Laid {
     let mut import = Import {
         names,
         faults,
@@ -211,6 +220,8 @@ pub(crate) fn read_over(
     };
     let mut tables = Tables::default();
     given.sort_by_key(|(table, _, _)| *table);
+    let people_file = given.iter().find(|(table, _, _)| *table == Table::People);
+    let people_file = people_file.map(|(_, file, _)| Arc::clone(file));
     for (table, file, rows) in given {
         let file = (file, rows);
         match table {
@@ -223,7 +234,18 @@ pub(crate) fn read_over(
             Table::Categories => tables.categories = Some(import.categories(file)),
         }
     }
-    let directory = tables.over(force, today);
+    let (directory, ends_kept) = tables.over(force, today);
+    let mut warnings = Faults::default();
+    for person in ends_kept {
+        warnings.push(fault::earlier_end(person, &import.lines));
+    }
+    // With rows that cannot be read it would say nothing: one of them may be an administrator's.
+    if let Some(file) = people_file.filter(|_| import.faults.is_empty())
+        && let Some(from) = people::administrators_end(&force.people, &directory.people, today.now)
+    {
+        let reason = Reason::NoAdministrator { from };
+        import.faults.push(ImportFault::of_file(&file, reason));
+    }
     if !import.is_table_unread {
         let mut unsound = directory.check(today.now);
         // What ends with the day may leave a village without a beat from then on.
@@ -238,7 +260,11 @@ pub(crate) fn read_over(
     if patrol_core::sync::directory::encode(&directory).len() > limits::DIRECTORY_BYTES_MAX {
         faults.push(ImportFault::of_file(&"in force".into(), Reason::TooLarge));
     }
-    (directory, faults)
+    Laid {
+        directory,
+        faults,
+        warnings,
+    }
 }
 
 #[cfg(test)]

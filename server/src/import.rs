@@ -183,11 +183,12 @@ fn preview_directory(app: &App, parts: Vec<Part>, preview: &mut Preview) {
     let today = today(app.environment.now());
     let faults = std::mem::take(&mut preview.faults);
     let names = Names::new(&known.directory.people, app.person_ids());
-    let (directory, faults) = directory::read_over(given, &known.directory, names, (today, faults));
-    preview.faults = faults;
+    let laid = directory::read_over(given, &known.directory, names, (today, faults));
+    preview.faults = laid.faults;
+    preview.warnings = laid.warnings;
     if preview.faults.is_empty() {
-        preview.tables = preview::changes(&known.directory, &directory);
-        preview.plan = Plan::Directory(Box::new(directory), today);
+        preview.tables = preview::changes(&known.directory, &laid.directory);
+        preview.plan = Plan::Directory(Box::new(laid.directory), today);
     }
 }
 

@@ -17,7 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use patrol_core::domain::limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 
@@ -68,6 +68,7 @@ pub async fn serve_routes(
     } = port.into();
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
     let open = GracefulShutdown::new();
+    let (stopping, going_on) = watch::channel(());
     let mut stop = std::pin::pin!(stop);
     loop {
         let taken = async {
@@ -82,6 +83,7 @@ pub async fn serve_routes(
         match accepted {
             Ok((socket, _)) => {
                 let (watcher, router) = (open.watcher(), router.clone());
+                let mut going_on = going_on.clone();
                 let acceptor = certificates
                     .as_ref()
                     .map(|certificates| certificates.acceptor());
@@ -92,7 +94,12 @@ pub async fn serve_routes(
                     match acceptor {
                         None => drop(watcher.watch(connection(socket, router, stall)).await),
                         Some(acceptor) => {
-                            if let Ok(Ok(stream)) = timeout(stall, acceptor.accept(socket)).await {
+                            let shaken = tokio::select! {
+                                shaken = timeout(stall, acceptor.accept(socket)) => shaken,
+                                // Who has not shaken hands has asked for nothing.
+                                _ = going_on.changed() => return,
+                            };
+                            if let Ok(Ok(stream)) = shaken {
                                 drop(watcher.watch(connection(stream, router, stall)).await);
                             }
                         }
@@ -110,7 +117,7 @@ pub async fn serve_routes(
             }
         }
     }
-    drop(listener);
+    drop((listener, stopping));
     open.shutdown().await;
 }
 

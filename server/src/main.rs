@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use patrol_core::domain::limits;
 use patrol_server::command::{self, Command, CommandLine, Faults};
 use tracing_subscriber::EnvFilter;
@@ -20,7 +19,7 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(log)
         .init();
-    let line = CommandLine::parse();
+    let line = CommandLine::read();
     let done = match line.command.unwrap_or(Command::Serve(line.config)) {
         Command::Serve(config) => {
             let served = serve(&config);

@@ -80,19 +80,19 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a request that was answered.
+    /// Counts a request, and what became of it: a status, or a word.
     pub(crate) fn count_request(
         &self,
         method: &'static str,
         route: &str,
-        status: u16,
+        status: &str,
         seconds: f64,
     ) {
         let route = Word::Owned(route.to_owned());
         let labels = [
             ("method", method.into()),
             ("route", route.clone()),
-            ("status", status.to_string().into()),
+            ("status", status.to_owned().into()),
         ];
         self.requests.get_or_create(&labels).inc();
         self.seconds
@@ -150,7 +150,11 @@ impl Metrics {
     }
 
     fn register(&self, registry: &mut Registry) {
-        registry.register("requests", "Requests answered", self.requests.clone());
+        registry.register(
+            "requests",
+            "Requests answered, or cut before they were",
+            self.requests.clone(),
+        );
         registry.register(
             "request_seconds",
             "From a request's head to its answer's",

@@ -14,7 +14,6 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::directory;
-use crate::setup;
 use crate::store::StoreError;
 
 /// Who leaves.
@@ -35,9 +34,11 @@ pub enum LeaveFault {
     Unknown,
     /// He holds no post then.
     NoPost,
-    /// The substitute is not in the directory, or is the same person.
+    /// He leaves earlier: an end that has been set is put no later.
+    LeavesAlready,
+    /// The substitute is not in the directory, holds no post then, or is the same person.
     Substitute,
-    /// Nobody would be administrator then.
+    /// Nobody would be administrator at some time from then on.
     LastAdministrator,
     /// Not now.
     Store(StoreError),
@@ -57,7 +58,7 @@ pub struct Left {
     from: String,
     /// The posts that ended.
     ended: Vec<PostRow>,
-    /// Those of them that nobody holds then: their work stays with the office.
+    /// Those of them that nobody holds for some of their time: their work stays with the office.
     vacant: Vec<PostRow>,
 }
 
@@ -74,22 +75,25 @@ pub struct PostRow {
 
 /// Ends all posts of a person.
 pub fn leave(app: &App, leave: Leave) -> Result<Left, LeaveFault> {
-    let from = leave.from.max(app.environment.now());
+    let now = app.environment.now();
+    let from = leave.from.max(now);
     app.change_directory(|directory| {
-        let ended = end_posts(directory, leave.person, from)?;
+        let ended = end_posts(directory, leave.person, from, now)?;
         if let Some(substitute) = leave.substitute {
             take_over(directory, leave, substitute, &ended, from)?;
         }
-        let is_held = |post: &Post| {
-            let from = post.from.max(from);
-            let posts = directory.people.iter().flat_map(|person| &person.posts);
-            let mut same = posts.filter(|other| (other.role, other.at) == (post.role, post.at));
-            same.any(|other| other.is_in_force_at(from))
-        };
-        let vacant: Vec<&Post> = ended.iter().filter(|post| !is_held(post)).collect();
-        if vacant.iter().any(|post| post.role == Role::Administrator) {
+        let is_administrator = |post: &Post| post.role == Role::Administrator;
+        if ended.iter().any(is_administrator)
+            && first_gap(&directory.people, is_administrator, from).is_some()
+        {
             return Err(LeaveFault::LastAdministrator);
         }
+        let is_vacant = |post: &Post| {
+            let is_like = |other: &Post| (other.role, other.at) == (post.role, post.at);
+            let gap = first_gap(&directory.people, is_like, post.from.max(from));
+            gap.is_some_and(|gap| post.until.is_none_or(|until| gap < until))
+        };
+        let vacant: Vec<&Post> = ended.iter().filter(|post| is_vacant(post)).collect();
         Ok(Left {
             person: leave.person.hex(),
             from: rfc3339(from),
@@ -102,22 +106,62 @@ pub fn leave(app: &App, leave: Leave) -> Result<Left, LeaveFault> {
     })
 }
 
+/// The first time, from one on, at which nobody holds a post of a kind.
+fn first_gap(
+    people: &[Person],
+    is_kind: impl Fn(&Post) -> bool,
+    from: Timestamp,
+) -> Option<Timestamp> {
+    let posts = people.iter().flat_map(|person| &person.posts);
+    let posts: Vec<&Post> = posts.filter(|post| is_kind(post)).collect();
+    let mut at = from;
+    loop {
+        let held = posts.iter().filter(|post| post.is_in_force_at(at));
+        // Without an end is longest.
+        let longest = held.max_by_key(|post| (post.until.is_none(), post.until));
+        match longest {
+            None => return Some(at),
+            Some(post) => at = post.until?,
+        }
+    }
+}
+
+/// When nobody is administrator any more, where people come in place of others of whom somebody was, for longer.
+pub(crate) fn administrators_end(
+    before: &[Person],
+    after: &[Person],
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let gap = |people| first_gap(people, |post| post.role == Role::Administrator, now);
+    let after = gap(after)?;
+    gap(before)
+        .is_none_or(|before| after < before)
+        .then_some(after)
+}
+
 /// Ends a person's posts; what had not begun by then never begins. Returns them as they were.
 fn end_posts(
     directory: &mut Directory,
     person: PersonId,
     from: Timestamp,
+    now: Timestamp,
 ) -> Result<Vec<Post>, LeaveFault> {
     let mut people = directory.people.iter_mut();
     let found = people.find(|known| known.id == person);
     let posts = &mut found.ok_or(LeaveFault::Unknown)?.posts;
-    let goes_on = |post: &Post| post.until.is_none_or(|until| from < until);
-    let ended: Vec<Post> = posts.iter().copied().filter(goes_on).collect();
+    let goes_on_at = |post: &Post, time| post.until.is_none_or(|until| time < until);
+    let goes_on = |post: &&Post| goes_on_at(post, from);
+    let ended: Vec<Post> = posts.iter().filter(goes_on).copied().collect();
     if ended.is_empty() {
-        return Err(LeaveFault::NoPost);
+        let leaves = posts.iter().any(|post| goes_on_at(post, now));
+        return Err(if leaves {
+            LeaveFault::LeavesAlready
+        } else {
+            LeaveFault::NoPost
+        });
     }
     posts.retain(|post| post.from < from);
-    for post in posts.iter_mut().filter(|post| goes_on(post)) {
+    for post in posts.iter_mut().filter(|post| goes_on_at(post, from)) {
         post.until = Some(from);
     }
     Ok(ended)
@@ -134,6 +178,10 @@ fn take_over(
     let mut people = directory.people.iter_mut();
     let found = people.find(|known| known.id == substitute && substitute != leave.person);
     let posts = &mut found.ok_or(LeaveFault::Substitute)?.posts;
+    // Who has left is not let in again by another's leave.
+    if !posts.iter().any(|post| post.is_in_force_at(from)) {
+        return Err(LeaveFault::Substitute);
+    }
     for post in ended {
         let next = Post {
             from: post.from.max(from),
@@ -176,31 +224,19 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreErro
         loaded.people.clone_from(people);
         return Ok(Vec::new());
     }
-    let (mut kept, mut gone) = (0_usize, 0_usize);
-    for person in people {
-        for post in &person.posts {
-            match same_post(&mut loaded.people, person.id, post) {
-                // An end that has been set stays.
-                Some(found)
-                    if post.until.is_some()
-                        && found.until.is_none_or(|until| post.until < Some(until)) =>
-                {
-                    found.until = post.until;
-                    kept += 1;
-                }
-                Some(_) => {}
-                None => gone += 1,
-            }
-        }
-    }
+    let kept = directory::keep_ends(&mut loaded.people, people).len();
+    let posts = people.iter().flat_map(|person| {
+        let posts = person.posts.iter();
+        posts.map(|post| (person.id, post))
+    });
+    let gone = posts.filter(|(id, post)| !has_post(&loaded.people, *id, post));
+    let gone = gone.count();
     let mut words = Vec::new();
-    let now = app.environment.now();
-    if setup::administrators(people, now).next().is_some()
-        && setup::administrators(&loaded.people, now).next().is_none()
-    {
-        words.push(
-            "people.csv has no administrator, so nobody manages people and phones: person administrator makes one".to_owned(),
-        );
+    if let Some(end) = administrators_end(people, &loaded.people, app.environment.now()) {
+        words.push(format!(
+            "people.csv has no administrator from {} on, so nobody manages people and phones then: person administrator makes one",
+            rfc3339(end)
+        ));
     }
     if kept > 0 {
         words.push(format!(
@@ -215,14 +251,10 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreErro
     Ok(words)
 }
 
-/// The same post in another list of people.
-fn same_post<'p>(people: &'p mut [Person], id: PersonId, post: &Post) -> Option<&'p mut Post> {
-    let person = people.iter_mut().find(|person| person.id == id)?;
-    let key = |post: &Post| (post.role, post.at, post.from);
-    person
-        .posts
-        .iter_mut()
-        .find(|other| key(other) == key(post))
+/// Whether a person has the same post in another list of people.
+fn has_post(people: &[Person], id: PersonId, post: &Post) -> bool {
+    let person = people.iter().find(|person| person.id == id);
+    person.is_some_and(|person| person.posts.iter().any(|own| directory::is_same(own, post)))
 }
 
 /// Names the people of a file.

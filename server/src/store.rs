@@ -451,8 +451,13 @@ pub trait Store: Accounts + Measured + Reference + Send + Sync {
     fn account(&self, login: &str) -> Result<Option<Account>>;
     /// Whether anybody has an account.
     fn has_account(&self) -> Result<bool>;
-    /// Keeps a browser's session under its token's hash.
-    fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()>;
+    /// Keeps a browser's session under its token's hash, if the person's account still has this password's hash. False: it has not.
+    fn put_session(
+        &self,
+        token: [u8; 32],
+        session: &BrowserSession,
+        password_hash: &str,
+    ) -> Result<bool>;
     /// The session of a token's hash, ended by time or not.
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>>;
     /// Ends a session.

@@ -2,6 +2,7 @@
 //!
 //! It obtains none and renews none. What cannot be used is said, and what was in force stays.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -15,14 +16,30 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// Why files cannot be used, in words.
 pub type Fault = String;
 
-/// When each file was changed last, and its length.
-type Stamps = [Option<(SystemTime, u64)>; 2];
+/// By what it is known that each file is as it was: when it was changed last, its length, and which file it is.
+type Stamps = [Option<(SystemTime, u64, (i64, i64, u64))>; 2];
+
+/// What was found when the files were last read.
+struct Seen {
+    stamps: Stamps,
+    /// Why they could not be used then.
+    fault: Option<Fault>,
+}
+
+/// When files are read again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// If they have changed, or could not be used when they were last read.
+    IfChanged,
+    /// In any case.
+    Anyway,
+}
 
 /// A certificate in force, and where a newer one would stand.
 pub struct Certificates {
     certificate: PathBuf,
     key: PathBuf,
-    seen: Mutex<Stamps>,
+    seen: Mutex<Seen>,
     current: RwLock<Arc<ServerConfig>>,
 }
 
@@ -37,27 +54,41 @@ impl std::fmt::Debug for Certificates {
 impl Certificates {
     /// Reads a chain of certificates and its key, both PEM.
     pub fn open(certificate: &Path, key: &Path) -> Result<Self, Fault> {
-        let seen = stamps(certificate, key);
+        // Before they are read: what changes meanwhile is seen the next time.
+        let stamps = stamps(certificate, key);
         let current = read(certificate, key)?;
         Ok(Self {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
-            seen: Mutex::new(seen),
+            seen: Mutex::new(Seen {
+                stamps,
+                fault: None,
+            }),
             current: RwLock::new(current),
         })
     }
 
-    /// Puts the files in force if they have changed since they were last looked at. Returns whether they had; a fault is told once.
-    pub fn look_again(&self) -> Result<bool, Fault> {
-        let now = stamps(&self.certificate, &self.key);
+    /// Reads the files again and puts them in force. Returns whether it did; a fault that stays is told once, or as often as somebody
+    /// asks.
+    pub fn look_again(&self, look: Look) -> Result<bool, Fault> {
+        let stamps = stamps(&self.certificate, &self.key);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if now == *seen {
+        if look == Look::IfChanged && stamps == seen.stamps && seen.fault.is_none() {
             return Ok(false);
         }
-        *seen = now;
-        let new = read(&self.certificate, &self.key)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(true)
+        seen.stamps = stamps;
+        match read(&self.certificate, &self.key) {
+            Ok(new) => {
+                seen.fault = None;
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+                Ok(true)
+            }
+            Err(fault) => {
+                let before = seen.fault.replace(fault.clone());
+                let is_told = look == Look::IfChanged && before.as_ref() == Some(&fault);
+                if is_told { Ok(false) } else { Err(fault) }
+            }
+        }
     }
 
     /// What shakes hands with the certificate in force.
@@ -70,8 +101,20 @@ impl Certificates {
 fn stamps(certificate: &Path, key: &Path) -> Stamps {
     [certificate, key].map(|path| {
         let file = std::fs::metadata(path).ok()?;
-        Some((file.modified().ok()?, file.len()))
+        Some((file.modified().ok()?, file.len(), which(&file)))
     })
+}
+
+/// What a copy that keeps times and length does not keep.
+#[cfg(unix)]
+fn which(file: &Metadata) -> (i64, i64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (file.ctime(), file.ctime_nsec(), file.ino())
+}
+
+#[cfg(not(unix))]
+fn which(_: &Metadata) -> (i64, i64, u64) {
+    (0, 0, 0)
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Fault> {

@@ -1,92 +1,149 @@
-//! How often a secret was tried in vain under a name: who tries too often waits, longer each time.
+//! How often a secret was tried in vain: who tries too often waits, longer each time.
 //!
-//! It knows no secret and no address, does not ask whether there is such a name, and lives in memory: a restart forgets. Sessions that
+//! It knows no secret and no address, does not ask whether there is such a login, and lives in memory: a restart forgets. Sessions that
 //! exist are not its business.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 
 use crate::auth;
 
-/// Names under which something was tried in vain of late, as hashes, so that each takes the same room.
-#[derive(Debug, Default)]
-pub struct Tries(Mutex<BTreeMap<[u8; 32], Vain>>);
+/// What was tried in vain of late, as hashes, so that each takes the same room.
+#[derive(Clone, Debug, Default)]
+pub struct Tries(Arc<Mutex<Rows>>);
 
-/// Tries under one name, the right one not yet among them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Vain {
-    count: u32,
-    last_at: Timestamp,
+type Rows = BTreeMap<[u8; 32], Vain>;
+
+/// Whose secret is tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Of<'n> {
+    /// That of a login, whoever tries.
+    Login(&'n str),
+    /// His own, by who is signed in.
+    Own(PersonId),
+    /// That of the first administrator.
+    SetupCode,
 }
 
-/// A try that is under way. Until something else is said it counts as one in vain, so that many at once are not free.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+impl Of<'_> {
+    /// No login is like what is none.
+    fn key(self) -> [u8; 32] {
+        auth::hash_of(&match self {
+            Self::Login(login) => format!("login {login}"),
+            Self::Own(person) => format!("own {}", person.hex()),
+            Self::SetupCode => "setup code".to_owned(),
+        })
+    }
+}
+
+/// Tries of one secret, the right one not yet among them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Vain {
+    /// Wrong ones.
+    failed: u32,
+    /// When the last of those was begun.
+    failed_at: Timestamp,
+    /// Those that are under way.
+    open: u32,
+    /// When the last of all was begun.
+    begun_at: Timestamp,
+}
+
+/// A try that is under way. It counts as one in vain, so that many at once are not free; if it is dropped unsettled, it was not made.
+#[derive(Debug)]
 #[must_use]
-pub struct Try([u8; 32]);
+pub struct Try {
+    tries: Tries,
+    key: [u8; 32],
+    begun_at: Timestamp,
+}
 
 /// Too many tries: in how many milliseconds the next one may be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooMany(pub i64);
 
 impl Tries {
-    /// Begins a try under a name, if it need not wait.
-    pub fn begin(&self, name: &str, now: Timestamp) -> Result<Try, TooMany> {
+    /// Begins a try, if it need not wait.
+    pub fn begin(&self, of: Of<'_>, now: Timestamp) -> Result<Try, TooMany> {
         let mut rows = self.lock();
-        let key = auth::hash_of(name);
-        let vain = rows.get_mut(&key).map(|vain| {
+        let key = of.key();
+        let mut vain = Vain {
+            failed: 0,
+            failed_at: now,
+            open: 0,
+            begun_at: now,
+        };
+        if let Some(known) = rows.get_mut(&key) {
             // A clock that was set back would lengthen the wait.
-            vain.last_at = vain.last_at.min(now);
-            *vain
-        });
-        let vain = vain.filter(|vain| !vain.is_forgotten_at(now));
-        let left = vain.map_or(0, |vain| vain.wait_ms() - now.ms_since(vain.last_at));
+            known.failed_at = known.failed_at.min(now);
+            known.begun_at = known.begun_at.min(now);
+            if !known.is_forgotten_at(now) {
+                vain = *known;
+            }
+        }
+        let left = vain.wait_ms() - now.ms_since(vain.last_at());
         if left > 0 {
             return Err(TooMany(left));
         }
-        if rows.len() >= limits::TRIES_LOGINS_MAX && vain.is_none() {
+        if rows.len() >= limits::TRIES_LOGINS_MAX && !rows.contains_key(&key) {
             make_room(&mut rows, now);
         }
-        let count = vain.map_or(0, |vain| vain.count).saturating_add(1);
-        let last_at = now;
-        rows.insert(key, Vain { count, last_at });
-        Ok(Try(key))
+        vain.open = vain.open.saturating_add(1);
+        vain.begun_at = now;
+        rows.insert(key, vain);
+        Ok(Try {
+            tries: self.clone(),
+            key,
+            begun_at: now,
+        })
     }
 
-    /// Says what a try came to: the right one is the end of all before it, and one that could not be made does not count.
-    pub fn settle<T, E>(&self, tried: Try, checked: &Result<Option<T>, E>) {
+    /// Forgets what was tried: the secret is another one now.
+    pub fn forget(&self, of: Of<'_>) {
+        self.lock().remove(&of.key());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Try {
+    /// Says what it came to: the right one is the end of all before it, and one that could not be made does not count.
+    pub fn settle<T, E>(self, checked: &Result<Option<T>, E>) {
+        let mut rows = self.tries.lock();
         match checked {
             Ok(Some(_)) => {
-                self.lock().remove(&tried.0);
+                rows.remove(&self.key);
             }
-            Ok(None) => {}
-            Err(_) => self.take_back(tried),
+            Ok(None) => {
+                if let Some(vain) = rows.get_mut(&self.key) {
+                    vain.failed = vain.failed.saturating_add(1);
+                    vain.failed_at = vain.failed_at.max(self.begun_at);
+                }
+            }
+            Err(_) => {}
         }
     }
+}
 
-    /// Forgets what was tried under a name: its secret is another one now.
-    pub fn forget(&self, name: &str) {
-        self.lock().remove(&auth::hash_of(name));
-    }
-
-    /// Takes a try back that was not made.
-    pub fn take_back(&self, tried: Try) {
-        if let Some(vain) = self.lock().get_mut(&tried.0) {
-            vain.count = vain.count.saturating_sub(1);
+impl Drop for Try {
+    fn drop(&mut self) {
+        if let Some(vain) = self.tries.lock().get_mut(&self.key) {
+            vain.open = vain.open.saturating_sub(1);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Vain>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Vain {
     /// How long after the last one the next may be made.
     fn wait_ms(self) -> i64 {
-        match self.count.checked_sub(limits::TRIES_FREE_MAX) {
+        let count = self.failed.saturating_add(self.open);
+        match count.checked_sub(limits::TRIES_FREE_MAX) {
             None => 0,
             Some(doublings) => {
                 (limits::TRIES_WAIT_MS << doublings.min(16)).min(limits::TRIES_WAIT_MS_MAX)
@@ -94,13 +151,22 @@ impl Vain {
         }
     }
 
+    /// When the last one was begun that counts.
+    fn last_at(self) -> Timestamp {
+        match self.open {
+            0 => self.failed_at,
+            _ => self.begun_at,
+        }
+    }
+
     fn is_forgotten_at(self, now: Timestamp) -> bool {
-        now.ms_since(self.last_at) >= limits::TRIES_KEPT_MS
+        let is_empty = (self.failed, self.open) == (0, 0);
+        is_empty || now.ms_since(self.last_at()) >= limits::TRIES_KEPT_MS
     }
 }
 
-/// Forgets what is old, and where that is not enough the quarter that was tried least: made-up names push no name out that has to wait.
-fn make_room(rows: &mut BTreeMap<[u8; 32], Vain>, now: Timestamp) {
+/// Forgets what is old, and where that is not enough the quarter that was tried least: made-up logins push none out that has to wait.
+fn make_room(rows: &mut Rows, now: Timestamp) {
     rows.retain(|_, vain| !vain.is_forgotten_at(now));
     let room = limits::TRIES_LOGINS_MAX / 4;
     if rows.len() + room <= limits::TRIES_LOGINS_MAX {
@@ -121,8 +187,8 @@ mod tests {
     const RIGHT: Result<Option<()>, ()> = Ok(Some(()));
 
     fn fail(tries: &Tries, name: &str, now: i64) -> Result<(), TooMany> {
-        let tried = tries.begin(name, Timestamp(now))?;
-        tries.settle(tried, &WRONG);
+        let tried = tries.begin(Of::Login(name), Timestamp(now))?;
+        tried.settle(&WRONG);
         Ok(())
     }
 
@@ -150,8 +216,8 @@ mod tests {
         assert_eq!(waits, [30, 60, 120, 240, 480, 900, 900, 900]);
         assert_eq!(fail(&tries, "b", now), Ok(()));
         now += limits::TRIES_WAIT_MS_MAX;
-        let tried = tries.begin("a", Timestamp(now)).expect("the wait is over");
-        tries.settle(tried, &RIGHT);
+        let tried = tries.begin(Of::Login("a"), Timestamp(now));
+        tried.expect("the wait is over").settle(&RIGHT);
         for _ in 0..limits::TRIES_FREE_MAX {
             assert_eq!(fail(&tries, "a", now), Ok(()));
         }
@@ -163,16 +229,56 @@ mod tests {
     #[test]
     fn many_at_once_are_not_free_and_one_that_was_not_made_does_not_count() {
         let tries = Tries::default();
-        let begin = || tries.begin("a", Timestamp(0));
-        let begun: Vec<Try> = (0..limits::TRIES_FREE_MAX)
+        let begin = || tries.begin(Of::Login("a"), Timestamp(0));
+        let mut begun: Vec<Try> = (0..limits::TRIES_FREE_MAX)
             .map(|_| begin().expect("a free one"))
             .collect();
         assert!(begin().is_err());
-        tries.settle(begun[0], &Err::<Option<()>, ()>(()));
+        let first = begun.pop().expect("there are some");
+        first.settle(&Err::<Option<()>, ()>(()));
         let tried = begin().expect("one was not made");
         assert!(begin().is_err());
-        tries.take_back(tried);
+        drop(tried);
         assert!(begin().is_ok());
+    }
+
+    #[test]
+    fn a_try_that_is_not_made_lengthens_no_wait() {
+        let tries = failed_often("a");
+        let over = limits::TRIES_WAIT_MS;
+        for _ in 0..3 {
+            let tried = tries.begin(Of::Login("a"), Timestamp(over));
+            drop(tried.expect("the wait is over"));
+        }
+        assert_eq!(fail(&tries, "a", over), Ok(()));
+        // Nor does one that is given up while a later one is made.
+        let later = 3 * over;
+        let given_up = tries.begin(Of::Login("a"), Timestamp(later));
+        let given_up = given_up.expect("the wait is over");
+        assert_eq!(
+            fail(&tries, "a", later),
+            Err(TooMany(4 * over)),
+            "it counts until then"
+        );
+        drop(given_up);
+        assert_eq!(fail(&tries, "a", later), Ok(()));
+        assert_eq!(fail(&tries, "a", later), Err(TooMany(4 * over)));
+    }
+
+    #[test]
+    fn what_is_tried_of_one_secret_is_no_try_of_another() {
+        let person = PersonId(*b"setup co");
+        let names = [
+            "setup code",
+            &person.hex(),
+            &format!("own {}", person.hex()),
+        ];
+        let others = [Of::Own(person), Of::SetupCode];
+        for name in names {
+            let tries = failed_often(name);
+            let begun = others.map(|of| tries.begin(of, Timestamp(0)).is_ok());
+            assert_eq!(begun, [true; 2], "{name}");
+        }
     }
 
     #[test]

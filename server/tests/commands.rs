@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::http;
 use crate::office::phone_key;
-use crate::program::{Folder, Running, Said, errand};
+use crate::program::{Folder, Running, Said, errand, errand_with};
 
 const ZHUHAI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/zhuhai");
 
@@ -237,6 +237,39 @@ fn settings_that_cannot_be_are_all_named_before_anything_is_touched() {
         assert!(said.log.contains(fault), "{}", said.log);
     }
     assert!(!std::path::Path::new(&database).exists());
+}
+
+#[test]
+fn a_blank_setting_is_none() {
+    let database = Folder::new("blank_settings").database();
+    let names = [
+        "METRICS",
+        "LISTEN",
+        "TLS_CERTIFICATE",
+        "TLS_KEY",
+        "STOP_MS",
+        "PLAIN_COOKIES",
+    ];
+    let names = names.map(|name| format!("XUNCUN_{name}"));
+    let blank: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    // It comes as far as it can with a database that is a folder.
+    let said = errand_with(&blank, &["serve", "--database", "/"]);
+    assert!(
+        !said.ok && said.log.contains("--database / is a folder"),
+        "{}",
+        said.log
+    );
+    let said = errand_with(
+        &[("XUNCUN_DATABASE", " ")],
+        &["check", "--database", &database],
+    );
+    assert!(
+        !said.ok && said.log.contains("is not there"),
+        "{}",
+        said.log
+    );
+    let said = errand_with(&[("XUNCUN_METRICS", "nowhere")], &["serve"]);
+    assert!(!said.ok && said.log.contains("invalid"), "{}", said.log);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::http;
-use crate::program::{Folder, Running};
+use crate::program::{Folder, Running, errand};
 
 fn patient_for(name: &str, stall_ms: &str) -> Running {
     let database = Folder::new(name).database();
@@ -61,6 +61,38 @@ fn clients_that_keep_still_hold_up_nobody_while_there_are_places() {
     let reply = http::ask(server.address, "GET", "/healthz", &[], b"");
     assert_eq!(reply.status, 200);
     drop(still);
+}
+
+#[test]
+fn a_file_that_never_comes_holds_no_place_for_ever() {
+    let folder = Folder::new("files_held");
+    let database = folder.database();
+    let args = ["--database", &database, "--plain-cookies"];
+    let server = Running::start(&[&args[..], &["--stall-ms", "500"]].concat());
+    let words = ["person", "administrator", "--name", "李强"];
+    let more = ["--login", "first", "--database", &database];
+    assert!(errand(&[words, more].concat(), "eight signs").ok);
+    server.signal("HUP");
+    let mut server = server;
+    server.wait_for("looked again");
+    let origin = format!("http://{}", server.address);
+    let sign_in = json!({ "login": "first", "password": "eight signs" });
+    let from = [("origin", origin.as_str())];
+    let cookie = http::post(server.address, "/v1/session", &from, &sign_in).cookie();
+    for (path, kind, begun) in [
+        ("/v1/imports", "multipart/form-data; boundary=x", "--x\r\n"),
+        (
+            "/v1/imports",
+            "multipart/form-data; boundary=x",
+            "--x\r\ncontent-disposition: form-data; name=\"people.csv\"\r\n\r\nperson",
+        ),
+        ("/v1/bundles", "application/vnd.xuncun.bundle", "x"),
+    ] {
+        let headers = [from[0], ("cookie", cookie.as_str()), ("content-type", kind)];
+        let open = http::open(server.address, "POST", path, &headers, 1_000);
+        let reply = open.finish(begun.as_bytes());
+        assert_eq!(reply.status, 408, "{path} {}", reply.body);
+    }
 }
 
 #[test]

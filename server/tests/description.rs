@@ -68,6 +68,51 @@ fn what_is_described_is_served_and_what_is_served_is_described() {
     );
 }
 
+#[test]
+fn what_a_path_names_is_described_as_its_part_and_nothing_else_is() {
+    let office = Office::open(CookieKind::Plain);
+    let api = described(&office);
+    for (path, method, operation) in operations(&api) {
+        let parts = path.split('{').skip(1);
+        let named: BTreeSet<&str> = parts.filter_map(|part| part.split('}').next()).collect();
+        let of = |place: &str| -> BTreeSet<&str> {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let of = parameters.filter(|parameter| parameter["in"] == place);
+            of.filter_map(|parameter| parameter["name"].as_str())
+                .collect()
+        };
+        let known = of("path").len() + of("query").len();
+        let all = operation["parameters"].as_array().map_or(0, Vec::len);
+        assert_eq!((of("path"), known), (named, all), "{method} {path}");
+    }
+}
+
+#[test]
+fn only_what_a_route_can_answer_is_described_of_it() {
+    let office = Office::open(CookieKind::Plain);
+    let api = described(&office);
+    let failures = |method: &str, path: &str| {
+        let responses = &api["paths"][path][method]["responses"];
+        let statuses = responses.as_object().expect("responses").keys();
+        let failures: Vec<&str> = statuses
+            .map(String::as_str)
+            .filter(|status| *status != "200")
+            .collect();
+        failures.join(" ")
+    };
+    let phone = "400 403 408 413 415 503";
+    for (method, path, expected) in [
+        ("post", "/v1/devices/enrol", phone),
+        ("post", "/v1/devices/return", phone),
+        ("get", "/v1/directory", "401 408 503"),
+        ("get", "/v1/components/{village}", "401 404 408 503"),
+        ("post", "/v1/session", "400 401 403 408 413 415 429 503"),
+        ("post", "/v1/setup", "400 403 408 409 413 415 429 503"),
+    ] {
+        assert_eq!(failures(method, path), expected, "{path}");
+    }
+}
+
 /// Every file of the server's code.
 fn source() -> Vec<(String, String)> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];

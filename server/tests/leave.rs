@@ -1,5 +1,7 @@
 //! Who leaves: his posts end on a day, somebody takes over or the office has the work, and no file undoes it.
 
+use patrol_core::domain::capability::Role;
+use patrol_core::domain::directory::{Post, PostAt};
 use patrol_core::domain::time::DAY_MS;
 use patrol_server::calendar::rfc3339;
 use serde_json::{Value, json};
@@ -160,6 +162,82 @@ fn only_an_administrator_says_who_leaves_and_the_last_one_stays() {
 }
 
 #[test]
+fn somebody_is_administrator_at_every_later_time_too() {
+    let ground = Ground::new();
+    let office = &ground.office;
+    let now = office.app.environment.now();
+    let day = |days: i64| json!({ "from": rfc3339(now.plus_ms(days * DAY_MS)) });
+    let administrator = Post {
+        role: Role::Administrator,
+        at: PostAt::City,
+        from: now,
+        until: None,
+    };
+    office.change(DESK, |posts| posts.push(administrator));
+    assert_eq!(leave(office, ADMIN, ADMIN, &day(10)).status, 200);
+    // Nobody would be from the tenth day on, whenever the other one leaves.
+    for days in [1, 10, 20] {
+        let left = leave(office, DESK, DESK, &day(days));
+        assert_eq!(code(&left), (409, json!("last_administrator")), "{days}");
+    }
+    // One who comes when the other goes leaves no gap.
+    let next = Post {
+        from: now.plus_ms(20 * DAY_MS),
+        ..administrator
+    };
+    office.change(STRANGER, |posts| posts.push(next));
+    let left = leave(office, DESK, DESK, &day(19));
+    assert_eq!(code(&left), (409, json!("last_administrator")));
+    assert_eq!(leave(office, DESK, DESK, &day(20)).status, 200);
+}
+
+#[test]
+fn what_is_held_for_a_time_only_is_vacant_after_it() {
+    let ground = Ground::new();
+    let office = &ground.office;
+    let post = ground
+        .office
+        .app
+        .known()
+        .directory
+        .person(office.person(WALKER))
+        .expect("he is there")
+        .posts[0];
+    let now = office.app.environment.now();
+    let until = Some(now.plus_ms(2 * DAY_MS));
+    office.change(STRANGER, |posts| posts.push(Post { until, ..post }));
+    let left = leave(office, ADMIN, WALKER, &json!({ "from": tomorrow(office) })).json();
+    assert_eq!(left["vacant"], left["ended"]);
+    assert_eq!(left["vacant"][0]["at"], "beat:1");
+}
+
+#[test]
+fn an_end_is_put_no_later_and_who_has_left_takes_nothing_over() {
+    let ground = Ground::new();
+    let office = &ground.office;
+    let day = tomorrow(office);
+    assert_eq!(
+        leave(office, ADMIN, WALKER, &json!({ "from": day })).status,
+        200
+    );
+    let later = leave(office, ADMIN, WALKER, &json!({ "from": "2030-01-01" }));
+    assert_eq!(code(&later), (409, json!("leaves_already")));
+    assert_eq!(
+        leave(office, ADMIN, STRANGER, &json!({ "from": day })).status,
+        200
+    );
+    let substitute = office.person(STRANGER).hex();
+    let body = json!({ "from": day, "substitute": substitute });
+    assert_eq!(
+        code(&leave(office, ADMIN, DESK, &body)),
+        (400, json!("substitute"))
+    );
+    // Until his day he holds one.
+    let body = json!({ "from": "2026-01-01", "substitute": substitute });
+    assert_eq!(leave(office, ADMIN, DESK, &body).status, 200);
+}
+
+#[test]
 fn no_file_of_people_undoes_a_leave_in_silence() {
     let folder = Folder::new("leave_and_files");
     let database = folder.database();
@@ -211,6 +289,20 @@ fn no_file_of_people_undoes_a_leave_in_silence() {
     assert_eq!(posts(), (2, 1, true));
     // The same file again: what was changed since stays.
     drop(start(""));
+    assert_eq!(posts(), (2, 1, true));
+    // The same file by the other door: the end stays, and it is said.
+    let file = folder.file("people.csv").display().to_string();
+    let adopted = errand(&["import", "--database", &database, "--adopt", &file], "");
+    assert!(adopted.ok, "{}", adopted.log);
+    let shown = &adopted.lines[0];
+    assert_eq!(shown["warnings_total"], 1, "{shown}");
+    assert_eq!(
+        (
+            &shown["warnings"][0]["reason"],
+            &shown["warnings"][0]["line"]
+        ),
+        (&json!("earlier_end"), &json!(3))
+    );
     assert_eq!(posts(), (2, 1, true));
     // Another file: ends stay, and what it lacks is said.
     let log = start("00000000000000a3,赵敏,dispatcher,city,2026-01-01\n");

@@ -8,6 +8,7 @@ mod cancel;
 mod commands;
 mod connections;
 mod description;
+mod files;
 #[path = "support/http.rs"]
 mod http;
 mod imports;

@@ -123,7 +123,7 @@ fn a_person_changes_his_own_password_and_stays_signed_in_here_alone() {
 }
 
 #[test]
-fn guessing_the_old_password_waits_as_signing_in_does() {
+fn guessing_the_old_password_waits_as_signing_in_does_and_neither_holds_up_the_other() {
     let office = Office::open(CookieKind::Plain);
     office.account(DESK, "desk", "eight signs");
     let change = |old: &str| {
@@ -134,7 +134,13 @@ fn guessing_the_old_password_waits_as_signing_in_does() {
         assert_eq!(change("wrong signs"), 403);
     }
     assert_eq!(change("eight signs"), 429);
+    assert_eq!(office.sign_in("desk", "eight signs").status, 200);
+    for _ in 0..limits::TRIES_FREE_MAX {
+        assert_eq!(office.sign_in("desk", "wrong signs").status, 401);
+    }
     assert_eq!(office.sign_in("desk", "eight signs").status, 429);
     office.machine.advance_ms(limits::TRIES_WAIT_MS);
+    assert_eq!(office.sign_in("desk", "wrong signs").status, 401);
+    assert_eq!(office.sign_in("desk", "eight signs").status, 429);
     assert_eq!(change("eight signs"), 200);
 }

@@ -148,6 +148,36 @@ fn a_server_without_anything_logs_a_code_that_works_and_a_new_one_at_each_start(
 }
 
 #[test]
+fn a_start_that_fails_takes_no_code_away_from_the_server_that_runs() {
+    let database = Folder::new("setup_code_stays").database();
+    let server = Running::start(&["--database", &database, "--plain-cookies"]);
+    let (_, rest) = server.started.split_once("setup code ").expect("a code");
+    let code = rest.split(',').next().expect("a code");
+    let taken = server.address.to_string();
+    let second = errand(&["--database", &database, "--listen", &taken], "");
+    assert!(
+        !second.ok && !second.log.contains("setup code"),
+        "{}",
+        second.log
+    );
+    let body = json!({ "code": code, "name": "李强", "login": "first", "password": "eight signs" });
+    assert_eq!(
+        http::post(server.address, "/v1/setup", &[], &body).status,
+        200
+    );
+}
+
+#[test]
+fn logins_are_no_codes() {
+    let office = Office::open(CookieKind::Plain);
+    let code = code(&office);
+    for _ in 0..2 * limits::TRIES_FREE_MAX {
+        office.sign_in("setup code", "wrong signs");
+    }
+    assert_eq!(set_up(&office, &code, None).status, 200);
+}
+
+#[test]
 fn the_first_administrator_is_made_by_command_in_an_empty_directory() {
     let database = Folder::new("setup_command").database();
     let mut server = Running::start(&["--database", &database, "--plain-cookies"]);

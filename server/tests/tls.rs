@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use patrol_server::tls::Certificates;
+use patrol_server::tls::{Certificates, Look};
 use serde_json::json;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -130,7 +130,7 @@ fn a_new_certificate_comes_into_force_and_a_bad_one_does_not() {
     let mut server = serve(&folder, &files, &[]);
     let second = files.renew();
     server.signal("HUP");
-    server.wait_for("the new certificate is in force");
+    server.wait_for("the certificate was read again and is in force");
     assert!(is_well(server.address, &second) && !is_well(server.address, &first));
     // A certificate without its key, then no certificate at all.
     let key = std::fs::read(&files.key).expect("a key");
@@ -146,27 +146,44 @@ fn a_new_certificate_comes_into_force_and_a_bad_one_does_not() {
     }
     let third = files.renew();
     server.signal("HUP");
-    server.wait_for("the new certificate is in force");
+    server.wait_for("the certificate was read again and is in force");
     assert!(is_well(server.address, &third));
 }
 
 #[test]
-fn files_are_read_again_only_when_they_have_changed() {
+fn files_are_read_again_when_they_have_changed_or_were_no_good_or_somebody_asks() {
     let folder = Folder::new("tls_files");
     let files = Files::new(&folder);
     let open = || Certificates::open(files.certificate.as_ref(), files.key.as_ref());
     assert!(open().is_err_and(|fault| fault.contains("certificate.pem")));
     files.renew();
     let certificates = open().expect("a certificate and its key");
-    assert_eq!(certificates.look_again(), Ok(false));
+    let look = |how| certificates.look_again(how);
+    assert_eq!(look(Look::IfChanged), Ok(false));
     files.renew();
     assert_eq!(
-        [(); 2].map(|()| certificates.look_again()),
+        [(); 2].map(|()| look(Look::IfChanged)),
         [Ok(true), Ok(false)]
     );
+    assert_eq!(look(Look::Anyway), Ok(true));
+    let key = std::fs::read(&files.key).expect("a key");
     std::fs::remove_file(&files.key).expect("it goes");
-    assert!(certificates.look_again().is_err());
-    assert_eq!(certificates.look_again(), Ok(false), "it is told once");
+    assert!(look(Look::IfChanged).is_err());
+    assert_eq!(look(Look::IfChanged), Ok(false), "it is told once");
+    assert!(look(Look::Anyway).is_err(), "who asks is told");
+    std::fs::write(&files.key, key).expect("it is there again");
+    assert_eq!(look(Look::IfChanged), Ok(true));
+
+    // Another file of the same length and time, as a copy that keeps times makes it.
+    let file = std::fs::File::open(&files.key).expect("a key");
+    let modified = file.metadata().and_then(|file| file.modified());
+    let copy = format!("{}.copy", files.key);
+    std::fs::copy(&files.key, &copy).expect("a copy");
+    let options = std::fs::File::options().write(true).open(&copy);
+    let dated = options.and_then(|file| file.set_modified(modified?));
+    dated.expect("its time is set");
+    std::fs::rename(&copy, &files.key).expect("it takes its place");
+    assert_eq!(look(Look::IfChanged), Ok(true));
 }
 
 #[test]
@@ -188,6 +205,22 @@ fn hands_that_are_never_shaken_are_let_go() {
         assert!(read.is_ok() && answer.is_empty(), "{read:?} {answer:?}");
     }
     assert!(is_well(server.address, &trusted));
+}
+
+#[test]
+fn hands_that_are_not_shaken_hold_up_no_stop() {
+    let folder = Folder::new("tls_stop");
+    let files = Files::new(&folder);
+    let trusted = files.renew();
+    let patient = ["--stall-ms", "60000", "--stop-ms", "5000"];
+    let server = serve(&folder, &files, &patient);
+    let silent = TcpStream::connect(server.address).expect("the server listens");
+    // It is taken in once a later one is.
+    assert!(is_well(server.address, &trusted));
+    server.signal("TERM");
+    let (status, log) = server.ended();
+    assert!(status.success() && !log.contains("were cut"), "{log}");
+    drop(silent);
 }
 
 #[test]

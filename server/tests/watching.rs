@@ -46,7 +46,7 @@ fn every_answer_has_an_id_and_a_good_one_is_kept() {
 
 #[test]
 fn the_log_names_routes_and_no_cases() {
-    let database = Folder::new("access_log").database();
+    let database = Folder::new("lines_of_the_log").database();
     let server = Running::start(&["--database", &database]);
     let case = "01a2072777497f09a4c356cb7fc90284";
     let path = format!("/v1/cases/{case}?limit=7");
@@ -67,7 +67,10 @@ fn the_log_names_routes_and_no_cases() {
     );
     server.signal("TERM");
     let (_, log) = server.ended();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("access")).collect();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains(" access: "))
+        .collect();
     let [named, unknown] = lines.as_slice() else {
         panic!("two lines: {log}");
     };

@@ -1,4 +1,4 @@
-//! What is noted of every request: its id, one line of a log, a count. Never a path, a query, a name or an address.
+//! What is noted of every request, answered or not: its id, one line of a log, a count. Never a path, a query, a name or an address.
 //!
 //! It answers nothing itself, but for the metrics, which have a port of their own.
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -25,29 +25,55 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Stands in for the route where there is none.
 const NO_ROUTE: &str = "unknown";
 
+/// Stands in for the status where the client hung up before there was one.
+const CUT: &str = "cut";
+
+/// A request that is noted when it is answered or, at the latest, when it is dropped.
+struct Noted {
+    app: Arc<App>,
+    id: HeaderValue,
+    method: &'static str,
+    route: Option<MatchedPath>,
+    begun: Instant,
+    answer: Option<(StatusCode, Option<u64>)>,
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        let (status, bytes) = self.answer.unzip();
+        let status = status.as_ref().map_or(CUT, StatusCode::as_str);
+        let (method, took) = (self.method, self.begun.elapsed());
+        self.app
+            .metrics
+            .count_request(method, route, status, took.as_secs_f64());
+        tracing::info!(
+            target: "access",
+            method,
+            route,
+            %status,
+            ms = took.as_millis(),
+            bytes = bytes.flatten(),
+            request = self.id.to_str().unwrap_or_default(),
+        );
+    }
+}
+
 /// Notes a request and its answer.
 pub(super) async fn note(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let id = request_id(&app, request.headers());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let method = method_word(request.method());
-    // A clock that nobody sets measures what the wall clock cannot.
-    let begun = Instant::now();
+    let mut noted = Noted {
+        app,
+        id: id.clone(),
+        method: method_word(request.method()),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        // A clock that nobody sets measures what the wall clock cannot.
+        begun: Instant::now(),
+        answer: None,
+    };
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default());
     let mut response = next.run(request).instrument(span).await;
-    let took = begun.elapsed();
-    let status = response.status().as_u16();
-    app.metrics
-        .count_request(method, route, status, took.as_secs_f64());
-    tracing::info!(
-        target: "access",
-        method,
-        route,
-        status,
-        ms = took.as_millis(),
-        bytes = response.body().size_hint().exact(),
-        request = id.to_str().unwrap_or_default(),
-    );
+    noted.answer = Some((response.status(), response.body().size_hint().exact()));
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -87,4 +113,42 @@ async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let scraped = tokio::task::spawn_blocking(move || metrics::scrape(&app)).await;
     let text = scraped.map_err(|_| ApiError::Unavailable)??;
     Ok(([(header::CONTENT_TYPE, KIND)], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+    use crate::app::draw_identity;
+    use crate::host::SystemEnvironment;
+    use crate::store::memory::MemoryStore;
+
+    #[test]
+    fn who_hangs_up_is_counted_too() {
+        let store = MemoryStore::new(draw_identity(&SystemEnvironment));
+        let app = App::open(Arc::new(store), Arc::new(SystemEnvironment));
+        let app = Arc::new(app.expect("a new model opens"));
+        let never = get(std::future::pending::<()>);
+        let router = Router::new()
+            .route("/never", never)
+            .layer(from_fn_with_state(Arc::clone(&app), note));
+        let request = Request::get("/never").body(Body::empty());
+        let asked = TowerToHyperService::new(router).call(request.expect("a request"));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        let answered =
+            runtime.block_on(async { tokio::time::timeout(Duration::ZERO, asked).await });
+        assert!(answered.is_err());
+        let text = metrics::scrape(&app).expect("text");
+        let counted = "xuncun_requests_total{method=\"GET\",route=\"/never\",status=\"cut\"} 1";
+        assert!(text.contains(counted), "{text}");
+    }
 }

@@ -1,13 +1,15 @@
 //! Handing in a rescue bundle at a browser. What is in it proves itself, so whoever is signed in may.
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
+use futures_util::StreamExt as _;
+use patrol_core::domain::limits;
 use patrol_core::sync::rescue::CONTENT_TYPE;
 
 use super::Host;
+use super::extract::in_time;
 use super::openapi::ForPeople;
 use crate::auth::Caller;
 use crate::bundle::{self, Handed};
@@ -23,7 +25,7 @@ pub(super) async fn hand_in(
     State(host): State<Host>,
     Caller(caller): Caller,
     headers: HeaderMap,
-    file: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Json<Handed>, ApiError> {
     if headers
         .get(header::CONTENT_TYPE)
@@ -31,10 +33,13 @@ pub(super) async fn hand_in(
     {
         return Err(ApiError::ContentType);
     }
-    let file = file.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
-        _ => ApiError::BadRequest("malformed"),
-    })?;
+    let (mut file, mut pieces) = (Vec::new(), body.into_data_stream());
+    while let Some(piece) = in_time(host.settings.stall, pieces.next()).await? {
+        file.extend(piece.map_err(|_| ApiError::BadRequest("malformed"))?);
+        if file.len() > limits::BUNDLE_BYTES_MAX {
+            return Err(ApiError::TooLarge);
+        }
+    }
     let handed = host.blocking(move |app| bundle::hand_in(app, &file));
     let handed = handed.await??.map_err(|_| ApiError::BadRequest("bundle"))?;
     tracing::info!(%caller, "a rescue bundle was handed in by {caller}");

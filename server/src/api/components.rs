@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::extract::{Asked, Named, rows_of};
-use super::openapi::{ForPeople, ForPhones};
+use super::openapi::{Failure, ForPeople, ForPhones};
 use super::{Host, json as shapes};
 use crate::auth::{Caller, CallingDevice};
 use crate::components;
@@ -45,7 +45,8 @@ pub(super) async fn tags(
 
 /// What stands in one of a phone's villages.
 #[utoipa::path(get, path = "/v1/components/{village}", operation_id = "show_components_of_village",
-    security(("device" = [])), params(("village" = u64, Path)), responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForPhones)
+    security(("device" = [])), params(("village" = u64, Path)), responses((status = 200, content_type = CONTENT_TYPE, body = [u8]),
+        (status = 404, description = "not_found", body = Failure), ForPhones)
 )]
 pub(super) async fn of_village(
     State(host): State<Host>,
@@ -74,6 +75,7 @@ pub(super) async fn of_code(
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct NearQuery {
     lon_e7: i64,
     lat_e7: i64,

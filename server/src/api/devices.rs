@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::{Body, Named};
-use super::openapi::{Failure, ForAnybody, ForPeople, ForPhones};
+use super::openapi::{Failure, ForNewPhones, ForPeople, ForPhones};
 use super::{Host, json};
 use crate::app::App;
 use crate::auth::{self, Caller, CallingDevice};
@@ -109,7 +109,7 @@ pub(super) struct EnrolAnswer {
 
 /// `POST /v1/devices/enrol`: uses a code; the phone has made its own key.
 #[utoipa::path(post, path = "/v1/devices/enrol", operation_id = "enrol_device",
-    request_body = EnrolRequest, responses((status = 200, body = EnrolAnswer), ForAnybody)
+    request_body = EnrolRequest, responses((status = 200, body = EnrolAnswer), ForNewPhones)
 )]
 pub(super) async fn enrol(
     State(host): State<Host>,
@@ -166,7 +166,7 @@ pub(super) struct ReturnRequest {
 
 /// `POST /v1/devices/return`: a phone that this database does not know, and a lost one did, is taken back as revoked.
 #[utoipa::path(post, path = "/v1/devices/return", operation_id = "take_device_back",
-    request_body = ReturnRequest, responses((status = 200), ForAnybody)
+    request_body = ReturnRequest, responses((status = 200), ForNewPhones)
 )]
 pub(super) async fn take_back(
     State(host): State<Host>,

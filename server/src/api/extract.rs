@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows what the values mean.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Query, Request};
 use axum::http::StatusCode;
@@ -66,6 +68,15 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
         path.map(|Path(value)| Self(value))
             .map_err(|_| ApiError::NotFound)
     }
+}
+
+/// The next piece of a body, if it comes before its time is over. The whole may take longer.
+pub(super) async fn in_time<T>(
+    stall: Duration,
+    piece: impl Future<Output = T>,
+) -> Result<T, ApiError> {
+    let piece = tokio::time::timeout(stall, piece).await;
+    piece.map_err(|_| ApiError::Stalled)
 }
 
 /// How many rows of a list are asked for.

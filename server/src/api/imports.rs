@@ -1,6 +1,7 @@
 //! What an administrator imports in a browser: files or phones' proposals become a preview with a name, and by that name it is adopted.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Multipart, State};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::devices::need;
-use super::extract::{self, Body, Form, Named, rows_of};
+use super::extract::{self, Body, Form, Named, in_time, rows_of};
 use super::openapi::ForPeople;
 use super::{Host, json as shapes};
 use crate::app::App;
@@ -34,7 +35,7 @@ pub(super) async fn preview(
 ) -> Result<Json<Value>, ApiError> {
     host.blocking(move |app| need(app, caller, Capability::Administer))
         .await??;
-    let uploads = uploads(form).await?;
+    let uploads = uploads(form, host.settings.stall).await?;
     let shown = host.blocking(move |app| {
         let preview = import::preview(app, &uploads)?;
         Ok::<_, ApiError>(waits(app, caller, preview))
@@ -43,17 +44,20 @@ pub(super) async fn preview(
 }
 
 /// The files of a form, each under its own name or that of its field.
-async fn uploads(mut form: Multipart) -> Result<Vec<Upload>, ApiError> {
+async fn uploads(mut form: Multipart, stall: Duration) -> Result<Vec<Upload>, ApiError> {
     let mut uploads = Vec::new();
-    while let Some(field) = form.next_field().await.map_err(unread)? {
+    while let Some(mut field) = in_time(stall, form.next_field()).await?.map_err(unread)? {
         let name = field.file_name().or(field.name()).unwrap_or_default();
         let name = name
             .rsplit(['/', '\\'])
             .next()
             .unwrap_or_default()
             .to_owned();
-        let bytes = field.bytes().await.map_err(unread)?;
-        let content = Content::Bytes(bytes.as_ref().into());
+        let mut bytes = Vec::new();
+        while let Some(piece) = in_time(stall, field.chunk()).await?.map_err(unread)? {
+            bytes.extend(piece);
+        }
+        let content = Content::Bytes(bytes.into());
         uploads.push(Upload { name, content });
     }
     if uploads.is_empty() {
@@ -173,6 +177,7 @@ pub(super) async fn directory(
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ReplacedQuery {
     after: Option<u64>,
     limit: Option<usize>,

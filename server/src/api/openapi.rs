@@ -14,8 +14,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
 
-use super::Host;
-use crate::auth::COOKIE;
+use super::{CookieKind, Host};
 
 /// Every code of an error by status, but for those of the rules, which come with 409 too.
 const CODES: &[(u16, &[&str])] = &[
@@ -73,12 +72,12 @@ const CODES: &[(u16, &[&str])] = &[
         ],
     ),
     (404, &["not_found"]),
-    (405, &["method_not_allowed"]),
     (408, &["stalled"]),
     (
         409,
         &[
             "last_administrator",
+            "leaves_already",
             "login_taken",
             "no_post",
             "not_administrator",
@@ -106,11 +105,20 @@ pub(super) struct FailureCode {
 /// Failures of a route for people who are signed in.
 pub(super) struct ForPeople;
 
-/// Failures of a route for phones.
+/// Failures of what phones fetch.
 pub(super) struct ForPhones;
 
-/// Failures of a route for whoever knows a secret.
-pub(super) struct ForAnybody;
+/// Failures of a phone's round.
+pub(super) struct ForRounds;
+
+/// Failures of a route for phones that are not known yet.
+pub(super) struct ForNewPhones;
+
+/// Failures of signing in.
+pub(super) struct ForSigningIn;
+
+/// Failures of making the first account.
+pub(super) struct ForSetup;
 
 impl IntoResponses for ForPeople {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -120,13 +128,31 @@ impl IntoResponses for ForPeople {
 
 impl IntoResponses for ForPhones {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[401, 408, 503])
+    }
+}
+
+impl IntoResponses for ForRounds {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
         failures(&[400, 401, 408, 413, 415, 503])
     }
 }
 
-impl IntoResponses for ForAnybody {
+impl IntoResponses for ForNewPhones {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        failures(&[400, 401, 403, 408, 409, 413, 415, 429, 503])
+        failures(&[400, 403, 408, 413, 415, 503])
+    }
+}
+
+impl IntoResponses for ForSigningIn {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[400, 401, 403, 408, 413, 415, 429, 503])
+    }
+}
+
+impl IntoResponses for ForSetup {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[400, 403, 408, 409, 413, 415, 429, 503])
     }
 }
 
@@ -153,8 +179,8 @@ fn failures(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
 }
 
 /// What the description holds beside the routes.
-pub(super) fn frame() -> OpenApi {
-    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE)));
+pub(super) fn frame(cookies: CookieKind) -> OpenApi {
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(cookies.name())));
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let mut api = OpenApiBuilder::new()
         .info(

@@ -16,6 +16,7 @@ use crate::auth::{self, Caller};
 use crate::calendar::parse_day;
 use crate::error::ApiError;
 use crate::people::{self, Leave, Left};
+use crate::tries::Of;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +109,8 @@ fn replace_password(
         return Err(ApiError::Refused("login_taken"));
     }
     auth::put_account(app, person, &login, &request.password)?;
-    app.tries.forget(&login);
+    for of in [Of::Login(&login), Of::Own(person)] {
+        app.tries.forget(of);
+    }
     Ok(())
 }

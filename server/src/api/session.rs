@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::Body;
-use super::openapi::{ForAnybody, ForPeople};
+use super::openapi::{ForPeople, ForSigningIn};
 use super::{CookieKind, Host};
 use crate::app::App;
-use crate::auth::{self, COOKIE, Caller};
+use crate::auth::{self, Caller};
 use crate::error::ApiError;
-use crate::store::{BrowserSession, StoreError};
+use crate::store::{Account, BrowserSession, StoreError};
+use crate::tries::Of;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +45,7 @@ impl Person {
 
 /// `POST /v1/session`: signs in; the answer sets the cookie.
 #[utoipa::path(post, path = "/v1/session", operation_id = "sign_in",
-    request_body = SignIn, responses((status = 200, body = Person), ForAnybody)
+    request_body = SignIn, responses((status = 200, body = Person), ForSigningIn)
 )]
 pub(super) async fn sign_in(
     State(host): State<Host>,
@@ -55,27 +56,33 @@ pub(super) async fn sign_in(
         return Err(ApiError::Forbidden("foreign_origin"));
     }
     let cookies = host.settings.cookies;
-    let (tried, turn) = host.turn_to_try(&request.login).await?;
+    let (tried, turn) = host.turn_to_try(Of::Login(&request.login)).await?;
     let signed_in = host.blocking(move |app| {
         // Held by the work, not by the request: a client that hangs up frees no place.
         let _turn = turn;
         let checked = auth::check_password(app, &request.login, &request.password);
-        app.tries.settle(tried, &checked);
-        let person = checked?.ok_or(ApiError::Unauthorized)?;
-        Ok::<_, ApiError>((begin(app, person)?, Person::of(app, person)))
+        tried.settle(&checked);
+        let account = checked?.ok_or(ApiError::Unauthorized)?;
+        let token = begin(app, &account)?.ok_or(ApiError::Unauthorized)?;
+        Ok::<_, ApiError>((token, Person::of(app, account.person)))
     });
     let (token, person) = signed_in.await??;
     let cookie = cookie(&token, limits::SIGN_IN_MS / 1_000, cookies);
     Ok(([(header::SET_COOKIE, cookie)], Json(person)).into_response())
 }
 
-/// Begins a session. Returns its token.
-fn begin(app: &App, person: PersonId) -> Result<String, StoreError> {
+/// Begins a session of an account. Returns its token; none where the account has another password by now.
+fn begin(app: &App, account: &Account) -> Result<Option<String>, StoreError> {
     let token = auth::draw_secret(app);
-    let until = app.environment.now().plus_ms(limits::SIGN_IN_MS);
-    app.store
-        .put_session(auth::hash_of(&token), &BrowserSession { person, until })?;
-    Ok(token)
+    let session = BrowserSession {
+        person: account.person,
+        until: app.environment.now().plus_ms(limits::SIGN_IN_MS),
+    };
+    let hash = auth::hash_of(&token);
+    let is_kept = app
+        .store
+        .put_session(hash, &session, &account.password_hash)?;
+    Ok(is_kept.then_some(token))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -97,15 +104,19 @@ pub(super) async fn change_password(
     auth::check_new_password(&new)?;
     let account = host.blocking(move |app| app.store.account_of(person));
     let account = account.await??.ok_or(ApiError::NotFound)?;
-    let (tried, turn) = host.turn_to_try(&account.login).await?;
+    // Apart from signing in: a stranger who tries his login does not keep him from a new password.
+    let (tried, turn) = host.turn_to_try(Of::Own(person)).await?;
     let cookies = host.settings.cookies;
     let token = host.blocking(move |app| {
         let _turn = turn;
         let checked = auth::check_password(app, &account.login, &old);
-        app.tries.settle(tried, &checked);
-        checked?.ok_or(ApiError::Forbidden("wrong_password"))?;
-        auth::put_account(app, person, &account.login, &new)?;
-        Ok::<_, ApiError>(begin(app, person)?)
+        tried.settle(&checked);
+        let old = checked?.filter(|old| old.person == person);
+        let old = old.ok_or(ApiError::Forbidden("wrong_password"))?;
+        let new = auth::make_account(app, person, &old.login, &new)?;
+        let is_replaced = app.store.replace_account(&new, &old.password_hash)?;
+        let token = if is_replaced { begin(app, &new)? } else { None };
+        token.ok_or(ApiError::Refused("stale"))
     });
     let cookie = cookie(&token.await??, limits::SIGN_IN_MS / 1_000, cookies);
     Ok(([(header::SET_COOKIE, cookie)], Json(())).into_response())
@@ -117,7 +128,8 @@ fn cookie(token: &str, seconds: i64, kind: CookieKind) -> String {
         CookieKind::Secure => "; Secure",
         CookieKind::Plain => "",
     };
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+    let name = kind.name();
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
 }
 
 /// `GET /v1/session`: who is signed in.
@@ -143,7 +155,7 @@ pub(super) async fn sign_out(
     parts: Parts,
 ) -> Result<Response, ApiError> {
     let gone = cookie("", 0, host.settings.cookies);
-    if let Some(token) = auth::session_token(&parts) {
+    if let Some(token) = auth::session_token(&parts, host.cookies()) {
         host.blocking(move |app| app.store.end_session(auth::hash_of(&token)))
             .await??;
     }

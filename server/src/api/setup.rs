@@ -7,14 +7,13 @@ use utoipa::ToSchema;
 
 use super::Host;
 use super::extract::Body;
-use super::openapi::ForAnybody;
+use super::openapi::ForSetup;
 use super::session::Person;
 use crate::auth;
 use crate::error::ApiError;
 use crate::setup::{self, Beginning, SetupFault};
-
-/// Under this name wrong codes are counted: no login is like it.
-const TRIED: &str = "setup code";
+use crate::store::StoreError;
+use crate::tries::Of;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +27,7 @@ pub(super) struct SetupRequest {
 
 /// `POST /v1/setup`: uses the setup code; whose account it made.
 #[utoipa::path(post, path = "/v1/setup", operation_id = "set_up",
-    request_body = SetupRequest, responses((status = 200, body = Person), ForAnybody)
+    request_body = SetupRequest, responses((status = 200, body = Person), ForSetup)
 )]
 pub(super) async fn set_up(
     State(host): State<Host>,
@@ -37,7 +36,7 @@ pub(super) async fn set_up(
     auth::check_login(&request.login)?;
     auth::check_new_password(&request.password)?;
     let code = request.code.trim().to_ascii_uppercase();
-    let (tried, turn) = host.turn_to_try(TRIED).await?;
+    let (tried, turn) = host.turn_to_try(Of::SetupCode).await?;
     let made = host.blocking(move |app| {
         let _turn = turn;
         let made = setup::set_up(
@@ -50,9 +49,8 @@ pub(super) async fn set_up(
             },
         );
         // Only a wrong code counts, not what else may be wrong.
-        match &made {
-            Err(SetupFault::BadCode) => {}
-            _ => app.tries.take_back(tried),
+        if matches!(made, Err(SetupFault::BadCode)) {
+            tried.settle(&Ok::<_, StoreError>(None::<()>));
         }
         Ok::<_, ApiError>(Person::of(app, made?))
     });

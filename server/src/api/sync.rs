@@ -10,10 +10,10 @@ use futures_util::stream::{self, StreamExt as _};
 use patrol_core::domain::limits;
 use patrol_core::sync::frame::{Frame, FrameReader, FrameWriter, StreamFault, Volume};
 use patrol_core::sync::wire::CONTENT_TYPE;
-use tokio::time::timeout;
 
 use super::Host;
-use super::openapi::ForPhones;
+use super::extract::in_time;
+use super::openapi::ForRounds;
 use crate::auth::CallingDevice;
 use crate::error::ApiError;
 use crate::metrics::Way;
@@ -23,7 +23,7 @@ use crate::round::{Round, RoundFault};
 #[utoipa::path(post, path = "/v1/sync", operation_id = "sync",
     security(("device" = [])),
     request_body(content = [u8], content_type = CONTENT_TYPE, description = "binary: frames as in core/src/sync/protocol.md"),
-    responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForPhones)
+    responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForRounds)
 )]
 pub(super) async fn round(
     State(host): State<Host>,
@@ -39,10 +39,7 @@ pub(super) async fn round(
     let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
     let (mut pieces, mut count, mut bytes) = (body.into_data_stream(), 0, 0);
     let stall = host.settings.stall;
-    while let Some(piece) = timeout(stall, pieces.next())
-        .await
-        .map_err(|_| ApiError::Stalled)?
-    {
+    while let Some(piece) = in_time(stall, pieces.next()).await? {
         // A request that dies here keeps what its earlier frames have committed.
         let piece = piece.map_err(|_| ApiError::BadRequest("cut"))?;
         bytes += piece.len();

@@ -17,7 +17,7 @@ use crate::check::{self, Report};
 use crate::host::SystemEnvironment;
 use crate::import::proposals;
 use crate::store::NewEpoch;
-use crate::store::sqlite::backup as copies;
+use crate::store::sqlite::{backup as copies, make_file};
 use crate::villages;
 
 /// What may lie beside a database and belongs to it.
@@ -96,6 +96,7 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
     let unfinished = copied(from, to)?;
     copies::upgrade(&unfinished).map_err(|error| named(&unfinished, &error))?;
     copies::begin_epoch(&unfinished, &new).map_err(|error| named(&unfinished, &error))?;
+    hand_over(&unfinished, to).map_err(|error| named(&unfinished, &error))?;
     let aside = move_aside(errand, to, now)?;
     settle(&unfinished, to).map_err(|error| named(to, &error))?;
     tracing::warn!(
@@ -232,30 +233,41 @@ fn copied(from: &Path, name: &Path) -> Result<PathBuf, Faults> {
     for suffix in ["", "-wal", "-shm", "-journal"] {
         drop(std::fs::remove_file(beside(&unfinished, suffix)));
     }
-    own(&unfinished).map_err(one)?;
+    make_file(&unfinished).map_err(one)?;
     copies::copy(from, &unfinished).map_err(|error| one(format!("{}: {error}", from.display())))?;
     copies::look_at(&unfinished)
         .map_err(|error| one(format!("{}: {error}", unfinished.display())))?;
     Ok(unfinished)
 }
 
-/// Makes an empty file that nobody else may read.
-fn own(path: &Path) -> std::io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+/// Gives a file that root has made to whoever has the one that it replaces, or the folder: else no server of theirs could open it.
+#[cfg(unix)]
+fn hand_over(unfinished: &Path, name: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    if std::fs::metadata(unfinished)?.uid() != 0 {
+        return Ok(());
+    }
+    let owner = std::fs::metadata(name).or_else(|_| std::fs::metadata(folder(name)))?;
+    chown(unfinished, Some(owner.uid()), Some(owner.gid()))
+}
+
+#[cfg(not(unix))]
+fn hand_over(_: &Path, _: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Makes a finished file durable under its name.
 fn settle(unfinished: &Path, name: &Path) -> std::io::Result<()> {
     File::open(unfinished)?.sync_all()?;
     std::fs::rename(unfinished, name)?;
-    let folder = name
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(folder(name))?.sync_all()
+}
+
+/// Where a file lies.
+fn folder(name: &Path) -> &Path {
+    let folder = name.parent();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

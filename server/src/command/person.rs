@@ -134,8 +134,16 @@ fn leave(
         one(match fault {
             LeaveFault::Unknown => "nobody of that id is in the directory".to_owned(),
             LeaveFault::NoPost => "no post of that person is in force then".to_owned(),
-            LeaveFault::Substitute => "--substitute is another person of the directory".to_owned(),
-            LeaveFault::LastAdministrator => "nobody would be administrator then".to_owned(),
+            LeaveFault::LeavesAlready => {
+                "that person leaves earlier: an end that has been set is put no later, but who comes back gets a row of his own in people.csv"
+                    .to_owned()
+            }
+            LeaveFault::Substitute => {
+                "--substitute is another person of the directory, who holds a post then".to_owned()
+            }
+            LeaveFault::LastAdministrator => {
+                "nobody would be administrator at some time from then on".to_owned()
+            }
             LeaveFault::Store(error) => error.to_string(),
         })
     })?;
@@ -143,12 +151,15 @@ fn leave(
     Ok(vec![json!(left)])
 }
 
-/// The administrator of that name; nobody is made one whose login is another's.
+/// The administrator of that name; nobody is made one whose login is another's, also of one whom the directory does not know any more.
 fn appoint(app: &App, name: &str, login: &str) -> Result<PersonId, Faults> {
     let known = app.known();
     let holder = app.store.account(login).map_err(one)?;
-    let holder = holder.and_then(|account| known.directory.person(account.person));
-    if holder.is_some_and(|holder| holder.name != name) {
+    let is_another = holder.is_some_and(|account| {
+        let holder = known.directory.person(account.person);
+        holder.is_none_or(|holder| holder.name != name)
+    });
+    if is_another {
         return Err(one(format!("the login {login} is another person's")));
     }
     setup::appoint(app, Some(name)).map_err(|fault| one(in_words(&fault)))
@@ -215,7 +226,57 @@ fn first_line(input: &mut dyn BufRead) -> Result<String, Faults> {
     bounded
         .read_until(b'\n', &mut line)
         .map_err(|error| vec![format!("the password cannot be read: {error}")])?;
-    // A line that was cut is too long by then, whatever its last character was.
-    let line = String::from_utf8_lossy(&line);
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    let end = line.strip_suffix(b"\n");
+    let line = end.map_or(&*line, |line| line.strip_suffix(b"\r").unwrap_or(line));
+    if line.len() > limits::PASSWORD_BYTES_MAX {
+        // Too long whatever it says; where it was cut, within a character perhaps.
+        return Ok(String::from_utf8_lossy(line).into_owned());
+    }
+    // With other signs in place of those it would be a password that nobody can type.
+    let text = std::str::from_utf8(line).map_err(|_| one("the password is not UTF-8"))?;
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::draw_identity;
+    use crate::host::SystemEnvironment;
+    use crate::store::Account;
+    use crate::store::memory::MemoryStore;
+
+    #[test]
+    fn a_password_is_a_line_of_utf8_whatever_ends_it() {
+        let read = |mut bytes: &[u8]| first_line(&mut bytes);
+        let is = |text: &str| Ok(text.to_owned());
+        for line in ["eight signs", "eight signs\n", "eight signs\r\nmore"] {
+            assert_eq!(read(line.as_bytes()), is("eight signs"), "{line:?}");
+        }
+        assert_eq!(read(b"eight signs\r\r\n"), is("eight signs\r"));
+        let (gbk, _, _) = encoding_rs::GBK.encode("八个汉字的密码");
+        let refused = read(&gbk);
+        assert!(refused.is_err_and(|faults| faults[0].contains("not UTF-8")));
+        let long = "九".repeat(limits::PASSWORD_BYTES_MAX);
+        let cut = read(long.as_bytes()).expect("it is refused for its length");
+        assert!(!auth::is_password(&cut));
+    }
+
+    #[test]
+    fn nobody_is_appointed_with_the_login_of_one_who_is_gone() {
+        let store = MemoryStore::new(draw_identity(&SystemEnvironment));
+        let app = App::open(Arc::new(store), Arc::new(SystemEnvironment));
+        let app = app.expect("a new model opens");
+        let gone = Account {
+            person: PersonId([1; 8]),
+            login: "first".to_owned(),
+            password_hash: String::new(),
+        };
+        app.store.put_account(&gone).expect("an account is kept");
+        let refused = appoint(&app, "李强", "first");
+        assert!(refused.is_err_and(|faults| faults[0].contains("another person's")));
+        assert_eq!(app.known().directory.people, []);
+        assert!(appoint(&app, "李强", "second").is_ok());
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! What is served is `api`'s; nothing is decided here.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    // A signal that comes before it is listened for ends the program, also in the middle of an upgrade.
+    let signals = StopSignals::listen().map_err(one)?;
+    let watch = Watch::begin()?;
     let certificates = read_certificates(config)?;
     if config.database.is_file()
         && let Some(upgraded) = super::backup::bring_up_to_date(&config.database)?
@@ -39,15 +43,15 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
         tracing::warn!(from, %backup, "the database was of version {from} and has been upgraded; as it was it lies in {backup}");
     }
     let app = Arc::new(super::open(&config.database).map_err(one)?);
+    warn_of_readers(&config.database);
     put_directory(&app, config)?;
-    say_how_to_begin(&app, config)?;
-    let signals = StopSignals::listen().map_err(one)?;
-    let watch = Watch::begin()?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(one)?;
     let address = listener.local_addr().map_err(one)?;
     let metrics = show_metrics(&app, config).await?;
+    // Once the port is ours: a start that fails takes no code away from a server that runs.
+    say_how_to_begin(&app, config)?;
     // Scripts and tests wait for this line, and read the port from it.
     tracing::info!(listen = %address, "listening on {address}");
     let settings = Settings {
@@ -110,6 +114,23 @@ async fn show_metrics(app: &Arc<App>, config: &Config) -> Result<Option<JoinHand
     let shown = listen::serve_routes(listener, app, router, stall, std::future::pending());
     Ok(Some(tokio::spawn(shown)))
 }
+
+/// Says it where others can read the database: keys and passwords' hashes are inside.
+#[cfg(unix)]
+fn warn_of_readers(database: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = std::fs::metadata(database);
+    let mode = file.map_or(0, |file| file.permissions().mode() & 0o777);
+    if mode & 0o044 != 0 {
+        let path = database.display();
+        tracing::warn!(
+            "others can read {path} (its mode is {mode:o}), and keys are inside: chmod 600"
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_of_readers(_: &Path) {}
 
 /// Where nobody can sign in: says, this once, the code that changes it, and how it is changed without.
 fn say_how_to_begin(app: &App, config: &Config) -> Result<(), Faults> {

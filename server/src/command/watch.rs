@@ -10,7 +10,7 @@ use patrol_core::domain::limits;
 
 use super::Faults;
 use crate::app::App;
-use crate::tls::Certificates;
+use crate::tls::{Certificates, Look};
 
 /// Hears hangups, from the moment it is made.
 pub(super) struct Watch {
@@ -47,29 +47,30 @@ impl Watch {
     pub(super) async fn watch(mut self, app: Arc<App>, certificates: Option<Arc<Certificates>>) {
         let mut times = tokio::time::interval(Duration::from_millis(limits::LOOK_AGAIN_MS));
         loop {
-            let is_told = tokio::select! {
-                _ = times.tick() => false,
-                () = self.heard() => true,
+            let how = tokio::select! {
+                _ = times.tick() => Look::IfChanged,
+                () = self.heard() => Look::Anyway,
             };
             let (app, certificates) = (Arc::clone(&app), certificates.clone());
-            let looked = tokio::task::spawn_blocking(move || look(&app, certificates.as_deref()));
+            let looked =
+                tokio::task::spawn_blocking(move || look(&app, certificates.as_deref(), how));
             if let Err(error) = looked.await {
                 tracing::error!(%error, "looking again panicked: {error}");
             }
-            if is_told {
+            if how == Look::Anyway {
                 tracing::info!("looked again, as told");
             }
         }
     }
 }
 
-fn look(app: &App, certificates: Option<&Certificates>) {
+fn look(app: &App, certificates: Option<&Certificates>, how: Look) {
     if let Err(error) = app.refresh_directory() {
         tracing::error!(%error, "the directory was not taken up: {error}");
     }
-    match certificates.map_or(Ok(false), Certificates::look_again) {
+    match certificates.map_or(Ok(false), |certificates| certificates.look_again(how)) {
         Ok(false) => {}
-        Ok(true) => tracing::info!("the new certificate is in force"),
+        Ok(true) => tracing::info!("the certificate was read again and is in force"),
         Err(fault) => {
             tracing::error!("the new certificate is not used, the old one stays: {fault}");
         }

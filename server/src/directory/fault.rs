@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use patrol_core::domain::directory::{DirectoryFault, Row};
+use patrol_core::domain::id::PersonId;
 use patrol_core::domain::place::VillageCode;
 
 use crate::sheet::{ImportFault, Reason};
@@ -69,5 +70,16 @@ pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> ImportFault {
         line: line.map(|(_, number)| *number),
         column: column.map(str::to_owned),
         reason: Reason::Unsound(fault),
+    }
+}
+
+/// The warning that a person's post ends earlier than his lines say.
+pub(super) fn earlier_end(person: PersonId, lines: &Lines) -> ImportFault {
+    let line = lines.get(&(Row::Person(person), None));
+    ImportFault {
+        file: line.map_or_else(|| IN_FORCE.into(), |(file, _)| Arc::clone(file)),
+        line: line.map(|(_, number)| *number),
+        column: Some("until".to_owned()),
+        reason: Reason::EarlierEnd,
     }
 }

@@ -9,7 +9,7 @@ use patrol_core::domain::directory::{
     Beat, BeatVillage, CategoryRow, Directory, District, Person, Post, Town, Unit, UnitKind,
     Village,
 };
-use patrol_core::domain::id::UnitId;
+use patrol_core::domain::id::{PersonId, UnitId};
 use patrol_core::domain::time::Timestamp;
 
 /// The tables that were read; none where there was no file.
@@ -34,8 +34,8 @@ pub(crate) struct Today {
 }
 
 impl Tables {
-    /// The directory that is then in force.
-    pub(super) fn over(self, force: &Directory, today: Today) -> Directory {
+    /// The directory that is then in force, and who has a post in it that ends earlier than the files say.
+    pub(super) fn over(self, force: &Directory, today: Today) -> (Directory, Vec<PersonId>) {
         let Self {
             districts,
             towns,
@@ -45,16 +45,17 @@ impl Tables {
             people,
             categories,
         } = self;
+        let (people, ends_kept) = people.map_or_else(
+            || (force.people.clone(), Vec::new()),
+            |new| people_over(new, force, today),
+        );
         let mut directory = Directory {
             districts: districts.unwrap_or_else(|| force.districts.clone()),
             towns: towns.unwrap_or_else(|| force.towns.clone()),
             villages: Vec::new(),
             beats: beats.map_or_else(|| force.beats.clone(), |new| beats_over(new, force, today)),
             units: units.unwrap_or_else(|| listed(&force.units)),
-            people: people.map_or_else(
-                || force.people.clone(),
-                |new| people_over(new, force, today),
-            ),
+            people,
             categories: categories.unwrap_or_else(|| force.categories.clone()),
         };
         match villages {
@@ -73,7 +74,7 @@ impl Tables {
         directory.villages.sort_by_key(|row| row.code);
         directory.units.sort_by_key(|row| row.id);
         directory.categories.sort_by_key(|row| row.key);
-        directory
+        (directory, ends_kept)
     }
 }
 
@@ -165,7 +166,12 @@ fn beats_over(new: Vec<Beat>, force: &Directory, today: Today) -> Vec<Beat> {
     beats.into_values().collect()
 }
 
-fn people_over(new: Vec<Person>, force: &Directory, today: Today) -> Vec<Person> {
+fn people_over(
+    mut new: Vec<Person>,
+    force: &Directory,
+    today: Today,
+) -> (Vec<Person>, Vec<PersonId>) {
+    let ends_kept = keep_ends(&mut new, &force.people);
     let mut people: BTreeMap<_, Person> =
         new.into_iter().map(|person| (person.id, person)).collect();
     for old in &force.people {
@@ -173,9 +179,8 @@ fn people_over(new: Vec<Person>, force: &Directory, today: Today) -> Vec<Person>
             posts: Vec::new(),
             ..old.clone()
         });
-        let key = |post: &Post| (post.role, post.at, post.from);
         for post in &old.posts {
-            let is_named = person.posts.iter().any(|named| key(named) == key(post));
+            let is_named = person.posts.iter().any(|named| is_same(named, post));
             if !is_named && let Some((from, until)) = ended(post.from, post.until, today) {
                 person.posts.push(Post {
                     from,
@@ -185,5 +190,32 @@ fn people_over(new: Vec<Person>, force: &Directory, today: Today) -> Vec<Person>
             }
         }
     }
-    people.into_values().collect()
+    (people.into_values().collect(), ends_kept)
+}
+
+/// An end that has been set stays, where people of files hold the same post for longer: no file undoes a leave. Returns whose post it
+/// was, once for each.
+pub(crate) fn keep_ends(new: &mut [Person], force: &[Person]) -> Vec<PersonId> {
+    let mut kept = Vec::new();
+    for person in new {
+        let known = force.iter().find(|known| known.id == person.id);
+        for old in known.into_iter().flat_map(|known| &known.posts) {
+            let Some(until) = old.until else { continue };
+            let longer = person
+                .posts
+                .iter_mut()
+                .filter(|post| is_same(post, old) && post.until.is_none_or(|named| until < named));
+            for post in longer {
+                post.until = Some(until);
+                kept.push(person.id);
+            }
+        }
+    }
+    kept
+}
+
+/// Whether it is the same post; what may differ is its end.
+pub(crate) fn is_same(post: &Post, other: &Post) -> bool {
+    let key = |post: &Post| (post.role, post.at, post.from);
+    key(post) == key(other)
 }

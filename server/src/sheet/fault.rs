@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use patrol_core::domain::directory::DirectoryFault;
 use patrol_core::domain::limits;
+use patrol_core::domain::time::Timestamp;
 use serde_json::{Value, json};
+
+use crate::calendar::rfc3339;
 
 /// One thing that is wrong with the files.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,6 +99,13 @@ pub enum Reason {
     Contradiction,
     /// A row with this id stands there already.
     Duplicate,
+    /// A post has ended earlier in force, and the earlier end stays: a warning.
+    EarlierEnd,
+    /// Nobody would be administrator from then on, and somebody is.
+    NoAdministrator {
+        /// Since when.
+        from: Timestamp,
+    },
     /// The rows can be read, but do not fit together.
     Unsound(DirectoryFault),
 }
@@ -136,6 +146,8 @@ impl Reason {
             Self::CheckCharacter => "check_character",
             Self::Contradiction => "contradiction",
             Self::Duplicate => "duplicate",
+            Self::EarlierEnd => "earlier_end",
+            Self::NoAdministrator { .. } => "no_administrator",
             Self::Unsound(_) => "unsound",
         }
     }
@@ -158,6 +170,7 @@ impl ImportFault {
             Reason::Unsound(fault) => Some(format!("{fault:?}")),
             Reason::WrongFieldCount { expected, found } => Some(format!("{found}/{expected}")),
             Reason::TooLong { most } => Some(most.to_string()),
+            Reason::NoAdministrator { from } => Some(rfc3339(*from)),
             _ => None,
         };
         json!({

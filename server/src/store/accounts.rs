@@ -11,6 +11,9 @@ use super::{Account, Result};
 pub trait Accounts {
     /// The account of a person.
     fn account_of(&self, person: PersonId) -> Result<Option<Account>>;
+    /// Keeps an account as [`Store::put_account`](super::Store::put_account) does, if the person's still has this password's hash. False: it has
+    /// not.
+    fn replace_account(&self, account: &Account, password_hash: &str) -> Result<bool>;
     /// Keeps the code (its hash, SHA-256) with which the first account is made, in place of an earlier one. False: somebody has an account.
     fn put_setup_code(&self, code: [u8; 32], until: Timestamp) -> Result<bool>;
     /// Whether that is the setup code, and its time is not over.

@@ -37,6 +37,7 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     accounts_sessions_and_directories_are_kept(make().as_ref());
     setup::a_setup_code_makes_the_first_account_once(make().as_ref());
     setup::an_account_made_in_another_way_ends_the_setup_code(make().as_ref());
+    setup::what_was_begun_under_another_password_is_not_kept(make().as_ref());
     setup::figures_count_what_is_there(make().as_ref());
     setup::what_came_from_a_file_is_noted(make().as_ref());
     reference::directories_are_replaced_one_after_the_other(make().as_ref());
@@ -417,14 +418,19 @@ fn lists_are_filtered_and_paged(store: &dyn Store) {
 }
 
 fn sessions_end_with_a_new_password_and_by_time(store: &dyn Store, account: &Account) {
+    let other = Account {
+        person: PersonId([2; 8]),
+        login: "li".to_owned(),
+        ..account.clone()
+    };
+    store.put_account(&other).expect("an account is kept");
     let put = |token: u8, person: u8, until| {
         let session = BrowserSession {
             person: PersonId([person; 8]),
             until: Timestamp(until),
         };
-        store
-            .put_session([token; 32], &session)
-            .expect("a session is kept");
+        let put = store.put_session([token; 32], &session, &account.password_hash);
+        assert!(put.expect("a session is kept"));
     };
     let is_there = |token: u8| {
         let session = store.session([token; 32]);
@@ -462,9 +468,8 @@ fn accounts_sessions_and_directories_are_kept(store: &dyn Store) {
         person: PersonId([1; 8]),
         until: Timestamp(9),
     };
-    store
-        .put_session([1; 32], &session)
-        .expect("a session is kept");
+    let put = store.put_session([1; 32], &session, &account.password_hash);
+    assert!(put.expect("a session is kept"));
     assert_eq!(
         store.session([1; 32]).expect("the store answers"),
         Some(session)

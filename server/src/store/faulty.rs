@@ -127,6 +127,10 @@ impl<S: Store> FaultyStore<S> {
 }
 
 impl<S: Store> Accounts for FaultyStore<S> {
+    fn replace_account(&self, account: &Account, password_hash: &str) -> Result<bool> {
+        self.inner.replace_account(account, password_hash)
+    }
+
     fn account_of(&self, person: PersonId) -> Result<Option<Account>> {
         self.inner.account_of(person)
     }
@@ -248,8 +252,13 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.has_account()
     }
 
-    fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
-        self.inner.put_session(token, session)
+    fn put_session(
+        &self,
+        token: [u8; 32],
+        session: &BrowserSession,
+        password_hash: &str,
+    ) -> Result<bool> {
+        self.inner.put_session(token, session, password_hash)
     }
 
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>> {

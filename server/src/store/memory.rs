@@ -213,6 +213,11 @@ impl State {
         setup_code.is_some_and(|(known, until)| *known == code && now <= *until)
     }
 
+    fn has_password(&self, person: PersonId, hash: &str) -> bool {
+        let account = self.accounts.get(&person);
+        account.is_some_and(|account| account.password_hash == hash)
+    }
+
     fn put_account(&mut self, account: &Account) -> Result<()> {
         let mut others = self
             .accounts
@@ -234,6 +239,16 @@ impl State {
 impl Accounts for MemoryStore {
     fn account_of(&self, person: PersonId) -> Result<Option<Account>> {
         Ok(self.present().accounts.get(&person).cloned())
+    }
+
+    fn replace_account(&self, account: &Account, password_hash: &str) -> Result<bool> {
+        self.write(|state| {
+            let is_right = state.has_password(account.person, password_hash);
+            if is_right {
+                state.put_account(account)?;
+            }
+            Ok(is_right)
+        })
     }
 
     fn put_setup_code(&self, code: [u8; 32], until: Timestamp) -> Result<bool> {
@@ -414,10 +429,18 @@ impl Store for MemoryStore {
         Ok(!self.present().accounts.is_empty())
     }
 
-    fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
+    fn put_session(
+        &self,
+        token: [u8; 32],
+        session: &BrowserSession,
+        password_hash: &str,
+    ) -> Result<bool> {
         self.write(|state| {
-            state.sessions.insert(token, session.clone());
-            Ok(())
+            let is_right = state.has_password(session.person, password_hash);
+            if is_right {
+                state.sessions.insert(token, session.clone());
+            }
+            Ok(is_right)
         })
     }
 

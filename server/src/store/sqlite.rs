@@ -28,6 +28,8 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 use rusqlite::{Connection, Savepoint, TransactionBehavior};
 
+pub(crate) use self::schema::make_file;
+
 use self::checkpoint::Checkpoints;
 use self::writer::Writer;
 use super::{
@@ -165,6 +167,10 @@ impl Accounts for SqliteStore {
         self.ask(|connection| accounts::account_of(connection, person))
     }
 
+    fn replace_account(&self, account: &Account, password_hash: &str) -> Result<bool> {
+        self.write(|tx| accounts::replace_account(tx, account, password_hash))
+    }
+
     fn put_setup_code(&self, code: [u8; 32], until: Timestamp) -> Result<bool> {
         self.write(|tx| setup::put_code(tx, code, until))
     }
@@ -282,8 +288,13 @@ impl Store for SqliteStore {
         self.ask(accounts::has_account)
     }
 
-    fn put_session(&self, token: [u8; 32], session: &BrowserSession) -> Result<()> {
-        self.write(|tx| accounts::put_session(tx, token, session))
+    fn put_session(
+        &self,
+        token: [u8; 32],
+        session: &BrowserSession,
+        password_hash: &str,
+    ) -> Result<bool> {
+        self.write(|tx| accounts::put_session(tx, token, session, password_hash))
     }
 
     fn session(&self, token: [u8; 32]) -> Result<Option<BrowserSession>> {

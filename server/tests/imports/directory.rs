@@ -68,6 +68,38 @@ fn people_who_are_not_named_any_more_end_with_the_day_and_stay_in_the_directory(
 }
 
 #[test]
+fn no_file_takes_the_last_administrator_away() {
+    let desk = Desk::new();
+    let text = people_file(&desk);
+    let whose = |end: &str| -> String {
+        let lines = text.lines().map(|line| match line.contains("管理员") {
+            true => format!("{line}{end}\n"),
+            false => format!("{line}\n"),
+        });
+        lines.collect()
+    };
+    let fault = |day: &str| format!("people.csv: NoAdministrator {{ from: {day} }}");
+    let without: String = text
+        .lines()
+        .filter(|line| !line.contains("管理员"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(
+        desk.faults("people.csv", without.as_bytes()),
+        [fault(&format!("{TOMORROW:?}"))]
+    );
+    let later = Timestamp(TOMORROW.0 + DAY_MS);
+    assert_eq!(
+        desk.faults("people.csv", whose("2026-11-25").as_bytes()),
+        [fault(&format!("{later:?}"))]
+    );
+    assert_eq!(
+        desk.faults("people.csv", whose("").as_bytes()),
+        [] as [&str; 0]
+    );
+}
+
+#[test]
 fn a_substitute_holds_a_beat_for_a_time_and_who_is_new_gets_an_id() {
     let desk = Desk::new();
     let mut text = people_file(&desk);

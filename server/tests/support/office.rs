@@ -14,8 +14,8 @@ use patrol_server::auth;
 use patrol_server::calendar::rfc3339;
 use patrol_server::directory::{SYNTHETIC_SINCE, synthetic_people, zhuhai};
 use patrol_server::listen;
-use patrol_server::store::BrowserSession;
 use patrol_server::store::memory::MemoryStore;
+use patrol_server::store::{Account, BrowserSession};
 use serde_json::{Value, json};
 
 use crate::http::{self, Reply};
@@ -56,6 +56,7 @@ pub(crate) struct Office {
     pub(crate) app: Arc<App>,
     pub(crate) machine: Arc<Machine>,
     pub(crate) address: SocketAddr,
+    cookies: CookieKind,
     keys: AtomicU64,
     // Dropped last: it serves.
     _runtime: tokio::runtime::Runtime,
@@ -96,6 +97,7 @@ impl Office {
             app,
             machine,
             address,
+            cookies,
             keys: AtomicU64::new(0),
             _runtime: runtime,
         }
@@ -142,15 +144,22 @@ impl Office {
     pub(crate) fn cookie(&self, name: &str) -> String {
         let token = auth::draw_secret(&self.app);
         let until = self.app.environment.now().plus_ms(limits::SIGN_IN_MS);
-        let session = BrowserSession {
-            person: self.person(name),
-            until,
-        };
-        self.app
-            .store
-            .put_session(auth::hash_of(&token), &session)
-            .expect("a session is kept");
-        format!("{}={token}", auth::COOKIE)
+        let person = self.person(name);
+        let session = BrowserSession { person, until };
+        let store = &self.app.store;
+        let known = store.account_of(person).expect("the store answers");
+        let account = known.unwrap_or_else(|| {
+            let account = Account {
+                person,
+                login: person.hex(),
+                password_hash: "no password".to_owned(),
+            };
+            store.put_account(&account).expect("an account is kept");
+            account
+        });
+        let put = store.put_session(auth::hash_of(&token), &session, &account.password_hash);
+        assert!(put.expect("a session is kept"));
+        format!("{}={token}", self.cookies.name())
     }
 
     /// What a person's browser gets.

@@ -69,7 +69,16 @@ pub(crate) struct Said {
 
 /// Runs an errand to its end.
 pub(crate) fn errand(args: &[&str], input: &str) -> Said {
-    let mut child = program(args).spawn().expect("the program starts");
+    run(&mut program(args), input)
+}
+
+/// Runs an errand with settings of the environment.
+pub(crate) fn errand_with(settings: &[(&str, &str)], args: &[&str]) -> Said {
+    run(program(args).envs(settings.iter().copied()), "")
+}
+
+fn run(program: &mut Command, input: &str) -> Said {
+    let mut child = program.spawn().expect("the program starts");
     let mut stdin = child.stdin.take().expect("a pipe");
     // An errand that reads nothing may have closed its end.
     drop(stdin.write_all(input.as_bytes()));

@@ -4,7 +4,7 @@ use patrol_core::domain::id::{ChangeHash, DocumentId, PersonId};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
 
-use crate::store::{Account, BoxedAs, BoxedChange, Commit, Figures, Folder, Store};
+use crate::store::{Account, BoxedAs, BoxedChange, BrowserSession, Commit, Figures, Folder, Store};
 
 fn account(person: u8) -> Account {
     Account {
@@ -47,6 +47,38 @@ pub(super) fn a_setup_code_makes_the_first_account_once(store: &dyn Store) {
     assert_eq!(of(1).expect("the store answers"), Some(account(1)));
     assert_eq!(of(2).expect("the store answers"), None);
     assert!(!set_up(3, 9) && !put(4, 9));
+}
+
+pub(super) fn what_was_begun_under_another_password_is_not_kept(store: &dyn Store) {
+    let own = account(1);
+    let begin = |token: u8, hash: &str| {
+        let session = BrowserSession {
+            person: own.person,
+            until: Timestamp(9),
+        };
+        let put = store.put_session([token; 32], &session, hash);
+        let is_there = store.session([token; 32]).expect("the store answers");
+        assert_eq!(put.as_ref().ok(), Some(&is_there.is_some()));
+        is_there.is_some()
+    };
+    assert!(!begin(1, "$argon2id$"), "he has no account");
+    store.put_account(&own).expect("an account is kept");
+    store.put_account(&account(2)).expect("another's too");
+    assert!(begin(2, "$argon2id$") && !begin(3, "another"));
+    let replaced = |account: &Account, hash: &str| {
+        let replaced = store.replace_account(account, hash);
+        replaced.expect("the store answers")
+    };
+    let mut new = account(1);
+    "new".clone_into(&mut new.password_hash);
+    let of = || store.account_of(new.person).expect("the store answers");
+    let has_session = || store.session([2; 32]).expect("the store answers").is_some();
+    assert!(!replaced(&new, "another"));
+    assert!(of() == Some(own.clone()) && has_session());
+    assert!(replaced(&new, "$argon2id$"));
+    assert!(of() == Some(new.clone()) && !has_session());
+    assert!(!begin(4, "$argon2id$") && begin(4, "new"));
+    assert!(!replaced(&account(3), "$argon2id$"), "he has none");
 }
 
 pub(super) fn what_came_from_a_file_is_noted(store: &dyn Store) {

@@ -39,6 +39,19 @@ pub(super) fn put_account(tx: &Savepoint<'_>, account: &Account) -> Result<()> {
     Ok(())
 }
 
+pub(super) fn replace_account(
+    tx: &Savepoint<'_>,
+    account: &Account,
+    password_hash: &str,
+) -> Result<bool> {
+    let known = account_of(tx, account.person)?;
+    let is_right = known.is_some_and(|known| known.password_hash == password_hash);
+    if is_right {
+        put_account(tx, account)?;
+    }
+    Ok(is_right)
+}
+
 pub(super) fn account_of(connection: &Connection, person: PersonId) -> Result<Option<Account>> {
     let mut select = connection
         .prepare_cached("SELECT person, login, password_hash FROM accounts WHERE person = ?1")?;
@@ -68,13 +81,15 @@ pub(super) fn put_session(
     tx: &Savepoint<'_>,
     token: [u8; 32],
     session: &BrowserSession,
-) -> Result<()> {
+    password_hash: &str,
+) -> Result<bool> {
     let mut upsert = tx.prepare_cached(
-        "INSERT INTO sessions (token, person, until) VALUES (?1, ?2, ?3)
+        "INSERT INTO sessions (token, person, until)
+         SELECT ?1, person, ?3 FROM accounts WHERE person = ?2 AND password_hash = ?4
          ON CONFLICT (token) DO UPDATE SET person = excluded.person, until = excluded.until",
     )?;
-    upsert.execute(params![token, session.person.0, session.until.0])?;
-    Ok(())
+    let row = params![token, session.person.0, session.until.0, password_hash];
+    Ok(upsert.execute(row)? > 0)
 }
 
 pub(super) fn session(connection: &Connection, token: [u8; 32]) -> Result<Option<BrowserSession>> {

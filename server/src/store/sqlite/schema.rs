@@ -2,6 +2,8 @@
 //!
 //! It never repairs and never deletes.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,6 +48,12 @@ pub(super) fn open_writer(
     path: &Path,
     make_identity: impl FnOnce() -> Identity,
 ) -> Result<(Connection, Identity)> {
+    match make_file(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(refused(path, &StoreError::Broken(error.to_string())));
+        }
+        _ => {}
+    }
     let connection = Connection::open(path).map_err(|error| refused(path, &error.into()))?;
     let opened = prepare(connection, || Ok(make_identity()));
     opened.map_err(|error| match error {
@@ -74,6 +82,15 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -READ_CACHE_KIB)?;
     Ok(connection)
+}
+
+/// Makes an empty file, which is to be a database, that nobody else may read: keys and passwords' hashes come into it.
+pub(crate) fn make_file(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 fn refused(path: &Path, error: &StoreError) -> StoreError {
