@@ -220,6 +220,12 @@ CREATE TABLE last_backup (
   taken_at      INTEGER NOT NULL
 ) STRICT;
 
+-- How far cases that ended have left the feeds by age. It moves on by small steps, so that a clock that is years ahead takes little away.
+CREATE TABLE retiring (
+  one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- a single row
+  up_to         INTEGER NOT NULL
+) STRICT;
+
 -- The components that stand in the city, as they were imported last.
 CREATE TABLE components (
   code          INTEGER NOT NULL PRIMARY KEY, -- 16 or 17 digits

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use patrol_core::domain::id::{Actor, DeviceId, Epoch, PersonId, ServerId};
 use patrol_core::domain::time::Timestamp;
 
-use super::super::{Identity, Store as _, StoreError, conformance};
+use super::super::{Identity, Measured as _, Store as _, StoreError, conformance};
 use super::SqliteStore;
 
 struct Folder(PathBuf);
@@ -117,4 +117,26 @@ fn the_log_is_copied_and_begins_anew_before_it_grows_without_end() {
     assert!((32..48).contains(&megabytes), "{megabytes} MB");
     let read = store.directory().expect("the store answers");
     assert!(read == Some((30, large(29))));
+}
+
+#[test]
+fn a_full_disk_is_named_until_there_is_room_and_what_is_there_can_be_read() {
+    let folder = Folder::new("full");
+    let store = SqliteStore::open(folder.file(), || identity(1)).expect("a new file opens");
+    let pages = |most: u32| {
+        let set = store
+            .writer
+            .look(|connection| Ok(connection.pragma_update(None, "max_page_count", most)?));
+        set.expect("it is set");
+    };
+    store.stands().expect("it stands");
+    // As much as is there already.
+    pages(1);
+    let put = || store.put_directory(&[7; 100_000], Timestamp(1));
+    assert!(matches!(put(), Err(StoreError::Full)));
+    assert!(!store.has_account().expect("a look"));
+    pages(1_000_000);
+    put().expect("there is room again");
+    store.stands().expect("it stands");
+    store.look_through().expect("it is whole");
 }
