@@ -6,3 +6,4 @@ mod invariants;
 mod simulation;
 mod stories;
 mod tidy;
+mod walk;

@@ -23,5 +23,6 @@ mod rescue;
 mod retired;
 mod survey;
 mod tally;
+mod two_people;
 mod upgraded;
 mod wrong_sums;

@@ -35,6 +35,11 @@ pub enum PatrolError {
     UpdateNeeded,
     /// The phone is full, and nothing was recorded: make room.
     Full,
+    /// The file may only be read, or its disk fails; nothing was recorded. What is here can be shown; restart the phone.
+    Unwritable,
+    /// A page of the file is damaged. Shut this object down and open the file again: it is moved aside and kept, and a new one begun. Then
+    /// enrol again.
+    Damaged,
     /// The app cancelled. What had arrived is kept.
     Cancelled,
     /// The app passed something that is no such thing: a fault of the app.
@@ -84,6 +89,8 @@ impl From<Error> for PatrolError {
             Error::AlreadyEnrolled => Self::AlreadyEnrolled,
             Error::UpdateNeeded => Self::UpdateNeeded,
             Error::Full => Self::Full,
+            Error::Unwritable => Self::Unwritable,
+            Error::Damaged => Self::Damaged,
             Error::Cancelled => Self::Cancelled,
             Error::Disagreement(_) | Error::Storage(_) => Self::Broken {
                 reason: error.to_string(),

@@ -2,6 +2,8 @@
 //!
 //! Codes, not sentences; the app words them.
 
+use rusqlite::ErrorCode;
+
 use crate::domain::refusal::Refusal;
 
 /// Why something could not be done.
@@ -30,6 +32,10 @@ pub enum Error {
     UpdateNeeded,
     /// No room left on the device; nothing was recorded.
     Full,
+    /// The file may only be read, or its disk fails: nothing was recorded; what is here can be shown.
+    Unwritable,
+    /// A page of the file is damaged: close it and open it again, which moves it aside, keeps it and begins a new one; then enrol again.
+    Damaged,
     /// The caller cancelled; what had arrived is kept.
     Cancelled,
     /// The two ends disagree in a way that a person should look at: the code of the check that failed.
@@ -51,6 +57,8 @@ impl std::fmt::Display for Error {
             Self::AlreadyEnrolled => f.write_str("already enrolled"),
             Self::UpdateNeeded => f.write_str("update needed"),
             Self::Full => f.write_str("no room left"),
+            Self::Unwritable => f.write_str("may not be written"),
+            Self::Damaged => f.write_str("damaged"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Disagreement(check) => write!(f, "disagreement: {check}"),
             Self::Storage(what) => write!(f, "storage: {what}"),
@@ -69,7 +77,11 @@ impl From<Refusal> for Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged,
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => {
+                Self::Unwritable
+            }
             _ => Self::Storage(error.to_string()),
         }
     }

@@ -132,11 +132,11 @@ impl Replica {
 
     /// The villages in which the person of this enrolment works today, ascending.
     pub fn villages(&self) -> Result<Vec<VillageCode>> {
-        let person = self.store.read(store::enrolment::enrolled)?.person;
-        let scopes = self
-            .known()?
-            .directory
-            .scopes_of(person, self.environment.now());
+        let (person, now) = self.store.read(|connection| {
+            let person = store::enrolment::enrolled(connection)?.person;
+            Ok((person, self.present(connection)?))
+        })?;
+        let scopes = self.known()?.directory.scopes_of(person, now);
         let village = |scope| match scope {
             Scope::Village(village) => Some(village),
             Scope::Unit(_) | Scope::Person(_) => None,

@@ -36,13 +36,15 @@ pub enum ApiError {
     Wait(i64),
     /// Not now; logged.
     Unavailable,
+    /// Not now, as whoever watches over the server is told: a word for it.
+    Unwell(&'static str),
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let wait = match self {
             Self::Wait(ms) => Some(HeaderValue::from(ms.max(1).cast_unsigned().div_ceil(1_000))),
-            Self::Unavailable => Some(HeaderValue::from_static("30")),
+            Self::Unavailable | Self::Unwell(_) => Some(HeaderValue::from_static("30")),
             _ => None,
         };
         let (status, code) = match self {
@@ -57,6 +59,7 @@ impl IntoResponse for ApiError {
             Self::Stalled => (StatusCode::REQUEST_TIMEOUT, "stalled"),
             Self::Wait(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Unwell(word) => (StatusCode::SERVICE_UNAVAILABLE, word),
         };
         let mut response = (
             status,

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod bundle;
 pub mod calendar;
 pub mod check;
+pub mod clock;
 pub mod command;
 pub mod components;
 pub mod config;

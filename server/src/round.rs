@@ -10,8 +10,8 @@ use patrol_core::domain::limits;
 use patrol_core::sync::components;
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::wire::{
-    self, Cursor, Done, Fate, Fates, Form, Hello, Notice, PROTOCOL, PROTOCOL_LOWEST, Scopes,
-    Unread, Welcome, kind,
+    self, Cursor, Done, Fate, Fates, Form, Hello, Later, Notice, PROTOCOL, PROTOCOL_LOWEST,
+    PushHead, Scopes, Unread, Welcome, kind,
 };
 
 use crate::app::App;
@@ -66,6 +66,8 @@ pub struct Round {
     standings: Vec<Standing>,
     phase: Phase,
     page_bytes: usize,
+    /// Something of it could not be written.
+    must_wait: bool,
 }
 
 impl Round {
@@ -82,6 +84,7 @@ impl Round {
             standings: Vec::new(),
             phase: Phase::Head,
             page_bytes: limits::PAGE_FRAME_BYTES,
+            must_wait: false,
         }
     }
 
@@ -98,7 +101,8 @@ impl Round {
         match (frame.kind, &self.hello) {
             (kind::HELLO, None) => {
                 let hello = Hello::decode(&frame.payload).map_err(|_| RoundFault::Malformed)?;
-                contact::note(&self.app, &self.device, &hello)?;
+                let noted = contact::note(&self.app, &self.device, &hello);
+                self.written(noted)?;
                 self.hello = Some(hello);
                 Ok(())
             }
@@ -137,9 +141,30 @@ impl Round {
     }
 
     fn push(&mut self, payload: &[u8]) -> std::result::Result<(), RoundFault> {
-        let outcome = intake::take_in(&self.app, self.device.id, payload)?;
-        self.answer_pushed(outcome);
+        match intake::take_in(&self.app, self.device.id, payload) {
+            Ok(outcome) => self.answer_pushed(outcome),
+            Err(error) => {
+                self.written(Err(error))?;
+                let outcome = match PushHead::decode(payload) {
+                    Ok((_, count, _)) => Ok(vec![Fate::Later(Later::Storage); count]),
+                    Err(_) => Err(Unread::Malformed),
+                };
+                self.answer(outcome);
+            }
+        }
         Ok(())
+    }
+
+    /// A disk that takes nothing keeps nobody from what can still be read; what was to be written comes again.
+    fn written(&mut self, written: Result<()>) -> Result<()> {
+        match written {
+            Err(error) if error.of_the_disk().is_some() => {
+                tracing::error!(%error, "what a phone brings must wait: {error}");
+                self.must_wait = true;
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     /// What became of a frame of changes; those that are here come back as echoes.
@@ -184,7 +209,8 @@ impl Round {
         let gets_pages =
             is_current && device.revoked_at.is_none() && hello.protocol >= PROTOCOL_LOWEST;
         if gets_pages && hello.outbox_empty && self.fates.is_empty() {
-            holes::look(&app, &device, &hello)?;
+            let looked = holes::look(&app, &device, &hello);
+            self.written(looked)?;
         }
         let notices = match self.notices.take() {
             Some(notices) => notices,
@@ -303,7 +329,10 @@ impl Round {
             let done = Done {
                 digests,
                 directory_tag,
-                retry_after_ms: self.app.retry_after_ms(),
+                retry_after_ms: self
+                    .app
+                    .retry_after_ms()
+                    .or(self.must_wait.then_some(limits::BUSY_RETRY_MS)),
                 has_more: false,
             };
             self.ready.push_back((kind::DONE, done.encode()));
@@ -322,7 +351,11 @@ fn notices(app: &App, device: &Device, named: u64) -> Result<Vec<(u64, Notice)>>
         Ok(())
     })?;
     if notices.iter().any(|(number, _)| *number <= named) {
-        app.store.forget_notices(device.id, named)?;
+        match app.store.forget_notices(device.id, named) {
+            // It names them again.
+            Err(error) if error.of_the_disk().is_some() => {}
+            forgotten => forgotten?,
+        }
     }
     notices.retain(|(number, notice)| {
         let is_of_its_work = matches!(notice, Notice::Outcome { .. });

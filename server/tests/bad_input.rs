@@ -4,3 +4,4 @@ mod deeds;
 pub(crate) mod ground;
 mod once;
 mod requests;
+mod routes;

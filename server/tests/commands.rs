@@ -307,6 +307,8 @@ fn a_backup_is_taken_beside_the_server_and_restored_when_it_is_gone() {
         refused.log
     );
     assert!(trial.errand(&["check"], "").ok);
+    let unfinished = format!("{}.unfinished", trial.database);
+    assert!(!std::path::Path::new(&unfinished).exists());
 
     let Trial { server, database } = trial;
     drop(server);

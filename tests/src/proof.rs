@@ -6,6 +6,7 @@ pub mod kills;
 pub mod power;
 mod program;
 pub mod scale;
+pub mod walk;
 
 use std::collections::BTreeSet;
 use std::path::Path;

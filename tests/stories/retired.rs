@@ -116,3 +116,21 @@ fn work_on_a_case_that_has_left_is_handed_in_first_and_brings_it_back() {
         );
     }
 }
+
+#[test]
+fn a_clock_that_jumps_two_years_takes_no_more_than_a_step_out_of_the_feeds() {
+    let mut world = World::new(33);
+    let (case, _) = closed(&mut world);
+    let now = world.clock.now();
+    assert_eq!(retire_ended(&world.app, now).unwrap(), 0);
+    let wrong = now.plus_ms(730 * DAY_MS);
+    for _ in 0..3 {
+        assert_eq!(retire_ended(&world.app, wrong).unwrap(), 0);
+    }
+    world.phone(INSPECTOR).sync().unwrap();
+    assert_eq!(world.phone(INSPECTOR).stage(case), "closed");
+    // Were it right, the age would be caught up with, a step a day.
+    let runs = (0..).find(|_| retire_ended(&world.app, wrong).unwrap() > 0);
+    let behind = limits::CLOSED_FEED_DAYS * DAY_MS / limits::RETIRE_STEP_MS;
+    assert_eq!(runs, Some(behind - 3));
+}

@@ -151,6 +151,13 @@ pub const SEARCH_CHARS_MAX: usize = 40;
 
 /// Days after which a closed case leaves the feeds of its scopes.
 pub const CLOSED_FEED_DAYS: i64 = 90;
+/// Milliseconds by which the age at which they leave moves on in one go: a clock that jumps takes no more than that out of them.
+pub const RETIRE_STEP_MS: i64 = 2 * 24 * 3_600_000;
+/// Frames received last whose times a server compares its clock with: enough that one that was set back is noticed, so few that one that
+/// was ahead and is right again is soon believed.
+pub const RECEIPTS_LOOKED_AT: usize = 1_000;
+/// Milliseconds by which a clock may be before them: less is how clocks are set right.
+pub const CLOCK_BACK_MS: i64 = 600_000;
 /// Closed cases that leave their feeds in one transaction.
 pub const RETIRE_ROWS: usize = 200;
 /// Milliseconds that an enrolment code is good for.

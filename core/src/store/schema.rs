@@ -62,9 +62,9 @@ impl From<OpenFault> for Error {
     fn from(fault: OpenFault) -> Self {
         match fault {
             OpenFault::Sqlite(error) => error.into(),
-            OpenFault::Damaged => Self::Storage("the file is damaged".into()),
+            OpenFault::Damaged => Self::Damaged,
             OpenFault::Newer => Self::UpdateNeeded,
-            OpenFault::ReadOnly => Self::Storage("the file may not be written".into()),
+            OpenFault::ReadOnly => Self::Unwritable,
             OpenFault::Copy(error) => {
                 Self::Storage(format!("no copy could be kept before the upgrade: {error}"))
             }

@@ -19,6 +19,12 @@ CREATE TABLE last_backup (
   taken_at      INTEGER NOT NULL
 ) STRICT;
 
+-- How far cases that ended have left the feeds by age. It moves on by small steps, so that a clock that is years ahead takes little away.
+CREATE TABLE retiring (
+  one           INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- a single row
+  up_to         INTEGER NOT NULL
+) STRICT;
+
 -- The components that stand in the city and those that stood there. A row counts from the import that brought it until the one that replaced it;
 -- what an import brings or replaces that is not among component_imports yet is being prepared, and does not count.
 CREATE TABLE components (

@@ -15,16 +15,27 @@ use super::openapi::{Failure, ForNewPhones, ForPeople, ForPhones};
 use super::{Host, json};
 use crate::app::App;
 use crate::auth::{self, Caller, CallingDevice};
+use crate::clock;
 use crate::devices::{self, Claim, Code, DeviceRow};
 use crate::error::ApiError;
 
-/// `GET /healthz`: whether the database answers.
+/// `GET /healthz`: `ok`, or `clock` where what was received lies ahead of the clock; 503 with a word for what keeps the server from its work.
 #[utoipa::path(get, path = "/healthz", operation_id = "health",
     responses((status = 200, body = str), (status = 503, body = Failure))
 )]
 pub(super) async fn health(State(host): State<Host>) -> Result<&'static str, ApiError> {
-    host.blocking(|app| app.store.has_account()).await??;
-    Ok("ok")
+    let looked = host.blocking(|app| {
+        app.store.stands()?;
+        clock::received_ahead(app)
+    });
+    match looked.await? {
+        Ok(None) => Ok("ok"),
+        Ok(Some(_)) => Ok("clock"),
+        Err(error) => match error.of_the_disk() {
+            Some(word) => Err(ApiError::Unwell(word)),
+            None => Err(error.into()),
+        },
+    }
 }
 
 /// `GET /v1/directory`: as phones keep it.

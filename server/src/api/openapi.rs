@@ -87,7 +87,10 @@ const CODES: &[(u16, &[&str])] = &[
     (413, &["too_large"]),
     (415, &["content_type"]),
     (429, &["too_many_tries"]),
-    (503, &["unavailable"]),
+    (
+        503,
+        &["damaged", "full", "moved", "unavailable", "unwritable"],
+    ),
 ];
 
 /// What every answer holds that is not the one asked for.

@@ -14,6 +14,7 @@ use super::{Database, Faults, one};
 use crate::app::Environment;
 use crate::calendar;
 use crate::check::{self, Report};
+use crate::clock;
 use crate::host::SystemEnvironment;
 use crate::import::proposals;
 use crate::store::NewEpoch;
@@ -97,7 +98,9 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
     copies::upgrade(&unfinished).map_err(|error| named(&unfinished, &error))?;
     copies::begin_epoch(&unfinished, &new).map_err(|error| named(&unfinished, &error))?;
     hand_over(&unfinished, to).map_err(|error| named(&unfinished, &error))?;
-    let aside = move_aside(errand, to, now)?;
+    // Refused, it leaves nothing behind.
+    let aside =
+        move_aside(errand, to, now).inspect_err(|_| drop(std::fs::remove_file(&unfinished)))?;
     settle(&unfinished, to).map_err(|error| named(to, &error))?;
     tracing::warn!(
         "what was decided since the backup is not in it: revoke lost phones again, look at people, passwords and the directory"
@@ -159,7 +162,11 @@ pub(super) fn check(errand: &CheckErrand) -> Result<Vec<Value>, Faults> {
     if !findings.is_empty() {
         return Err(findings);
     }
-    let looked = json!({ "documents": documents, "changes": changes, "scopes": scopes });
+    let mut looked = json!({ "documents": documents, "changes": changes, "scopes": scopes });
+    // Nothing in the database can be mended by it.
+    if let Some(at) = clock::received_ahead(&app).map_err(one)? {
+        looked["received_ahead_of_the_clock"] = json!(calendar::rfc3339(at));
+    }
     // What villages lack is for people to mend: it is told, and is no fault.
     let lacking = villages::lacking(&app).map_err(one)?;
     let lacking = lacking.iter().map(|lacking| json!(lacking));

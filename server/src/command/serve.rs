@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::listen::Port;
 use crate::store::Folder;
 use crate::tls::Certificates;
-use crate::{directory, listen, people, retire, setup};
+use crate::{clock, directory, listen, people, retire, setup};
 
 /// Serves until it is told to stop.
 ///
@@ -45,6 +45,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     let app = Arc::new(super::open(&config.database).map_err(one)?);
     warn_of_readers(&config.database);
     put_directory(&app, config)?;
+    say_if_behind(&app)?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(one)?;
@@ -144,6 +145,17 @@ fn say_how_to_begin(app: &App, config: &Config) -> Result<(), Faults> {
     Ok(())
 }
 
+/// Says it where the clock is before what was received.
+fn say_if_behind(app: &App) -> Result<(), Faults> {
+    if let Some(at) = clock::received_ahead(app).map_err(one)? {
+        let (now, at) = (rfc3339(app.environment.now()), rfc3339(at));
+        tracing::error!(
+            "the clock says {now}, and something was received at {at}: set the clock right; see the handbook, A wrong clock"
+        );
+    }
+    Ok(())
+}
+
 /// Does at the start, and then once a day, what time brings.
 async fn daily(app: Arc<App>) {
     let mut days = tokio::time::interval(Duration::from_hours(24));
@@ -152,6 +164,7 @@ async fn daily(app: Arc<App>) {
         let app = Arc::clone(&app);
         let work = move || {
             let now = app.environment.now();
+            app.store.look_through()?;
             app.store.tidy(now)?;
             retire::retire_ended(&app, now)
         };

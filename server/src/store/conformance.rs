@@ -26,6 +26,8 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     feeds::digests_are_sums_over_members(make().as_ref());
     feeds::a_commit_is_all_or_nothing(make().as_ref());
     feeds::a_document_that_ended_long_ago_leaves_its_feeds_and_joins_again(make().as_ref());
+    feeds::the_age_moves_on_by_steps_and_never_back(make().as_ref());
+    feeds::the_newest_receipt_is_the_latest_of_the_last_ones(make().as_ref());
     feeds::writers_at_once_leave_gapless_feeds(make().as_ref());
     feeds::a_read_shows_one_snapshot_while_others_write(make().as_ref());
     codes_enrol_once(make().as_ref());

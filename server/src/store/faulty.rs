@@ -164,6 +164,22 @@ impl<S: Store> Measured for FaultyStore<S> {
     fn note_backup(&self, now: Timestamp) -> Result<()> {
         self.inner.note_backup(now)
     }
+
+    fn stands(&self) -> Result<()> {
+        self.inner.stands()
+    }
+
+    fn look_through(&self) -> Result<()> {
+        self.inner.look_through()
+    }
+
+    fn newest_receipt(&self) -> Result<Option<Timestamp>> {
+        self.inner.newest_receipt()
+    }
+
+    fn retire_up_to(&self, asked: Timestamp, step_ms: i64) -> Result<Timestamp> {
+        self.inner.retire_up_to(asked, step_ms)
+    }
 }
 
 impl<S: Store> Store for FaultyStore<S> {

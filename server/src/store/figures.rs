@@ -27,4 +27,13 @@ pub trait Measured {
     fn figures(&self) -> Result<Figures>;
     /// Notes that a backup was taken.
     fn note_backup(&self, now: Timestamp) -> Result<()>;
+    /// Whether it can be read and written; where the last write met a disk that took nothing, one is tried.
+    fn stands(&self) -> Result<()>;
+    /// Looks through all of it: `Damaged` where a page is not as it must be.
+    fn look_through(&self) -> Result<()>;
+    /// The latest time among the last frames that were received (`limits::RECEIPTS_LOOKED_AT`).
+    fn newest_receipt(&self) -> Result<Option<Timestamp>>;
+    /// Moves the time up to which ended cases leave the feeds on to the one asked for, but by one step at most where it was moved before,
+    /// and never back. Returns the one that holds: none later than asked for.
+    fn retire_up_to(&self, asked: Timestamp, step_ms: i64) -> Result<Timestamp>;
 }

@@ -3,10 +3,11 @@
 //! It keeps nothing on disk. The simulator uses it as its oracle and copies it with [`MemoryStore::fork`].
 
 mod commit;
+mod figures;
 mod look;
 mod reference;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
@@ -18,9 +19,8 @@ use patrol_core::sync::wire::{Notice, Status};
 use self::reference::Components;
 use super::reference::Terminal;
 use super::{
-    Account, Accounts, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Figures,
-    Folder, Identity, Measured, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError,
-    StoredChange, Summary,
+    Account, Accounts, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Folder,
+    Identity, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
 };
 
 /// A store in memory.
@@ -52,6 +52,9 @@ struct State {
     setup_code: Option<([u8; 32], Timestamp)>,
     folder: Option<Folder>,
     backup_at: Option<Timestamp>,
+    /// When the last frames came, of all devices.
+    receipts: VecDeque<Timestamp>,
+    retired_up_to: Option<Timestamp>,
     sessions: BTreeMap<[u8; 32], BrowserSession>,
 }
 
@@ -106,6 +109,8 @@ impl MemoryStore {
             setup_code: None,
             folder: None,
             backup_at: None,
+            receipts: VecDeque::new(),
+            retired_up_to: None,
             sessions: BTreeMap::new(),
         })))
     }
@@ -284,28 +289,6 @@ impl Accounts for MemoryStore {
 
     fn folder(&self) -> Result<Option<Folder>> {
         Ok(self.present().folder)
-    }
-}
-
-impl Measured for MemoryStore {
-    fn figures(&self) -> Result<Figures> {
-        let state = self.present();
-        let devices = state.devices.values();
-        let revoked = devices.filter(|device| device.revoked_at.is_some()).count();
-        Ok(Figures {
-            held: state.held_rows().len() as u64,
-            devices: (state.devices.len() - revoked) as u64,
-            devices_revoked: revoked as u64,
-            backup_at: state.backup_at,
-            ..Figures::default()
-        })
-    }
-
-    fn note_backup(&self, now: Timestamp) -> Result<()> {
-        self.write(|state| {
-            state.backup_at = Some(now);
-            Ok(())
-        })
     }
 }
 

@@ -18,6 +18,7 @@ mod look;
 mod reference;
 mod schema;
 mod setup;
+mod trouble;
 mod writer;
 
 use std::path::Path;
@@ -31,6 +32,7 @@ use rusqlite::{Connection, Savepoint, TransactionBehavior};
 pub(crate) use self::schema::make_file;
 
 use self::checkpoint::Checkpoints;
+use self::trouble::Trouble;
 use self::writer::Writer;
 use super::{
     Account, Accounts, BrowserSession, Commit, Device, Figures, Folder, Identity, Measured, Result,
@@ -50,6 +52,7 @@ pub struct SqliteStore {
     readers: Option<Readers>,
     /// Likewise none there.
     checkpoints: Option<Checkpoints>,
+    trouble: Option<Trouble>,
 }
 
 /// Connections that read, those at rest.
@@ -85,6 +88,7 @@ impl SqliteStore {
             importing: Mutex::default(),
             readers: Some(readers),
             checkpoints: Some(checkpoints),
+            trouble: Some(Trouble::none(path)),
         })
     }
 
@@ -97,22 +101,37 @@ impl SqliteStore {
             importing: Mutex::default(),
             readers: None,
             checkpoints: None,
+            trouble: None,
         })
     }
 
     /// Reads in one snapshot.
     fn ask<T>(&self, ask: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        match &self.readers {
+        let asked = match &self.readers {
             Some(readers) => in_snapshot(readers.take().connection.as_mut(), ask),
             None => self
                 .writer
                 .look(|connection| in_snapshot(Some(connection), ask)),
+        };
+        match &self.trouble {
+            Some(trouble) => trouble.note(asked),
+            None => asked,
         }
     }
 
     /// Writes everything or nothing.
     fn write<T>(&self, write: impl FnOnce(&Savepoint<'_>) -> Result<T>) -> Result<T> {
-        let value = self.writer.write(write)?;
+        let value = match &self.trouble {
+            Some(trouble) => {
+                trouble.may_write()?;
+                trouble.is_in_place()?;
+                let value = trouble.note_write(self.writer.write(write))?;
+                // It may have been moved meanwhile; what is acknowledged must be found again.
+                trouble.is_in_place()?;
+                value
+            }
+            None => self.writer.write(write)?,
+        };
         if let Some(checkpoints) = &self.checkpoints {
             checkpoints.make();
         }
@@ -205,6 +224,31 @@ impl Measured for SqliteStore {
 
     fn note_backup(&self, now: Timestamp) -> Result<()> {
         self.write(|tx| figures::note_backup(tx, now))
+    }
+
+    fn stands(&self) -> Result<()> {
+        self.ask(|connection| setup::folder(connection).map(drop))?;
+        let Some(trouble) = &self.trouble else {
+            return Ok(());
+        };
+        trouble.may_write()?;
+        trouble.is_in_place()?;
+        if trouble.is_failing() {
+            self.write(|tx| schema::write_again(tx))?;
+        }
+        Ok(())
+    }
+
+    fn look_through(&self) -> Result<()> {
+        self.ask(figures::look_through)
+    }
+
+    fn newest_receipt(&self) -> Result<Option<Timestamp>> {
+        self.ask(figures::newest_receipt)
+    }
+
+    fn retire_up_to(&self, asked: Timestamp, step_ms: i64) -> Result<Timestamp> {
+        self.write(|tx| figures::retire_up_to(tx, asked, step_ms))
     }
 }
 

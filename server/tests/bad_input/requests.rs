@@ -6,77 +6,24 @@ use patrol_core::sync::wire::{Hello, kind as frame_kind};
 use serde_json::{Value, json};
 
 use super::ground::{ADMIN, Ask, DESK, Ground, STRANGER, WALKER};
-use crate::office::phone_key;
+use super::routes::{self, By, Route, Takes};
 
-/// Every route that takes JSON, who may use it, and a body that would be good.
-fn routes_with_json(ground: &Ground) -> Vec<(Option<&'static str>, String, Value)> {
-    let office = &ground.office;
-    let note = office.deed("note", &json!([]));
-    vec![
-        (
-            None,
-            "/v1/session".to_owned(),
-            json!({ "login": "a", "password": "b" }),
-        ),
-        (
-            None,
-            "/v1/setup".to_owned(),
-            json!({ "code": "ABCDE-FGHJK", "name": "a", "login": "b", "password": "eight signs" }),
-        ),
-        (
-            Some(WALKER),
-            "/v1/session/password".to_owned(),
-            json!({ "old": "eight signs", "new": "other signs" }),
-        ),
-        (
-            Some(ADMIN),
-            format!("/v1/people/{}/password", office.person(WALKER).hex()),
-            json!({ "login": "walker", "password": "eight signs" }),
-        ),
-        (
-            Some(ADMIN),
-            format!("/v1/people/{}/leave", office.person(WALKER).hex()),
-            json!({ "from": "2026-12-01", "substitute": office.person(DESK).hex() }),
-        ),
-        (
-            Some(ADMIN),
-            "/v1/devices/codes".to_owned(),
-            json!({ "person": office.person(WALKER).hex() }),
-        ),
-        (
-            None,
-            "/v1/devices/enrol".to_owned(),
-            json!({ "code": "ABCDE-FGHJK", "public_key": phone_key() }),
-        ),
-        (
-            None,
-            "/v1/devices/return".to_owned(),
-            json!({ "device": "00".repeat(8), "person": "00".repeat(8), "public_key": phone_key(),
-                    "certificate": "00".repeat(16), "token": "a" }),
-        ),
-        (Some(WALKER), "/v1/cases".to_owned(), note.clone()),
-        (
-            Some(WALKER),
-            format!("/v1/cases/{}/actions", ground.case),
-            note,
-        ),
-        (
-            Some(DESK),
-            format!("/v1/reviews/{}/{}", ground.case, ground.held),
-            json!({ "decision": "release", "words": "看过" }),
-        ),
-    ]
+/// The routes that take JSON: a good request, and its body.
+fn with_json(ground: &Ground) -> Vec<(Ask<'static>, Value)> {
+    let routes = routes::all(ground).into_iter();
+    routes
+        .filter_map(|route| match &route.takes {
+            Takes::Json(body) => Some((route.ask(), body.clone())),
+            Takes::Nothing | Takes::Bytes(_) => None,
+        })
+        .collect()
 }
 
 #[test]
 fn bodies_that_are_no_json_of_the_route_are_refused() {
     let ground = Ground::new();
     let mut wrong = Vec::new();
-    for (who, path, body) in routes_with_json(&ground) {
-        let good = Ask {
-            who,
-            ..Ask::post("", path, &body)
-        };
+    for (good, body) in with_json(&ground) {
         let with = |body: &[u8]| Ask {
             body: body.to_vec(),
             ..good.clone()
@@ -156,27 +103,24 @@ fn unknown_urls_and_methods_are_named() {
         let ask = Ask::get(ADMIN, path);
         wrong.extend(ground.try_it("unknown", &ask, 404, "not_found"));
     }
-    let paths = routes_with_json(&ground);
-    let posted = paths.iter().map(|(_, path, _)| ("PUT", path.clone()));
-    let others = [
-        ("POST", "/healthz"),
-        ("DELETE", "/v1/directory"),
-        ("POST", "/v1/devices"),
-        ("GET", "/v1/devices/codes"),
-        ("GET", "/v1/devices/enrol"),
-        ("GET", "/v1/devices/return"),
-        ("PATCH", "/v1/session"),
-        ("DELETE", "/v1/cases"),
-        ("PUT", "/v1/reviews"),
-        ("GET", "/v1/sync"),
-    ];
-    let others = others.map(|(method, path)| (method, path.to_owned()));
-    for (method, path) in posted.chain(others) {
-        let ask = Ask {
-            method,
-            ..Ask::get(ADMIN, path)
-        };
-        wrong.extend(ground.try_it("method", &ask, 405, "method_not_allowed"));
+    let routes = routes::all(&ground);
+    let has = |method: &str, path: &str| {
+        let mut routes = routes.iter();
+        routes.any(|route| route.path == path && route.method == method)
+    };
+    // A name in one URL may be a word in another.
+    let is_word = |path: &str| path == "/v1/components/near" || path == "/v1/villages/lacking";
+    for route in &routes {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+            if has(method, &route.path) || is_word(&route.path) {
+                continue;
+            }
+            let ask = Ask {
+                method,
+                ..Ask::get(ADMIN, route.path.clone())
+            };
+            wrong.extend(ground.try_it("method", &ask, 405, "method_not_allowed"));
+        }
     }
     assert_eq!(wrong, [] as [String; 0]);
 }
@@ -185,37 +129,18 @@ fn unknown_urls_and_methods_are_named() {
 fn nobody_gets_anything_without_signing_in_and_nothing_changes_from_elsewhere() {
     let ground = Ground::new();
     let mut wrong = Vec::new();
-    let mut asks: Vec<Ask<'_>> = routes_with_json(&ground)
-        .iter()
-        .filter(|(who, _, _)| who.is_some())
-        .map(|(who, path, body)| Ask::post(who.unwrap_or_default(), path, body))
-        .collect();
-    let revoke = format!("/v1/devices/{}/revoke", ground.device);
-    asks.push(Ask::post(ADMIN, revoke, &json!({})));
-    let out = Ask {
-        method: "DELETE",
-        ..Ask::get(ADMIN, "/v1/session")
-    };
-    asks.push(out);
-    for ask in &asks {
-        let foreign = format!("ftp://{}", ground.office.address);
+    let routes = routes::all(&ground);
+    let asks = routes.iter().filter(|route| route.is_of_people());
+    let asks: Vec<Ask<'_>> = asks.map(Route::ask).collect();
+    assert!(asks.len() > 20, "{}", asks.len());
+    let foreign = format!("ftp://{}", ground.office.address);
+    for ask in asks.iter().filter(|ask| ask.method != "GET") {
         for origin in ["http://evil.example", "null", "", &foreign] {
             let mut ask = ask.clone();
             ask.headers.push(("origin", origin.to_owned()));
             wrong.extend(ground.try_it("elsewhere", &ask, 403, "foreign_origin"));
         }
     }
-    let case = format!("/v1/cases/{}", ground.case);
-    asks.extend(
-        [
-            "/v1/session",
-            "/v1/devices",
-            "/v1/cases",
-            "/v1/reviews",
-            &case,
-        ]
-        .map(|path| Ask::get(ADMIN, path)),
-    );
     for ask in asks {
         for cookie in [
             "",
@@ -246,23 +171,24 @@ fn phones_without_a_good_token_get_nothing_and_what_is_not_of_the_protocol_neith
         body: b"XCN1".to_vec(),
         ..Ask::get("", "/v1/sync")
     };
-    let directory = |headers| Ask {
-        who: None,
-        headers,
-        ..Ask::get("", "/v1/directory")
-    };
+    let routes = routes::all(&ground);
+    let of_phones = || routes.iter().filter(|route| route.by == By::Phone);
     let basic = vec![("authorization", format!("Basic {}", ground.token))];
     for headers in [Vec::new(), bearer(""), bearer("guessed"), basic] {
-        wrong.extend(ground.try_it("token", &sync(headers.clone()), 401, "signed_out"));
-        wrong.extend(ground.try_it("token", &directory(headers), 401, "signed_out"));
+        for route in of_phones() {
+            let mut ask = route.ask();
+            ask.headers.extend(headers.clone());
+            wrong.extend(ground.try_it(route.id, &ask, 401, "signed_out"));
+        }
     }
     // A browser's session is no phone.
-    wrong.extend(ground.try_it(
-        "cookie",
-        &Ask::get(WALKER, "/v1/directory"),
-        401,
-        "signed_out",
-    ));
+    for route in of_phones() {
+        let ask = Ask {
+            who: Some(WALKER),
+            ..route.ask()
+        };
+        wrong.extend(ground.try_it(route.id, &ask, 401, "signed_out"));
+    }
     let kind = |kind: &str| {
         let mut headers = bearer(&ground.token);
         headers.push(("content-type", kind.to_owned()));
@@ -416,15 +342,21 @@ fn names_of_nothing_are_not_found() {
 fn what_only_some_may_do_is_forbidden_to_the_others() {
     let ground = Ground::new();
     let mut wrong = Vec::new();
-    let person = json!({ "person": ground.office.person(WALKER).hex() });
-    let revoke = format!("/v1/devices/{}/revoke", ground.device);
-    for who in [WALKER, DESK, "督办领导01"] {
-        for ask in [
-            Ask::get(who, "/v1/devices"),
-            Ask::post(who, "/v1/devices/codes", &person),
-            Ask::post(who, &revoke, &json!({})),
-        ] {
-            wrong.extend(ground.try_it(who, &ask, 403, "not_permitted"));
+    for route in routes::all(&ground) {
+        let By::Some(may, may_not) = route.by else {
+            continue;
+        };
+        let others = if may == ADMIN {
+            &[DESK, "督办领导01"][..]
+        } else {
+            &[]
+        };
+        for who in others.iter().chain([&may_not]) {
+            let ask = Ask {
+                who: Some(who),
+                ..route.ask()
+            };
+            wrong.extend(ground.try_it(route.id, &ask, 403, "not_permitted"));
         }
     }
     let settle = json!({ "decision": "release", "words": "看过" });
@@ -432,6 +364,126 @@ fn what_only_some_may_do_is_forbidden_to_the_others() {
     for who in [WALKER, ADMIN, "值班长01"] {
         wrong.extend(ground.try_it(who, &Ask::get(who, "/v1/reviews"), 403, "not_permitted"));
         wrong.extend(ground.try_it(who, &Ask::post(who, &path, &settle), 403, "not_permitted"));
+    }
+    assert_eq!(wrong, [] as [String; 0]);
+}
+
+#[test]
+fn bytes_of_another_type_or_of_none_are_refused() {
+    let ground = Ground::new();
+    let mut wrong = Vec::new();
+    for route in routes::all(&ground) {
+        let Takes::Bytes(_) = route.takes else {
+            continue;
+        };
+        let bearer = ("authorization", format!("Bearer {}", ground.token));
+        for other in [None, Some("application/json"), Some("text/csv")] {
+            let kind = other.map(|kind| ("content-type", kind.to_owned()));
+            let ask = Ask {
+                headers: kind.into_iter().chain([bearer.clone()]).collect(),
+                ..route.ask()
+            };
+            wrong.extend(ground.try_it(route.id, &ask, 415, "content_type"));
+        }
+        let code = match route.id {
+            "hand_in_bundle" => "bundle",
+            _ => "malformed",
+        };
+        let mut ask = route.ask();
+        ask.headers.push(bearer);
+        ask.body = vec![0xa5; 1_000];
+        wrong.extend(ground.try_it(route.id, &ask, 400, code));
+    }
+    assert_eq!(wrong, [] as [String; 0]);
+}
+
+#[test]
+fn names_that_are_none_and_questions_that_are_not_asked_are_named() {
+    let ground = Ground::new();
+    let mut wrong = Vec::new();
+    let terminal = |name: &str| format!("/v1/villages/{name}/terminal");
+    let garbage = ["x", "-1", "%ff", "99999999999999999999999"];
+    for name in garbage {
+        let post = |path: String| Ask::post(ADMIN, path, &json!({}));
+        let end = Ask {
+            method: "DELETE",
+            ..Ask::get(ADMIN, terminal(name))
+        };
+        let asks = [
+            Ask::get(ADMIN, format!("/v1/components/codes/{name}")),
+            Ask::get(ADMIN, format!("/v1/imports/directories/{name}")),
+            Ask::get(ADMIN, format!("/v1/imports/components/{name}")),
+            post(format!("/v1/imports/{name}/adopt")),
+            post(terminal(name)),
+            end,
+        ];
+        for ask in asks {
+            wrong.extend(ground.try_it("name", &ask, 404, "not_found"));
+        }
+    }
+    let place = "lon_e7=1135000000&lat_e7=222000000";
+    for (query, code) in [
+        ("", "query"),
+        ("lon_e7=1", "query"),
+        ("lon_e7=x&lat_e7=1", "query"),
+        (&format!("{place}&surprise=1"), "query"),
+        (&format!("{place}&limit=0"), "limit"),
+        (&format!("{place}&limit=201"), "limit"),
+    ] {
+        let ask = Ask::get(WALKER, format!("/v1/components/near?{query}"));
+        wrong.extend(ground.try_it("near", &ask, 400, code));
+    }
+    for (query, code) in [
+        ("after=x", "query"),
+        ("surprise=1", "query"),
+        ("limit=0", "limit"),
+    ] {
+        let ask = Ask::get(ADMIN, format!("/v1/imports/components/1?{query}"));
+        wrong.extend(ground.try_it("replaced", &ask, 400, code));
+    }
+    let person = |name: &str| format!("/v1/people/{name}");
+    let (leave, password) = (
+        json!({ "from": "2026-12-01" }),
+        json!({ "login": "b", "password": "eight signs" }),
+    );
+    for name in ["x", "00", "0000000000000000", "+1+1+1+1+1+1+1+1"] {
+        let asks = [
+            Ask::post(ADMIN, format!("{}/leave", person(name)), &leave),
+            Ask::post(ADMIN, format!("{}/password", person(name)), &password),
+        ];
+        for ask in asks {
+            wrong.extend(ground.try_it("person", &ask, 404, "not_found"));
+        }
+    }
+    let walker = person(&ground.office.person(WALKER).hex());
+    for (field, value, code) in [
+        ("from", "", "from"),
+        ("from", "tomorrow", "from"),
+        ("from", "2026-13-01", "from"),
+        ("substitute", "x", "substitute"),
+        ("substitute", "0000000000000000", "substitute"),
+    ] {
+        let mut body = leave.clone();
+        body[field] = json!(value);
+        let ask = Ask::post(ADMIN, format!("{walker}/leave"), &body);
+        wrong.extend(ground.try_it(value, &ask, 400, code));
+    }
+    let long = "字".repeat(limits::LOGIN_CHARS_MAX + 1);
+    for (field, value, code) in [
+        ("login", "", "login"),
+        ("login", "two words", "login"),
+        ("login", &long, "login"),
+        ("password", "short", "password"),
+        (
+            "password",
+            &"p".repeat(limits::PASSWORD_BYTES_MAX + 1),
+            "password",
+        ),
+    ] {
+        let mut body = password.clone();
+        body[field] = json!(value);
+        let ask = Ask::post(ADMIN, format!("{walker}/password"), &body);
+        wrong.extend(ground.try_it(field, &ask, 400, code));
     }
     assert_eq!(wrong, [] as [String; 0]);
 }

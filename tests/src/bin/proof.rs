@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use patrol_tests::bench::Figure;
 use patrol_tests::fuzzing::{LET_IN, TARGETS, Target};
 use patrol_tests::proof::scale::Size;
-use patrol_tests::proof::{kills, power, scale};
+use patrol_tests::proof::{kills, power, scale, walk};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -36,6 +36,8 @@ enum What {
         #[arg(long, default_value_t = 1_000)]
         count: usize,
     },
+    /// Disks and clocks gone wrong on either end. As root, for a disk that is truly full.
+    Walk,
     /// Runs the fuzzers' targets on random inputs, at full speed and without their guidance.
     Inputs {
         /// Which target; all, if none is named.
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
     let held = match options.what {
         What::Kills { count } => killed(count, seed),
         What::Power { count } => powerless(count, seed),
+        What::Walk => walked(),
         What::Inputs { target, count } => Ok(fed(target.as_deref(), count, seed)),
         What::Scale {
             cases,
@@ -134,6 +137,20 @@ fn powerless(count: usize, seed: u64) -> Held {
     let (copies, told) = (losses.copies, losses.told);
     let line = format!("{copies} copies opened, {told} entries, nothing lost");
     Ok((vec![line], true))
+}
+
+fn walked() -> Held {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let steps = runtime.block_on(walk::all());
+    let is_held = steps.iter().all(|(_, step)| step.is_ok());
+    let line = |(fault, step): (&str, walk::Step)| match step {
+        Ok(ended) => format!(
+            "{fault}: {}, {} entries told before are there",
+            ended.state, ended.told
+        ),
+        Err(why) => format!("{fault}: FAILED: {why}"),
+    };
+    Ok((steps.into_iter().map(line).collect(), is_held))
 }
 
 fn killed(count: u32, seed: u64) -> Held {

@@ -10,6 +10,8 @@ pub struct Program {
     child: Child,
     /// Where it listens.
     pub url: String,
+    /// What it logged before it listened.
+    pub log: String,
 }
 
 impl Program {
@@ -31,8 +33,25 @@ impl Program {
     /// # Errors
     /// What it said instead.
     pub fn start(database: &Path, port: u16, more: &[&str]) -> Result<Self, String> {
+        let path = Self::path();
+        let path = path.to_str().ok_or("a name in UTF-8")?;
+        Self::start_by(&[path], database, port, more)
+    }
+
+    /// The same by other words than the program's own name, such as a shell that becomes it.
+    ///
+    /// # Errors
+    /// What it said instead.
+    pub fn start_by(
+        words: &[&str],
+        database: &Path,
+        port: u16,
+        more: &[&str],
+    ) -> Result<Self, String> {
         let zhuhai = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/data/zhuhai");
-        let mut child = Command::new(Self::path())
+        let (first, rest) = words.split_first().ok_or("what is to be started")?;
+        let mut child = Command::new(first)
+            .args(rest)
             .args(["serve", "--synthetic-people", "--plain-cookies"])
             .args(["--directory", zhuhai, "--listen"])
             .arg(format!("127.0.0.1:{port}"))
@@ -69,6 +88,7 @@ impl Program {
         Ok(Self {
             child,
             url: format!("http://{plain}"),
+            log: said.join("\n"),
         })
     }
 

@@ -1,9 +1,13 @@
 //! What the contract says of feeds, digests and commits.
 
+use patrol_core::domain::id::DeviceId;
+use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 
-use super::super::{CaseQuery, FeedEvent, Result, Snapshot, Store, StoreError, StoredChange};
+use super::super::{
+    BatchRow, CaseQuery, Commit, FeedEvent, Result, Snapshot, Store, StoreError, StoredChange,
+};
 use super::{change, commit, document, events, look, part, village};
 
 pub(super) fn a_scope_feed_has_no_gap_and_says_what_happened(store: &dyn Store) {
@@ -84,6 +88,41 @@ pub(super) fn a_commit_is_all_or_nothing(store: &dyn Store) {
     assert!(matches!(stale, Err(StoreError::Stale)), "{stale:?}");
     assert_eq!(look(store, |snapshot| snapshot.document(document(2))), None);
     assert_eq!(events(store, a).len(), 1);
+}
+
+pub(super) fn the_age_moves_on_by_steps_and_never_back(store: &dyn Store) {
+    let moved = |asked| {
+        let moved = store.retire_up_to(Timestamp(asked), 10);
+        moved.expect("the store answers").0
+    };
+    let asked = [100, 105, 900, 900, 50, 900, 120];
+    assert_eq!(asked.map(moved), [100, 105, 115, 125, 50, 135, 120]);
+}
+
+pub(super) fn the_newest_receipt_is_the_latest_of_the_last_ones(store: &dyn Store) {
+    let newest = || store.newest_receipt().expect("the store answers");
+    assert_eq!(newest(), None);
+    let receive = |at| {
+        let batch = BatchRow {
+            device: DeviceId([1; 8]),
+            n: (1, 1),
+            leaves: Vec::new(),
+            signature: [0; 64],
+            received_at: Timestamp(at),
+        };
+        let commit = Commit {
+            batch: Some(batch),
+            ..Commit::default()
+        };
+        store.commit(&commit).expect("it is kept");
+    };
+    receive(9);
+    receive(5);
+    assert_eq!(newest(), Some(Timestamp(9)));
+    for _ in 1..limits::RECEIPTS_LOOKED_AT {
+        receive(6);
+    }
+    assert_eq!(newest(), Some(Timestamp(6)), "who was ahead is right again");
 }
 
 pub(super) fn a_document_that_ended_long_ago_leaves_its_feeds_and_joins_again(store: &dyn Store) {

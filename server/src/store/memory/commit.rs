@@ -122,6 +122,10 @@ impl State {
                 .entry(batch.device)
                 .or_default()
                 .push(batch.clone());
+            self.receipts.push_back(batch.received_at);
+            if self.receipts.len() > limits::RECEIPTS_LOOKED_AT {
+                self.receipts.pop_front();
+            }
         }
         for row in &commit.fates {
             self.fates

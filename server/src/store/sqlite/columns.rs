@@ -3,7 +3,7 @@
 //! It knows no table.
 
 use rusqlite::types::Type;
-use rusqlite::{ErrorCode, Row};
+use rusqlite::{ErrorCode, Row, ffi};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,12 +13,27 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
-            Some(ErrorCode::DatabaseCorrupt) => {
-                Self::Broken(format!("the database is damaged: {error}"))
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(error.to_string())
+            }
+            // A page that the disk does not give back is as good as one that has changed.
+            Some(ErrorCode::SystemIoFailure) if is_of_reading(&error) => {
+                Self::Damaged(error.to_string())
+            }
+            Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Self::Unwritable(error.to_string())
             }
             _ => Self::Broken(format!("the database: {error}")),
         }
     }
+}
+
+fn is_of_reading(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(
+        code,
+        Some(ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS)
+    )
 }
 
 /// A number that a list is bounded by; what is too large for a column is larger than everything in it.

@@ -58,6 +58,8 @@ pub(super) fn open_writer(
     let opened = prepare(connection, || Ok(make_identity()));
     opened.map_err(|error| match error {
         StoreError::Broken(_) => refused(path, &error),
+        StoreError::Damaged(what) => StoreError::Damaged(left(path, &what)),
+        StoreError::Unwritable(what) => StoreError::Unwritable(left(path, &what)),
         _ => error,
     })
 }
@@ -94,10 +96,12 @@ pub(crate) fn make_file(path: &Path) -> std::io::Result<()> {
 }
 
 fn refused(path: &Path, error: &StoreError) -> StoreError {
-    StoreError::Broken(format!(
-        "{} was not opened and is left as it is: {error}",
-        path.display()
-    ))
+    StoreError::Broken(left(path, error))
+}
+
+fn left(path: &Path, why: &dyn std::fmt::Display) -> String {
+    let path = path.display();
+    format!("{path} was not opened and is left as it is: {why}")
 }
 
 fn prepare(
@@ -173,6 +177,11 @@ pub(super) fn upgrade(path: &Path) -> Result<()> {
     }
     tx.commit()?;
     Ok(())
+}
+
+/// Writes what is there already: the least that a disk can be asked to take.
+pub(super) fn write_again(connection: &Connection) -> Result<()> {
+    Ok(connection.pragma_update(None, "user_version", VERSION)?)
 }
 
 fn put_identity(tx: &Transaction<'_>, identity: &Identity) -> Result<()> {

@@ -9,7 +9,7 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
 use super::super::reference::{ComponentRow, Reference as _, Replacing, Rest, Weighed};
-use super::super::{Commit, Identity, Result, Store as _, StoreError, conformance};
+use super::super::{Commit, Identity, Measured as _, Result, Store as _, StoreError, conformance};
 use super::SqliteStore;
 
 struct Folder(PathBuf);
@@ -211,4 +211,26 @@ fn of_two_programs_that_import_at_once_the_later_one_wins_whole() {
     assert_eq!([1, 2].map(known), [Some(vec![7]), None]);
     let imports = one.component_imports().expect("the store answers");
     assert_eq!(imports.len(), 1);
+}
+
+#[test]
+fn a_full_disk_is_named_until_there_is_room_and_what_is_there_can_be_read() {
+    let folder = Folder::new("full");
+    let store = SqliteStore::open(folder.file(), || identity(1)).expect("a new file opens");
+    let pages = |most: u32| {
+        let set = store
+            .writer
+            .look(|connection| Ok(connection.pragma_update(None, "max_page_count", most)?));
+        set.expect("it is set");
+    };
+    store.stands().expect("it stands");
+    // As much as is there already.
+    pages(1);
+    let put = || store.put_directory(&[7; 100_000], Timestamp(1));
+    assert!(matches!(put(), Err(StoreError::Full)));
+    assert!(!store.has_account().expect("a look"));
+    pages(1_000_000);
+    put().expect("there is room again");
+    store.stands().expect("it stands");
+    store.look_through().expect("it is whole");
 }

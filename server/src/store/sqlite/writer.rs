@@ -93,6 +93,7 @@ impl Writer {
         let mut turn = Turn {
             writer: self,
             inner,
+            failure: None,
         };
         let end = turn.begin()?;
         let value = turn.add(write);
@@ -110,6 +111,8 @@ impl Writer {
 struct Turn<'w> {
     writer: &'w Writer,
     inner: MutexGuard<'w, Inner>,
+    /// Why this write failed.
+    failure: Option<StoreError>,
 }
 
 impl Turn<'_> {
@@ -128,10 +131,15 @@ impl Turn<'_> {
     }
 
     fn add<T>(&mut self, write: impl FnOnce(&Savepoint<'_>) -> Result<T>) -> Result<T> {
-        let savepoint = self.inner.connection.savepoint()?;
-        let value = write(&savepoint)?;
-        savepoint.commit()?;
-        Ok(value)
+        let add = || -> Result<T> {
+            let savepoint = self.inner.connection.savepoint()?;
+            let value = write(&savepoint)?;
+            savepoint.commit()?;
+            Ok(value)
+        };
+        let value = add();
+        self.failure = value.as_ref().err().cloned();
+        value
     }
 }
 
@@ -149,9 +157,8 @@ impl Drop for Turn<'_> {
             commit(connection)
         } else {
             // Where there is no room, SQLite may take back everything at once.
-            Err(StoreError::Broken(
-                "the transaction was taken back".to_owned(),
-            ))
+            let taken_back = || StoreError::Broken("the transaction was taken back".to_owned());
+            Err(self.failure.take().unwrap_or_else(taken_back))
         });
     }
 }

@@ -1,0 +1,162 @@
+//! The same faults on a phone's own file.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use patrol_core::error::Error;
+use patrol_core::replica::Replica;
+
+use super::{Ended, Office, Phone, Step, said};
+use crate::clock::{Clock, Machine};
+use crate::proof::Program;
+
+fn open(file: &Path) -> Result<(Replica, bool), Error> {
+    let machine = Arc::new(Machine::new(&Clock::default(), 1));
+    let (replica, rescued) = Replica::open(file, machine)?;
+    Ok((replica, rescued.is_some()))
+}
+
+/// A server, and a phone on a file with work that it has handed in and work that it has not.
+async fn scene(name: &str) -> Result<(Office, Program, Phone), String> {
+    let office = Office::new(name)?;
+    let server = office.start()?;
+    let (replica, _) = open(&office.folder.file("phone.db")).map_err(said)?;
+    let mut phone = Phone::enrol_on(replica, &server, &office.database).await?;
+    phone.hand_in(40).await?;
+    phone.work(3)?;
+    Ok((office, server, phone))
+}
+
+/// Sets a pragma on the connection of a phone that writes.
+fn set(phone: &Phone, pragma: &str) -> Result<(), String> {
+    let store = phone.replica.store();
+    let set = store.write(|transaction| Ok(transaction.execute_batch(pragma)?));
+    set.map_err(said)
+}
+
+/// Nothing can be recorded, and it is said so; what is there is shown, and nothing of it has changed.
+fn records_nothing(phone: &mut Phone, is_expected: fn(&str) -> bool) -> Result<String, String> {
+    let before = (phone.cases()?, phone.outbox()?);
+    let state = loop {
+        match phone.work(1) {
+            Ok(()) if phone.recorded.len() < 10_000 => {}
+            Ok(()) => return Err("it is never full".to_owned()),
+            Err(state) => break state,
+        }
+    };
+    (is_expected(&state))
+        .then_some(())
+        .ok_or_else(|| state.clone())?;
+    let shown = (phone.cases()?, phone.outbox()?);
+    (shown.0 >= before.0 && shown.1 >= before.1)
+        .then_some(())
+        .ok_or_else(|| format!("{before:?} were there, {shown:?} are"))?;
+    Ok(state)
+}
+
+/// All goes on, and everything is at the server in the end.
+async fn goes_on(office: &Office, server: Program, mut phone: Phone, state: String) -> Step {
+    phone.hand_in(3).await?;
+    server.kill();
+    Ok(Ended {
+        state,
+        told: office.holds(&phone.recorded)?,
+    })
+}
+
+/// A phone that is full.
+///
+/// # Errors
+/// What did not hold.
+pub async fn full_phone() -> Step {
+    let (office, server, mut phone) = scene("walk-full-phone").await?;
+    set(&phone, "PRAGMA max_page_count = 1;")?;
+    let state = records_nothing(&mut phone, |state| state == "no room left")?;
+    set(&phone, "PRAGMA max_page_count = 1000000;")?;
+    goes_on(&office, server, phone, state).await
+}
+
+/// A phone's file that may only be read: while it is open, and when it is opened.
+///
+/// # Errors
+/// What did not hold.
+pub async fn read_only_phone() -> Step {
+    let (office, server, mut phone) = scene("walk-read-only-phone").await?;
+    set(&phone, "PRAGMA query_only = 1;")?;
+    let state = records_nothing(&mut phone, |state| state == "may not be written")?;
+    let Phone {
+        replica,
+        http,
+        last,
+        recorded,
+    } = phone;
+    drop(replica);
+    let file = office.folder.file("phone.db");
+    let mode = |is_readonly| {
+        let mut permissions = fs::metadata(&file)?.permissions();
+        permissions.set_readonly(is_readonly);
+        fs::set_permissions(&file, permissions)
+    };
+    mode(true).map_err(said)?;
+    let refused = open(&file).map(drop);
+    let is_named = matches!(refused, Err(Error::Unwritable));
+    is_named
+        .then_some(())
+        .ok_or_else(|| format!("{refused:?}"))?;
+    mode(false).map_err(said)?;
+    let (replica, is_rescued) = open(&file).map_err(said)?;
+    (!is_rescued)
+        .then_some(())
+        .ok_or_else(|| "a sound file was moved aside".to_owned())?;
+    let phone = Phone {
+        replica,
+        http,
+        last,
+        recorded,
+    };
+    goes_on(&office, server, phone, state).await
+}
+
+/// Pages of a phone's file are damaged while it is open; opened again it begins anew and keeps the old one.
+///
+/// # Errors
+/// What did not hold.
+pub async fn damaged_phone() -> Step {
+    use std::os::unix::fs::FileExt as _;
+    let (office, server, phone) = scene("walk-damaged-phone").await?;
+    let acknowledged = {
+        phone.sync().await?;
+        phone.is_through()?;
+        phone.recorded.clone()
+    };
+    let file = office.folder.file("phone.db");
+    // What lies in the log is not read from the file.
+    drop(phone.replica);
+    let (replica, _) = open(&file).map_err(said)?;
+    let len = fs::metadata(&file).map_err(said)?.len();
+    let bytes = fs::File::options().write(true).open(&file).map_err(said)?;
+    for at in (4_096..len).step_by(4_096) {
+        bytes.write_all_at(&[0xa5; 4_096], at).map_err(said)?;
+    }
+    let spoilt = fs::read(&file).map_err(said)?;
+    let shown = replica.list("case", 0, 1_000).map(drop);
+    let is_named = matches!(shown, Err(Error::Damaged));
+    is_named.then_some(()).ok_or_else(|| format!("{shown:?}"))?;
+    drop(replica);
+    let (replica, aside) = {
+        let machine = Arc::new(Machine::new(&Clock::default(), 2));
+        Replica::open(&file, machine).map_err(said)?
+    };
+    let aside = aside.ok_or("it was not moved aside")?;
+    let is_kept = fs::read(aside).map_err(said)? == spoilt;
+    is_kept
+        .then_some(())
+        .ok_or_else(|| "it is not kept as it was".to_owned())?;
+    let mut phone = Phone::enrol_on(replica, &server, &office.database).await?;
+    phone.sync().await?;
+    let shown = crate::simulation::audit::entries_on_phone(phone.replica.store());
+    super::all_are_in(&acknowledged, &shown)?;
+    phone.recorded = acknowledged;
+    goes_on(&office, server, phone, Error::Damaged.to_string()).await
+}
