@@ -99,6 +99,8 @@ pub struct Simulation {
     pub(crate) given_up: Option<(Arc<FaultyStore<MemoryStore>>, u32)>,
     /// How often the server was restored, or another took over.
     pub(crate) epochs: u8,
+    /// Entries that the office has refused after a look: the server keeps them, whether or not their phone still does.
+    pub(crate) turned_down: BTreeSet<EntryId>,
     /// What lay in the bundles of phones that are lost.
     pub(crate) drowned: Vec<drowned::Saved>,
     pub(crate) logged: BTreeMap<EntryId, Logged>,
@@ -212,6 +214,7 @@ impl Simulation {
             standby: None,
             given_up: None,
             epochs: 0,
+            turned_down: BTreeSet::new(),
             drowned: Vec::new(),
             logged: BTreeMap::new(),
             gone: BTreeSet::new(),

@@ -140,6 +140,10 @@ impl<'a> Judge<'a> {
         if self.loaded_bytes > limits::FRAME_LOADS_BYTES_MAX || self.is_too_much(item.document)? {
             return Ok(Fate::Later(Later::Slow));
         }
+        // Its phone has made it again, and that has come.
+        if self.carriage == Carriage::Carried && self.has_entry_of(item.document, change) {
+            return Ok(Fate::Dup);
+        }
         let outcome = self.add(item.document, change);
         let is_hidden = self.is_hidden(item.document);
         match outcome {
@@ -156,15 +160,6 @@ impl<'a> Judge<'a> {
             Err(_) if is_hidden => Ok(Fate::Missing(change.deps.clone())),
             Err(Objection::Dup) => Ok(Fate::Dup),
             Err(Objection::Missing(missing)) => self.missing(item, missing),
-            // Its phone has made it again, and that has come.
-            Err(Objection::Refused(Refusal::Forked))
-                if self.has_entry_of(item.document, change) =>
-            {
-                match self.carriage {
-                    Carriage::Carried => Ok(Fate::Dup),
-                    Carriage::Own => self.refuse(item, Refusal::Forked),
-                }
-            }
             Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
         }
     }

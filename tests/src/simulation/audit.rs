@@ -135,6 +135,7 @@ impl Simulation {
             kept.extend(unsent(phone.replica.store()));
         }
         kept.extend(self.saved_by_others());
+        kept.extend(&self.turned_down);
         let places = carriers(server);
         for (entry, logged) in &self.logged {
             let is_held = server
@@ -145,13 +146,6 @@ impl Simulation {
                 && !kept.contains(entry)
                 && !self.gone.contains(entry)
             {
-                eprintln!(
-                    "DBG {:?}",
-                    self.drowned
-                        .iter()
-                        .filter(|s| format!("{s:?}").contains(&entry.to_string()))
-                        .collect::<Vec<_>>()
-                );
                 return Err(format!(
                     "lost: entry {entry} of document {} (phone {:?})",
                     logged.document, logged.phone

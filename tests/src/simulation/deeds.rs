@@ -11,6 +11,7 @@ use patrol_server::review::{self, Decision};
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 
+use super::audit::entry_of;
 use super::{DESK, Logged, Simulation};
 use crate::world::matter;
 
@@ -234,11 +235,13 @@ impl Simulation {
         )
         .is_ok()
         {
-            self.coverage.add(if decision == Decision::Release {
-                "review released"
+            if decision == Decision::Release {
+                self.coverage.add("review released");
             } else {
-                "review refused"
-            });
+                self.coverage.add("review refused");
+                self.turned_down
+                    .extend(entry_of(change.document, &change.body));
+            }
         }
     }
 

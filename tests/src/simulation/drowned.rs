@@ -77,7 +77,7 @@ impl Simulation {
     }
 
     fn carried_by(&self, phone: &Phone) -> Vec<Saved> {
-        let pieces = pieces(phone.replica.store());
+        let pieces = pieces(phone.replica.store(), "SELECT body FROM pieces");
         pieces
             .iter()
             .flat_map(|piece| opened(&self.world.app, piece))
@@ -87,7 +87,8 @@ impl Simulation {
     /// A piece that waits at rest holds what only a newer server will take, or what rests on a change that a disaster has taken from
     /// everybody.
     pub(super) fn carries_for_nothing(&self, phone: &Phone) -> Option<String> {
-        let pieces = pieces(phone.replica.store());
+        let waiting = "SELECT body FROM pieces WHERE code IS NULL";
+        let pieces = pieces(phone.replica.store(), waiting);
         let mut all = pieces.iter().map(|piece| opened(&self.world.app, piece));
         let idle = all.find(|saved| !saved.iter().any(|saved| self.must_wait(saved)))?;
         Some(format!("a piece still waits: {idle:?}"))
@@ -108,10 +109,10 @@ impl Simulation {
     }
 }
 
-/// The sealed pieces that a phone carries, without those that the server will never take.
-fn pieces(store: &Store) -> Vec<Vec<u8>> {
+/// Sealed pieces that a phone carries.
+fn pieces(store: &Store, sql: &str) -> Vec<Vec<u8>> {
     let read = store.read(|connection| {
-        let mut statement = connection.prepare("SELECT body FROM pieces WHERE code IS NULL")?;
+        let mut statement = connection.prepare(sql)?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     });

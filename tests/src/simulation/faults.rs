@@ -169,7 +169,8 @@ impl Simulation {
         let Some((copy, since)) = self.backups[phone].take() else {
             return;
         };
-        let before_it = (self.epochs > 0).then(|| self.somewhere());
+        let is_alone = self.epochs > 0 || !self.drowned.is_empty();
+        let before_it = is_alone.then(|| self.somewhere());
         // What the older copy has yet to hand in, and had made again meanwhile, comes a second time from its own past.
         self.twice.extend(unsent(&copy));
         self.past.extend(super::audit::entries_on_phone(&copy));
