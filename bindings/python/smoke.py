@@ -95,38 +95,6 @@ class Smoke:
         self.category = matters[0]
         assert any(unit.id == self.village.code for unit in directory.units)
 
-    def components_come_with_a_sync_and_the_nearest_are_named(self):
-        patrol = self.patrol
-        path = self.file("components.csv")
-        code = self.village.code // 10**6 * 10**11 + 1037 * 10**6
-        row = "%d,路灯,91350100M000100Y43,城市管理局,%d001,完好,20260101,113.250000%d,22.125\n"
-        with open(path, "w", encoding="utf-8") as table:
-            table.write("code,name,authority_code,authority_name,unit_grid,state,first_on,lon_wgs84,lat_wgs84\n")
-            table.writelines(row % (code + number, self.village.code, number) for number in range(1, 10))
-        self.server.errand("import", "--adopt", path)
-        sync(self.inspector)
-        here = patrol.Position(lon_e7=1132500003, lat_e7=221250000)
-        near = self.inspector.nearest_components(here, 2)
-        assert [one.component.code - code for one in near] == [3, 2], near
-        assert near[0].metres == 0 and 0 < near[1].metres < 1, near
-        lamp = self.inspector.component(code + 9)
-        assert (lamp.name, lamp.authority.name, lamp.changed_on) == ("路灯", "城市管理局", None), lamp
-        assert self.inspector.component(code + 10) is None
-        with raises(patrol.PatrolError.Invalid, what="component"):
-            self.inspector.component(7)
-        refreshed = asyncio.run(self.inspector.refresh_components())
-        assert (refreshed.fetched, refreshed.dropped) == (0, 0), refreshed
-
-        # A proposal for their register, adopted.
-        category = patrol.Category(scheme=476785, kind=patrol.CategoryKind.COMPONENT, code=1037)
-        proposal = patrol.Proposal(proposed=patrol.Proposed.BROKEN, component=code + 9)
-        self.inspector.propose(patrol.Place(village=self.village.code), category, proposal)
-        sync(self.inspector)
-        self.server.errand("import", "proposals", "--name", ADMINISTRATOR, "--adopt")
-        sync(self.inspector)
-        assert self.inspector.component(code + 9).state == "破损"
-        assert [row.stage for row in self.inspector.surveys(0, 9)] == ["closed"]
-
     # -- one case
 
     def report(self, phone, words):
@@ -248,6 +216,38 @@ class Smoke:
         for phone in (self.inspector, self.cadre):
             assert phone.tally(tally) == [patrol.Count(what=1, how_many=5)], phone.tally(tally)
             assert [row.id for row in phone.tallies(0, 10)] == [tally]
+
+    def components_come_with_a_sync_and_the_nearest_are_named(self):
+        patrol = self.patrol
+        path = self.file("components.csv")
+        code = self.village.code // 10**6 * 10**11 + 1037 * 10**6
+        row = "%d,路灯,91350100M000100Y43,城市管理局,%d001,完好,20260101,113.250000%d,22.125\n"
+        with open(path, "w", encoding="utf-8") as table:
+            table.write("code,name,authority_code,authority_name,unit_grid,state,first_on,lon_wgs84,lat_wgs84\n")
+            table.writelines(row % (code + number, self.village.code, number) for number in range(1, 10))
+        self.server.errand("import", "--adopt", path)
+        sync(self.inspector)
+        here = patrol.Position(lon_e7=1132500003, lat_e7=221250000)
+        near = self.inspector.nearest_components(here, 2)
+        assert [one.component.code - code for one in near] == [3, 2], near
+        assert near[0].metres == 0 and 0 < near[1].metres < 1, near
+        lamp = self.inspector.component(code + 9)
+        assert (lamp.name, lamp.authority.name, lamp.changed_on) == ("路灯", "城市管理局", None), lamp
+        assert self.inspector.component(code + 10) is None
+        with raises(patrol.PatrolError.Invalid, what="component"):
+            self.inspector.component(7)
+        refreshed = asyncio.run(self.inspector.refresh_components())
+        assert (refreshed.fetched, refreshed.dropped) == (0, 0), refreshed
+
+        # A proposal for their register, adopted.
+        category = patrol.Category(scheme=476785, kind=patrol.CategoryKind.COMPONENT, code=1037)
+        proposal = patrol.Proposal(proposed=patrol.Proposed.BROKEN, component=code + 9)
+        self.inspector.propose(patrol.Place(village=self.village.code), category, proposal)
+        sync(self.inspector)
+        self.server.errand("import", "proposals", "--name", ADMINISTRATOR, "--adopt")
+        sync(self.inspector)
+        assert self.inspector.component(code + 9).state == "破损"
+        assert [row.stage for row in self.inspector.surveys(0, 9)] == ["closed"]
 
     # -- callbacks
 
@@ -469,7 +469,6 @@ class Smoke:
         a_newer_file_asks_for_an_update_and_a_folder_makes_room,
         enrolling_fails_by_name_and_then_works_once,
         the_directory_names_villages_and_categories,
-        components_come_with_a_sync_and_the_nearest_are_named,
         a_report_without_a_line_is_saved_here,
         with_a_line_the_server_takes_it_and_gives_a_number,
         the_office_dispatches_it_to_the_village,
@@ -478,6 +477,7 @@ class Smoke:
         the_check_passes_and_the_office_closes,
         the_phone_reads_back_the_whole_story,
         a_tally_counts_what_needs_no_case,
+        components_come_with_a_sync_and_the_nearest_are_named,
         the_host_is_asked_for_the_time,
         an_observer_hears_until_its_handle_is_gone,
         what_callbacks_throw_harms_nothing,

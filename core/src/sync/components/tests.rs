@@ -108,3 +108,21 @@ fn what_is_damaged_disordered_another_villages_or_too_large_is_refused() {
     assert_eq!(unpack(&pack(&large)), None);
     assert!(unpack(&pack(&large[1..])).is_some());
 }
+
+#[test]
+fn a_directory_has_its_own_tag_until_there_are_components() {
+    let village = |number| VillageCode::new(number).expect("twelve digits");
+    let tags = [
+        (village(440_403_100_200), [1; 8]),
+        (village(440_403_100_201), [2; 8]),
+    ];
+    assert_eq!(tag_with([9; 8], &[]), [9; 8]);
+    let all = [
+        tag_with([9; 8], &tags),
+        tag_with([8; 8], &tags),
+        tag_with([9; 8], &tags[..1]),
+        [9; 8],
+    ];
+    let different: std::collections::BTreeSet<Tag> = all.into_iter().collect();
+    assert_eq!(different.len(), 4);
+}

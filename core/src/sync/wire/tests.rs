@@ -45,6 +45,17 @@ fn a_hello_has_these_bytes() {
         "890144010203044405060708840119012c0282071a0001117048090909090909090903".to_owned()
             + "04a009"
     );
+    // A flag more is no byte more.
+    let with_components = Hello {
+        with_components: true,
+        ..plain.clone()
+    };
+    let bytes = with_components.encode();
+    assert_eq!(
+        hex(&bytes),
+        hex(&plain.encode()).replace("0304a009", "0704a009")
+    );
+    assert_eq!(Hello::decode(&bytes), Ok(with_components));
     let told = hello(Status {
         free_bytes: Some(1_000),
         version: Some("1.0".to_owned()),
