@@ -164,8 +164,11 @@ pub(super) fn check(errand: &CheckErrand) -> Result<Vec<Value>, Faults> {
     }
     let mut looked = json!({ "documents": documents, "changes": changes, "scopes": scopes });
     // Nothing in the database can be mended by it.
-    if let Some(at) = clock::received_ahead(&app).map_err(one)? {
-        looked["received_ahead_of_the_clock"] = json!(calendar::rfc3339(at));
+    if let Some(at) = clock::received_ahead(&app).map_err(one)?
+        && let Some(looked) = looked.as_object_mut()
+    {
+        let at = json!(calendar::rfc3339(at));
+        looked.insert("received_ahead_of_the_clock".to_owned(), at);
     }
     // What villages lack is for people to mend: it is told, and is no fault.
     let lacking = villages::lacking(&app).map_err(one)?;
