@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use patrol_core::doc::compose::Content;
 use patrol_core::doc::document;
 use patrol_core::doc::parse::parse_admitted;
-use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::id::{Actor, DocumentId, EntryId};
 use patrol_core::store::{Store, boxes, changes, documents};
 use patrol_server::app::App;
 use patrol_server::check;
@@ -65,7 +65,8 @@ pub fn entries_of_sound(app: &App) -> Result<BTreeSet<EntryId>, String> {
 /// The entries that stand in more than one change, and in how many.
 pub fn entries_twice(app: &App) -> Result<Vec<(EntryId, usize)>, String> {
     let carriers = carriers(&on_server(app)?).into_iter();
-    Ok(carriers.filter(|(_, times)| *times > 1).collect())
+    let times = carriers.map(|(entry, actors)| (entry, actors.len()));
+    Ok(times.filter(|(_, times)| *times > 1).collect())
 }
 
 fn on_server(app: &App) -> Result<BTreeMap<DocumentId, OnServer>, String> {
@@ -155,13 +156,18 @@ impl Simulation {
         Ok(())
     }
 
-    /// An entry stands in one change, unless a phone had a twin, or an older self, that handed it in too: then reading counts it once.
+    /// An entry stands in one change, unless a phone had a twin, or an older self, that handed it in too, or a phone made it again as
+    /// another installation because the server had lost it, and somebody brought the first one back: then reading counts it once.
     fn nothing_is_doubled(&self, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {
-        for (entry, changes) in carriers(server) {
+        for (entry, actors) in carriers(server) {
+            let changes = actors.len();
             let author = self.logged.get(&entry).and_then(|logged| logged.phone);
             let has_twin = author.is_some_and(|phone| self.copied.contains(&phone));
             let from_the_past = self.epochs > 0 && self.past.contains(&entry);
-            if changes > 1 && !has_twin && !self.twice.contains(&entry) && !from_the_past {
+            let by_installation: BTreeSet<Actor> = actors.into_iter().collect();
+            let brought_back = self.epochs > 0 && by_installation.len() == changes;
+            let is_known = has_twin || from_the_past || self.twice.contains(&entry);
+            if changes > 1 && !is_known && !brought_back {
                 return Err(format!(
                     "doubled: entry {entry} of phone {author:?}, {changes} times"
                 ));
@@ -204,13 +210,14 @@ impl Simulation {
     }
 }
 
-/// In how many changes each entry stands.
-fn carriers(server: &BTreeMap<DocumentId, OnServer>) -> BTreeMap<EntryId, usize> {
-    let mut carriers = BTreeMap::new();
+/// The actors of the changes in which each entry stands.
+fn carriers(server: &BTreeMap<DocumentId, OnServer>) -> BTreeMap<EntryId, Vec<Actor>> {
+    let mut carriers = BTreeMap::<_, Vec<Actor>>::new();
     for held in server.values() {
-        let links = held.growing.ledger.links().iter();
-        for (id, _) in links.filter_map(|link| link.entry.as_ref()) {
-            *carriers.entry(*id).or_default() += 1;
+        for link in held.growing.ledger.links() {
+            if let Some((id, _)) = &link.entry {
+                carriers.entry(*id).or_default().push(link.change.actor);
+            }
         }
     }
     carriers
