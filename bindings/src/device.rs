@@ -79,6 +79,8 @@ impl From<drafts::Draft> for Draft {
 /// Another phone's rescue bundle that this one carries, or has carried.
 #[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
 pub struct Carried {
+    /// Names it on this phone.
+    pub id: i64,
     /// Whose work it is.
     pub device: DeviceId,
     /// When it was made, by that phone's clock.
@@ -91,13 +93,14 @@ pub struct Carried {
     pub damaged: u64,
     /// Pieces that the server has not taken yet; 0 when all is handed in.
     pub waiting: u64,
-    /// Why some of these will never be taken.
+    /// Why some will never be taken; they are kept until the bundle is given up.
     pub refused: Option<String>,
 }
 
 impl From<CarriedBundle> for Carried {
     fn from(bundle: CarriedBundle) -> Self {
         Self {
+            id: bundle.id,
             device: bundle.device,
             made_at: bundle.made_at,
             taken_at: bundle.taken_at,

@@ -220,6 +220,11 @@ impl Patrol {
         Ok(carried.into_iter().map(Carried::from).collect())
     }
 
+    /// Gives up a bundle that this phone carries: what of it was not handed in is gone from here.
+    pub fn discard_carried(&self, id: i64) -> Result<(), PatrolError> {
+        Ok(self.live()?.replica.discard_carried(id)?)
+    }
+
     /// One case, whole.
     pub fn case_view(&self, case_id: DocumentId) -> Result<CaseView, PatrolError> {
         let replica = &self.live()?.replica;

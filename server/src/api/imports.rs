@@ -78,8 +78,7 @@ fn unread(error: axum::extract::multipart::MultipartError) -> ApiError {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProposalsRequest {
-    /// Those that have waited longest, where none is named.
-    #[serde(default)]
+    /// Which; those that have waited longest, where none is named.
     surveys: Vec<String>,
     /// Fields that stand in every row that comes of them, by their columns.
     #[serde(default)]

@@ -212,6 +212,11 @@ fn of_administrators(ground: &Ground) -> Vec<Route> {
         admin("end_terminal", ("DELETE", terminal.clone()), Takes::Nothing),
         admin("list_imports", get("/v1/imports"), Takes::Nothing),
         admin("preview_import", post("/v1/imports"), Takes::Bytes(FORM)),
+        admin(
+            "preview_proposals",
+            post("/v1/imports/proposals"),
+            Takes::Json(json!({ "surveys": [] })),
+        ),
         admin("adopt_import", post(adopt), Takes::Nothing),
         admin(
             "show_directory",
