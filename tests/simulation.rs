@@ -25,7 +25,12 @@ const FOUND_BY: [(Mutation, &[&str]); 4] = [
     (Mutation::AckBeforeCommit, &["lost: entry"]),
     (
         Mutation::DropFate,
-        &["lost: entry", "disagreed", "still waits"],
+        &[
+            "lost: entry",
+            "disagreed",
+            "still waits",
+            "which is not his",
+        ],
     ),
     (Mutation::ReuseSeq, &["lost: entry"]),
 ];

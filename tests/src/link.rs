@@ -92,7 +92,7 @@ pub struct Link {
     mutation: Mutex<Mutation>,
     fates: Mutex<BTreeMap<&'static str, usize>>,
     page_bytes: AtomicUsize,
-    /// After how many frames the next response of a round that has more is cut.
+    /// After how many frames more a response is cut.
     cut_after: Mutex<Option<usize>>,
     /// What happens during the next exchange; whether after the server's answer, or before the request arrives.
     meanwhile: Mutex<Option<(bool, Meanwhile)>>,
@@ -165,7 +165,7 @@ impl Link {
         self.page_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// The next response of a round that has more than so many frames is cut after them.
+    /// The responses of rounds are cut once so many frames more have come down.
     pub fn cut_after(&self, frames: usize) {
         *locked(&self.cut_after) = Some(frames);
     }
@@ -335,9 +335,17 @@ fn components_for(app: &App, request: &Request, village: &str) -> Reply {
 }
 
 impl Link {
+    /// Where a response of so many frames is cut, if it is.
+    fn cut_within(&self, frames: usize) -> Option<usize> {
+        let mut left = locked(&self.cut_after);
+        let cut = left.take_if(|cut| *cut < frames);
+        *left = left.map(|left| left - frames);
+        cut
+    }
+
     /// The response that these frames make, heard and cut where that was asked for.
     fn handed_down(&self, mut frames: Frames) -> Reply {
-        let cut = locked(&self.cut_after).take_if(|cut| *cut < frames.len());
+        let cut = self.cut_within(frames.len());
         frames.truncate(cut.unwrap_or(frames.len()));
         if let Some(heard) = locked(&self.heard).as_mut() {
             heard.extend(frames.iter().map(|(_, payload)| payload.clone()));

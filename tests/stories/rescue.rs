@@ -204,8 +204,8 @@ fn a_cut_on_the_way_costs_a_carrier_nothing_but_the_piece_in_flight() {
     let carrier = world.phone(CARRIER);
     carrier.sync().unwrap();
     carrier.replica.carry(&file).unwrap();
-    // The answer breaks off behind the welcome and two fates.
-    carrier.link.cut_after(3);
+    // Behind the welcome and the end of its own round the answer breaks off after the next welcome and two fates.
+    carrier.link.cut_after(2 + 3);
     carrier.sync().unwrap();
     assert_eq!(carrier.replica.carried().unwrap()[0].waiting, pieces - 2);
     // Not again at once, and everything else goes on.

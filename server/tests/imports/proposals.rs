@@ -63,7 +63,12 @@ fn an_administrator_looks_at_proposals_and_adopts_them() {
     let survey = DocumentId([9; 16]);
     propose(&office.app, office.person("巡查员01"), survey);
     let path = "/v1/imports/proposals";
-    assert_eq!(office.post("受理派遣员01", path, &json!({ "surveys": [] })).status, 403);
+    assert_eq!(
+        office
+            .post("受理派遣员01", path, &json!({ "surveys": [] }))
+            .status,
+        403
+    );
     let wrong = office.post(ADMIN, path, &json!({ "surveys": ["x"] }));
     assert_eq!(
         (wrong.status, wrong.json()["error"]["code"].clone()),
