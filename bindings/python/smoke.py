@@ -18,11 +18,11 @@ import time
 import traceback
 import weakref
 
+from components import components_come_with_a_sync_and_the_nearest_are_named
 from expect import Silent, host_of, quiet, raises, sync
 from office import PATIENCE_S, Server
 
 INSPECTOR = "巡查员01"
-ADMINISTRATOR = "管理员01"
 DISPATCHER = "受理派遣员01"
 SPENT_CODE = "ABCDE-FGHJK"
 
@@ -216,38 +216,6 @@ class Smoke:
         for phone in (self.inspector, self.cadre):
             assert phone.tally(tally) == [patrol.Count(what=1, how_many=5)], phone.tally(tally)
             assert [row.id for row in phone.tallies(0, 10)] == [tally]
-
-    def components_come_with_a_sync_and_the_nearest_are_named(self):
-        patrol = self.patrol
-        path = self.file("components.csv")
-        code = self.village.code // 10**6 * 10**11 + 1037 * 10**6
-        row = "%d,路灯,91350100M000100Y43,城市管理局,%d001,完好,20260101,113.250000%d,22.125\n"
-        with open(path, "w", encoding="utf-8") as table:
-            table.write("code,name,authority_code,authority_name,unit_grid,state,first_on,lon_wgs84,lat_wgs84\n")
-            table.writelines(row % (code + number, self.village.code, number) for number in range(1, 10))
-        self.server.errand("import", "--adopt", path)
-        sync(self.inspector)
-        here = patrol.Position(lon_e7=1132500003, lat_e7=221250000)
-        near = self.inspector.nearest_components(here, 2)
-        assert [one.component.code - code for one in near] == [3, 2], near
-        assert near[0].metres == 0 and 0 < near[1].metres < 1, near
-        lamp = self.inspector.component(code + 9)
-        assert (lamp.name, lamp.authority.name, lamp.changed_on) == ("路灯", "城市管理局", None), lamp
-        assert self.inspector.component(code + 10) is None
-        with raises(patrol.PatrolError.Invalid, what="component"):
-            self.inspector.component(7)
-        refreshed = asyncio.run(self.inspector.refresh_components())
-        assert (refreshed.fetched, refreshed.dropped) == (0, 0), refreshed
-
-        # A proposal for their register, adopted.
-        category = patrol.Category(scheme=476785, kind=patrol.CategoryKind.COMPONENT, code=1037)
-        proposal = patrol.Proposal(proposed=patrol.Proposed.BROKEN, component=code + 9)
-        self.inspector.propose(patrol.Place(village=self.village.code), category, proposal)
-        sync(self.inspector)
-        self.server.errand("import", "proposals", "--name", ADMINISTRATOR, "--adopt")
-        sync(self.inspector)
-        assert self.inspector.component(code + 9).state == "破损"
-        assert [row.stage for row in self.inspector.surveys(0, 9)] == ["closed"]
 
     # -- callbacks
 

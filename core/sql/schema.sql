@@ -171,12 +171,12 @@ CREATE TABLE bundles (
 ) STRICT;
 
 CREATE TABLE pieces (
-    -- Pieces that the server has not taken. Sealed: this phone cannot read them.
+    -- Pieces that the server has not taken, until a person gives their bundle up. Sealed: this phone cannot read them.
     id INTEGER PRIMARY KEY,
     bundle INTEGER NOT NULL REFERENCES bundles (id),
-    tries INTEGER NOT NULL DEFAULT 0, -- how often it was handed in
+    tries INTEGER NOT NULL DEFAULT 0, -- how often the server answered, but not for good; 1 at least once it was handed in
     due_at INTEGER NOT NULL DEFAULT 0, -- not again before, by this phone's clock
-    code TEXT,                       -- why it will never be taken; null while it may be
+    code TEXT,                       -- why the server says that it will never take it; null while it may
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX pieces_bundle ON pieces (bundle);

@@ -234,14 +234,15 @@ impl Link {
         self.bytes_up
             .fetch_add(request.body.len() as u64, Ordering::Relaxed);
         let late = std::mem::take(&mut *locked(&self.late));
-        let (is_answered, meanwhile) = self.meanwhile(None).unzip();
-        let (before, after) = match is_answered {
-            Some(true) => (None, meanwhile),
-            _ => (meanwhile, None),
+        let mut meanwhile = self.meanwhile(None);
+        let mut happen = |is_answered| {
+            if let Some((_, what)) = meanwhile.take_if(|(after, _)| *after == is_answered) {
+                what();
+            }
         };
-        before.into_iter().for_each(|happens| happens());
+        happen(false);
         let reply = self.suffer(mishap, request);
-        after.into_iter().for_each(|happens| happens());
+        happen(true);
         // What was held up arrives now, behind this one.
         for old in &late {
             drop(self.serve(old, &old.body));

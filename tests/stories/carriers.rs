@@ -6,7 +6,7 @@ use patrol_core::domain::limits;
 use patrol_core::error::Error;
 use patrol_core::replica::Replica;
 use patrol_core::sync::rescue::{Bundle, Piece};
-use patrol_core::sync::wire::{Form, PushHead};
+use patrol_core::sync::wire::{Form, PushHead, Unread};
 use patrol_server::bundle::{self, Handed};
 use patrol_tests::link::Mishap;
 use patrol_tests::world::{Phone, World};
@@ -131,15 +131,21 @@ fn a_piece_whose_frame_is_not_raw_is_none() {
     let identity = &world.app.identity;
     let mut piece = Piece::open(&bundle.pieces[0], identity.server, &identity.rescue_key).unwrap();
     let (head, ..) = PushHead::decode(&piece.frame).unwrap();
-    let stripped = PushHead {
-        form: Form::Stripped,
-        ..head
-    };
-    piece.frame = stripped.encode(0, &[0x80]);
     let key = patrol_core::sync::rescue::public_key(&identity.rescue_key);
-    let sealed = piece.seal(identity.server, &key, [9; 32]).unwrap();
-    let answer = bundle::take_in_carried(&world.app, &sealed).unwrap();
-    assert_eq!(answer, Err(patrol_core::sync::wire::Unread::Malformed));
+    // Without its changes the signature is wrong; of a frame that is not raw nobody looks so far.
+    for (form, unread) in [
+        (Form::Raw, Unread::Signature),
+        (Form::Stripped, Unread::Malformed),
+    ] {
+        piece.frame = PushHead {
+            form,
+            ..head.clone()
+        }
+        .encode(0, &[]);
+        let sealed = piece.seal(identity.server, &key, [9; 32]).unwrap();
+        let answer = bundle::take_in_carried(&world.app, &sealed).unwrap();
+        assert_eq!(answer, Err(unread));
+    }
 }
 
 #[test]

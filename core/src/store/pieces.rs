@@ -90,9 +90,6 @@ pub fn due(connection: &Connection, now: Timestamp) -> Result<Vec<(i64, Vec<u8>)
             .prepare_cached(body)?
             .query_row([id], |row| row.get(0))?;
         chosen.push((id, body));
-        if tries > 0 {
-            break;
-        }
     }
     Ok(chosen)
 }
