@@ -119,7 +119,12 @@ impl Load {
             return Ok(load);
         }
         if load.frames.is_empty() {
-            let due = rescue::due(connection, plan.pieces_after, now)?;
+            let due = rescue::due(
+                connection,
+                plan.pieces_after,
+                enrolment::request_bytes(frame_bytes),
+                now,
+            )?;
             (load.pieces, load.frames) = due.into_iter().unzip();
         }
         let last = load.pieces.last().copied().unwrap_or(plan.pieces_after);
@@ -207,7 +212,7 @@ fn push_frames(
     let (mut frames, mut pushed, mut last, mut total, mut size) =
         (Vec::new(), Vec::new(), plan.after, 0, frame_bytes);
     let mut rest = unsent.as_slice();
-    while !rest.is_empty() && total < limits::REQUEST_BYTES_AIM {
+    while !rest.is_empty() && total < enrolment::request_bytes(frame_bytes) {
         let (now, later) = rest.split_at(fitting(rest, size));
         let form = if now
             .iter()

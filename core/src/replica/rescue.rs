@@ -139,9 +139,14 @@ impl Replica {
 }
 
 /// Pieces to hand in, those behind a row, as many as one request carries.
-pub(super) fn due(connection: &Connection, after: i64, now: Timestamp) -> Result<Vec<DuePiece>> {
+pub(super) fn due(
+    connection: &Connection,
+    after: i64,
+    bytes: usize,
+    now: Timestamp,
+) -> Result<Vec<DuePiece>> {
     let (mut due, mut total, mut last) = (Vec::new(), 0, after);
-    while total < limits::REQUEST_BYTES_AIM && due.len() < limits::REQUEST_PIECES_MAX {
+    while total < bytes && due.len() < limits::REQUEST_PIECES_MAX {
         let Some((id, body)) = pieces::next_due(connection, last, now)? else {
             break;
         };
