@@ -31,6 +31,7 @@ pub mod retire;
 pub mod review;
 pub mod round;
 pub mod setup;
+pub mod share;
 pub mod sheet;
 pub mod store;
 pub mod tls;

@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 use super::json;
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,6 +39,9 @@ pub(super) async fn note(State(app): State<Arc<App>>, request: Request, next: Ne
     let status = response.status().as_u16();
     app.metrics
         .count_request(method, route, status, took.as_secs_f64());
+    if let Some(Code(code)) = response.extensions().get() {
+        app.metrics.count_error(code);
+    }
     tracing::info!(
         target: "access",
         method,

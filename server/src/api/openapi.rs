@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
 use patrol_core::domain::refusal::Refusal;
 use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -87,7 +89,7 @@ const CODES: &[(u16, &[&str])] = &[
     (413, &["too_large"]),
     (415, &["content_type"]),
     (429, &["too_many_tries"]),
-    (503, &["unavailable"]),
+    (503, &["busy", "unavailable"]),
 ];
 
 /// What every answer holds that is not the one asked for.
@@ -184,6 +186,13 @@ pub(super) fn frame() -> OpenApi {
 #[utoipa::path(get, path = "/v1/openapi.json", operation_id = "describe",
     responses((status = 200, body = Object))
 )]
-pub(super) async fn describe(State(host): State<Host>) -> Json<OpenApi> {
-    Json(host.openapi.as_ref().clone())
+pub(super) async fn describe(State(host): State<Host>) -> impl IntoResponse {
+    // Written once: whoever asks for nothing else all day costs no more than a file.
+    ([(header::CONTENT_TYPE, "application/json")], host.openapi)
+}
+
+/// The description as it is shown.
+pub(super) fn written(api: &OpenApi) -> Bytes {
+    let json = api.to_json();
+    json.expect("shapes of this program are JSON").into()
 }
