@@ -21,5 +21,6 @@ mod rescue;
 mod retired;
 mod survey;
 mod tally;
+mod told_once;
 mod upgraded;
 mod wrong_sums;
