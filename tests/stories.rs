@@ -9,6 +9,7 @@ mod damaged_document;
 mod demo;
 mod followers;
 mod gone_back;
+mod hostile_device;
 mod hostile_over_http;
 mod hostile_phone;
 mod late_work;

@@ -2,10 +2,12 @@
 //!
 //! They decide nothing about the system; what must hold is asked of the same audit as everywhere.
 
+pub mod hostile;
 pub mod kills;
 pub mod power;
 mod program;
 pub mod scale;
+mod town;
 
 use std::collections::BTreeSet;
 use std::path::Path;
