@@ -18,6 +18,7 @@ mod moved_beat;
 mod moving;
 mod one_case;
 mod phone_calls;
+mod poor_line;
 mod rescue;
 mod retired;
 mod survey;

@@ -7,6 +7,7 @@ pub mod kills;
 pub mod power;
 mod program;
 pub mod scale;
+pub mod soak;
 mod town;
 
 use std::collections::BTreeSet;

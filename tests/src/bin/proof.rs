@@ -1,5 +1,5 @@
 //! The long runs of `docs/proof.md`: `proof kills --count 1000`, `proof power --count 2000`, `proof scale --cases 100000 --phones 5000`,
-//! `proof hostile --seconds 240`.
+//! `proof hostile --seconds 240`, `proof soak --seconds 3600`.
 //!
 //! Ends with code 0 only if everything held.
 
@@ -10,7 +10,8 @@ use clap::{Parser, Subcommand};
 use patrol_tests::bench::Figure;
 use patrol_tests::fuzzing::{LET_IN, TARGETS, Target};
 use patrol_tests::proof::scale::Size;
-use patrol_tests::proof::{hostile, kills, power, scale};
+use patrol_tests::proof::{hostile, kills, power, scale, soak};
+use patrol_tests::proxy::TWO_G;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -58,6 +59,12 @@ enum What {
         #[arg(long, default_value_t = 600)]
         seconds: u64,
     },
+    /// Phones on the line of an old network for a long time.
+    Soak {
+        /// Seconds on it.
+        #[arg(long, default_value_t = 3_600)]
+        seconds: u64,
+    },
     /// The hostile device beside honest phones.
     Hostile {
         /// Seconds, half of them with the attack.
@@ -85,6 +92,11 @@ impl What {
                 };
                 Ok(figured(&scale::measure(size, seed)?))
             }
+            Self::Soak { seconds } => {
+                let size = soak::Size { seconds, ..SOAK };
+                let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+                Ok(figured(&runtime.block_on(soak::run(size, seed))?))
+            }
             Self::Hostile { seconds } => {
                 let size = hostile::Size {
                     windows: (
@@ -99,6 +111,15 @@ impl What {
     }
 }
 
+/// The long walk, but for its length.
+const SOAK: soak::Size = soak::Size {
+    seconds: 0,
+    phones: 6,
+    cases: 3_000,
+    outbox: 3_000,
+    weather: TWO_G,
+    pause_ms: 20_000,
+};
 /// Pairs of windows into which a long attack is cut.
 const HOSTILE_WINDOWS: u32 = 6;
 /// The long attack, but for its length.
