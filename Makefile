@@ -42,10 +42,10 @@ sim:
 bench:
 	$(CARGO) run --release -p patrol-tests --bin bench -- $(PART) --seed $(or $(SEED),7)
 
-# The long runs of docs/proof.md, some hours. PART=kills, power, walk, inputs, scale or sim for one of them.
+# The long runs of docs/proof.md, some hours. PART=kills, power, walk, scale, hostile, soak, inputs or sim for one of them.
 proof:
 	$(CARGO) build --release -p patrol-server -p patrol-tests
-	for part in $(or $(PART),kills power walk scale inputs sim); do \
+	for part in $(or $(PART),kills power walk scale hostile soak inputs sim); do \
 	    case $$part in \
 	        sim) $(TARGET)/release/sim --seeds 100000 ;; \
 	        *) $(TARGET)/release/proof $$part --seed $(or $(SEED),7) ;; \

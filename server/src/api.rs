@@ -22,13 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use utoipa::openapi::OpenApi;
+use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -36,6 +37,7 @@ pub use access::metrics_router;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::share::{Place, Shares};
 use crate::tries::{Of, Try};
 
 /// What handlers share: the server, and the one bridge from async to the database.
@@ -44,10 +46,12 @@ pub struct Host {
     app: Arc<App>,
     settings: Settings,
     /// What describes all routes.
-    openapi: Arc<OpenApi>,
+    openapi: Bytes,
     /// Places for passwords that are being hashed or wait for it: each takes memory and time on purpose.
     sign_ins: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
+    /// What each device has a right to.
+    pub(crate) shares: Arc<Shares>,
 }
 
 /// How the server meets its clients.
@@ -134,6 +138,22 @@ impl Host {
             ApiError::Unavailable
         })
     }
+
+    /// The same for a device, in its turn.
+    pub(crate) async fn in_turn<T: Send + 'static>(
+        &self,
+        place: &Place,
+        work: impl FnOnce(&App) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = place.turn().await?;
+        self.blocking(move |app| {
+            let begun = Instant::now();
+            let value = work(app);
+            turn.end(begun.elapsed(), Instant::now());
+            value
+        })
+        .await
+    }
 }
 
 /// The server's routes.
@@ -190,9 +210,10 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .with_state(Host {
             app,
             settings,
-            openapi: Arc::new(openapi),
+            openapi: openapi::written(&openapi),
             sign_ins: Arc::new(Semaphore::new(limits::SIGN_INS_WAITING)),
             hashing: Arc::new(Semaphore::new(limits::SIGN_INS_AT_ONCE)),
+            shares: Arc::default(),
         })
 }
 

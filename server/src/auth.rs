@@ -12,10 +12,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use crate::api::{CookieKind, Host};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::share::Place;
 use crate::store::{Account, Device, StoreError};
 
 /// The hash under which a secret is stored.
@@ -132,8 +134,13 @@ pub fn check_password(
 }
 
 /// The device that calls. Revoked ones too: they may hand in what they have.
-#[derive(Clone, Debug)]
-pub struct CallingDevice(pub Device);
+#[derive(Debug)]
+pub struct CallingDevice {
+    /// Which it is.
+    pub device: Device,
+    /// Its place among what it asks for at once.
+    pub place: Place,
+}
 
 impl FromRequestParts<Host> for CallingDevice {
     type Rejection = ApiError;
@@ -150,7 +157,9 @@ impl FromRequestParts<Host> for CallingDevice {
         let device = host
             .blocking(move |app| app.store.device_of_token(hash))
             .await??;
-        device.map(CallingDevice).ok_or(ApiError::Unauthorized)
+        let device = device.ok_or(ApiError::Unauthorized)?;
+        let place = host.shares.enter(device.id, Instant::now())?;
+        Ok(Self { device, place })
     }
 }
 

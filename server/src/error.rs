@@ -34,17 +34,25 @@ pub enum ApiError {
     Stalled,
     /// Too many wrong passwords or codes: in how many milliseconds the next may be tried.
     Wait(i64),
+    /// More at once than one device may ask for.
+    Busy,
     /// Not now; logged.
     Unavailable,
     /// Not now, as whoever watches over the server is told: a word for it.
     Unwell(&'static str),
 }
 
+/// The code of an error, told beside its response to whoever counts it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code(pub(crate) &'static str);
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let wait = match self {
             Self::Wait(ms) => Some(HeaderValue::from(ms.max(1).cast_unsigned().div_ceil(1_000))),
-            Self::Unavailable | Self::Unwell(_) => Some(HeaderValue::from_static("30")),
+            Self::Busy | Self::Unavailable | Self::Unwell(_) => {
+                Some(HeaderValue::from_static("30"))
+            }
             _ => None,
         };
         let (status, code) = match self {
@@ -58,6 +66,7 @@ impl IntoResponse for ApiError {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Self::Stalled => (StatusCode::REQUEST_TIMEOUT, "stalled"),
             Self::Wait(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Unwell(word) => (StatusCode::SERVICE_UNAVAILABLE, word),
         };
@@ -66,6 +75,7 @@ impl IntoResponse for ApiError {
             Json(serde_json::json!({ "error": { "code": code } })),
         )
             .into_response();
+        response.extensions_mut().insert(Code(code));
         response
             .headers_mut()
             .extend(wait.map(|wait| (header::RETRY_AFTER, wait)));

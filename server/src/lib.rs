@@ -32,6 +32,7 @@ pub mod retire;
 pub mod review;
 pub mod round;
 pub mod setup;
+pub mod share;
 pub mod sheet;
 pub mod store;
 pub mod tls;

@@ -5,6 +5,7 @@
 //! not take its response.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::api::{self, Settings};
 use crate::app::App;
+use crate::metrics::Owed;
 use crate::tls::Certificates;
 
 /// Where connections come in.
@@ -87,22 +89,29 @@ pub async fn serve_routes(
                 let acceptor = certificates
                     .as_ref()
                     .map(|certificates| certificates.acceptor());
-                let counted = app.metrics.open_connection();
+                let (app, counted) = (Arc::clone(&app), app.metrics.open_connection());
                 tokio::spawn(async move {
                     // How a connection ended is its client's business: whatever was committed is.
                     let socket = bounded(socket, stall);
-                    match acceptor {
-                        None => drop(watcher.watch(connection(socket, router, stall)).await),
+                    let owed = match acceptor {
+                        None => owed(watcher.watch(connection(socket, router, stall)).await),
                         Some(acceptor) => {
                             let shaken = tokio::select! {
                                 shaken = timeout(stall, acceptor.accept(socket)) => shaken,
                                 // Who has not shaken hands has asked for nothing.
                                 _ = going_on.changed() => return,
                             };
-                            if let Ok(Ok(stream)) = shaken {
-                                drop(watcher.watch(connection(stream, router, stall)).await);
+                            match shaken {
+                                Ok(Ok(stream)) => {
+                                    owed(watcher.watch(connection(stream, router, stall)).await)
+                                }
+                                Ok(Err(_)) => None,
+                                Err(_) => Some(Owed::Handshake),
                             }
                         }
+                    };
+                    if let Some(owed) = owed {
+                        app.metrics.count_stalled(owed);
                     }
                     drop((place, counted));
                 });
@@ -141,4 +150,14 @@ fn connection<S: AsyncRead + AsyncWrite + Unpin>(
         .timer(TokioTimer::new())
         .header_read_timeout(stall)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+}
+
+/// What the client owed when its connection was given up; none, if it ended otherwise.
+fn owed(ended: Result<(), hyper::Error>) -> Option<Owed> {
+    let error = ended.err()?;
+    if error.is_timeout() {
+        return Some(Owed::Head);
+    }
+    let source = std::error::Error::source(&error)?.downcast_ref::<std::io::Error>()?;
+    (source.kind() == ErrorKind::TimedOut).then_some(Owed::Taking)
 }

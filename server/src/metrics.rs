@@ -23,6 +23,8 @@ type Labels<const N: usize> = [(&'static str, Word); N];
 #[derive(Debug)]
 pub struct Metrics {
     requests: Family<Labels<3>, Counter>,
+    errors: Family<Labels<1>, Counter>,
+    stalled: Family<Labels<1>, Counter>,
     seconds: Family<Labels<1>, Histogram>,
     frames: Family<Labels<2>, Counter>,
     fates: Family<Labels<1>, Counter>,
@@ -51,6 +53,27 @@ impl Way {
     }
 }
 
+/// What a client owed that was given up because it kept still. One that owed the rest of a body is answered, and so is an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owed {
+    /// The handshake of TLS.
+    Handshake,
+    /// The head of a request, or the next request.
+    Head,
+    /// To take its answer.
+    Taking,
+}
+
+impl Owed {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Head => "head",
+            Self::Taking => "taking",
+        }
+    }
+}
+
 /// A connection that is open, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct OpenConnection(Gauge);
@@ -68,6 +91,8 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             requests: Family::default(),
+            errors: Family::default(),
+            stalled: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             frames: Family::default(),
             fates: Family::default(),
@@ -98,6 +123,17 @@ impl Metrics {
         self.seconds
             .get_or_create(&[("route", route)])
             .observe(seconds);
+    }
+
+    /// Counts a request that was answered by an error.
+    pub(crate) fn count_error(&self, code: &'static str) {
+        self.errors.get_or_create(&[("code", code.into())]).inc();
+    }
+
+    /// Counts a connection that was given up.
+    pub(crate) fn count_stalled(&self, owed: Owed) {
+        let owed = [("owed", owed.word().into())];
+        self.stalled.get_or_create(&owed).inc();
     }
 
     /// Counts a frame.
@@ -159,6 +195,16 @@ impl Metrics {
             "request_seconds",
             "From a request's head to its answer's",
             self.seconds.clone(),
+        );
+        registry.register(
+            "errors",
+            "Requests answered by an error, by its code",
+            self.errors.clone(),
+        );
+        registry.register(
+            "stalled",
+            "Connections given up because the client kept still, by what it owed",
+            self.stalled.clone(),
         );
         registry.register("sync_frames", "Frames of rounds", self.frames.clone());
         registry.register("fates", "What became of pushed changes", self.fates.clone());

@@ -59,14 +59,14 @@ pub struct Terms<'a> {
 
 /// Builds the next page.
 pub fn build(snapshot: &dyn Snapshot, standings: &[Standing], terms: Terms<'_>) -> Result<Page> {
-    let through = standings
-        .iter()
-        .map(|standing| snapshot.commit_through(standing.number, position(standing.cursor)))
-        .collect::<Result<_>>()?;
+    let mut told = Vec::with_capacity(standings.len());
+    for standing in standings {
+        told.push(Told::read(snapshot, standing)?);
+    }
     let mut builder = Builder {
         snapshot,
         before: standings.to_vec(),
-        through,
+        told,
         after: standings.to_vec(),
         documents: BTreeMap::new(),
         damaged: BTreeSet::new(),
@@ -82,6 +82,40 @@ pub fn build(snapshot: &dyn Snapshot, standings: &[Standing], terms: Terms<'_>) 
     builder.finish(is_at_head)
 }
 
+/// What a scope's feed has told up to a cursor.
+struct Told {
+    /// The last write that it has told whole.
+    through: Option<u64>,
+    /// Of the next one, whose rows filled a page: how many changes of each document there are up to the last row.
+    in_part: BTreeMap<DocumentId, usize>,
+}
+
+impl Told {
+    fn read(snapshot: &dyn Snapshot, standing: &Standing) -> Result<Self> {
+        let seq = position(standing.cursor);
+        let mut in_part: BTreeMap<DocumentId, usize> = BTreeMap::new();
+        for row in snapshot.told_in_part(standing.number, seq)? {
+            if let FeedEvent::Change(ordinal) | FeedEvent::Join(ordinal) = row.event {
+                let count = usize::try_from(ordinal).map_or(usize::MAX, |ordinal| ordinal + 1);
+                let known = in_part.entry(row.document).or_default();
+                *known = count.max(*known);
+            }
+        }
+        Ok(Self {
+            through: snapshot.commit_through(standing.number, seq)?,
+            in_part,
+        })
+    }
+
+    /// How many changes of a document a device holds that has been told all this of it.
+    fn held(&self, stored: &StoredDocument) -> usize {
+        let came = |change: &&StoredChange| Some(change.commit) <= self.through;
+        let whole = stored.changes.iter().take_while(came).count();
+        let in_part = self.in_part.get(&stored.id).copied().unwrap_or_default();
+        whole.max(in_part).min(stored.changes.len())
+    }
+}
+
 /// A document that a page touches.
 struct Touched {
     /// Read only when a change is sent that is no echo.
@@ -95,8 +129,8 @@ struct Builder<'a> {
     snapshot: &'a dyn Snapshot,
     /// As the request gave them: what the device holds follows from these.
     before: Vec<Standing>,
-    /// For each of them the last write that its scope's feed has told whole.
-    through: Vec<Option<u64>>,
+    /// For each of them what its scope's feed has told.
+    told: Vec<Told>,
     after: Vec<Standing>,
     documents: BTreeMap<DocumentId, Touched>,
     /// Documents whose bytes are damaged.
@@ -349,12 +383,12 @@ impl Builder<'_> {
         }
     }
 
-    /// How many changes of a document the device holds, as its cursors say: those that came in writes of which a scope that it
-    /// has been in since has told everything.
+    /// How many changes of a document the device holds, as its cursors say: those that were told by the feed of a scope in which it has
+    /// been since.
     fn held(&self, stored: &StoredDocument) -> Result<usize> {
         let memberships = self.snapshot.memberships(stored.id)?;
         let mut held = 0;
-        for (standing, through) in self.before.iter().zip(&self.through) {
+        for (standing, told) in self.before.iter().zip(&self.told) {
             let has_come = memberships.iter().any(|(number, joined)| {
                 *number == standing.number
                     && match standing.cursor {
@@ -362,9 +396,8 @@ impl Builder<'_> {
                         Cursor::Boot { as_of, before } => *joined <= as_of && *joined >= before,
                     }
             });
-            if let (true, Some(through)) = (has_come, through) {
-                let came = |change: &&StoredChange| change.commit <= *through;
-                held = held.max(stored.changes.iter().take_while(came).count());
+            if has_come {
+                held = held.max(told.held(stored));
             }
         }
         Ok(held)

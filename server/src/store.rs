@@ -345,6 +345,8 @@ pub trait Snapshot {
     fn memberships(&self, document: DocumentId) -> Result<Vec<(u64, u64)>>;
     /// The last write of which a scope's feed holds no row beyond `seq`; none without a row there.
     fn commit_through(&self, number: u64, seq: u64) -> Result<Option<u64>>;
+    /// The rows that a scope's feed holds, up to `seq`, of a write that goes on beyond it; none where that is told whole.
+    fn told_in_part(&self, number: u64, seq: u64) -> Result<Vec<FeedRow>>;
     /// A document with all its changes.
     fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>>;
     /// What lists show of a document.

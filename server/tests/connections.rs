@@ -4,8 +4,12 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use patrol_core::domain::limits;
+use patrol_core::sync::wire::CONTENT_TYPE;
+use patrol_server::metrics;
 use serde_json::json;
 
+use crate::bad_input::ground::{Ground, hello};
 use crate::http;
 use crate::program::{Folder, Running, errand};
 
@@ -109,4 +113,38 @@ fn a_client_that_takes_no_answers_is_given_up() {
     let kind = ended.expect("the server ends it").kind();
     let is_reset = matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
     assert!(is_reset, "{kind}");
+}
+
+#[test]
+fn a_device_that_opens_too_many_requests_is_told_to_wait_and_the_server_serves_on() {
+    let ground = Ground::new();
+    let bearer = format!("Bearer {}", ground.token);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", CONTENT_TYPE),
+        ("expect", "100-continue"),
+    ];
+    let address = ground.office.address;
+    let open = || {
+        let mut open = http::open(address, "POST", "/v1/sync", &headers, 100);
+        // It has its place by then.
+        open.wait_until_asked();
+        open
+    };
+    let places: Vec<_> = (0..limits::DEVICE_REQUESTS_AT_ONCE)
+        .map(|_| open())
+        .collect();
+    let reply = http::ask(address, "POST", "/v1/sync", &headers, b"");
+    assert_eq!(reply.status, 503, "{}", reply.body);
+    assert_eq!(reply.json(), json!({ "error": { "code": "busy" } }));
+    assert_eq!(reply.header("retry-after"), Some("30"));
+    assert_eq!(http::ask(address, "GET", "/healthz", &[], b"").status, 200);
+    let text = metrics::scrape(&ground.office.app).expect("text");
+    let counted = "xuncun_errors_total{code=\"busy\"} 1";
+    assert!(text.lines().any(|line| line == counted), "{text}");
+    // Each that ends makes room for another.
+    for place in places {
+        assert_eq!(place.finish(&[0; 100]).status, 400);
+    }
+    assert_eq!(hello(&ground), 200);
 }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod demo;
 pub mod fixture;
 pub mod fuzzing;
+mod hostile;
 pub mod link;
 pub mod proof;
 pub mod proxy;

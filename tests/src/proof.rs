@@ -2,10 +2,13 @@
 //!
 //! They decide nothing about the system; what must hold is asked of the same audit as everywhere.
 
+pub mod hostile;
 pub mod kills;
 pub mod power;
 mod program;
 pub mod scale;
+pub mod soak;
+mod town;
 pub mod walk;
 
 use std::collections::BTreeSet;

@@ -17,13 +17,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use luck::{Exchange, Luck};
-pub use luck::{FAIR, RURAL, Way, Weather};
+pub use luck::{FAIR, Line, RURAL, TWO_G, Way, Weather};
 
 /// What a captive portal answers, whatever was asked.
 const LOGIN_PAGE: &str = "<html><head><title>Wi-Fi</title></head><body>请登录后上网 Please sign in to use this network</body></html>";
 
 /// Bytes read at a time: small, so that a cut or a stall falls within a message.
 const PIECE_BYTES: usize = 16 * 1024;
+/// Bytes that a poor line carries at a time.
+const PACKET_BYTES: usize = 1_400;
 
 macro_rules! counts {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -60,6 +62,8 @@ counts! {
     cut_requests,
     /// Responses cut after some bytes, or none.
     cut_responses,
+    /// Connections whose line died.
+    died,
     /// Requests that waited before they went on.
     delayed,
     /// Messages that stood still for a while.
@@ -77,7 +81,7 @@ counts! {
 impl Counts {
     /// Connections and messages that did not come through.
     pub fn cuts(&self) -> u64 {
-        self.refused + self.cut_requests + self.cut_responses
+        self.refused + self.cut_requests + self.cut_responses + self.died
     }
 }
 
@@ -175,9 +179,21 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
             // Whatever ends a connection is what a bad network does.
-            drop(carry(&shared, luck, client).await);
+            drop(live(&shared, luck, client).await);
         });
     }
+}
+
+/// Carries one connection as long as its line lives.
+async fn live(shared: &Shared, mut luck: Luck, client: TcpStream) -> std::io::Result<()> {
+    let Some(ms) = luck.life_ms(&shared.weather()) else {
+        return carry(shared, luck, client).await;
+    };
+    let carried = tokio::time::timeout(Duration::from_millis(ms), carry(shared, luck, client));
+    carried.await.unwrap_or_else(|_| {
+        count(&shared.counters.died);
+        Ok(())
+    })
 }
 
 /// Carries one connection until either side, or a mishap, ends it.
@@ -213,7 +229,19 @@ async fn carry(shared: &Shared, mut luck: Luck, client: TcpStream) -> std::io::R
                 return answer_instead(&mut from_client, &mut to_client).await;
             }
         }
+        let is_first = last != way;
         last = way;
+        if let Some(line) = shared.weather().line {
+            let (piece, to): (_, &mut (dyn tokio::io::AsyncWrite + Unpin + Send)) = match way {
+                Way::Up => (&up, &mut to_server),
+                Way::Down => (&down, &mut to_client),
+            };
+            if is_first {
+                pass_time(line.delay_ms).await;
+            }
+            crawl(counters, (line, &mut luck), way, &piece[..len], to).await?;
+            continue;
+        }
         let goes_on = match way {
             Way::Up => pass(counters, &mut exchange, way, &up, len, &mut to_server).await?,
             Way::Down => pass(counters, &mut exchange, way, &down, len, &mut to_client).await?,
@@ -260,6 +288,26 @@ async fn pass(
         pass_time(ms).await;
     }
     Ok(true)
+}
+
+/// Passes on a piece of a message packet by packet, as a poor line does.
+async fn crawl(
+    counters: &Counters,
+    (line, luck): (Line, &mut Luck),
+    way: Way,
+    piece: &[u8],
+    to: &mut (dyn tokio::io::AsyncWrite + Unpin + Send),
+) -> std::io::Result<()> {
+    let bytes = match way {
+        Way::Up => &counters.bytes_up,
+        Way::Down => &counters.bytes_down,
+    };
+    for packet in piece.chunks(PACKET_BYTES) {
+        pass_time(line.packet_ms(packet.len(), luck)).await;
+        to.write_all(packet).await?;
+        bytes.fetch_add(packet.len() as u64, Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 /// Answers as a captive portal does, and takes in what the client still had to say, so that the answer arrives.

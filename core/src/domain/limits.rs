@@ -80,14 +80,14 @@ pub const PUSH_FRAME_CHANGES_MAX: usize = 4_096;
 pub const FRAME_LOADS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one request at most, decompressed, and as it travels.
 pub const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Frames of one request at most: `REQUEST_BYTES_AIM` in the smallest frames that a phone makes, and half as many again.
+/// Frames of one request at most: 2 MB in the smallest frames that a phone makes, and half as many again.
 pub const REQUEST_FRAMES_MAX: usize = 1_536;
 /// Bytes of one response at most, decompressed: a bound against a broken server, not a limit of a phone.
 pub const RESPONSE_BYTES_MAX: usize = 1 << 30;
 /// Bytes of frames that the server makes at a time, before it hands them to the socket.
 pub const RESPONSE_PIECE_BYTES: usize = 128 * 1024;
-/// Bytes that a device pushes in one request before it begins another.
-pub const REQUEST_BYTES_AIM: usize = 2 * 1024 * 1024;
+/// What a device pushes in one request before it begins another, in frames of the size of the first: 2 MB where they are large.
+pub const REQUEST_FRAMES_AIM: usize = 16;
 /// Bytes that a revoked device may still push, in all.
 pub const REVOKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Memory that a zstd decoder may use for its window, as a power of two.
@@ -126,6 +126,16 @@ pub const RETRY_MS_FIRST: u64 = 2_000;
 pub const RETRY_MS_MAX: u64 = 15 * 60 * 1_000;
 /// Pieces of requests' work that the server does at once; the others wait without holding anything.
 pub const WORKS_AT_ONCE: usize = 16;
+/// Pieces of work of one device that the server does at once: its others wait, and nobody else for them.
+pub const DEVICE_WORKS_AT_ONCE: usize = 1;
+/// Milliseconds of work that a device may have done in a row: thousands of changes. Of more it must rest in between, while others want less.
+pub const DEVICE_BURST_MS: u64 = 1_000;
+/// How many times as long as the work took a device rests then, the work itself counted.
+pub const DEVICE_REST: u32 = 4;
+/// Milliseconds after the last work of a device that wanted less in which others still rest for its sake.
+pub const DEVICE_MODEST_MS: u64 = 500;
+/// Requests of one device that are open at once. An honest phone has one, and those besides whose cut the server has not noticed yet.
+pub const DEVICE_REQUESTS_AT_ONCE: usize = 16;
 /// Pieces of requests' work at the server, done or waiting, above which phones are asked to come later.
 pub const WORKS_BUSY: usize = 256;
 /// Milliseconds after which they come again at the earliest; at the latest after twice as many.

@@ -120,7 +120,8 @@ impl Load {
             return Ok(load);
         }
         if load.frames.is_empty() && plan.carries {
-            (load.pieces, load.frames) = pieces::due(connection, now)?.into_iter().unzip();
+            let due = pieces::due(connection, enrolment::request_bytes(frame_bytes), now)?;
+            (load.pieces, load.frames) = due.into_iter().unzip();
         }
         Ok(load)
     }
@@ -208,7 +209,7 @@ fn push_frames(
     let (mut frames, mut pushed, mut last, mut total, mut size) =
         (Vec::new(), Vec::new(), plan.after, 0, frame_bytes);
     let mut rest = unsent.as_slice();
-    while !rest.is_empty() && total < limits::REQUEST_BYTES_AIM {
+    while !rest.is_empty() && total < enrolment::request_bytes(frame_bytes) {
         let (now, later) = rest.split_at(fitting(rest, size));
         let form = if now
             .iter()

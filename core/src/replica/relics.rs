@@ -12,7 +12,6 @@ use super::push::Pushed;
 use super::remake::{self, Blow};
 use crate::doc::parse::parse_admitted;
 use crate::domain::id::{ChangeHash, DeviceId, DocumentId, Epoch};
-use crate::domain::limits;
 use crate::domain::refusal::Refusal;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState};
@@ -127,7 +126,8 @@ pub(super) fn forget_told(transaction: &Transaction<'_>) -> Result<()> {
 fn next(transaction: &Transaction<'_>, epoch: Epoch, after: i64) -> Result<Vec<Returned>> {
     let (mut returned, mut total, mut last) = (Vec::new(), 0, after);
     let mut known = BTreeMap::new();
-    while total < limits::REQUEST_BYTES_AIM {
+    let bytes = enrolment::request_bytes(enrolment::round_state(transaction)?.frame_bytes);
+    while total < bytes {
         let Some(frame) = frames::next_relic(transaction, epoch, last)? else {
             break;
         };

@@ -69,6 +69,12 @@ pub struct RoundState {
     pub anchor: Option<Anchor>,
 }
 
+/// How much one request carries up, by the size of its first frame. What has become of it is told when all has gone up, so a line that
+/// dies before must carry less next time, not only smaller frames.
+pub fn request_bytes(frame_bytes: usize) -> usize {
+    frame_bytes * limits::REQUEST_FRAMES_AIM
+}
+
 /// The server's time at the last contact, beside the device's monotonic clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Anchor {

@@ -65,7 +65,7 @@ pub fn put(
 /// The pieces that one request carries: those that were never handed in, up to so many and so many bytes; when there are none, the one
 /// that was handed in least often, alone, so that none holds up another. One that is said to be due in more than a day was noted by a
 /// clock that was wrong.
-pub fn due(connection: &Connection, now: Timestamp) -> Result<Vec<(i64, Vec<u8>)>> {
+pub fn due(connection: &Connection, bytes: usize, now: Timestamp) -> Result<Vec<(i64, Vec<u8>)>> {
     let sql = "SELECT id, tries, length(body) FROM pieces
                WHERE code IS NULL AND (due_at <= ?1 OR due_at > ?1 + ?2) ORDER BY tries, id LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
@@ -80,7 +80,7 @@ pub fn due(connection: &Connection, now: Timestamp) -> Result<Vec<(i64, Vec<u8>)
     let (mut chosen, mut total) = (Vec::new(), 0);
     for row in rows {
         let (id, tries, len) = row?;
-        let is_room = tries == 0 && total < limits::REQUEST_BYTES_AIM;
+        let is_room = tries == 0 && total < bytes;
         if !chosen.is_empty() && !is_room {
             break;
         }

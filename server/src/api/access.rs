@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 use super::json;
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -74,6 +74,9 @@ pub(super) async fn note(State(app): State<Arc<App>>, request: Request, next: Ne
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default());
     let mut response = next.run(request).instrument(span).await;
     noted.answer = Some((response.status(), response.body().size_hint().exact()));
+    if let Some(Code(code)) = response.extensions().get() {
+        noted.app.metrics.count_error(code);
+    }
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

@@ -36,10 +36,10 @@ fn packed(bytes: Vec<u8>) -> Response {
 )]
 pub(super) async fn tags(
     State(host): State<Host>,
-    CallingDevice(device): CallingDevice,
+    CallingDevice { device, place }: CallingDevice,
 ) -> Result<Response, ApiError> {
     in_use(&device)?;
-    let tags = host.blocking(move |app| components::tags_for(app, device.person));
+    let tags = host.in_turn(&place, move |app| components::tags_for(app, device.person));
     Ok(packed(encode_tags(&tags.await??)))
 }
 
@@ -50,12 +50,14 @@ pub(super) async fn tags(
 )]
 pub(super) async fn of_village(
     State(host): State<Host>,
-    CallingDevice(device): CallingDevice,
+    CallingDevice { device, place }: CallingDevice,
     Named(village): Named<u64>,
 ) -> Result<Response, ApiError> {
     in_use(&device)?;
     let village = VillageCode::new(village).ok_or(ApiError::NotFound)?;
-    let found = host.blocking(move |app| components::packed_for(app, device.person, village));
+    let found = host.in_turn(&place, move |app| {
+        components::packed_for(app, device.person, village)
+    });
     Ok(packed(found.await??.ok_or(ApiError::NotFound)?))
 }
 

@@ -44,12 +44,14 @@ pub(super) async fn health(State(host): State<Host>) -> Result<&'static str, Api
 )]
 pub(super) async fn directory(
     State(host): State<Host>,
-    CallingDevice(device): CallingDevice,
+    CallingDevice { device, place }: CallingDevice,
 ) -> Result<Response, ApiError> {
     if device.revoked_at.is_some() {
         return Err(ApiError::Unauthorized);
     }
-    let bytes = host.blocking(|app| app.known().bytes.clone()).await?;
+    let bytes = host
+        .in_turn(&place, |app| app.known().bytes.clone())
+        .await?;
     Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response())
 }
 

@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
 use patrol_core::domain::refusal::Refusal;
 use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -89,7 +91,14 @@ const CODES: &[(u16, &[&str])] = &[
     (429, &["too_many_tries"]),
     (
         503,
-        &["damaged", "full", "moved", "unavailable", "unwritable"],
+        &[
+            "busy",
+            "damaged",
+            "full",
+            "moved",
+            "unavailable",
+            "unwritable",
+        ],
     ),
 ];
 
@@ -214,6 +223,13 @@ pub(super) fn frame(cookies: CookieKind) -> OpenApi {
 #[utoipa::path(get, path = "/v1/openapi.json", operation_id = "describe",
     responses((status = 200, body = Object))
 )]
-pub(super) async fn describe(State(host): State<Host>) -> Json<OpenApi> {
-    Json(host.openapi.as_ref().clone())
+pub(super) async fn describe(State(host): State<Host>) -> impl IntoResponse {
+    // Written once: whoever asks for nothing else all day costs no more than a file.
+    ([(header::CONTENT_TYPE, "application/json")], host.openapi)
+}
+
+/// The description as it is shown.
+pub(super) fn written(api: &OpenApi) -> Bytes {
+    let json = api.to_json();
+    json.expect("shapes of this program are JSON").into()
 }

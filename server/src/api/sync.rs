@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, StreamExt as _};
 use patrol_core::domain::limits;
-use patrol_core::sync::frame::{Frame, FrameReader, FrameWriter, StreamFault, Volume};
+use patrol_core::sync::frame::{FrameReader, FrameWriter, StreamFault, Volume};
 use patrol_core::sync::wire::CONTENT_TYPE;
 
 use super::Host;
@@ -18,6 +18,7 @@ use crate::auth::CallingDevice;
 use crate::error::ApiError;
 use crate::metrics::Way;
 use crate::round::{Round, RoundFault};
+use crate::share::Place;
 
 /// One round of a device.
 #[utoipa::path(post, path = "/v1/sync", operation_id = "sync",
@@ -27,7 +28,7 @@ use crate::round::{Round, RoundFault};
 )]
 pub(super) async fn round(
     State(host): State<Host>,
-    CallingDevice(device): CallingDevice,
+    CallingDevice { device, place }: CallingDevice,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -35,9 +36,12 @@ pub(super) async fn round(
     {
         return Err(ApiError::ContentType);
     }
-    let mut round = Round::new(Arc::clone(&host.app), device);
-    let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
-    let (mut pieces, mut count, mut bytes) = (body.into_data_stream(), 0, 0);
+    let mut taken = Taken {
+        round: Round::new(Arc::clone(&host.app), device),
+        reader: FrameReader::new(limits::REQUEST_BYTES_MAX),
+        frames: 0,
+    };
+    let (mut pieces, mut bytes) = (body.into_data_stream(), 0);
     let stall = host.settings.stall;
     while let Some(piece) = in_time(stall, pieces.next()).await? {
         // A request that dies here keeps what its earlier frames have committed.
@@ -47,15 +51,15 @@ pub(super) async fn round(
         if bytes > limits::REQUEST_BYTES_MAX {
             return Err(ApiError::TooLarge);
         }
-        let frames = frames(&mut reader, &piece, &mut count)?;
-        if !frames.is_empty() {
-            round = host.blocking(move |_| take_in(round, &frames)).await??;
-        }
+        taken = host
+            .in_turn(&place, move |_| taken.take_in(&piece))
+            .await??;
     }
+    let Taken { round, reader, .. } = taken;
     if !reader.is_finished() {
         return Err(ApiError::BadRequest("cut"));
     }
-    let (round, batch) = host.blocking(move |_| make(round)).await??;
+    let (round, batch) = host.in_turn(&place, move |_| make(round)).await??;
     let volume = if batch.is_over && batch.bytes() < 4_096 {
         Volume::Little
     } else {
@@ -70,40 +74,45 @@ pub(super) async fn round(
         return Ok(respond(Body::from(whole)));
     }
     host.app.metrics.count_bytes(Way::Down, first.len());
-    Ok(respond(Body::from_stream(rest(host, round, writer, first))))
+    Ok(respond(Body::from_stream(rest(
+        host,
+        (round, writer, place),
+        first,
+    ))))
 }
 
 fn respond(body: Body) -> Response {
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
 }
 
-/// The frames that a piece completes. Each is answered by one, so their number is bounded too.
-fn frames(
-    reader: &mut FrameReader,
-    piece: &[u8],
-    count: &mut usize,
-) -> Result<Vec<Frame>, ApiError> {
-    let fault = |fault| match fault {
-        StreamFault::TooLarge => ApiError::TooLarge,
-        StreamFault::Foreign | StreamFault::Damaged => ApiError::BadRequest("malformed"),
-    };
-    let mut frames = Vec::new();
-    reader.push(piece).map_err(fault)?;
-    while let Some(frame) = reader.next_frame().map_err(fault)? {
-        *count += 1;
-        if *count > limits::REQUEST_FRAMES_MAX {
-            return Err(ApiError::TooLarge);
-        }
-        frames.push(frame);
-    }
-    Ok(frames)
+/// What has come of a request.
+struct Taken {
+    round: Round,
+    reader: FrameReader,
+    frames: usize,
 }
 
-fn take_in(mut round: Round, frames: &[Frame]) -> Result<Round, RoundFault> {
-    for frame in frames {
-        round.receive(frame)?;
+impl Taken {
+    /// Takes in the frames that a piece completes. Each is answered by one, so their number is bounded too.
+    fn take_in(mut self, piece: &[u8]) -> Result<Self, ApiError> {
+        let fault = |fault| match fault {
+            StreamFault::TooLarge => ApiError::TooLarge,
+            StreamFault::Foreign | StreamFault::Damaged => ApiError::BadRequest("malformed"),
+        };
+        let mut frames = Vec::new();
+        self.reader.push(piece).map_err(fault)?;
+        while let Some(frame) = self.reader.next_frame().map_err(fault)? {
+            self.frames += 1;
+            if self.frames > limits::REQUEST_FRAMES_MAX {
+                return Err(ApiError::TooLarge);
+            }
+            frames.push(frame);
+        }
+        for frame in &frames {
+            self.round.receive(frame)?;
+        }
+        Ok(self)
     }
-    Ok(round)
 }
 
 /// Some frames of the response.
@@ -145,16 +154,15 @@ fn write(writer: &mut FrameWriter, batch: &Batch) -> Vec<u8> {
 /// The rest of a long response: each batch is made when the one before has gone out, so a slow line holds one batch in memory.
 fn rest(
     host: Host,
-    round: Round,
-    writer: FrameWriter,
+    begun: (Round, FrameWriter, Place),
     first: Vec<u8>,
 ) -> impl stream::Stream<Item = Result<Bytes, std::io::Error>> {
     let first_piece = stream::once(async move { Ok(Bytes::from(first)) });
-    let others = stream::unfold(Some((round, writer)), move |state| {
+    let others = stream::unfold(Some(begun), move |state| {
         let host = host.clone();
         async move {
-            let (round, mut writer) = state?;
-            let made = host.blocking(move |_| make(round)).await;
+            let (round, mut writer, place) = state?;
+            let made = host.in_turn(&place, move |_| make(round)).await;
             // The stream ends without a `done` frame: the phone sees a cut and comes again.
             let Ok(Ok((round, batch))) = made else {
                 return Some((Err(std::io::Error::other("unavailable")), None));
@@ -164,7 +172,7 @@ fn rest(
                 bytes.extend(writer.finish());
                 None
             } else {
-                Some((round, writer))
+                Some((round, writer, place))
             };
             host.app.metrics.count_bytes(Way::Down, bytes.len());
             Some((Ok(Bytes::from(bytes)), next))

@@ -1,4 +1,5 @@
-//! The long runs of `docs/proof.md`: `proof kills --count 1000`, `proof power --count 2000`, `proof scale --cases 100000 --phones 5000`.
+//! The long runs of `docs/proof.md`: `proof kills --count 1000`, `proof power --count 2000`, `proof scale --cases 100000 --phones 5000`,
+//! `proof hostile --seconds 240`, `proof soak --seconds 3600`.
 //!
 //! Ends with code 0 only if everything held.
 
@@ -9,7 +10,8 @@ use clap::{Parser, Subcommand};
 use patrol_tests::bench::Figure;
 use patrol_tests::fuzzing::{LET_IN, TARGETS, Target};
 use patrol_tests::proof::scale::Size;
-use patrol_tests::proof::{kills, power, scale, walk};
+use patrol_tests::proof::{hostile, kills, power, scale, soak, walk};
+use patrol_tests::proxy::TWO_G;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -59,31 +61,87 @@ enum What {
         #[arg(long, default_value_t = 600)]
         seconds: u64,
     },
+    /// Phones on the line of an old network for a long time.
+    Soak {
+        /// Seconds on it.
+        #[arg(long, default_value_t = 3_600)]
+        seconds: u64,
+    },
+    /// The hostile device beside honest phones.
+    Hostile {
+        /// Seconds, half of them with the attack.
+        #[arg(long, default_value_t = 240)]
+        seconds: u64,
+    },
 }
+
+impl What {
+    /// Runs it.
+    fn run(self, seed: u64) -> Held {
+        match self {
+            Self::Kills { count } => killed(count, seed),
+            Self::Power { count } => powerless(count, seed),
+            Self::Walk => walked(),
+            Self::Inputs { target, count } => Ok(fed(target.as_deref(), count, seed)),
+            Self::Scale {
+                cases,
+                phones,
+                seconds,
+            } => {
+                let size = Size {
+                    cases,
+                    phones,
+                    seconds,
+                };
+                Ok(figured(&scale::measure(size, seed)?))
+            }
+            Self::Soak { seconds } => {
+                let size = soak::Size { seconds, ..SOAK };
+                let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+                Ok(figured(&runtime.block_on(soak::run(size, seed))?))
+            }
+            Self::Hostile { seconds } => {
+                let size = hostile::Size {
+                    windows: (
+                        HOSTILE_WINDOWS,
+                        seconds.div_ceil(2 * u64::from(HOSTILE_WINDOWS)),
+                    ),
+                    ..HOSTILE
+                };
+                Ok(figured(&hostile::measure(size, seed)?))
+            }
+        }
+    }
+}
+
+/// The long walk, but for its length.
+const SOAK: soak::Size = soak::Size {
+    seconds: 0,
+    phones: 6,
+    cases: 3_000,
+    outbox: 3_000,
+    weather: TWO_G,
+    pause_ms: 20_000,
+};
+/// Pairs of windows into which a long attack is cut.
+const HOSTILE_WINDOWS: u32 = 6;
+/// The long attack, but for its length.
+const HOSTILE: hostile::Size = hostile::Size {
+    cases: 1_000,
+    phones: 4,
+    pace_ms: 200,
+    slow: 64,
+    stall_ms: 3_000,
+    junk: 100_000,
+    rounds: 0,
+    windows: (0, 0),
+};
 
 #[expect(clippy::print_stdout, reason = "a command's output")]
 fn main() -> ExitCode {
     let options = Options::parse();
     let seed = options.seed;
-    let held = match options.what {
-        What::Kills { count } => killed(count, seed),
-        What::Power { count } => powerless(count, seed),
-        What::Walk => walked(),
-        What::Inputs { target, count } => Ok(fed(target.as_deref(), count, seed)),
-        What::Scale {
-            cases,
-            phones,
-            seconds,
-        } => measured(
-            Size {
-                cases,
-                phones,
-                seconds,
-            },
-            seed,
-        ),
-    };
-    match held {
+    match options.what.run(seed) {
         Ok((lines, is_held)) => {
             println!("seed {seed}\n{}", lines.join("\n"));
             if is_held {
@@ -102,10 +160,9 @@ fn main() -> ExitCode {
 /// What is to be printed, and whether everything held.
 type Held = Result<(Vec<String>, bool), String>;
 
-fn measured(size: Size, seed: u64) -> Held {
-    let figures = scale::measure(size, seed)?;
+fn figured(figures: &[Figure]) -> (Vec<String>, bool) {
     let is_held = figures.iter().all(|figure| figure.is_ok() != Some(false));
-    Ok((figures.iter().map(Figure::row).collect(), is_held))
+    (figures.iter().map(Figure::row).collect(), is_held)
 }
 
 /// A broken promise panics, and the input is in the panic's seed.

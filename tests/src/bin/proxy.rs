@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use patrol_tests::proxy::{FAIR, Proxy, RURAL};
+use patrol_tests::proxy::{Proxy, Weather};
 
 #[derive(Parser)]
 struct Options {
@@ -19,17 +19,21 @@ struct Options {
     /// What happens follows from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Lets everything pass, and only counts.
-    #[arg(long)]
-    fair: bool,
+    /// How bad it is: fair (everything passes, and is counted), rural, 2g.
+    #[arg(long, default_value = "rural", value_parser = weather)]
+    weather: Weather,
+}
+
+fn weather(name: &str) -> Result<Weather, String> {
+    Weather::named(name).ok_or_else(|| "fair, rural or 2g".to_owned())
 }
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "a command's output")]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let weather = if options.fair { FAIR } else { RURAL };
-    let proxy = match Proxy::start(options.listen, options.to, options.seed, weather).await {
+    let proxy = match Proxy::start(options.listen, options.to, options.seed, options.weather).await
+    {
         Ok(proxy) => proxy,
         Err(error) => {
             println!("cannot listen at {}: {error}", options.listen);

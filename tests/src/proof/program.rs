@@ -1,6 +1,7 @@
 //! The server's own program, started on loopback and killed by its id.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -12,6 +13,8 @@ pub struct Program {
     pub url: String,
     /// What it logged before it listened.
     pub log: String,
+    /// Where it shows its metrics, if it was told to.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Program {
@@ -80,14 +83,11 @@ impl Program {
         };
         // Nobody reads on; a full pipe must not stop it.
         std::thread::spawn(move || lines.for_each(drop));
-        let address = address.split_whitespace().next().unwrap_or_default();
-        let plain: String = address
-            .chars()
-            .filter(|char| char.is_ascii_digit() || matches!(char, '.' | ':'))
-            .collect();
+        let metrics = said.iter().find_map(|line| line.rsplit_once("metrics on "));
         Ok(Self {
             child,
-            url: format!("http://{plain}"),
+            url: format!("http://{}", plain(&address)),
+            metrics: metrics.and_then(|(_, address)| plain(address).parse().ok()),
             log: said.join("\n"),
         })
     }
@@ -96,6 +96,11 @@ impl Program {
     pub fn port(&self) -> u16 {
         let port = self.url.rsplit_once(':').map(|(_, port)| port.parse());
         port.and_then(Result::ok).expect("an address with a port")
+    }
+
+    /// The socket on which it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port()))
     }
 
     /// Its process, for reading how much memory it takes.
@@ -136,6 +141,14 @@ impl Program {
             serde_json::from_str(&said).map_err(|error| error.to_string())?;
         Ok(json["code"].as_str().unwrap_or_default().to_owned())
     }
+}
+
+/// The address at the beginning of a piece of the log.
+fn plain(address: &str) -> String {
+    let word = address.split_whitespace().next().unwrap_or_default();
+    word.chars()
+        .filter(|char| char.is_ascii_digit() || matches!(char, '.' | ':'))
+        .collect()
 }
 
 impl Drop for Program {

@@ -3,37 +3,16 @@
 //! Phones are keys and counters that speak the protocol; they come one after the other over a few connections, at the pace of a morning
 //! or as fast as the server answers.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use patrol_core::cbor::Writer;
-use patrol_core::doc::document;
-use patrol_core::doc::ledger::Ledger;
-use patrol_core::domain::action::Action;
-use patrol_core::domain::entry::Body;
-use patrol_core::domain::id::DocumentId;
-use patrol_core::domain::place::{Scope, VillageCode};
-use patrol_core::sync::seal::{Batch, leaf};
-use patrol_core::sync::session;
-use patrol_core::sync::wire::{CONTENT_TYPE, Cursor, Form, Hello, PushHead, write_raw};
-use patrol_server::app::{App, draw_identity};
-use patrol_server::grow::Growing;
-use patrol_server::page::scopes_tag;
-use patrol_server::store::sqlite::SqliteStore;
-use rand::seq::IndexedRandom as _;
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
-
 use super::Program;
-use crate::bench::bytes::villages_of;
-use crate::bench::city::{City, Hand, inspectors};
+use super::town::{Call, Caller, Town, open};
 use crate::bench::client::{Connection, admitted};
 use crate::bench::{Figure, Watch, memory_of, micros, percentile};
-use crate::clock::{Clock, Machine, START};
 use crate::served::Folder;
 use crate::world::city;
 
@@ -55,156 +34,9 @@ pub struct Size {
     pub seconds: u64,
 }
 
-/// A phone, and the request with which it comes.
-struct Morning {
-    request: Vec<u8>,
-    /// Changes in it.
-    changes: usize,
-}
-
-/// A phone, and how the cases that it has worked on will stand then.
-struct Caller {
-    hand: Hand,
-    touched: BTreeMap<DocumentId, Ledger>,
-}
-
-/// A server's file with its cases, seen from this program while nobody else writes, or beside the server's own.
-struct Town {
-    app: Arc<App>,
-    cases: Vec<DocumentId>,
-    rng: ChaCha8Rng,
-}
-
-fn open(file: &Path, seed: u64) -> Arc<App> {
-    let machine = Arc::new(Machine::new(&Clock::default(), seed));
-    let store = SqliteStore::open(file, || draw_identity(machine.as_ref()));
-    let app = App::open(Arc::new(store.expect("the server's file")), machine);
-    Arc::new(app.expect("it opens"))
-}
-
 impl Town {
-    /// Makes a file with so many cases in these villages, and enrols phones of so many people, by turns.
-    fn make(
-        file: &Path,
-        (cases, villages): (usize, &[VillageCode]),
-        phones: usize,
-        seed: u64,
-    ) -> (Self, Vec<Caller>) {
-        let app = open(file, seed);
-        app.put_directory(city()).expect("it is kept");
-        let mut city = City::new(Arc::clone(&app), seed);
-        let cases = city.fill(villages, cases);
-        let people = inspectors(&app);
-        let callers = (0..phones).map(|number| Caller {
-            hand: city.enrol(people[number % people.len()]),
-            touched: BTreeMap::new(),
-        });
-        let callers = callers.collect();
-        let rng = ChaCha8Rng::seed_from_u64(seed);
-        (Self { app, cases, rng }, callers)
-    }
-
-    /// The hello of a phone that had caught up.
-    fn hello(&self, hand: &Hand) -> Hello {
-        let app = &self.app;
-        let mut scopes = Vec::new();
-        let mut cursors = Vec::new();
-        let villages = villages_of(app, hand.person)
-            .into_iter()
-            .map(Scope::Village);
-        app.store
-            .read(&mut |snapshot| {
-                for scope in villages.clone().chain([Scope::Person(hand.person)]) {
-                    if let Some(row) = snapshot.scope(scope)? {
-                        scopes.push((row.number, scope));
-                        cursors.push((row.number, Cursor::Tail(row.head)));
-                    }
-                }
-                Ok(())
-            })
-            .expect("the store answers");
-        scopes.sort_unstable();
-        Hello {
-            scopes_tag: scopes_tag(&scopes),
-            cursors,
-            directory_tag: app.known().tag,
-            last_n: hand.n,
-            ..Hello::first(app.identity.epoch)
-        }
-    }
-
-    /// A push frame with so many notes, each on a case of the phone's own villages.
-    fn frame(&mut self, caller: &mut Caller, deeds: usize) -> Vec<u8> {
-        let app = Arc::clone(&self.app);
-        let hand = &mut caller.hand;
-        let villages = villages_of(&app, hand.person);
-        let first_n = hand.n + 1;
-        let (mut items, mut leaves) = (Writer::default(), Vec::new());
-        while leaves.len() < deeds {
-            let id = *self.cases.choose(&mut self.rng).expect("there are cases");
-            let touched = caller.touched.remove(&id);
-            let mut ledger = touched.unwrap_or_else(|| ledger_of(&app, id));
-            let case = document::read(&ledger, |_| Some(START)).case;
-            let place = case
-                .places
-                .first()
-                .expect("a case has a place")
-                .value
-                .village;
-            if !villages.contains(&place) {
-                continue;
-            }
-            let body = Body {
-                words: Some(format!("第{}次查看", self.rng.random_range(1..99))),
-                ..Body::default()
-            };
-            let right = hand.right(&app, &case, Action::Note);
-            let entry = hand.entry(&case, (Action::Note, right), body, START);
-            let change = hand.change(&ledger, &entry, Vec::new());
-            leaves.push(leaf(id, change.hash));
-            write_raw(&mut items, id, &change.bytes);
-            ledger.push(change).expect("made at its heads");
-            caller.touched.insert(id, ledger);
-        }
-        let n = (first_n, hand.n);
-        let count = leaves.len();
-        let batch = Batch {
-            server: app.identity.server,
-            device: hand.device,
-            n,
-            leaves,
-        };
-        let head = PushHead {
-            signer: hand.device,
-            n,
-            signature: batch.sign(&hand.seed),
-            form: Form::Raw,
-        };
-        head.encode(count, &items.finish())
-    }
-
-    /// A phone that has so much to say. Its cursors are those of the time when this is called.
-    fn call(&mut self, caller: &mut Caller, deeds: usize) -> Morning {
-        let frames: Vec<Vec<u8>> = (deeds > 0)
-            .then(|| self.frame(caller, deeds))
-            .into_iter()
-            .collect();
-        let body = session::request(&self.hello(&caller.hand), &frames);
-        let mut request = format!(
-            "POST /v1/sync HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\n\r\n",
-            caller.hand.token,
-            body.len()
-        )
-        .into_bytes();
-        request.extend(body);
-        Morning {
-            request,
-            changes: deeds,
-        }
-    }
-
     /// The first call of each in the morning; every fourth was a day without a network.
-    fn morning(&mut self, callers: &mut [Caller]) -> Vec<Morning> {
+    fn morning(&mut self, callers: &mut [Caller]) -> Vec<Call> {
         let mut calls = Vec::new();
         for (number, caller) in callers.iter_mut().enumerate() {
             let deeds = if number.is_multiple_of(4) { DEEDS } else { 0 };
@@ -233,24 +65,10 @@ impl Town {
     }
 }
 
-fn ledger_of(app: &App, id: DocumentId) -> Ledger {
-    let mut ledger = Ledger::new(id);
-    let read = app.store.read(&mut |snapshot| {
-        ledger = Growing::load(snapshot, id)?.ledger;
-        Ok(())
-    });
-    read.expect("the store answers");
-    ledger
-}
-
-fn address_of(server: &Program) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], server.port()))
-}
-
 /// Lets everybody call, each on a connection of his own, spread over so many seconds. Returns the time of each call in milliseconds.
 #[expect(clippy::disallowed_methods, reason = "a morning has its pace")]
-fn wave(server: &Program, calls: &[Morning], seconds: u64) -> Vec<f64> {
-    let address = address_of(server);
+fn wave(server: &Program, calls: &[Call], seconds: u64) -> Vec<f64> {
+    let address = server.address();
     let (next, times) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let begun = Watch::start();
     let wait_for = |number: usize| {
@@ -319,7 +137,7 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
 
     let app = open(&file, seed);
     let mut town = Town { app, cases, rng };
-    let (address, caller) = (address_of(&server), &mut callers[0]);
+    let (address, caller) = (server.address(), &mut callers[0]);
     let mut quiet = town.singles(address, caller, |_| false);
     let mut beside = beside_a_backup(
         &mut town,
@@ -328,7 +146,7 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
         (&file, &folder.file("backup.db")),
     )?;
     let small_server = Program::start(&small, 0, &[])?;
-    let mut at_few = few.singles(address_of(&small_server), &mut few_callers[0], |_| false);
+    let mut at_few = few.singles(small_server.address(), &mut few_callers[0], |_| false);
     let mut at_many = town.singles(address, caller, |_| false);
     small_server.kill();
     server.kill();

@@ -22,6 +22,42 @@ pub struct Weather {
     pub portal: u32,
     /// Milliseconds that one wait of an exchange takes at most; a thin line may cost as much once more.
     pub wait_ms_max: u64,
+    /// The line that carries everything, if it is a poor one.
+    pub line: Option<Line>,
+}
+
+/// A line as it is all the time, whatever mishaps come on top.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Milliseconds that a message is on its way, before its first byte arrives.
+    pub delay_ms: u64,
+    /// Packets of a thousand that are lost, and come with the next try.
+    pub loss: u32,
+    /// How much it carries.
+    pub bytes_a_second: u64,
+    /// Milliseconds that a connection lives, at least and at most.
+    pub life_ms: (u64, u64),
+}
+
+impl Line {
+    /// Milliseconds that a packet takes, behind the one before it.
+    pub(super) fn packet_ms(&self, len: usize, luck: &mut Luck) -> u64 {
+        // Whoever misses an answer asks again after a round trip.
+        let lost = if luck.hits(self.loss) { 2 } else { 0 };
+        len as u64 * 1_000 / self.bytes_a_second + lost * self.delay_ms
+    }
+}
+
+impl Weather {
+    /// By its name, as commands take it.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "fair" => Some(FAIR),
+            "rural" => Some(RURAL),
+            "2g" => Some(TWO_G),
+            _ => None,
+        }
+    }
 }
 
 /// Nothing ever happens.
@@ -34,6 +70,18 @@ pub const FAIR: Weather = Weather {
     throttle: 0,
     portal: 0,
     wait_ms_max: 0,
+    line: None,
+};
+
+/// The last bar of an old network, on the way: 40 kbit/s, and no connection lives longer than a minute and a half.
+pub const TWO_G: Weather = Weather {
+    line: Some(Line {
+        delay_ms: 600,
+        loss: 30,
+        bytes_a_second: 5_000,
+        life_ms: (20_000, 90_000),
+    }),
+    ..FAIR
 };
 
 /// Between the hills: about one exchange in four goes wrong.
@@ -46,6 +94,7 @@ pub const RURAL: Weather = Weather {
     throttle: 200,
     portal: 25,
     wait_ms_max: 250,
+    line: None,
 };
 
 /// Which way bytes go.
@@ -75,6 +124,12 @@ impl Luck {
 
     pub(super) fn refuses(&mut self, weather: &Weather) -> bool {
         self.hits(weather.refuse)
+    }
+
+    /// How long a connection lives, where its line bounds that.
+    pub(super) fn life_ms(&mut self, weather: &Weather) -> Option<u64> {
+        let (least, most) = weather.line?.life_ms;
+        Some(self.0.random_range(least..=most))
     }
 
     /// Draws what happens to the next exchange.
@@ -216,6 +271,21 @@ mod tests {
         };
         let waits: Vec<Option<u64>> = (0..4).map(|_| exchange.throttle(100)).collect();
         assert_eq!(waits, [Some(100), Some(100), Some(50), None]);
+    }
+
+    #[test]
+    fn a_poor_line_takes_its_time_for_each_packet_and_longer_for_a_lost_one() {
+        let line = TWO_G.line.expect("a line");
+        let mut luck = Luck::new(1, 1);
+        let times: Vec<u64> = (0..10_000)
+            .map(|_| line.packet_ms(1_000, &mut luck))
+            .collect();
+        let lost = times.iter().filter(|ms| **ms > 200).count();
+        assert!((200..400).contains(&lost), "{lost}");
+        assert!(times.iter().all(|ms| [200, 1_400].contains(ms)));
+        let life = luck.life_ms(&TWO_G).expect("a life");
+        assert!((20_000..=90_000).contains(&life), "{life}");
+        assert_eq!(luck.life_ms(&RURAL), None);
     }
 
     #[test]

@@ -58,6 +58,13 @@ pub(super) fn a_feed_says_which_write_it_has_told_whole(store: &dyn Store) {
         [None, Some(1), Some(1), Some(1), Some(2), None]
     );
     assert_eq!(look(store, |snapshot| snapshot.commit_through(99, 1)), None);
+    let in_part = |seq| {
+        let rows = look(store, |snapshot| snapshot.told_in_part(number, seq));
+        rows.iter().map(|row| row.seq).collect::<Vec<_>>()
+    };
+    let expected: [&[u64]; 6] = [&[], &[], &[2], &[3, 2], &[], &[]];
+    assert_eq!([0, 1, 2, 3, 4, 5].map(in_part), expected);
+    assert_eq!(look(store, |snapshot| snapshot.told_in_part(99, 1)), []);
 }
 
 pub(super) fn digests_are_sums_over_members(store: &dyn Store) {

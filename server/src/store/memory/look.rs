@@ -61,6 +61,16 @@ impl Snapshot for State {
         Ok(at(seq).map(|commit| commit - u64::from(at(seq + 1) == Some(commit))))
     }
 
+    fn told_in_part(&self, number: u64, seq: u64) -> Result<Vec<FeedRow>> {
+        let rows = self.feeds.get(&number).map_or(&[][..], |feed| &feed.rows);
+        let Some(next) = rows.iter().find(|row| row.seq == seq + 1) else {
+            return Ok(Vec::new());
+        };
+        let told = rows.iter().rev().filter(|row| row.seq <= seq);
+        let of_it = told.take_while(|row| row.commit == next.commit);
+        Ok(of_it.copied().collect())
+    }
+
     fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>> {
         let document = self.documents.get(&id);
         Ok(document.map(|document| StoredDocument {

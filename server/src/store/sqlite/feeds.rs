@@ -231,6 +231,21 @@ pub(super) fn commit_through(
         .optional()?)
 }
 
+pub(super) fn told_in_part(connection: &Connection, number: u64, seq: u64) -> Result<Vec<FeedRow>> {
+    let Some(next) = feed(connection, number, seq, 1)?.pop() else {
+        return Ok(Vec::new());
+    };
+    // Backwards, and no further than that write goes.
+    let mut select = connection.prepare_cached(
+        "SELECT f.seq, f.commit_no, d.id, f.event, f.ordinal FROM feed f JOIN documents d ON d.no = f.document
+         WHERE f.scope = ?1 AND f.seq <= ?2 ORDER BY f.seq DESC",
+    )?;
+    let rows = select.query_map([bound(number), bound(seq)], feed_row)?;
+    let is_of_it =
+        |row: &rusqlite::Result<FeedRow>| !matches!(row, Ok(row) if row.commit != next.commit);
+    Ok(rows.take_while(is_of_it).collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn members_before(
     connection: &Connection,
     number: u64,

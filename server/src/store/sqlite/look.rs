@@ -44,6 +44,10 @@ impl Snapshot for Look<'_> {
         feeds::commit_through(self.connection, number, seq)
     }
 
+    fn told_in_part(&self, number: u64, seq: u64) -> Result<Vec<FeedRow>> {
+        feeds::told_in_part(self.connection, number, seq)
+    }
+
     fn document(&self, id: DocumentId) -> Result<Option<StoredDocument>> {
         documents::document(self.connection, id)
     }

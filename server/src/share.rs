@@ -1,0 +1,277 @@
+//! What one device may ask of the server, at once and in a row, so that a single one, hostile or mad, leaves the rest to the others.
+//!
+//! It bounds requests of the same device alone: how much all of them may ask together is bounded by connections and by threads.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use patrol_core::domain::id::DeviceId;
+use patrol_core::domain::limits;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use crate::error::ApiError;
+
+/// The shares of all devices that ask for something, or did a moment ago.
+#[derive(Debug, Default)]
+pub struct Shares {
+    all: Mutex<BTreeMap<DeviceId, Arc<Share>>>,
+    modest: Arc<Modest>,
+}
+
+/// When work was last done for a device that has had little of it.
+#[derive(Debug, Default)]
+struct Modest(Mutex<Option<Instant>>);
+
+impl Modest {
+    fn last(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there are such devices at this time.
+    fn are_here(&self, now: Instant) -> bool {
+        let patience = Duration::from_millis(limits::DEVICE_MODEST_MS);
+        self.last()
+            .is_some_and(|last| now.saturating_duration_since(last) <= patience)
+    }
+}
+
+/// The share of one device.
+#[derive(Debug)]
+struct Share {
+    turns: Arc<Semaphore>,
+    /// Places taken.
+    places: AtomicUsize,
+    debt: Mutex<Debt>,
+    modest: Arc<Modest>,
+}
+
+/// A place among a device's requests, until it is dropped.
+#[derive(Debug)]
+pub struct Place(Arc<Share>);
+
+impl Place {
+    fn of(share: &Arc<Share>) -> Self {
+        share.places.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(share))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.places.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Work that was done for a device and for which it has not rested yet, as it stood at a moment.
+#[derive(Clone, Copy, Debug)]
+struct Debt {
+    work: Duration,
+    at: Instant,
+}
+
+impl Debt {
+    /// What is left of it: rest wears it off.
+    fn left(self, now: Instant) -> Duration {
+        let rested = now.saturating_duration_since(self.at) / limits::DEVICE_REST;
+        self.work.saturating_sub(rested)
+    }
+}
+
+/// A device's turn, until it is dropped. It has a place of its own: a request that was cut while its work is done still takes one.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    place: Place,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Shares {
+    /// A place for one more request of a device.
+    pub(crate) fn enter(&self, device: DeviceId, now: Instant) -> Result<Place, ApiError> {
+        let mut shares = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(&device) {
+            let has_place = share.places() < limits::DEVICE_REQUESTS_AT_ONCE;
+            return has_place.then(|| Place::of(share)).ok_or(ApiError::Busy);
+        }
+        shares.retain(|_, share| share.places() > 0 || share.owes(now));
+        let share = Arc::new(Share {
+            turns: Arc::new(Semaphore::new(limits::DEVICE_WORKS_AT_ONCE)),
+            places: AtomicUsize::new(0),
+            debt: Mutex::new(Debt {
+                work: Duration::ZERO,
+                at: now,
+            }),
+            modest: Arc::clone(&self.modest),
+        });
+        let place = Place::of(&share);
+        shares.insert(device, share);
+        Ok(place)
+    }
+}
+
+impl Place {
+    /// Waits for the device's turn to have work done, and until it has rested from the work before, if that was much and others are modest.
+    pub(crate) async fn turn(&self) -> Result<Turn, ApiError> {
+        let Self(share) = self;
+        let permit = Arc::clone(&share.turns).acquire_owned().await;
+        let turn = Turn {
+            place: Self::of(share),
+            _permit: permit.map_err(|_| ApiError::Unavailable)?,
+        };
+        let rest = share.rest(Instant::now());
+        if !rest.is_zero() {
+            drop(timeout(rest, pending::<()>()).await);
+        }
+        Ok(turn)
+    }
+}
+
+impl Share {
+    fn places(&self) -> usize {
+        self.places.load(Ordering::Relaxed)
+    }
+
+    fn debt(&self) -> MutexGuard<'_, Debt> {
+        self.debt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owes(&self, now: Instant) -> bool {
+        !self.debt().left(now).is_zero()
+    }
+
+    /// How much it has had beyond what is modest.
+    fn excess(&self, now: Instant) -> Duration {
+        let burst = Duration::from_millis(limits::DEVICE_BURST_MS);
+        self.debt().left(now).saturating_sub(burst)
+    }
+
+    /// How long it must rest. Among those who all want much, nobody is held back.
+    fn rest(&self, now: Instant) -> Duration {
+        if self.modest.are_here(now) {
+            self.excess(now) * limits::DEVICE_REST
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+impl Turn {
+    /// Ends with work that took so long.
+    pub(crate) fn end(self, work: Duration, now: Instant) {
+        let Place(share) = &self.place;
+        // What it had while nobody else was there is not held against it for long: no line waits half a minute.
+        let most = Duration::from_millis(2 * limits::DEVICE_BURST_MS);
+        {
+            let mut debt = share.debt();
+            *debt = Debt {
+                work: most.min(debt.left(now) + work),
+                at: now,
+            };
+        }
+        if share.excess(now).is_zero() {
+            *share.modest.last() = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    const ONE: DeviceId = DeviceId([1; 8]);
+    const OTHER: DeviceId = DeviceId([2; 8]);
+
+    /// How long a device must rest at a moment.
+    fn rest(place: &Place, now: Instant) -> u128 {
+        place.0.rest(now).as_millis()
+    }
+
+    fn works(place: &Place, ms: u64, now: Instant) {
+        let turn = place.turn().now_or_never().expect("a turn").expect("open");
+        turn.end(Duration::from_millis(ms), now);
+    }
+
+    #[test]
+    fn a_device_has_one_piece_of_work_done_at_a_time_whatever_others_do() {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let enter = |device| shares.enter(device, now).expect("a place");
+        let [first, second, other] = [ONE, ONE, OTHER].map(enter);
+        let turn = first.turn().now_or_never().expect("nobody is before it");
+        assert!(second.turn().now_or_never().is_none());
+        assert!(other.turn().now_or_never().is_some());
+        drop(turn);
+        assert!(second.turn().now_or_never().is_some());
+    }
+
+    #[test]
+    fn work_that_goes_on_after_its_request_was_cut_keeps_the_turn() {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let cut = shares.enter(ONE, now).expect("a place");
+        let turn = cut.turn().now_or_never();
+        drop(cut);
+        shares.enter(OTHER, now).expect("a place");
+        let next = shares.enter(ONE, now).expect("a place");
+        assert!(next.turn().now_or_never().is_none());
+        drop(turn);
+        assert!(next.turn().now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_device_with_too_many_requests_is_told_to_wait_until_one_ends() {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let enter = |device| shares.enter(device, now);
+        let requests = (0..limits::DEVICE_REQUESTS_AT_ONCE).map(|_| enter(ONE).expect("a place"));
+        let mut requests: Vec<_> = requests.collect();
+        assert!(matches!(enter(ONE), Err(ApiError::Busy)));
+        assert!(enter(OTHER).is_ok());
+        drop(requests.pop());
+        assert!(enter(ONE).is_ok());
+    }
+
+    #[test]
+    fn who_has_had_much_work_done_in_a_row_rests_while_there_are_others_who_had_little() {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let [place, other] = [ONE, OTHER].map(|device| shares.enter(device, now).expect("a place"));
+        works(&place, limits::DEVICE_BURST_MS, now);
+        assert_eq!(rest(&place, now), 0);
+        works(&place, 10, now);
+        works(&other, 1, now);
+        let due = u64::from(10 * limits::DEVICE_REST);
+        assert_eq!(rest(&place, now), u128::from(due));
+        assert_eq!(rest(&place, now + Duration::from_millis(due)), 0);
+        assert_eq!(rest(&other, now), 0);
+    }
+
+    #[test]
+    fn who_is_alone_or_among_those_who_want_as_much_is_not_held_back() {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let [place, other] = [ONE, OTHER].map(|device| shares.enter(device, now).expect("a place"));
+        works(&place, 100 * limits::DEVICE_BURST_MS, now);
+        assert_eq!(rest(&place, now), 0);
+        works(&other, 1, now);
+        let longest = u64::from(limits::DEVICE_REST) * limits::DEVICE_BURST_MS;
+        assert_eq!(rest(&place, now), u128::from(longest));
+        assert!(longest < limits::STALL_MS / 2);
+        works(&other, 2 * limits::DEVICE_BURST_MS, now);
+        let later = now + Duration::from_millis(limits::DEVICE_MODEST_MS + 1);
+        assert_eq!([&place, &other].map(|place| rest(place, later)), [0, 0]);
+    }
+
+    #[test]
+    fn who_comes_back_at_once_has_not_rested_and_who_has_is_forgotten() {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let enter = |device, at| shares.enter(device, at).expect("a place");
+        works(&enter(ONE, now), 2 * limits::DEVICE_BURST_MS, now);
+        works(&enter(OTHER, now), 1, now);
+        assert_ne!(rest(&enter(ONE, now), now), 0);
+        let known = || shares.all.lock().map(|shares| shares.len()).ok();
+        assert_eq!(known(), Some(2));
+        drop(enter(DeviceId([3; 8]), now + Duration::from_hours(1)));
+        assert_eq!(known(), Some(1));
+    }
+}

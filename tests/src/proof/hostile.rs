@@ -1,0 +1,340 @@
+//! The hostile device beside honest phones: every blow is answered by its code and counted, honest rounds go on, and nothing of his stays.
+//!
+//! How long honest rounds take is measured in windows with the attack and without it, by turns, so that whatever else the machine does
+//! falls into both.
+
+mod gate;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use patrol_core::doc::document;
+use patrol_core::domain::id::{DeviceId, DocumentId};
+use patrol_core::domain::place::VillageCode;
+use patrol_server::app::App;
+use patrol_server::grow::Growing;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::Program;
+use super::town::{Caller, Town, ledger_of, open};
+use crate::bench::bytes::villages_of;
+use crate::bench::client::{Connection, admitted};
+use crate::bench::{Figure, Watch, memory_of, micros, percentile};
+use crate::clock::START;
+use crate::hostile::{Blow, Foe, Junk, Scrape, Slow, Tally, streams};
+use crate::served::Folder;
+use crate::world::city;
+use gate::{Gate, Phase};
+
+/// How much of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Cases that the server has.
+    pub cases: usize,
+    /// Honest phones.
+    pub phones: usize,
+    /// Milliseconds between the rounds of each.
+    pub pace_ms: u64,
+    /// Connections that keep the server waiting, all the time.
+    pub slow: usize,
+    /// How long the server waits for a client that keeps still, in milliseconds.
+    pub stall_ms: u64,
+    /// Changes of junk, at least.
+    pub junk: u64,
+    /// Honest rounds beside the attack, at least.
+    pub rounds: usize,
+    /// Pairs of windows, one without the attack and one with it; and the seconds of each.
+    pub windows: (u32, u64),
+}
+
+/// Changes of one frame of junk at most.
+const JUNK_AT_ONCE: u64 = 4_000;
+/// Threads that strike one blow after the other.
+const STRIKERS: usize = 2;
+
+/// What strikes, and what it was told.
+struct Attack<'a> {
+    server: SocketAddr,
+    foe: Foe<'a>,
+    /// The token of a second enrolment, for what keeps the server waiting: it would keep the first one's blows waiting too.
+    second: String,
+    blows: Vec<Blow>,
+    streams: Vec<Blow>,
+    tally: Tally,
+    junk: Mutex<Junk>,
+    struck: AtomicU64,
+    /// Connections given up, by what they owed.
+    slow: Mutex<BTreeMap<Slow, u64>>,
+}
+
+impl Attack<'_> {
+    fn strike(&self, blows: &[Blow], number: usize) -> Result<(), String> {
+        let blow = &blows[number % blows.len()];
+        self.tally.note(&blow.strike(self.server)?);
+        self.struck.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A frame of junk: one change, or thousands.
+    fn junk(&self, number: usize) -> Result<(), String> {
+        let count = [1, 20, 400, JUNK_AT_ONCE][number % 4];
+        let mut junk = self.junk.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tally
+            .note(&self.foe.junk(&mut junk, self.server, count)?);
+        Ok(())
+    }
+
+    fn keep_waiting(&self, slow: Slow) -> Result<(), String> {
+        let told = slow.strike(self.server, &self.second)?;
+        told.iter().for_each(|answer| self.tally.note(answer));
+        let mut all = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        *all.entry(slow).or_default() += 1;
+        Ok(())
+    }
+
+    fn slow_of(&self, slow: Slow) -> u64 {
+        let all = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&slow).copied().unwrap_or_default()
+    }
+
+    fn pushed_junk(&self) -> u64 {
+        let junk = self.junk.lock().unwrap_or_else(PoisonError::into_inner);
+        junk.pushed
+    }
+
+    /// Whether each kind of strike has been struck, and junk enough.
+    fn is_enough(&self, junk: u64) -> bool {
+        let blows = (self.blows.len() + self.streams.len()) as u64;
+        self.struck.load(Ordering::Relaxed) >= 3 * blows
+            && self.pushed_junk() >= junk
+            && Slow::ALL.iter().all(|slow| self.slow_of(*slow) > 0)
+    }
+
+    /// Holds what was told against what the server has counted.
+    fn is_counted(&self, scrape: &Scrape) -> Result<(), String> {
+        self.tally.agrees_with(scrape)?;
+        for (slow, owed) in [(Slow::Head, "head"), (Slow::Taking, "taking")] {
+            let line = format!("xuncun_stalled_total{{owed=\"{owed}\"}}");
+            let (counted, times) = (scrape.value(&line), self.slow_of(slow));
+            if counted < times {
+                return Err(format!("{line} is {counted}, and {times} were given up"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An honest phone: its rounds, each with one deed.
+struct Honest<'a> {
+    town: Town,
+    caller: &'a mut Caller,
+    server: SocketAddr,
+}
+
+impl Honest<'_> {
+    /// One round. Returns how long it took, in milliseconds.
+    fn round(&mut self) -> f64 {
+        let call = self.town.call(self.caller, 1);
+        let started = Watch::start();
+        let answer = Connection::open(self.server).exchange(&call.request);
+        let took = micros(started.elapsed()) / 1e3;
+        assert_eq!(admitted(&answer), 1, "the change is admitted");
+        took
+    }
+}
+
+/// Runs it. What is left must be sound, and hold nothing of the hostile device.
+///
+/// # Errors
+/// What was not answered, not counted, not clean.
+pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
+    let folder = Folder::new("hostile").map_err(|error| error.to_string())?;
+    let file = folder.file("server.db");
+    let (app, cases, mut callers) = made(&file, size, seed);
+    let stall = size.stall_ms.to_string();
+    let options = ["--metrics", "127.0.0.1:0", "--stall-ms", &stall];
+    let server = Program::start(&file, 0, &options)?;
+    let address = server.address();
+    let town = |seed| Town {
+        app: std::sync::Arc::clone(&app),
+        cases: cases.clone(),
+        rng: ChaCha8Rng::seed_from_u64(seed),
+    };
+    let [own, second, victim, honest @ ..] = callers.as_mut_slice() else {
+        return Err("three phones at least".to_owned());
+    };
+    let seen = town(seed).call(victim, 1);
+    if admitted(&Connection::open(address).exchange(&seen.request)) != 1 {
+        return Err("the victim's own round was not admitted".to_owned());
+    }
+    let mut foe = foe(&app, &cases, own, victim);
+    let mut blows = foe.callers();
+    blows.extend(foe.forgeries());
+    blows.push(Foe::replay(&seen.request));
+    let attack = Attack {
+        server: address,
+        second: second.hand.token.clone(),
+        streams: streams(&foe.own.token, app.identity.epoch),
+        foe,
+        blows,
+        tally: Tally::default(),
+        junk: Mutex::default(),
+        struck: AtomicU64::new(0),
+        slow: Mutex::default(),
+    };
+    // Each once, while there is room in the boxes of the day.
+    for number in 0..attack.blows.len() {
+        attack.strike(&attack.blows, number)?;
+    }
+    let phones = honest.iter_mut().zip(seed..).map(|(caller, seed)| Honest {
+        town: town(seed),
+        caller,
+        server: address,
+    });
+    let gate = Gate::default();
+    beside(&gate, &attack, phones.collect(), size)?;
+    let metrics = server.metrics.ok_or("the server shows no metrics")?;
+    attack.is_counted(&Scrape::of(metrics))?;
+    let memory = memory_of(server.id(), "VmHWM").unwrap_or_default() as f64 / 1e6;
+    server.kill();
+    let rounds = gate.times();
+    let (foe, victim) = (attack.foe.own.device, attack.foe.victim.device);
+    let mut figures = told(&attack, rounds, memory);
+    let sent = honest
+        .iter()
+        .map(|caller| (caller.hand.device, caller.hand.n));
+    let sent: Vec<_> = sent
+        .chain([(foe, 0), (second.hand.device, 0), (victim, 1)])
+        .collect();
+    drop(app);
+    super::entries_in(&file)?;
+    is_all_and_no_more(&open(&file, seed), &sent)?;
+    let honest: u64 = sent.iter().map(|(_, n)| n).sum();
+    figures.push(Figure::told(
+        "honest changes, all of them there",
+        honest as f64,
+        "",
+    ));
+    Ok(figures)
+}
+
+/// A file with cases in the villages of as many beats as there are phones, and the phones: the foe's two, the victim's, honest ones.
+fn made(file: &Path, size: Size, seed: u64) -> (std::sync::Arc<App>, Vec<DocumentId>, Vec<Caller>) {
+    let beats = city().beats.iter().take(size.phones + 3);
+    let villages = beats.flat_map(|beat| beat.villages.iter().map(|row| row.village));
+    let villages: Vec<VillageCode> = villages.collect();
+    let (town, callers) = Town::make(file, (size.cases, &villages), size.phones + 3, seed);
+    (town.app, town.cases, callers)
+}
+
+fn foe<'a>(app: &'a App, cases: &[DocumentId], own: &Caller, victim: &Caller) -> Foe<'a> {
+    let villages = villages_of(app, own.hand.person);
+    let is_near = |id: &DocumentId| {
+        let case = document::read(&ledger_of(app, *id), |_| Some(START)).case;
+        let place = case.places.first().expect("a case has a place");
+        villages.contains(&place.value.village)
+    };
+    let near = cases.iter().find(|id| is_near(id));
+    let far = cases.iter().find(|id| !is_near(id));
+    let ledger = |id: Option<&DocumentId>| ledger_of(app, *id.expect("cases in both beats"));
+    Foe {
+        app,
+        own: own.hand.clone(),
+        victim: victim.hand.clone(),
+        near: ledger(near),
+        far: ledger(far),
+    }
+}
+
+/// Lets honest phones and the attack run beside each other, until all windows are over and everything has been struck.
+fn beside(
+    gate: &Gate,
+    attack: &Attack<'_>,
+    phones: Vec<Honest<'_>>,
+    size: Size,
+) -> Result<(), String> {
+    let pace = Duration::from_millis(size.pace_ms);
+    std::thread::scope(|scope| {
+        for mut phone in phones {
+            scope.spawn(move || {
+                while gate.pause(pace) {
+                    gate.timed(|| phone.round());
+                }
+            });
+        }
+        for first in 0..STRIKERS {
+            let strike = move |number| attack.strike(&attack.blows, first + number);
+            scope.spawn(move || gate.repeat(strike));
+        }
+        scope.spawn(|| gate.repeat(|number| attack.strike(&attack.streams, number)));
+        scope.spawn(|| gate.repeat(|number| attack.junk(number)));
+        for first in 0..size.slow {
+            let slow = Slow::ALL[first % Slow::ALL.len()];
+            scope.spawn(move || gate.repeat(|_| attack.keep_waiting(slow)));
+        }
+        let (pairs, seconds) = size.windows;
+        for _ in 0..pairs {
+            gate.open(Phase::Quiet, Duration::from_secs(seconds));
+            gate.open(Phase::Attacked, Duration::from_secs(seconds));
+        }
+        gate.open_until(Phase::Attacked, |rounds| {
+            rounds >= size.rounds && attack.is_enough(size.junk)
+        });
+        gate.close()
+    })
+}
+
+/// That of each device so many changes are admitted, and no more.
+fn is_all_and_no_more(app: &App, sent: &[(DeviceId, u64)]) -> Result<(), String> {
+    let mut found: BTreeMap<DeviceId, u64> = BTreeMap::new();
+    let read = app.store.read(&mut |snapshot| {
+        for id in snapshot.all_documents()? {
+            for link in Growing::load(snapshot, id)?.ledger.links() {
+                *found.entry(link.change.actor.device()).or_default() += 1;
+            }
+        }
+        Ok(())
+    });
+    read.map_err(|error| error.to_string())?;
+    for (device, count) in sent {
+        let there = found.get(device).copied().unwrap_or_default();
+        if there != *count {
+            return Err(format!("device {device:?}: {there} changes, not {count}"));
+        }
+    }
+    Ok(())
+}
+
+fn told(attack: &Attack<'_>, rounds: [Vec<f64>; 2], memory: f64) -> Vec<Figure> {
+    let [mut quiet, mut attacked] = rounds;
+    let struck = attack.struck.load(Ordering::Relaxed) as f64;
+    let p99 = [&mut quiet, &mut attacked].map(|times| percentile(times, 99));
+    let mut figures = vec![
+        Figure::told("blows struck, each answered as it must be", struck, ""),
+        Figure::told("junk changes", attack.pushed_junk() as f64, ""),
+    ];
+    for slow in Slow::ALL {
+        let name = format!("connections given up that owed: {slow:?}");
+        figures.push(Figure::told(name, attack.slow_of(slow) as f64, ""));
+    }
+    for (line, times) in attack.tally.lines() {
+        figures.push(Figure::told(line, times as f64, ""));
+    }
+    figures.extend([
+        Figure::told("the server's highest memory", memory, "MB"),
+        Figure::told("honest rounds without the attack", quiet.len() as f64, ""),
+        Figure::told("the same: p50", percentile(&mut quiet, 50), "ms"),
+        Figure::told("the same: p99", p99[0], "ms"),
+        Figure::told("honest rounds beside it", attacked.len() as f64, ""),
+        Figure::told("the same: p50", percentile(&mut attacked, 50), "ms"),
+        Figure::told("the same: p99", p99[1], "ms"),
+        Figure::at_most("p99 beside the attack / without", p99[1] / p99[0], "×", 2.0),
+    ]);
+    figures
+}
