@@ -13,7 +13,8 @@ use patrol_core::store::{changes, documents};
 use patrol_server::app::App;
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_tests::clock::{Clock, Machine};
-use patrol_tests::proof::{kills, power};
+use patrol_tests::proof::kills;
+use patrol_tests::proof::power::{self, LIES};
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
 use rand::{Rng as _, SeedableRng as _};
@@ -143,10 +144,19 @@ fn a_phones_program_killed_while_it_reports_and_syncs_loses_and_doubles_nothing(
 }
 
 #[test]
-fn both_files_hold_what_was_told_when_the_power_fails_after_any_write() {
-    let losses = power::losses(25, SEED);
-    assert!(
-        losses.as_ref().is_ok_and(|losses| losses.told == 50),
-        "{losses:?}"
-    );
+fn both_files_hold_what_was_told_when_the_power_fails_and_takes_what_was_not_synced() {
+    let losses = power::losses(25, None, SEED).expect("nothing told is lost");
+    assert_eq!(losses.told, (50, 50), "{losses:?}");
+    let share = losses.unsynced as f64 / losses.cuts as f64;
+    assert!(share >= power::UNSYNCED_SHARE, "{losses:?}");
+    assert!(losses.copied >= 10, "{losses:?}");
+    assert!(losses.lost > 100 && losses.garbled > 10, "{losses:?}");
+}
+
+#[test]
+fn a_disk_that_does_not_sync_what_it_was_asked_to_is_found_out_when_the_power_fails() {
+    for lie in LIES {
+        let losses = power::losses(25, Some(lie), SEED);
+        assert!(losses.is_err(), "{lie:?}: {losses:?}");
+    }
 }

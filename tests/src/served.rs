@@ -1,7 +1,7 @@
 //! The real server on a real port with its real database, for stories, the demo and benchmarks.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use patrol_core::domain::directory::Directory;
@@ -26,6 +26,11 @@ impl Folder {
             std::env::temp_dir().join(format!("xuncun-{name}-{:016x}", u64::from_be_bytes(random)));
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     /// A file in it.
