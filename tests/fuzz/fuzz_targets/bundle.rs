@@ -1,4 +1,6 @@
 //! See `patrol_tests::fuzzing::bundle`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| patrol_tests::fuzzing::bundle(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    patrol_tests::fuzzing::bundle(data);
+});

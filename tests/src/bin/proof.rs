@@ -4,16 +4,13 @@
 //! Ends with code 0 only if everything held.
 
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
 use clap::{Parser, Subcommand};
 use patrol_tests::bench::Figure;
-use patrol_tests::fuzzing::{LET_IN, TARGETS, Target};
+use patrol_tests::fuzzing::{Feed, SEEN, TARGETS, Target, feed};
 use patrol_tests::proof::scale::Size;
 use patrol_tests::proof::{hostile, kills, power, scale, soak, walk};
 use patrol_tests::proxy::TWO_G;
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 
 #[derive(Parser)]
 struct Options {
@@ -40,14 +37,14 @@ enum What {
     },
     /// Disks and clocks gone wrong on either end. As root, for a disk that is truly full.
     Walk,
-    /// Runs the fuzzers' targets on random inputs, at full speed and without their guidance.
+    /// Runs the fuzzers' targets on altered inputs of their corpora, at full speed and without their guidance.
     Inputs {
         /// Which target; all, if none is named.
         #[arg(long)]
         target: Option<String>,
         /// Inputs of each.
-        #[arg(long, default_value_t = 10_000_000)]
-        count: u64,
+        #[arg(long, default_value_t = 1_000_000)]
+        count: usize,
     },
     /// A large city: cases, and phones of one morning.
     Scale {
@@ -82,7 +79,7 @@ impl What {
             Self::Kills { count } => killed(count, seed),
             Self::Power { count } => powerless(count, seed),
             Self::Walk => walked(),
-            Self::Inputs { target, count } => Ok(fed(target.as_deref(), count, seed)),
+            Self::Inputs { target, count } => fed(target.as_deref(), count, seed),
             Self::Scale {
                 cases,
                 phones,
@@ -165,28 +162,46 @@ fn figured(figures: &[Figure]) -> (Vec<String>, bool) {
     (figures.iter().map(Figure::row).collect(), is_held)
 }
 
-/// A broken promise panics, and the input is in the panic's seed.
-fn fed(target: Option<&str>, count: u64, seed: u64) -> (Vec<String>, bool) {
+/// A broken promise panics, and the seed replays it.
+fn fed(target: Option<&str>, count: usize, seed: u64) -> Held {
     let wanted = TARGETS
         .into_iter()
         .filter(|(name, _)| target.is_none_or(|wanted| wanted == *name));
     let run = |(name, run): Target| {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut data = Vec::new();
-        for _ in 0..count {
-            data.clear();
-            data.extend((0..rng.random_range(0..96)).map(|_| rng.random::<u8>()));
-            run(&data);
-        }
-        format!("{name}: {count} inputs, no promise broken")
+        let inputs = Feed::of((name, run), seed).map_err(|error| error.to_string())?;
+        let share = feed((name, run), inputs.take(count))? * 100.0;
+        Ok(format!(
+            "{name}: {count} inputs, {share:.1} % of them beyond the first step, no promise broken"
+        ))
     };
-    let mut lines: Vec<String> = wanted.map(run).collect();
-    let is_held = !lines.is_empty();
-    let let_in = LET_IN.load(Ordering::Relaxed);
-    lines.push(format!(
-        "{let_in} changes let in, applied, saved and loaded again"
-    ));
-    (lines, is_held)
+    let mut lines = wanted.map(run).collect::<Result<Vec<_>, String>>()?;
+    let of = |name: &str| target.is_none_or(|wanted| wanted == name);
+    let mut is_held = !lines.is_empty();
+    for (name, what, tally) in [
+        (
+            "admission",
+            "changes of people let in, applied, saved and loaded again",
+            &SEEN.let_in,
+        ),
+        (
+            "admission",
+            "changes forged as the server's own, refused",
+            &SEEN.forged,
+        ),
+        ("bundle", "pieces sealed, opened and unpacked", &SEEN.opened),
+        (
+            "bundle",
+            "pieces that could not be unpacked",
+            &SEEN.not_unpacked,
+        ),
+        ("bundle", "changes judged that came in pieces", &SEEN.judged),
+    ] {
+        if of(name) {
+            is_held &= tally.count() > 0;
+            lines.push(format!("{name}: {} {what}", tally.count()));
+        }
+    }
+    Ok((lines, is_held))
 }
 
 fn powerless(count: usize, seed: u64) -> Held {

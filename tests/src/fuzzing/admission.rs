@@ -3,15 +3,14 @@
 //! What is let in must load, be saved and load again, must read without a fault, and must come back from its stripped form.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use patrol_core::cbor::{Reader, Writer};
 use patrol_core::doc::admit::{RightCheck, Signer, admit};
 use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::document;
-use patrol_core::doc::key::ServerName;
+use patrol_core::doc::key::{Key, ServerName};
 use patrol_core::doc::ledger::Ledger;
-use patrol_core::doc::parse::{Parsed, parse};
+use patrol_core::doc::parse::{Parsed, Put, parse};
 use patrol_core::doc::register::{FieldValue, encode_uint};
 use patrol_core::domain::action::{Action, Where};
 use patrol_core::domain::capability::{Capability, Holding};
@@ -23,15 +22,13 @@ use patrol_core::domain::time::At;
 use patrol_core::sync::strip::{Rebuilder, Rebuilt, Stripper, Way};
 use sha2::{Digest as _, Sha256};
 
+use super::{Reached, SEEN};
 use crate::clock::START;
 use crate::world::{city, matter};
 
-const DOCUMENT: DocumentId = DocumentId([0xd0; 16]);
-const DEVICE: DeviceId = DeviceId(*b"\x01\x01\x01\x01\0\0\0\x07");
+pub(super) const DOCUMENT: DocumentId = DocumentId([0xd0; 16]);
+pub(super) const DEVICE: DeviceId = DeviceId(*b"\x01\x01\x01\x01\0\0\0\x07");
 const SERVER: DeviceId = DeviceId(*b"\x01\x01\x01\x01\0\0\0\0");
-
-/// How many changes were let in, applied, saved and loaded again, for whoever counts.
-pub static LET_IN: AtomicU64 = AtomicU64::new(0);
 
 fn inspector() -> &'static Person {
     let people = &city().people;
@@ -107,10 +104,14 @@ pub(super) fn base() -> &'static Ledger {
 }
 
 /// Takes what there is; nothing is left is zeros.
-struct Dice<'d>(&'d [u8]);
+pub(super) struct Dice<'d>(&'d [u8]);
 
-impl Dice<'_> {
-    fn byte(&mut self) -> u8 {
+impl<'d> Dice<'d> {
+    pub(super) fn new(data: &'d [u8]) -> Self {
+        Self(data)
+    }
+
+    pub(super) fn byte(&mut self) -> u8 {
         match self.0.split_first() {
             Some((first, rest)) => {
                 self.0 = rest;
@@ -120,12 +121,12 @@ impl Dice<'_> {
         }
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         usize::from(self.byte()) % bound.max(1)
     }
 
     /// A place in so many bytes, with two bytes where one is not enough.
-    fn place(&mut self, len: usize) -> usize {
+    pub(super) fn place(&mut self, len: usize) -> usize {
         let high = if len > 256 {
             usize::from(self.byte()) << 8
         } else {
@@ -135,7 +136,7 @@ impl Dice<'_> {
     }
 
     /// Alters bytes at a place: one replaced, one put in, some taken out.
-    fn alter(&mut self, bytes: &mut Vec<u8>) {
+    pub(super) fn alter(&mut self, bytes: &mut Vec<u8>) {
         let place = self.place(bytes.len() + 1);
         match self.byte() % 4 {
             0 | 1 => {
@@ -153,26 +154,30 @@ impl Dice<'_> {
     }
 }
 
-/// Runs one input.
+/// Runs one input. It gets beyond the first step where a change is let in.
 ///
 /// # Panics
 /// If a promise is broken.
-pub fn admission(data: &[u8]) {
+pub fn admission(data: &[u8]) -> Reached {
     let mut dice = Dice(data);
     let mut ledger = base().clone();
     ledger.truncate(dice.below(5));
+    let mut reached = Reached::Nothing;
     for _ in 0..=dice.below(3) {
         let Some(change) = next(&mut dice, &ledger) else {
             continue;
         };
-        if let Ok(change) = parse(&change) {
-            judge(&mut dice, &mut ledger, change);
+        if let Ok(change) = parse(&change)
+            && judge(&mut dice, &mut ledger, change)
+        {
+            reached = Reached::Within;
         }
     }
+    reached
 }
 
-/// The bytes of a change that once was valid.
-fn next(dice: &mut Dice<'_>, ledger: &Ledger) -> Option<Vec<u8>> {
+/// The bytes of a change that once was valid. A quarter of them say what only the server says: its own, and what a device forges.
+pub(super) fn next(dice: &mut Dice<'_>, ledger: &Ledger) -> Option<Vec<u8>> {
     let deps: Vec<ChangeHash> = match dice.byte() % 4 {
         0..=2 => ledger.head_hashes(),
         _ => {
@@ -181,12 +186,18 @@ fn next(dice: &mut Dice<'_>, ledger: &Ledger) -> Option<Vec<u8>> {
             chosen.filter_map(|place| ledger.hash(place)).collect()
         }
     };
-    let actor = match dice.byte() % 8 {
+    let kind = dice.byte();
+    let actor = match kind % 8 {
         0..=5 => Actor::new(DEVICE, [1; 8]),
         6 => Actor::new(DEVICE, [dice.byte(); 8]),
         _ => Actor::new(SERVER, [2; 8]),
     };
-    let change = compose(ledger, actor, &deps, &content(dice, ledger)).ok()?;
+    let content = if kind >> 3 & 3 == 3 {
+        servers(dice)
+    } else {
+        content(dice, ledger)
+    };
+    let change = compose(ledger, actor, &deps, &content).ok()?;
     let mut bytes = change.bytes;
     for _ in 0..dice.below(4) {
         // Behind magic, checksum, type and length.
@@ -196,6 +207,15 @@ fn next(dice: &mut Dice<'_>, ledger: &Ledger) -> Option<Vec<u8>> {
         bytes = sealed(&body);
     }
     Some(bytes)
+}
+
+/// What the server says of a case: any of its names, or a merge of heads, which has none.
+fn servers(dice: &mut Dice<'_>) -> Content {
+    let mask = dice.byte();
+    let names = ServerName::ALL.iter().copied();
+    let chosen = names.filter(|name| mask >> name.code() & 1 == 1);
+    let values = chosen.map(|name| (name, encode_uint(u64::from(dice.byte()))));
+    Content::server(values.collect())
 }
 
 fn content(dice: &mut Dice<'_>, ledger: &Ledger) -> Content {
@@ -244,7 +264,7 @@ fn body_start(bytes: &[u8]) -> usize {
 }
 
 /// A chunk of a change with this body, its checksum right.
-fn sealed(body: &[u8]) -> Vec<u8> {
+pub(super) fn sealed(body: &[u8]) -> Vec<u8> {
     let mut checked = vec![1];
     let mut len = body.len();
     while len >= 0x80 {
@@ -257,36 +277,67 @@ fn sealed(body: &[u8]) -> Vec<u8> {
     [&[0x85, 0x6f, 0x4a, 0x83], &sum[..4], &checked].concat()
 }
 
-/// Lets a change in, or not, and holds what was let in to its promises.
-fn judge(dice: &mut Dice<'_>, ledger: &mut Ledger, change: Parsed) {
+/// Lets a change in, or not, and holds what was let in to its promises. Each is judged as pushed by the phone; what names the
+/// server as its actor also as the server's own.
+pub(super) fn judge(dice: &mut Dice<'_>, ledger: &mut Ledger, change: Parsed) -> bool {
     let is_servers = change.actor.device() == SERVER;
-    let signer = Signer {
-        device: if is_servers { SERVER } else { DEVICE },
-        person: (!is_servers).then(author),
-        place: Where::Anywhere,
-        right: RightCheck::Judge,
-        holdings: holdings(),
-        now: START,
+    let says_servers = change
+        .puts
+        .iter()
+        .all(|put| matches!(put.key, Key::Server(_)));
+    if is_servers || says_servers {
+        SEEN.forged.add(1);
+        let forged = admit(ledger, &change, &signer(DEVICE));
+        assert!(forged.is_err(), "a device says what only the server may");
+    }
+    let by = if is_servers { SERVER } else { DEVICE };
+    let Ok(admitted) = admit(ledger, &change, &signer(by)) else {
+        return false;
     };
-    let Ok(admitted) = admit(ledger, &change, &signer) else {
-        return;
-    };
-    if let Some(admitted) = admitted {
-        assert_eq!(
-            (admitted.entry.person, admitted.entry.device),
-            (author(), DEVICE)
-        );
+    match admitted {
+        Some(admitted) => {
+            assert_eq!(
+                (admitted.entry.person, admitted.entry.device),
+                (author(), DEVICE)
+            );
+            let is_servers = |put: &Put| matches!(put.key, Key::Server(_));
+            assert!(!change.puts.iter().any(is_servers), "nor beside an entry");
+            SEEN.let_in.add(1);
+        }
+        None => {
+            assert!(is_servers && says_servers, "the server writes no entries");
+            // Nobody checks the server's own values, for it writes them itself: each one item.
+            let is_item = |put: &Put| {
+                let mut reader = Reader::new(&put.value);
+                reader.item().is_ok() && reader.end().is_ok()
+            };
+            if !change.puts.iter().all(is_item) {
+                return false;
+            }
+        }
     }
     let place = ledger
         .push(change.clone())
         .expect("its dependencies are here");
     document::verify(ledger).expect("what is let in loads, is saved and loads again");
-    LET_IN.fetch_add(1, Ordering::Relaxed);
     let reading = document::read(ledger, |_| None);
     assert!(reading.lines.len() <= ledger.len());
     comes_back_stripped(ledger, place, &change);
     if dice.byte().is_multiple_of(16) {
         assert_eq!(document::agrees_with_automerge(ledger), Ok(true));
+    }
+    true
+}
+
+/// Whose word it is: the server's own, or a person's phone.
+fn signer(device: DeviceId) -> Signer<'static> {
+    Signer {
+        device,
+        person: (device != SERVER).then(author),
+        place: Where::Anywhere,
+        right: RightCheck::Judge,
+        holdings: holdings(),
+        now: START,
     }
 }
 
