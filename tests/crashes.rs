@@ -13,7 +13,7 @@ use patrol_core::store::{changes, documents};
 use patrol_server::app::App;
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_tests::clock::{Clock, Machine};
-use patrol_tests::proof::kills;
+use patrol_tests::proof::kills::{self, Acknowledges};
 use patrol_tests::proof::power::{self, LIES};
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
@@ -125,9 +125,21 @@ fn a_server_killed_at_any_moment_keeps_every_change_that_it_acknowledged() {
 #[test]
 fn the_servers_program_killed_under_load_loses_and_doubles_nothing() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let killed = runtime.block_on(kills::of_a_server(8, SEED));
+    let killed = runtime.block_on(kills::of_a_server(8, Acknowledges::Committed, SEED));
     assert!(
         killed.as_ref().is_ok_and(|killed| killed.told > 40),
+        "{killed:?}"
+    );
+}
+
+#[test]
+fn a_servers_program_that_acknowledges_before_it_commits_is_found_out() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let killed = runtime.block_on(kills::of_a_server(8, Acknowledges::Early, SEED));
+    assert!(
+        killed
+            .as_ref()
+            .is_err_and(|fault| fault.starts_with("lost")),
         "{killed:?}"
     );
 }

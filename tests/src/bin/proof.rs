@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use patrol_tests::bench::Figure;
 use patrol_tests::fuzzing::{Feed, SEEN, TARGETS, Target, feed};
+use patrol_tests::proof::kills::Acknowledges;
 use patrol_tests::proof::scale::Size;
 use patrol_tests::proof::{hostile, kills, power, scale, soak, walk};
 use patrol_tests::proxy::TWO_G;
@@ -111,6 +112,8 @@ impl What {
     }
 }
 
+/// Kills of a server that acknowledges early, which must be found out.
+const EARLY_KILLS: u32 = 20;
 /// The long walk, but for its length.
 const SOAK: soak::Size = soak::Size {
     seconds: 0,
@@ -240,11 +243,29 @@ fn killed(count: u32, seed: u64) -> Held {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let victim = own.with_file_name("victim");
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let server = runtime.block_on(kills::of_a_server(count, seed))?;
+    let server = runtime.block_on(kills::of_a_server(count, Acknowledges::Committed, seed))?;
+    let early = runtime.block_on(kills::of_a_server(EARLY_KILLS, Acknowledges::Early, seed));
     let phone = runtime.block_on(kills::of_a_phone(&victim, count, seed))?;
     let told = |what: &str, killed: kills::Killed| {
-        let (kills, told) = (killed.kills, killed.told);
-        format!("{what} killed {kills} times: {told} entries told before, none lost, none doubled")
+        let (kills, cut, told) = (killed.kills, killed.cut, killed.told);
+        let unanswered = killed.unanswered.map_or_else(String::new, |count| {
+            format!(", {count} changes committed without an answer")
+        });
+        format!(
+            "{what} killed {kills} times, {cut} of them with a round open{unanswered}: \
+             {told} entries told before, none lost, none doubled"
+        )
     };
-    Ok((vec![told("server", server), told("phone", phone)], true))
+    let mut lines = vec![told("server", server), told("phone", phone)];
+    match early {
+        Ok(killed) => {
+            return Err(format!(
+                "a server that acknowledges early was not found out: {killed:?}"
+            ));
+        }
+        Err(found) => lines.push(format!(
+            "a server that acknowledges early, as it must be: {found}"
+        )),
+    }
+    Ok((lines, true))
 }

@@ -1,5 +1,10 @@
 //! Programs killed (−9) again and again while they work with each other over sockets: the server under phones that push, and a phone that
-//! reports and syncs. The moment is a number of entries, never a time.
+//! reports and syncs. The moment is a number of entries, never a time; how many of the kills cut a request is counted, and asked.
+//!
+//! What a kill leaves unsynced is still in the machine's memory: losing that is the business of `power`.
+
+mod cut;
+mod early;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -19,6 +24,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{Notify, watch};
 
+use self::cut::{Cuts, Line};
 use super::{Program, all_are_in, entries_in};
 use crate::clock::{Clock, Machine};
 use crate::served::Folder;
@@ -29,8 +35,33 @@ use crate::world::matter;
 pub struct Killed {
     /// How often something was killed.
     pub kills: u32,
+    /// How many of the kills cut a request; of a phone's, how many came between what it recorded and the end of its round.
+    pub cut: usize,
+    /// Changes that a killed server had committed when the answer was cut: pushed again, and known.
+    pub unanswered: Option<usize>,
     /// Entries that had been acknowledged, or shown as saved, before.
     pub told: usize,
+}
+
+/// When the server says that it has kept something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledges {
+    /// When it is committed, as it does.
+    Committed,
+    /// Before: at each kill its last commit is not in the file.
+    Early,
+}
+
+/// A run proves little unless this share of its kills cut a request.
+const CUT_SHARE: f64 = 0.1;
+
+impl Killed {
+    fn proved(self) -> Result<Self, String> {
+        if (self.cut as f64) < f64::from(self.kills) * CUT_SHARE {
+            return Err(format!("too few requests were cut: {self:?}"));
+        }
+        Ok(self)
+    }
 }
 
 const PHONES: usize = 4;
@@ -38,7 +69,7 @@ const PHONES: usize = 4;
 /// A phone in this program that reports and syncs for as long as it may.
 struct Worker {
     replica: Replica,
-    http: Http,
+    line: Line,
     last: Option<DocumentId>,
 }
 
@@ -84,15 +115,18 @@ pub fn deed(
 }
 
 impl Worker {
-    async fn enrol(url: &str, code: &str, number: u64) -> Result<Self, String> {
+    async fn enrol(url: &str, code: &str, cuts: Arc<Cuts>, number: u64) -> Result<Self, String> {
         let machine = Arc::new(Machine::new(&Clock::default(), number));
         let store = Store::in_memory().map_err(|error| error.to_string())?;
         let worker = Self {
             replica: Replica::on(store, machine),
-            http: Http::new().map_err(|_| "no client")?,
+            line: Line {
+                http: Http::new().map_err(|_| "no client")?,
+                cuts,
+            },
             last: None,
         };
-        let enrolled = worker.replica.enrol(&worker.http, url, code).await;
+        let enrolled = worker.replica.enrol(&worker.line, url, code).await;
         enrolled.map_err(|error| error.to_string())?;
         Ok(worker)
     }
@@ -119,7 +153,7 @@ impl Worker {
 
     async fn sync(&self, shared: &Shared, waiting: &mut BTreeSet<EntryId>) -> Result<(), String> {
         let cancel = Cancel::default();
-        match self.replica.sync(&self.http, &cancel, &|_| ()).await {
+        match self.replica.sync(&self.line, &cancel, &|_| ()).await {
             Ok(_) | Err(Error::Offline { .. }) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -145,7 +179,7 @@ impl Worker {
 ///
 /// # Errors
 /// What was lost or doubled, or is not sound.
-pub async fn of_a_server(kills: u32, seed: u64) -> Result<Killed, String> {
+pub async fn of_a_server(kills: u32, when: Acknowledges, seed: u64) -> Result<Killed, String> {
     let folder = Folder::new("kills").map_err(|error| error.to_string())?;
     let database = folder.file("server.db");
     let mut server = Program::start(&database, 0, &[])?;
@@ -156,11 +190,13 @@ pub async fn of_a_server(kills: u32, seed: u64) -> Result<Killed, String> {
         more: Notify::new(),
         is_over: AtomicBool::new(false),
     });
+    let cuts = Arc::new(Cuts::default());
     let (up, is_up) = watch::channel(true);
     let mut workers = Vec::new();
     for number in 1..=PHONES {
         let code = Program::code(&database, &format!("巡查员{number:02}"))?;
-        let worker = Worker::enrol(&server.url, &code, seed + number as u64).await?;
+        let seed = seed + number as u64;
+        let worker = Worker::enrol(&server.url, &code, Arc::clone(&cuts), seed).await?;
         workers.push(tokio::spawn(
             worker.work(Arc::clone(&shared), is_up.clone()),
         ));
@@ -178,7 +214,11 @@ pub async fn of_a_server(kills: u32, seed: u64) -> Result<Killed, String> {
             }
         }
         up.send_replace(false);
+        cuts.kill();
         server.kill();
+        if when == Acknowledges::Early {
+            early::undo_last_commit(&database).map_err(|error| error.to_string())?;
+        }
         server = Program::start(&database, port, &[])?;
         up.send_replace(true);
     }
@@ -187,7 +227,7 @@ pub async fn of_a_server(kills: u32, seed: u64) -> Result<Killed, String> {
     for worker in workers {
         let worker = worker.await.map_err(|error| error.to_string())??;
         let cancel = Cancel::default();
-        let synced = worker.replica.sync(&worker.http, &cancel, &|_| ()).await;
+        let synced = worker.replica.sync(&worker.line, &cancel, &|_| ()).await;
         synced.map_err(|error| error.to_string())?;
         recorded.append(&mut crate::simulation::audit::entries_on_phone(
             worker.replica.store(),
@@ -201,10 +241,14 @@ pub async fn of_a_server(kills: u32, seed: u64) -> Result<Killed, String> {
         .unwrap_or_else(PoisonError::into_inner);
     all_are_in(&acknowledged, &found)?;
     all_are_in(&recorded, &found)?;
-    Ok(Killed {
+    let (cut, unanswered) = cuts.seen();
+    let killed = Killed {
         kills,
+        cut,
+        unanswered: Some(unanswered),
         told: acknowledged.len(),
-    })
+    };
+    killed.proved()
 }
 
 /// What a phone's program prints.
@@ -232,6 +276,7 @@ pub async fn of_a_phone(victim: &Path, kills: u32, seed: u64) -> Result<Killed, 
     let code = Program::code(&database, "巡查员01")?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut recorded, mut synced) = (BTreeSet::new(), BTreeSet::new());
+    let mut cut = 0;
     for kill in 0..kills {
         let lines = rng.random_range(1..30);
         let mut child = Command::new(victim)
@@ -245,12 +290,16 @@ pub async fn of_a_phone(victim: &Path, kills: u32, seed: u64) -> Result<Killed, 
         let output = BufReader::new(child.stdout.take().ok_or("its output")?);
         let mut heard = 0;
         let mut here = BTreeSet::new();
+        let mut is_open = false;
         for line in output.lines().map_while(Result::ok) {
-            match said(&line) {
-                Some(Said::Recorded(entry)) => drop(here.insert(entry)),
-                Some(Said::Synced) => synced.extend(here.iter().copied()),
-                None => continue,
+            let Some(said) = said(&line) else {
+                continue;
+            };
+            match said {
+                Said::Recorded(entry) => drop(here.insert(entry)),
+                Said::Synced => synced.extend(here.iter().copied()),
             }
+            is_open = !matches!(said, Said::Synced);
             heard += 1;
             if heard == lines {
                 child.kill().map_err(|error| error.to_string())?;
@@ -262,6 +311,7 @@ pub async fn of_a_phone(victim: &Path, kills: u32, seed: u64) -> Result<Killed, 
                 "kill {kill}: it ended by itself after {heard} lines"
             ));
         }
+        cut += usize::from(is_open);
         recorded.append(&mut here);
     }
     let machine = Arc::new(Machine::new(&Clock::default(), seed));
@@ -276,8 +326,11 @@ pub async fn of_a_phone(victim: &Path, kills: u32, seed: u64) -> Result<Killed, 
     let found = entries_in(&database)?;
     all_are_in(&recorded, &found)?;
     all_are_in(&synced, &found)?;
-    Ok(Killed {
+    let killed = Killed {
         kills,
+        cut,
+        unanswered: None,
         told: recorded.len(),
-    })
+    };
+    killed.proved()
 }
