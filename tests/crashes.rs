@@ -15,6 +15,7 @@ use patrol_server::store::sqlite::SqliteStore;
 use patrol_tests::clock::{Clock, Machine};
 use patrol_tests::proof::kills::{self, Acknowledges};
 use patrol_tests::proof::power::{self, LIES};
+use patrol_tests::proof::scale;
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
 use rand::{Rng as _, SeedableRng as _};
@@ -141,6 +142,20 @@ fn a_servers_program_that_acknowledges_before_it_commits_is_found_out() {
             .as_ref()
             .is_err_and(|fault| fault.starts_with("lost")),
         "{killed:?}"
+    );
+}
+
+#[test]
+fn a_server_killed_while_many_push_serves_again_and_knows_what_it_had_acknowledged() {
+    let killed = scale::killed_in_a_small_town(24, Acknowledges::Committed, SEED);
+    assert!(
+        killed.as_ref().is_ok_and(|killed| killed.before >= 12),
+        "{killed:?}"
+    );
+    let early = scale::killed_in_a_small_town(24, Acknowledges::Early, SEED);
+    assert!(
+        early.as_ref().is_err_and(|fault| fault.starts_with("lost")),
+        "{early:?}"
     );
 }
 

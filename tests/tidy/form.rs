@@ -64,7 +64,7 @@ const MAY_SLEEP: &[&str] = &[
     "tests/src/bin/",
     "tests/src/proxy",
     "tests/src/demo",
-    "tests/src/proof/scale.rs",
+    "tests/src/proof/scale",
     "server/src/main.rs",
 ];
 

@@ -1,6 +1,6 @@
 //! The client of the throughput benchmark and of the hostile device.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 use patrol_core::domain::limits;
@@ -13,9 +13,14 @@ pub(crate) struct Connection(BufReader<TcpStream>);
 impl Connection {
     /// Connects.
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_nodelay(true).expect("a socket option");
-        Self(BufReader::new(stream))
+        Self::try_open(address).expect("the server listens")
+    }
+
+    /// Connects, if somebody listens.
+    pub(crate) fn try_open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Self(BufReader::new(stream)))
     }
 
     /// Sends a whole request and returns the body of the response, which must be a 200.
@@ -27,24 +32,29 @@ impl Connection {
 
     /// Sends a whole request and returns the status and the body of the response.
     pub(crate) fn ask(&mut self, request: &[u8]) -> (u16, Vec<u8>) {
-        // A server that has heard enough answers before the end; whatever else is wrong shows where there is no answer.
-        drop(self.0.get_mut().write_all(request));
-        let line = self.line();
-        let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("a status line: {line}"));
-        (status, self.body())
+        self.try_ask(request).expect("the server answers")
     }
 
-    fn body(&mut self) -> Vec<u8> {
+    /// The same, where the server may die meanwhile.
+    pub(crate) fn try_ask(&mut self, request: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+        // A server that has heard enough answers before the end; whatever else is wrong shows where there is no answer.
+        drop(self.0.get_mut().write_all(request));
+        let line = self.line()?;
+        let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let status = status.ok_or_else(|| io::Error::other(format!("a status line: {line}")))?;
+        Ok((status, self.body()?))
+    }
+
+    fn body(&mut self) -> io::Result<Vec<u8>> {
         let (mut length, mut is_chunked) = (0, false);
         loop {
-            let line = self.line();
+            let line = self.line()?;
             if line.is_empty() {
                 break;
             }
             let line = line.to_ascii_lowercase();
             if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a number");
+                length = value.trim().parse().map_err(io::Error::other)?;
             }
             is_chunked |= line.starts_with("transfer-encoding: chunked");
         }
@@ -53,30 +63,37 @@ impl Connection {
         }
         let mut body = Vec::new();
         loop {
-            let size = usize::from_str_radix(self.line().trim(), 16).expect("a chunk's size");
-            body.extend(self.bytes(size));
-            self.line();
+            let size = usize::from_str_radix(self.line()?.trim(), 16).map_err(io::Error::other)?;
+            body.extend(self.bytes(size)?);
+            self.line()?;
             if size == 0 {
-                return body;
+                return Ok(body);
             }
         }
     }
 
-    fn line(&mut self) -> String {
+    fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
-        self.0.read_line(&mut line).expect("the server answers");
-        line.trim_end().to_owned()
+        if self.0.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end().to_owned())
     }
 
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
+    fn bytes(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
-        self.0.read_exact(&mut bytes).expect("the server answers");
-        bytes
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 }
 
 /// How many changes the response says were admitted.
 pub(crate) fn admitted(body: &[u8]) -> usize {
+    fated(body, &Fate::Ok)
+}
+
+/// How many changes have this fate in a response.
+pub(crate) fn fated(body: &[u8], wanted: &Fate) -> usize {
     let mut reader = FrameReader::new(limits::RESPONSE_BYTES_MAX);
     reader.push(body).expect("a response");
     let mut count = 0;
@@ -87,7 +104,7 @@ pub(crate) fn admitted(body: &[u8]) -> usize {
                 .outcome
                 .iter()
                 .flatten()
-                .filter(|fate| **fate == Fate::Ok)
+                .filter(|fate| *fate == wanted)
                 .count();
         }
     }

@@ -47,7 +47,7 @@ enum What {
         #[arg(long, default_value_t = 1_000_000)]
         count: usize,
     },
-    /// A large city: cases, and phones of one morning.
+    /// A large city: cases, a kill while phones push, and the phones of one morning.
     Scale {
         /// Cases.
         #[arg(long, default_value_t = 100_000)]
@@ -58,6 +58,9 @@ enum What {
         /// Seconds over which they come; 0: as fast as the server answers.
         #[arg(long, default_value_t = 600)]
         seconds: u64,
+        /// Of them answered at the same time at most.
+        #[arg(long, default_value_t = 32)]
+        at_once: usize,
     },
     /// Phones on the line of an old network for a long time.
     Soak {
@@ -85,11 +88,13 @@ impl What {
                 cases,
                 phones,
                 seconds,
+                at_once,
             } => {
                 let size = Size {
                     cases,
                     phones,
                     seconds,
+                    at_once,
                 };
                 Ok(figured(&scale::measure(size, seed)?))
             }

@@ -4,7 +4,7 @@
 //! What a kill leaves unsynced is still in the machine's memory: losing that is the business of `power`.
 
 mod cut;
-mod early;
+pub(super) mod early;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -52,6 +52,10 @@ pub enum Acknowledges {
     Early,
 }
 
+/// The file of a killed server is looked into after each of so many kills, and then after every so manieth.
+const LOOKS: u32 = 20;
+/// Rounds in a row after which a phone must have handed in everything once.
+const ROUNDS: u32 = 500;
 /// A run proves little unless this share of its kills cut a request.
 const CUT_SHARE: f64 = 0.1;
 
@@ -79,6 +83,24 @@ struct Shared {
     count: AtomicUsize,
     more: Notify,
     is_over: AtomicBool,
+}
+
+impl Shared {
+    /// Whether a copy of the file, with its log, holds what had been acknowledged when this was asked.
+    fn are_all_in(&self, database: &Path) -> Result<(), String> {
+        let acknowledged = self
+            .acknowledged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let folder = Folder::new("kills-look").map_err(|error| error.to_string())?;
+        let copy = folder.file("server.db");
+        for end in ["", "-wal"] {
+            let beside = |path: &Path| format!("{}{end}", path.display());
+            std::fs::copy(beside(database), beside(&copy)).map_err(|error| error.to_string())?;
+        }
+        all_are_in(&acknowledged, &entries_in(&copy)?)
+    }
 }
 
 /// Records one deed: a report, or a note on the last case.
@@ -139,6 +161,7 @@ impl Worker {
     ) -> Result<Self, String> {
         let mut waiting = BTreeSet::new();
         let mut number = 0;
+        let mut barren = 0;
         while !shared.is_over.load(Ordering::Relaxed) {
             let entry = deed(&self.replica, number, &mut self.last);
             waiting.insert(entry.map_err(|error| error.to_string())?);
@@ -147,6 +170,10 @@ impl Worker {
                 break;
             }
             self.sync(&shared, &mut waiting).await?;
+            barren = if waiting.is_empty() { 0 } else { barren + 1 };
+            if barren > ROUNDS {
+                return Err(format!("{} entries are never handed in", waiting.len()));
+            }
         }
         Ok(self)
     }
@@ -202,7 +229,7 @@ pub async fn of_a_server(kills: u32, when: Acknowledges, seed: u64) -> Result<Ki
         ));
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    for _ in 0..kills {
+    for kill in 0..kills {
         let due = shared.count.load(Ordering::Relaxed) + rng.random_range(1..24);
         while shared.count.load(Ordering::Relaxed) < due {
             let more = shared.more.notified();
@@ -217,7 +244,10 @@ pub async fn of_a_server(kills: u32, when: Acknowledges, seed: u64) -> Result<Ki
         cuts.kill();
         server.kill();
         if when == Acknowledges::Early {
-            early::undo_last_commit(&database).map_err(|error| error.to_string())?;
+            early::undo_commits(&database, 1).map_err(|error| error.to_string())?;
+        }
+        if kill < LOOKS || kill.is_multiple_of(LOOKS) {
+            shared.are_all_in(&database)?;
         }
         server = Program::start(&database, port, &[])?;
         up.send_replace(true);

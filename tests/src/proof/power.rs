@@ -214,7 +214,6 @@ fn copy_log(file: &Path) -> Result<(), String> {
 }
 
 /// Works so many rounds, and opens what each power loss leaves: on a good disk, or on one that lies about one end's file.
-
 ///
 /// # Errors
 /// What is lost, or why it cannot be opened.

@@ -1,23 +1,34 @@
-//! A large city on this machine: a server with many cases, thousands of phones in one morning, a kill, a backup beside the work.
+//! A large city on this machine: a server with many cases, a kill under phones that push, thousands of phones in one morning, a backup
+//! beside the work.
 //!
-//! Phones are keys and counters that speak the protocol; they come one after the other over a few connections, at the pace of a morning
-//! or as fast as the server answers.
+//! Phones are keys and counters that speak the protocol; they come at the pace of a morning or as fast as the server answers, and are
+//! not more than a few at once.
+
+mod waves;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use patrol_core::domain::place::VillageCode;
+use patrol_core::sync::wire::Fate;
+
+use self::waves::{Wave, answered, pause, rush, wave};
 use super::Program;
+use super::kills::Acknowledges;
+use super::kills::early::undo_commits;
 use super::town::{Call, Caller, Town, open};
-use crate::bench::client::{Connection, admitted};
+use crate::bench::client::{Connection, admitted, fated};
 use crate::bench::{Figure, Watch, memory_of, micros, percentile};
 use crate::served::Folder;
 use crate::world::city;
 
-/// Phones that are answered at the same time.
-const AT_ONCE: usize = 32;
+/// Of the phones of a morning, this part pushes beforehand while the server is killed.
+const RUSH_PART: usize = 10;
+/// Until a server that was started again answers a round, at the very most.
+const SERVING: Duration = Duration::from_secs(30);
+/// Those of a small run at least.
+const RUSH_LEAST: usize = 40;
 /// Deeds of a phone that was a day without a network.
 const DEEDS: usize = 20;
 /// Pushes of one change, beside a backup and without one.
@@ -32,6 +43,23 @@ pub struct Size {
     pub phones: usize,
     /// Over how many seconds they come; 0: as fast as the server answers.
     pub seconds: u64,
+    /// How many are answered at the same time at most.
+    pub at_once: usize,
+}
+
+/// How a server fared that was killed while phones pushed to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Killed {
+    /// Requests that were under way then.
+    pub open: usize,
+    /// Tries of phones that failed.
+    pub errors: usize,
+    /// Phones that had been answered before, each of whose changes was still there.
+    pub before: usize,
+    /// From starting it again until it listened, in milliseconds.
+    pub until_listening: f64,
+    /// The same, until it had answered a phone's round.
+    pub until_serving: f64,
 }
 
 impl Town {
@@ -65,47 +93,96 @@ impl Town {
     }
 }
 
-/// Lets everybody call, each on a connection of his own, spread over so many seconds. Returns the time of each call in milliseconds.
-#[expect(clippy::disallowed_methods, reason = "a morning has its pace")]
-fn wave(server: &Program, calls: &[Call], seconds: u64) -> Vec<f64> {
-    let address = server.address();
-    let (next, times) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let begun = Watch::start();
-    let wait_for = |number: usize| {
-        let due = Duration::from_secs(seconds) * number as u32 / calls.len().max(1) as u32;
-        std::thread::sleep(due.saturating_sub(begun.elapsed()));
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(call) = calls.get(number) else {
-                        break;
-                    };
-                    wait_for(number);
-                    let started = Watch::start();
-                    let answer = Connection::open(address).exchange(&call.request);
-                    let took = micros(started.elapsed()) / 1e3;
-                    assert_eq!(admitted(&answer), call.changes, "every change is admitted");
-                    times
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(took);
-                }
-            });
+/// Starts a server, kills it while all these push, starts it again, and asks whether it kept what it had acknowledged.
+fn killed_under(
+    file: &Path,
+    calls: &[Call],
+    at_once: usize,
+    when: Acknowledges,
+) -> Result<(Program, Killed), String> {
+    let first = Program::start(file, 0, &[])?;
+    let (address, port) = (first.address(), first.port());
+    let after = (calls.len() / 2, at_once);
+    let (rush, again) = rush(address, calls, after, || {
+        first.kill();
+        if when == Acknowledges::Early {
+            // More than can be without an answer.
+            undo_commits(file, at_once + 2).map_err(|error| error.to_string())?;
         }
+        let started = Watch::start();
+        let server = Program::start(file, port, &[])?;
+        let until_listening = micros(started.elapsed()) / 1e3;
+        // It is asked by many others at this moment.
+        let call = calls.last().ok_or("nobody pushes")?;
+        while answered(address, call).is_none() {
+            if started.elapsed() > SERVING {
+                return Err("it listens, and does not answer a round".to_owned());
+            }
+            pause(Duration::from_millis(1));
+        }
+        Ok::<_, String>((server, until_listening, micros(started.elapsed()) / 1e3))
     });
-    times.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let (server, until_listening, until_serving) = again?;
+    for number in &rush.before {
+        let call = &calls[*number];
+        let known = answered(address, call).map(|body| fated(&body, &Fate::Dup));
+        if known != Some(call.changes) {
+            return Err(format!(
+                "lost: of phone {number} {known:?} of {} changes are known",
+                call.changes
+            ));
+        }
+    }
+    if rush.open == 0 || rush.errors == 0 {
+        return Err(format!("it was killed at rest: {rush:?}"));
+    }
+    let killed = Killed {
+        open: rush.open,
+        errors: rush.errors,
+        before: rush.before.len(),
+        until_listening,
+        until_serving,
+    };
+    Ok((server, killed))
 }
 
-/// Starts a server that was killed. Returns how long it took until it listened, in milliseconds.
-fn restarted(file: &Path) -> Result<(Program, f64), String> {
-    let first = Program::start(file, 0, &[])?;
-    first.kill();
-    let started = Watch::start();
-    let server = Program::start(file, 0, &[])?;
-    Ok((server, micros(started.elapsed()) / 1e3))
+/// The same in a small town of its own.
+///
+/// # Errors
+/// What was lost, or that nothing was under way.
+pub fn killed_in_a_small_town(
+    phones: usize,
+    when: Acknowledges,
+    seed: u64,
+) -> Result<Killed, String> {
+    let folder = Folder::new("scale-kill").map_err(|error| error.to_string())?;
+    let file = folder.file("server.db");
+    // Everybody finds cases in his own villages.
+    let villages: Vec<_> = city().villages.iter().map(|village| village.code).collect();
+    let cases = villages.len();
+    let (mut town, mut callers) = Town::make(&file, (cases, &villages), phones, seed);
+    let calls: Vec<Call> = callers
+        .iter_mut()
+        .map(|caller| town.call(caller, DEEDS))
+        .collect();
+    drop(town);
+    let (server, killed) = killed_under(&file, &calls, 4, when)?;
+    server.kill();
+    super::entries_in(&file)?;
+    Ok(killed)
+}
+
+fn one_beat() -> Vec<VillageCode> {
+    let beat = &city().beats[0];
+    beat.villages.iter().map(|row| row.village).collect()
+}
+
+/// Megabytes of a database and its log.
+fn disk_of(file: &Path) -> f64 {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let len = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+    (len(file) + len(Path::new(&log))) as f64 / 1e6
 }
 
 /// Runs everything of this file. What is left must be sound.
@@ -115,76 +192,145 @@ fn restarted(file: &Path) -> Result<(Program, f64), String> {
 pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
     let folder = Folder::new("scale").map_err(|error| error.to_string())?;
     let (file, small) = (folder.file("server.db"), folder.file("small.db"));
-    let first_beat = city().beats[0].villages.iter().map(|row| row.village);
-    let (mut few, mut few_callers) =
-        Town::make(&small, (100, &first_beat.collect::<Vec<_>>()), 1, seed);
+    let (few, mut few_callers) = Town::make(&small, (100, &one_beat()), 1, seed);
     let started = Watch::start();
     let villages: Vec<_> = city().villages.iter().map(|village| village.code).collect();
-    let (mut town, mut callers) = Town::make(&file, (size.cases, &villages), size.phones, seed);
+    let rushing = RUSH_LEAST.max(size.phones / RUSH_PART);
+    let phones = size.phones + rushing;
+    let (mut town, mut callers) = Town::make(&file, (size.cases, &villages), phones, seed);
     let filled = started.elapsed().as_secs_f64();
+    let mut rushers = callers.split_off(size.phones);
     let calls = town.morning(&mut callers);
+    let rushes: Vec<Call> = rushers
+        .iter_mut()
+        .map(|caller| town.call(caller, DEEDS))
+        .collect();
     let Town { cases, rng, .. } = town;
-    let disk = std::fs::metadata(&file)
-        .map_err(|error| error.to_string())?
-        .len() as f64
-        / 1e6;
+    let disk = disk_of(&file);
 
-    let (server, restart) = restarted(&file)?;
+    let (server, killed) = killed_under(&file, &rushes, size.at_once, Acknowledges::Committed)?;
     let started = Watch::start();
-    let mut times = wave(&server, &calls, size.seconds);
+    let over = Duration::from_secs(size.seconds);
+    let wave = wave(server.address(), &calls, over, size.at_once);
     let seconds = started.elapsed().as_secs_f64();
     let memory = memory_of(server.id(), "VmHWM").unwrap_or_default() as f64 / 1e6;
+    let disks = (disk, disk_of(&file));
 
     let app = open(&file, seed);
-    let mut town = Town { app, cases, rng };
-    let (address, caller) = (server.address(), &mut callers[0]);
-    let mut quiet = town.singles(address, caller, |_| false);
-    let mut beside = beside_a_backup(
-        &mut town,
+    let town = Town { app, cases, rng };
+    let files = (&*file, &*folder.file("backup.db"));
+    let caller = &mut callers[0];
+    let singles = singles_of(
+        town,
         caller,
-        address,
-        (&file, &folder.file("backup.db")),
+        server,
+        files,
+        (few, &mut few_callers[0], &small),
     )?;
-    let small_server = Program::start(&small, 0, &[])?;
-    let mut at_few = few.singles(small_server.address(), &mut few_callers[0], |_| false);
-    let mut at_many = town.singles(address, caller, |_| false);
-    small_server.kill();
-    server.kill();
-    drop(town);
     super::entries_in(&file)?;
-    let changes: usize = calls.iter().map(|call| call.changes).sum();
-    let most = |times: &[f64]| times.iter().copied().fold(0.0, f64::max);
-    let growth = percentile(&mut at_many, 50) / percentile(&mut at_few, 50);
-    let (cases, phones, pace) = (size.cases, size.phones, size.seconds);
-    Ok(vec![
+    let mut figures = vec![
         Figure::told(
-            format!("filling the server with {cases} cases"),
+            format!("filling the server with {} cases", size.cases),
             filled,
             "s",
         ),
-        Figure::told("the database with them", disk, "MB"),
+        Figure::told("the database with them, and its log", disks.0, "MB"),
+        Figure::told("the same after the morning", disks.1, "MB"),
+    ];
+    figures.extend(killed.figures());
+    let changes = calls.iter().map(|call| call.changes).sum();
+    figures.extend(of_the_morning(size, wave, seconds, changes));
+    figures.push(Figure::at_most(
+        "the server's highest memory",
+        memory,
+        "MB",
+        300.0,
+    ));
+    figures.extend(singles);
+    Ok(figures)
+}
+
+impl Killed {
+    fn figures(self) -> Vec<Figure> {
+        let told = |name: &str, count: usize| Figure::told(name, count as f64, "");
+        vec![
+            Figure::at_least(
+                "killed while phones pushed: requests under way",
+                self.open as f64,
+                "",
+                1.0,
+            ),
+            told("the same: tries that failed", self.errors),
+            told("the same: phones answered before, all kept", self.before),
+            Figure::at_most(
+                "the same: started again, until it listened",
+                self.until_listening,
+                "ms",
+                1_000.0,
+            ),
+            Figure::told(
+                "the same: until it had answered a round",
+                self.until_serving,
+                "ms",
+            ),
+        ]
+    }
+}
+
+fn most(times: &[f64]) -> f64 {
+    times.iter().copied().fold(0.0, f64::max)
+}
+
+fn of_the_morning(size: Size, mut wave: Wave, seconds: f64, changes: usize) -> Vec<Figure> {
+    let Size {
+        phones, at_once, ..
+    } = size;
+    let pace = size.seconds;
+    let mut figures = vec![
         Figure::at_most(
-            "killed and started again: until it listens",
-            restart,
-            "ms",
-            1_000.0,
-        ),
-        Figure::at_most(
-            format!("{phones} phones in {pace} s, a quarter with {DEEDS} deeds, {AT_ONCE} at once"),
+            format!("{phones} phones in {pace} s, a quarter with {DEEDS} deeds, {at_once} at once"),
             seconds,
             "s",
             (pace + 5).max(600) as f64,
         ),
         Figure::told("the same", phones as f64 / seconds, "rounds/s"),
         Figure::told("the same: changes pushed and admitted", changes as f64, ""),
-        Figure::told("the same: p50 of a round", percentile(&mut times, 50), "ms"),
-        Figure::at_most(
-            "the same: p99 of a round",
-            percentile(&mut times, 99),
-            "ms",
-            1_000.0,
-        ),
-        Figure::at_most("the server's highest memory", memory, "MB", 300.0),
+        Figure::at_most("the same: phones turned away", wave.failed as f64, "", 0.0),
+        Figure::at_most("the same: tries that failed", wave.errors as f64, "", 0.0),
+    ];
+    // Where all come as fast as they can, nobody is due.
+    let mut kinds = vec![("from setting out", &mut wave.from_start)];
+    if pace > 0 {
+        kinds.push(("from when it was due", &mut wave.from_due));
+    }
+    for (from, times) in kinds {
+        let name = |what: &str| format!("the same: {what} of a round {from}");
+        figures.push(Figure::told(name("p50"), percentile(times, 50), "ms"));
+        let p99 = percentile(times, 99);
+        figures.push(Figure::at_most(name("p99"), p99, "ms", 1_000.0));
+        figures.push(Figure::told(name("longest"), most(times), "ms"));
+    }
+    figures
+}
+
+/// Pushes of one change: with nothing beside them, beside a backup, and on a server with few cases. Ends the server.
+fn singles_of(
+    mut town: Town,
+    caller: &mut Caller,
+    server: Program,
+    (file, backup): (&Path, &Path),
+    (mut few, few_caller, small): (Town, &mut Caller, &Path),
+) -> Result<Vec<Figure>, String> {
+    let address = server.address();
+    let mut quiet = town.singles(address, caller, |_| false);
+    let mut beside = beside_a_backup(&mut town, caller, address, (file, backup))?;
+    let small_server = Program::start(small, 0, &[])?;
+    let mut at_few = few.singles(small_server.address(), few_caller, |_| false);
+    let mut at_many = town.singles(address, caller, |_| false);
+    small_server.kill();
+    server.kill();
+    let growth = percentile(&mut at_many, 50) / percentile(&mut at_few, 50);
+    Ok(vec![
         Figure::told(
             "one-change push, nothing beside it: p50",
             percentile(&mut quiet, 50),
@@ -203,7 +349,7 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
             50.0,
         ),
         Figure::at_most(
-            format!("one-change round at {cases} cases / at 100"),
+            "one-change round with all cases / with 100",
             growth,
             "×",
             1.5,

@@ -10,18 +10,19 @@ use std::path::Path;
 const HEAD: usize = 32;
 const FRAME_HEAD: usize = 24;
 
-/// Takes the last commit out of a database's log, unless it is the only one there.
-pub(super) fn undo_last_commit(database: &Path) -> io::Result<()> {
+/// Takes the last commits out of a database's log; the first stays.
+pub(in crate::proof) fn undo_commits(database: &Path, count: usize) -> io::Result<()> {
     let mut path = database.as_os_str().to_owned();
     path.push("-wal");
-    let log = std::fs::read(&path)?;
-    if let [.., before, _] = ends_of_commits(&log).as_slice() {
-        File::options()
+    let ends = ends_of_commits(&std::fs::read(&path)?);
+    let place = ends.len().saturating_sub(count + 1);
+    match ends.get(place) {
+        Some(end) => File::options()
             .write(true)
             .open(&path)?
-            .set_len(*before as u64)?;
+            .set_len(*end as u64),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn number(log: &[u8], place: usize) -> usize {
