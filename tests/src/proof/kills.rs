@@ -364,3 +364,20 @@ pub async fn of_a_phone(victim: &Path, kills: u32, seed: u64) -> Result<Killed, 
     };
     killed.proved()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_that_fall_between_requests_prove_nothing() {
+        let killed = |cut| Killed {
+            kills: 100,
+            cut,
+            unanswered: None,
+            told: 500,
+        };
+        assert!(killed(9).proved().is_err());
+        assert!(killed(10).proved().is_ok());
+    }
+}
