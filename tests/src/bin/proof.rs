@@ -1,4 +1,4 @@
-//! The long runs of `docs/proof.md`: `proof kills --count 1000`, `proof power --count 2000`, `proof scale --cases 100000 --phones 5000`,
+//! The long runs of `docs/proof.md`: `proof kills --count 1000`, `proof power --count 200`, `proof scale --cases 100000 --phones 5000`,
 //! `proof hostile --seconds 240`, `proof soak --seconds 3600`.
 //!
 //! Ends with code 0 only if everything held.
@@ -33,7 +33,7 @@ enum What {
     /// Lets the power go at random writes of both databases: what was not synced is lost in part, what was told is there.
     Power {
         /// Rounds of work.
-        #[arg(long, default_value_t = 1_000)]
+        #[arg(long, default_value_t = 200)]
         count: usize,
     },
     /// Disks and clocks gone wrong on either end. As root, for a disk that is truly full.

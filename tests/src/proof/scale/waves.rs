@@ -112,6 +112,7 @@ pub(super) fn rush<T>(
         AtomicUsize::new(0),
         AtomicUsize::new(0),
     );
+    let done = AtomicUsize::new(0);
     let (is_killed, before) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let one = |number: usize, call: &Call| {
         for _ in 0..RUSH_TRIES {
@@ -141,12 +142,13 @@ pub(super) fn rush<T>(
                         break;
                     };
                     one(number, call);
+                    done.fetch_add(1, Ordering::SeqCst);
                 }
             });
         }
         loop {
             let before = before.lock().unwrap_or_else(PoisonError::into_inner);
-            if before.len() >= kill_after || next.load(Ordering::Relaxed) > calls.len() {
+            if before.len() >= kill_after || done.load(Ordering::SeqCst) == calls.len() {
                 is_killed.store(true, Ordering::SeqCst);
                 rush.open = open.load(Ordering::SeqCst);
                 break;
