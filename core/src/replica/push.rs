@@ -40,6 +40,8 @@ pub(super) struct Prepared {
     /// There is more to push than these frames.
     pub(super) has_more: bool,
     pub(super) enrolment: Enrolment,
+    /// How many parts of answers had been applied.
+    pub(super) heard: u64,
 }
 
 impl Prepared {
@@ -131,6 +133,8 @@ impl Replica {
     /// Prepares a request: hello, and as much as one request carries of what goes back to a server that has lost it, else of the outbox. The
     /// plan is moved on.
     pub(super) fn prepare(&self, plan: &mut PushPlan) -> Result<Prepared> {
+        // Before all that the request is made of.
+        let heard = self.store.read(enrolment::heard)?;
         let relics = if plan.listens {
             Some(Load::of_relics(Vec::new(), plan.after))
         } else {
@@ -175,6 +179,7 @@ impl Replica {
                 pieces: load.pieces,
                 has_more: load.has_more,
                 enrolment,
+                heard,
             })
         })
     }

@@ -45,12 +45,13 @@ impl Replica {
     /// What became of a relic.
     pub(super) fn apply_relic(
         &self,
+        heard: &mut u64,
         id: i64,
         pushed: &Pushed,
         outcome: &std::result::Result<Vec<Fate>, Unread>,
     ) -> Result<()> {
         let now = self.environment.now();
-        self.store.write(|transaction| {
+        self.hear(heard, |transaction| {
             let fates = match outcome {
                 Ok(fates) => fates,
                 // Asked again after the next round at the earliest.

@@ -90,6 +90,8 @@ struct RoundEnd {
     sent: Form,
     /// How the next one will.
     plan: PushPlan,
+    /// How many parts of answers have been applied here when the next of this one comes.
+    heard: u64,
 }
 
 impl Replica {
@@ -111,7 +113,7 @@ impl Replica {
         match result {
             Ok(()) => Ok(summary),
             // Nobody's fault: the next round need be neither later nor smaller.
-            Err(Error::Cancelled) => Err(Error::Cancelled),
+            Err(error @ (Error::Cancelled | Error::Overtaken)) => Err(error),
             Err(error) => {
                 self.note_failure(&error)?;
                 Err(error)
@@ -230,6 +232,7 @@ impl Replica {
             is_broken: false,
             sent: plan.form,
             plan: next,
+            heard: prepared.heard,
         };
         let mut server_time = Timestamp(0);
         while let Some(piece) = response.piece().await.map_err(offline)? {
@@ -270,7 +273,7 @@ impl Replica {
     ) -> Result<()> {
         match incoming {
             Incoming::Welcome(welcome) => {
-                let news = self.apply_welcome(&welcome, round_trip_ms)?;
+                let news = self.apply_welcome(&mut end.heard, &welcome, round_trip_ms)?;
                 if news.again {
                     (end.again, end.plan.after) = (true, 0);
                 }
@@ -288,30 +291,32 @@ impl Replica {
             Incoming::Fates(fates) => self.take_in_fates(&fates, prepared, end, summary),
             Incoming::Scopes(scopes) => {
                 // Pages of this response know the set already; scopes that are new begin in them.
-                self.apply_scopes(&scopes)
+                self.apply_scopes(&mut end.heard, &scopes)
             }
             Incoming::Page(_) | Incoming::Done(_) if end.is_broken => Ok(()),
-            Incoming::Page(payload) => match self.apply_page(&payload, &prepared.pushed) {
-                Ok(documents) => {
-                    summary.pulled += documents;
-                    Ok(())
+            Incoming::Page(payload) => {
+                match self.apply_page(&mut end.heard, &payload, &prepared.pushed) {
+                    Ok(documents) => {
+                        summary.pulled += documents;
+                        Ok(())
+                    }
+                    // Once: the next pages come raw. Asked for raw already, it is for a person to look at.
+                    Err(Error::Disagreement(_)) if !prepared.hello.raw_pages => {
+                        (end.is_broken, end.again) = (true, true);
+                        Ok(())
+                    }
+                    // Raw ones too: a person should look; the next call lists every scope anew.
+                    Err(Error::Disagreement(check)) => {
+                        self.list_anew()?;
+                        Err(Error::Disagreement(check))
+                    }
+                    Err(error) => Err(error),
                 }
-                // Once: the next pages come raw. Asked for raw already, it is for a person to look at.
-                Err(Error::Disagreement(_)) if !prepared.hello.raw_pages => {
-                    (end.is_broken, end.again) = (true, true);
-                    Ok(())
-                }
-                // Raw ones too: a person should look; the next call lists every scope anew.
-                Err(Error::Disagreement(check)) => {
-                    self.list_anew()?;
-                    Err(Error::Disagreement(check))
-                }
-                Err(error) => Err(error),
-            },
+            }
             Incoming::Done(done) => {
                 end.directory_tag = done.directory_tag;
                 summary.retry_after_ms = done.retry_after_ms;
-                end.again |= self.apply_done(&done, server_time)? || done.has_more;
+                end.again |= self.apply_done(&mut end.heard, &done, server_time)? || done.has_more;
                 Ok(())
             }
         }
@@ -326,16 +331,16 @@ impl Replica {
     ) -> Result<()> {
         let place = usize::try_from(fates.frame).unwrap_or(usize::MAX);
         if let Some(piece) = prepared.pieces.get(place) {
-            return self.apply_piece(*piece, &fates.outcome);
+            return self.apply_piece(&mut end.heard, *piece, &fates.outcome);
         }
         let pushed = prepared.pushed.get(place);
         let pushed = pushed.ok_or(Error::Disagreement("fates"))?;
         if let Some(relic) = prepared.relics.get(place) {
-            return self.apply_relic(*relic, pushed, &fates.outcome);
+            return self.apply_relic(&mut end.heard, *relic, pushed, &fates.outcome);
         }
         match &fates.outcome {
             Ok(fates) => {
-                let settled = self.apply_fates(fates, pushed)?;
+                let settled = self.apply_fates(&mut end.heard, fates, pushed)?;
                 summary.pushed += settled.changes;
                 // What was made again goes with the next round; what went back stands where the outbox begins.
                 end.again |= settled.again;

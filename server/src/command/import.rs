@@ -48,7 +48,7 @@ pub enum PastErrand {
         /// Its number.
         no: u64,
     },
-    /// Shows what components would be with proposals of phones, and adopts that when told to.
+    /// Shows what components would be with proposals of phones, and adopts that when told to, if no server runs.
     Proposals(ProposalsErrand),
 }
 
@@ -113,6 +113,7 @@ fn import_files(errand: &ImportErrand) -> Result<Vec<Value>, Faults> {
 }
 
 fn import_proposals(errand: &ProposalsErrand) -> Result<Vec<Value>, Faults> {
+    let _sole = errand.adopt.then(|| errand.database.alone()).transpose()?;
     let app = errand.database.open()?;
     let asked = Asked {
         surveys: errand.surveys.clone(),
