@@ -108,7 +108,7 @@ pub async fn measure(seed: u64) -> Vec<Figure> {
     all.extend(figures(
         "a new case, until its number is there",
         &reports,
-        None,
+        0.6,
     ));
     spend_day(&phone, &mut rng, (&cases, &villages));
     let day = timed(&phone).await;
