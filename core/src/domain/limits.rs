@@ -80,8 +80,10 @@ pub const PUSH_FRAME_CHANGES_MAX: usize = 4_096;
 pub const FRAME_LOADS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one request at most, decompressed, and as it travels.
 pub const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Frames of one request at most: 2 MB in the smallest frames that a phone makes, and half as many again.
+/// Frames of one request at most: half as many again as relics, which are the smallest.
 pub const REQUEST_FRAMES_MAX: usize = 1_536;
+/// Page frames that a device gives back in one request at most.
+pub const REQUEST_RELICS_MAX: usize = 1_024;
 /// Bytes of one response at most, decompressed: a bound against a broken server, not a limit of a phone.
 pub const RESPONSE_BYTES_MAX: usize = 1 << 30;
 /// Bytes of frames that the server makes at a time, before it hands them to the socket.
@@ -128,6 +130,8 @@ pub const RETRY_MS_MAX: u64 = 15 * 60 * 1_000;
 pub const WORKS_AT_ONCE: usize = 16;
 /// Pieces of work of one device that the server does at once: its others wait, and nobody else for them.
 pub const DEVICE_WORKS_AT_ONCE: usize = 1;
+/// Milliseconds after which a turn of a device ends with the frame that it has begun.
+pub const DEVICE_TURN_MS: u64 = 50;
 /// Milliseconds of work that a device may have done in a row: thousands of changes. Of more it must rest in between, while others want less.
 pub const DEVICE_BURST_MS: u64 = 1_000;
 /// How many times as long as the work took a device rests then, the work itself counted.

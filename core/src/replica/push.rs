@@ -213,9 +213,9 @@ fn push_frames(
     let mut ledgers: BTreeMap<DocumentId, (Ledger, usize)> = BTreeMap::new();
     let (mut frames, mut pushed, mut last, mut total, mut size) =
         (Vec::new(), Vec::new(), plan.after, 0, frame_bytes);
-    let mut rest = unsent.as_slice();
-    while !rest.is_empty() && total < enrolment::request_bytes(frame_bytes) {
-        let (now, later) = rest.split_at(fitting(rest, size));
+    let (mut rest, most) = (unsent.as_slice(), enrolment::request_bytes(frame_bytes));
+    while !rest.is_empty() && total < most {
+        let (now, later) = rest.split_at(fitting(rest, size.min(most - total)));
         let form = if now
             .iter()
             .any(|change| change.state == ChangeState::Following)

@@ -12,6 +12,7 @@ use super::push::Pushed;
 use super::remake::{self, Blow};
 use crate::doc::parse::parse_admitted;
 use crate::domain::id::{ChangeHash, DeviceId, DocumentId, Epoch};
+use crate::domain::limits;
 use crate::domain::refusal::Refusal;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState};
@@ -128,7 +129,7 @@ fn next(transaction: &Transaction<'_>, epoch: Epoch, after: i64) -> Result<Vec<R
     let (mut returned, mut total, mut last) = (Vec::new(), 0, after);
     let mut known = BTreeMap::new();
     let bytes = enrolment::request_bytes(enrolment::round_state(transaction)?.frame_bytes);
-    while total < bytes {
+    while total < bytes && returned.len() < limits::REQUEST_RELICS_MAX {
         let Some(frame) = frames::next_relic(transaction, epoch, last)? else {
             break;
         };

@@ -143,6 +143,7 @@ impl Replica {
         heard: &mut u64,
         done: &Done,
         server_time: Timestamp,
+        has_pushed: bool,
     ) -> Result<bool> {
         self.hear(heard, |transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
@@ -196,7 +197,10 @@ impl Replica {
             state.synced_at = Some(server_time);
             state.failures = 0;
             state.raw_pages = false;
-            state.frame_bytes = (state.frame_bytes * 2).min(limits::PUSH_FRAME_BYTES_MAX);
+            // Only what has gone up says what the line carries up.
+            if has_pushed {
+                state.frame_bytes = (state.frame_bytes * 2).min(limits::PUSH_FRAME_BYTES_MAX);
+            }
             state.last_error = stays_off.then(|| wire::DIGEST.to_owned());
             enrolment::put_round_state(transaction, &state)?;
             Ok(differs)
@@ -213,13 +217,15 @@ impl Replica {
         })
     }
 
-    /// Notes that a round failed: smaller frames next time.
-    pub(super) fn note_failure(&self, error: &Error) -> Result<()> {
+    /// Notes that a round failed; where it left frames without a fate, the next is smaller.
+    pub(super) fn note_failure(&self, error: &Error, was_unheard: bool) -> Result<()> {
         let code = error.to_string();
         self.store.write(|transaction| {
             let mut state = enrolment::round_state(transaction)?;
             state.failures = state.failures.saturating_add(1);
-            state.frame_bytes = (state.frame_bytes / 2).max(limits::PUSH_FRAME_BYTES_MIN);
+            if was_unheard {
+                state.frame_bytes = (state.frame_bytes / 2).max(limits::PUSH_FRAME_BYTES_MIN);
+            }
             state.last_error = Some(code);
             enrolment::put_round_state(transaction, &state)
         })

@@ -94,6 +94,14 @@ struct RoundEnd {
     heard: u64,
 }
 
+/// How a call goes on.
+#[derive(Default)]
+struct Course {
+    summary: Summary,
+    /// Frames of the request under way whose fate has not come.
+    unheard: usize,
+}
+
 impl Replica {
     /// Catches up: pushes the outbox, pulls what is new, until both ends agree. Safe to stop anywhere and to call again.
     pub async fn sync(
@@ -102,20 +110,20 @@ impl Replica {
         cancel: &Cancel,
         progress: Progress<'_>,
     ) -> Result<Summary> {
-        let mut summary = Summary::default();
+        let mut course = Course::default();
         let result = {
-            let rounds = pin!(self.rounds(transport, cancel, progress, &mut summary));
+            let rounds = pin!(self.rounds(transport, cancel, progress, &mut course));
             match select(rounds, pin!(cancel.cancelled())).await {
                 Either::Left((result, _)) => result,
                 Either::Right(((), _)) => Err(Error::Cancelled),
             }
         };
         match result {
-            Ok(()) => Ok(summary),
+            Ok(()) => Ok(course.summary),
             // Nobody's fault: the next round need be neither later nor smaller.
             Err(error @ (Error::Cancelled | Error::Overtaken)) => Err(error),
             Err(error) => {
-                self.note_failure(&error)?;
+                self.note_failure(&error, course.unheard > 0)?;
                 Err(error)
             }
         }
@@ -131,7 +139,7 @@ impl Replica {
         transport: &dyn Transport,
         cancel: &Cancel,
         progress: Progress<'_>,
-        summary: &mut Summary,
+        course: &mut Course,
     ) -> Result<()> {
         let _turn = self.turn().await?;
         if self.store.read(feed::directory_tag)?.is_none() {
@@ -147,7 +155,7 @@ impl Replica {
         let mut asked_back = false;
         for _ in 0..limits::ROUNDS_MAX {
             cancel.check()?;
-            let round = self.round(transport, cancel, progress, summary, plan).await;
+            let round = self.round(transport, cancel, progress, course, plan).await;
             let end = match round {
                 // A server that was restored may not know this phone.
                 Err(Error::SignedOut) if !asked_back && self.ask_back(transport).await? => {
@@ -161,7 +169,7 @@ impl Replica {
                 round => round?,
             };
             // Of a server with much to do only what is here is still wanted: that it takes what is left to push.
-            let is_busy = summary.retry_after_ms.is_some();
+            let is_busy = course.summary.retry_after_ms.is_some();
             if let Some(tag) = end.directory_tag
                 && !is_busy
             {
@@ -204,7 +212,7 @@ impl Replica {
         transport: &dyn Transport,
         cancel: &Cancel,
         progress: Progress<'_>,
-        summary: &mut Summary,
+        course: &mut Course,
         plan: PushPlan,
     ) -> Result<RoundEnd> {
         let mut next = plan;
@@ -212,8 +220,9 @@ impl Replica {
         self.note_handed_in(&prepared.pieces)?;
         let started_ms = self.environment.monotonic_ms();
         let body = session::request_of(&prepared.hello, prepared.kind(), &prepared.frames);
-        summary.rounds += 1;
-        summary.bytes_up += body.len();
+        course.unheard = prepared.frames.len();
+        course.summary.rounds += 1;
+        course.summary.bytes_up += body.len();
         let request = Request {
             method: Method::Post,
             server_url: prepared.enrolment.server_url.clone(),
@@ -237,7 +246,7 @@ impl Replica {
         let mut server_time = Timestamp(0);
         while let Some(piece) = response.piece().await.map_err(offline)? {
             cancel.check()?;
-            summary.bytes_down += piece.len();
+            course.summary.bytes_down += piece.len();
             for incoming in session.receive(&piece).map_err(misread)? {
                 if let Incoming::Welcome(welcome) = &incoming {
                     server_time = welcome.server_time;
@@ -248,10 +257,10 @@ impl Replica {
                     &prepared,
                     (server_time, round_trip_ms),
                     &mut end,
-                    summary,
+                    course,
                 )?;
             }
-            progress(*summary);
+            progress(course.summary);
         }
         if session.is_done() {
             Ok(end)
@@ -269,7 +278,7 @@ impl Replica {
         prepared: &Prepared,
         (server_time, round_trip_ms): (Timestamp, u64),
         end: &mut RoundEnd,
-        summary: &mut Summary,
+        course: &mut Course,
     ) -> Result<()> {
         match incoming {
             Incoming::Welcome(welcome) => {
@@ -288,7 +297,7 @@ impl Replica {
                 }
                 Ok(())
             }
-            Incoming::Fates(fates) => self.take_in_fates(&fates, prepared, end, summary),
+            Incoming::Fates(fates) => self.take_in_fates(&fates, prepared, end, course),
             Incoming::Scopes(scopes) => {
                 // Pages of this response know the set already; scopes that are new begin in them.
                 self.apply_scopes(&mut end.heard, &scopes)
@@ -297,7 +306,7 @@ impl Replica {
             Incoming::Page(payload) => {
                 match self.apply_page(&mut end.heard, &payload, &prepared.pushed) {
                     Ok(documents) => {
-                        summary.pulled += documents;
+                        course.summary.pulled += documents;
                         Ok(())
                     }
                     // Once: the next pages come raw. Asked for raw already, it is for a person to look at.
@@ -315,8 +324,13 @@ impl Replica {
             }
             Incoming::Done(done) => {
                 end.directory_tag = done.directory_tag;
-                summary.retry_after_ms = done.retry_after_ms;
-                end.again |= self.apply_done(&mut end.heard, &done, server_time)? || done.has_more;
+                course.summary.retry_after_ms = done.retry_after_ms;
+                end.again |= self.apply_done(
+                    &mut end.heard,
+                    &done,
+                    server_time,
+                    !prepared.frames.is_empty(),
+                )? || done.has_more;
                 Ok(())
             }
         }
@@ -327,8 +341,9 @@ impl Replica {
         fates: &wire::Fates,
         prepared: &Prepared,
         end: &mut RoundEnd,
-        summary: &mut Summary,
+        course: &mut Course,
     ) -> Result<()> {
+        course.unheard = course.unheard.saturating_sub(1);
         let place = usize::try_from(fates.frame).unwrap_or(usize::MAX);
         if let Some(piece) = prepared.pieces.get(place) {
             return self.apply_piece(&mut end.heard, *piece, &fates.outcome);
@@ -341,7 +356,7 @@ impl Replica {
         match &fates.outcome {
             Ok(fates) => {
                 let settled = self.apply_fates(&mut end.heard, fates, pushed)?;
-                summary.pushed += settled.changes;
+                course.summary.pushed += settled.changes;
                 // What was made again goes with the next round; what went back stands where the outbox begins.
                 end.again |= settled.again;
                 if settled.gone_back {
