@@ -6,10 +6,11 @@ mod columns;
 pub(crate) mod csv;
 mod fault;
 pub(crate) mod geojson;
+mod spoilt;
 pub(crate) mod text;
 pub(crate) mod xlsx;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use patrol_core::domain::limits;
@@ -31,6 +32,8 @@ pub(crate) struct Sheet {
     file: Arc<str>,
     head: Arc<Head>,
     rows: Rows,
+    /// What else is wrong with the last row.
+    pending: VecDeque<ImportFault>,
 }
 
 /// Where each column stands, and what the file calls it.
@@ -112,6 +115,7 @@ impl Sheet {
             } else {
                 Box::new(std::iter::empty())
             },
+            pending: VecDeque::new(),
         }
     }
 
@@ -134,8 +138,12 @@ impl Sheet {
 impl Iterator for Sheet {
     type Item = Result<Line, ImportFault>;
 
-    /// The next row that is not blank. One that has not as many fields as there are columns is a fault.
+    /// The next row that is not blank. One that has not as many fields as there are columns is a fault, and so is each field that was
+    /// spoilt before anybody read it.
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(fault) = self.pending.pop_front() {
+            return Some(Err(fault));
+        }
         let record = loop {
             match self.rows.next()? {
                 Ok(record) if record.fields.iter().all(|field| field.trim().is_empty()) => {}
@@ -152,12 +160,18 @@ impl Iterator for Sheet {
                 reason: Reason::WrongFieldCount { expected, found },
             }));
         }
-        Some(Ok(Line {
+        let line = Line {
             file: Arc::clone(&self.file),
             number: record.line,
             head: Arc::clone(&self.head),
             fields: record.fields,
-        }))
+        };
+        for column in self.head.columns.keys() {
+            if let Some(reason) = spoilt::reason(column, line.field(column)) {
+                self.pending.push_back(line.fault(column, reason));
+            }
+        }
+        Some(self.pending.pop_front().map_or(Ok(line), Err))
     }
 }
 
@@ -195,15 +209,8 @@ impl Line {
         read: impl FnOnce(&str) -> Option<T>,
         faults: &mut Faults,
     ) -> Option<T> {
-        let field = self.field(column);
-        let value = read(field);
+        let value = read(self.field(column));
         if value.is_none() {
-            // What a workbook has spoilt before anybody read it is told as that.
-            let reason = if field == xlsx::LOST_DIGITS {
-                Reason::LostDigits
-            } else {
-                reason
-            };
             faults.push(self.fault(column, reason));
         }
         value

@@ -221,11 +221,13 @@ pub const PROPOSALS_AT_ONCE: usize = 50;
 pub const PROPOSAL_WAIT_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
 /// Files within a workbook.
 pub const WORKBOOK_FILES_MAX: usize = 1_000;
+/// Sheets of a workbook.
+pub const WORKBOOK_SHEETS_MAX: usize = 64;
 /// Bytes of everything within a workbook, unpacked.
 pub const WORKBOOK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Columns of a table in a file.
 pub const SHEET_COLUMNS_MAX: usize = 256;
-/// Cells of a table that is read as a whole, the empty ones too: 200,000 components in a workbook.
+/// Cells of a file that is read as a whole, the empty ones too: 200,000 components in a workbook.
 pub const SHEET_CELLS_MAX: usize = 4_000_000;
 /// Bytes of a village's components.
 pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;

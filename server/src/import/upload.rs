@@ -177,7 +177,7 @@ fn workbook(
     Ok(sheets
         .into_iter()
         .map(|(name, rows)| {
-            let place: Arc<str> = format!("{file} [{name}]").into();
+            let place = sheet::xlsx::place(file, &name);
             let unknown = ImportFault::of_file(&place, Reason::UnknownTable);
             let of = match named(&name) {
                 Some(of) => Ok(of),

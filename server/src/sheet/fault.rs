@@ -58,8 +58,16 @@ pub enum Reason {
     },
     /// A quoted field does not end, or something follows its end.
     BadQuotes,
-    /// A number of more than 15 digits in a workbook, which Excel has rounded: the cells must be text.
+    /// A number of more than 15 digits, or one written as 4.4E+11, which a spreadsheet has rounded: the cells must be text.
     LostDigits,
+    /// A formula whose result the workbook does not hold, or a date before 1900-03-01: the cells must hold values.
+    NoValue,
+    /// Cells that are one, named by the first and the last: which rows the value is for, nobody here knows.
+    MergedCells,
+    /// An error of a spreadsheet's, such as #N/A, or the ##### of a column that is too narrow.
+    ErrorCell,
+    /// A character that is not written, such as a line's end within a name.
+    ControlCharacter,
     /// Not a number.
     NotANumber,
     /// Not a code of as many digits as it should have.
@@ -128,6 +136,10 @@ impl Reason {
             Self::WrongFieldCount { .. } => "wrong_field_count",
             Self::BadQuotes => "bad_quotes",
             Self::LostDigits => "lost_digits",
+            Self::NoValue => "no_value",
+            Self::MergedCells => "merged_cells",
+            Self::ErrorCell => "error_cell",
+            Self::ControlCharacter => "control_character",
             Self::NotANumber => "not_a_number",
             Self::NotACode => "not_a_code",
             Self::NotAnId => "not_an_id",
