@@ -206,6 +206,9 @@ fn preview_components(app: &App, upload: &Upload, part: Part, preview: &mut Prev
     let villages = villages(&app.known().directory);
     let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Pass);
     let weighed = app.store.weigh_components(&mut reading, Rest::Removed)?;
+    if let Some(fault) = reading.without_rows() {
+        reading.faults.push(fault);
+    }
     preview.faults.append(reading.faults);
     preview.warnings = reading.warnings;
     if preview.faults.is_empty() {

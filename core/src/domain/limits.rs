@@ -209,6 +209,8 @@ pub const DIRECTORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const IMPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one row of a file that is imported.
 pub const IMPORT_ROW_BYTES_MAX: usize = 64 * 1024;
+/// Rows of a table of the directory that is imported: some ten times those of a large city.
+pub const IMPORT_ROWS_MAX: usize = 50_000;
 /// Faults of an import that are listed; all are counted.
 pub const IMPORT_FAULTS_SHOWN: usize = 1_000;
 /// Rows of a table that a preview lists; all are counted.

@@ -68,7 +68,7 @@ pub(super) fn post_at(text: &str) -> Option<PostAt> {
 }
 
 /// Writes where a post is held, as [`post_at`] reads it.
-pub(crate) fn post_at_text(at: PostAt) -> String {
+pub fn post_at_text(at: PostAt) -> String {
     match at {
         PostAt::City => "city".to_owned(),
         PostAt::Unit(unit) => format!("unit:{unit}"),
@@ -180,6 +180,22 @@ pub(super) fn day(text: &str) -> Option<Timestamp> {
         + day
         - 1;
     Some(Timestamp((days - 719_468) * DAY_MS - EAST_8_MS))
+}
+
+/// The columns of an end.
+pub(super) const END: &[&str] = &["until", "last_day"];
+
+/// Reads when a row ends, if it does: `until` is the day from which it holds no more, `last_day` the last on which it holds.
+pub(super) fn end(line: &Line, faults: &mut Faults) -> Result<Option<Timestamp>, ()> {
+    let until = line.read_optional("until", Reason::NotADay, day, faults);
+    let last_day = line.read_optional("last_day", Reason::NotADay, day, faults);
+    match (until?, last_day?.map(|day| day.plus_ms(DAY_MS))) {
+        (Some(until), Some(end)) if until != end => {
+            faults.push(line.fault("last_day", Reason::Contradiction));
+            Err(())
+        }
+        (until, end) => Ok(until.or(end)),
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
 
 use crate::directory::{degrees_e7, number};
-use crate::sheet::{Columns, Faults, Line, Reason, Rows, Sheet};
+use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
 use crate::store::reference::ComponentRow;
 use crate::store::{Result, StoreError};
 
@@ -99,6 +99,11 @@ impl<'v> Reading<'v> {
             faults,
             warnings: Faults::default(),
         }
+    }
+
+    /// The fault of a file that has had no row.
+    pub(super) fn without_rows(&self) -> Option<ImportFault> {
+        self.sheet.without_rows()
     }
 
     /// Counts what stands in a village already and stays.

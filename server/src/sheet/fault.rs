@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use patrol_core::domain::directory::DirectoryFault;
+use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -56,6 +57,8 @@ pub enum Reason {
         /// How many fields there are.
         found: usize,
     },
+    /// Column names and no row: perhaps an empty form. A table that is to stay as it is has no file.
+    NoRows,
     /// A quoted field does not end, or something follows its end.
     BadQuotes,
     /// A number of more than 15 digits, or one written as 4.4E+11, which a spreadsheet has rounded: the cells must be text.
@@ -107,6 +110,13 @@ pub enum Reason {
     Contradiction,
     /// A row with this id stands there already.
     Duplicate,
+    /// The person holds the same post by an earlier row for some of the same time.
+    Overlap,
+    /// Without an id, and taken by the name for somebody who is in the directory already and did not hold this post: a warning.
+    TakenFor {
+        /// For whom.
+        person: PersonId,
+    },
     /// A post has ended earlier in force, and the earlier end stays: a warning.
     EarlierEnd,
     /// Nobody would be administrator from then on, and somebody is.
@@ -134,6 +144,7 @@ impl Reason {
             Self::MissingColumn => "missing_column",
             Self::UnknownColumn => "unknown_column",
             Self::WrongFieldCount { .. } => "wrong_field_count",
+            Self::NoRows => "no_rows",
             Self::BadQuotes => "bad_quotes",
             Self::LostDigits => "lost_digits",
             Self::NoValue => "no_value",
@@ -158,6 +169,8 @@ impl Reason {
             Self::CheckCharacter => "check_character",
             Self::Contradiction => "contradiction",
             Self::Duplicate => "duplicate",
+            Self::Overlap => "overlap",
+            Self::TakenFor { .. } => "taken_for",
             Self::EarlierEnd => "earlier_end",
             Self::NoAdministrator { .. } => "no_administrator",
             Self::Unsound(_) => "unsound",
@@ -182,6 +195,7 @@ impl ImportFault {
             Reason::Unsound(fault) => Some(format!("{fault:?}")),
             Reason::WrongFieldCount { expected, found } => Some(format!("{found}/{expected}")),
             Reason::TooLong { most } => Some(most.to_string()),
+            Reason::TakenFor { person } => Some(person.hex()),
             Reason::NoAdministrator { from } => Some(rfc3339(*from)),
             _ => None,
         };
