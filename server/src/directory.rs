@@ -5,7 +5,7 @@
 //! trials and demonstrations.
 
 mod fault;
-mod fields;
+pub(crate) mod fields;
 mod names;
 mod over;
 mod synthetic;
@@ -27,7 +27,6 @@ use tables::Import;
 
 pub use crate::sheet::{Faults, ImportFault, Reason};
 pub use fields::post_at_text;
-pub(crate) use fields::{degrees_e7, number};
 pub(crate) use names::Names;
 pub(crate) use over::{PostKey, Today, keep_ends, post_key};
 pub use synthetic::{SYNTHETIC_SINCE, synthetic_people};

@@ -237,5 +237,7 @@ pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const COMPONENTS_MAX: usize = 2_000_000;
 /// Components of an import that are written in one transaction: a push waits for a part of a second.
 pub const COMPONENTS_A_WRITE: usize = 2_000;
+/// Up to so many 10⁻⁷ degrees, about a metre, two positions of a row are one.
+pub const POSITIONS_ONE_E7: i64 = 100;
 /// Metres beyond which no component is near.
 pub const COMPONENTS_NEAR_M: f64 = 5_000.0;

@@ -5,6 +5,7 @@
 use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{BeatId, CategoryKey, PostAt, UnitKind};
 use patrol_core::domain::id::UnitId;
+use patrol_core::domain::limits;
 use patrol_core::domain::place::{Datum, Point, VillageCode};
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 
@@ -87,7 +88,7 @@ pub(super) const POINT: &[&str] = &[
 ];
 
 /// The point of a row, if it has one.
-pub(super) fn point(line: &Line, faults: &mut Faults) -> Option<Point> {
+pub(crate) fn point(line: &Line, faults: &mut Faults) -> Option<Point> {
     let mut points = Vec::new();
     for (lon, lat, datum) in [
         ("lon_gcj02", "lat_gcj02", Datum::Gcj02),
@@ -121,14 +122,28 @@ pub(super) fn point(line: &Line, faults: &mut Faults) -> Option<Point> {
         }
     }
     // One place has one point; which of two was meant, nobody here knows.
-    if let [_, (second, _), ..] = points.as_slice() {
-        faults.push(line.fault(second, Reason::Contradiction));
+    for (column, other) in points.iter().skip(1) {
+        if points
+            .first()
+            .is_some_and(|(_, first)| !is_one(first, other))
+        {
+            faults.push(line.fault(column, Reason::Contradiction));
+        }
     }
     points.first().map(|(_, point)| *point)
 }
 
+/// Whether two points are one: in CGCS2000 and WGS-84, which differ by less than a metre, the same but for what rounding makes.
+fn is_one(one: &Point, other: &Point) -> bool {
+    let is_shifted = [one.datum, other.datum].contains(&Datum::Gcj02);
+    let apart = (one.lon_e7 - other.lon_e7)
+        .abs()
+        .max((one.lat_e7 - other.lat_e7).abs());
+    !is_shifted && apart <= limits::POSITIONS_ONE_E7
+}
+
 /// Reads degrees of at most 7 decimals exactly, in 10⁻⁷ degrees.
-pub(crate) fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
+fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
     const ONE: i64 = 10_000_000;
     let (sign, digits) = text
         .strip_prefix('-')
@@ -146,7 +161,7 @@ pub(crate) fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
 }
 
 /// Reads a day, as 2026-01-31 or as Excel makes of it, 2026/1/31, and gives its beginning in +08:00.
-pub(super) fn day(text: &str) -> Option<Timestamp> {
+pub(crate) fn day(text: &str) -> Option<Timestamp> {
     const EAST_8_MS: i64 = 8 * 60 * 60 * 1_000;
     let (mut parts, least) = if text.contains('/') {
         (text.split('/'), 1)

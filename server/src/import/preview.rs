@@ -29,9 +29,8 @@ pub fn tables(directory: &Directory) -> Vec<Value> {
         let rows: Vec<Value> = rows
             .iter()
             .map(|(row, told)| {
-                let mut shown = shown(told);
-                shown["row"] = json!(row);
-                shown
+                let (until, last_day) = (told.until.map(rfc3339), last_day(told));
+                json!({ "row": row, "text": told.text, "until": until, "last_day": last_day })
             })
             .collect();
         json!({ "table": table.word(), "rows": rows })
@@ -102,8 +101,11 @@ fn what(was: Option<&Told>, is: Option<&Told>) -> &'static str {
 
 /// What stands in a row: its end as the moment from which it holds no more, and as the last day on which it holds.
 fn shown(told: &Told) -> Value {
-    let last_day = told.until.map(|until| day(until.plus_ms(-1)));
-    json!({ "text": told.text, "until": told.until.map(rfc3339), "last_day": last_day })
+    json!({ "text": told.text, "until": told.until.map(rfc3339), "last_day": last_day(told) })
+}
+
+fn last_day(told: &Told) -> Option<String> {
+    told.until.map(|until| day(until.plus_ms(-1)))
 }
 
 fn rows(directory: &Directory, table: Table) -> Rows {

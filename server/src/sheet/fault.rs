@@ -38,6 +38,16 @@ pub enum Reason {
     NotAWorkbook,
     /// Not GeoJSON: a collection of features, each with a point or an outline.
     NotGeoJson,
+    /// Positions of another system than WGS-84 or CGCS2000, as `crs` says: the file must be exported in degrees of one of these.
+    OtherDatum,
+    /// A feature without a geometry.
+    NoGeometry,
+    /// An outline with a hole: a point inside it might lie in the hole.
+    OutlineWithHoles,
+    /// An outline that does not end where it begins, or has fewer than four positions.
+    OpenOutline,
+    /// A list or a nested object where a value should stand.
+    NotAValue,
     /// Too large: the file, what is packed inside it, its rows, or the rows of one village.
     TooLarge,
     /// Neither the name of the file nor that of the sheet says which table it is.
@@ -65,6 +75,8 @@ pub enum Reason {
     LostDigits,
     /// A formula whose result the workbook does not hold, or a date before 1900-03-01: the cells must hold values.
     NoValue,
+    /// A lock that a spreadsheet program leaves beside an open file, or what a Mac does beside every file: it holds no table.
+    NotATable,
     /// Cells that are one, named by the first and the last: which rows the value is for, nobody here knows.
     MergedCells,
     /// An error of a spreadsheet's, such as #N/A, or the ##### of a column that is too narrow.
@@ -137,6 +149,11 @@ impl Reason {
             Self::MixedText => "mixed_text",
             Self::NotAWorkbook => "not_a_workbook",
             Self::NotGeoJson => "not_geojson",
+            Self::OtherDatum => "other_datum",
+            Self::NoGeometry => "no_geometry",
+            Self::OutlineWithHoles => "outline_with_holes",
+            Self::OpenOutline => "open_outline",
+            Self::NotAValue => "not_a_value",
             Self::TooLarge => "too_large",
             Self::UnknownTable => "unknown_table",
             Self::SecondOfTable => "second_of_table",
@@ -148,6 +165,7 @@ impl Reason {
             Self::BadQuotes => "bad_quotes",
             Self::LostDigits => "lost_digits",
             Self::NoValue => "no_value",
+            Self::NotATable => "not_a_table",
             Self::MergedCells => "merged_cells",
             Self::ErrorCell => "error_cell",
             Self::ControlCharacter => "control_character",
