@@ -210,11 +210,16 @@ fn preview_components(app: &App, upload: &Upload, part: Part, preview: &mut Prev
     if let Some(fault) = reading.without_rows() {
         reading.faults.push(fault);
     }
+    // What stands in these stays, though perhaps none of it is there any more.
+    let tags = app.store.component_tags(&villages)?.into_iter();
+    let not_named: Vec<VillageCode> = tags.map(|(village, _)| village).collect();
+    let not_named = not_named.iter().filter(|village| !reading.names(**village));
+    let not_named = ("villages_not_named", json!(not_named.count()));
     preview.faults.append(reading.faults);
     preview.warnings = reading.warnings;
     if preview.faults.is_empty() {
         let table = ("table", json!("components"));
-        preview.tables.push(counts([table], &weighed));
+        preview.tables.push(counts([table, not_named], &weighed));
         preview.plan = Plan::Components(upload.clone(), digest);
     }
     Ok(())

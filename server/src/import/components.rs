@@ -115,6 +115,11 @@ impl<'v> Reading<'v> {
         self.read.clone().finalize().into()
     }
 
+    /// Whether a row has been of this village.
+    pub(super) fn names(&self, village: VillageCode) -> bool {
+        self.bytes.contains_key(&village)
+    }
+
     /// The fault of a file that has had no row.
     pub(super) fn without_rows(&self) -> Option<ImportFault> {
         self.sheet.without_rows()

@@ -4,7 +4,7 @@ use patrol_core::domain::component::Position;
 use patrol_core::domain::limits;
 use patrol_core::sync::components::decode;
 use patrol_server::components::{by_code, nearest};
-use patrol_server::import::{Content, Upload};
+use patrol_server::import::{Content, Preview, Upload};
 use patrol_server::store::StoreError;
 use serde_json::json;
 
@@ -73,6 +73,9 @@ fn a_file_replaces_the_villages_that_it_names_and_what_it_replaced_is_kept() {
     let first = desk.preview(&[file("components.csv", format!("{HEAD}{broken}").as_bytes())]);
     let second = desk.preview(&[file("components.csv", both.as_bytes())]);
     assert_eq!(counts(&first.json(None), "components"), [0, 1, 0, 2, 7]);
+    let not_named =
+        |preview: &Preview| preview.json(None)["tables"][0]["villages_not_named"].clone();
+    assert_eq!([&first, &second].map(not_named), [1, 0]);
     desk.adopt(&first).expect("it is adopted");
     assert!(matches!(desk.adopt(&second), Err(StoreError::Stale)));
     let app = &desk.office.app;
