@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Reason;
+use super::{Reason, each};
 
 /// Longitude and latitude. What follows them, a height, is passed over.
 #[derive(Clone, Copy, PartialEq)]
@@ -58,18 +58,13 @@ type Ring = Vec<Position>;
 /// A point of a geometry, and whether that is an outline.
 pub(super) fn point(geometry: &RawValue) -> Result<(Position, bool), Reason> {
     let geometry: Geometry<'_> = read(geometry)?;
-    let largest = match geometry.kind {
+    let ring = match geometry.kind {
         Kind::Point => return Ok((read(geometry.coordinates)?, false)),
-        Kind::Polygon => ring(read(geometry.coordinates)?)?,
-        Kind::MultiPolygon => {
-            let outlines: Vec<Vec<Ring>> = read(geometry.coordinates)?;
-            let rings: Vec<Ring> = outlines.into_iter().map(ring).collect::<Result<_, _>>()?;
-            let larger = |one: &Ring, other: &Ring| area(one).abs().total_cmp(&area(other).abs());
-            rings.into_iter().max_by(larger).ok_or(Reason::NoGeometry)?
-        }
+        Kind::Polygon => ring(geometry.coordinates)?,
+        Kind::MultiPolygon => largest(geometry.coordinates)?,
         Kind::Other => return Err(Reason::NotGeoJson),
     };
-    let inside = inside(&largest).ok_or(Reason::OpenOutline)?;
+    let inside = inside(&ring).ok_or(Reason::OpenOutline)?;
     Ok((inside, true))
 }
 
@@ -77,13 +72,31 @@ pub(super) fn read<'j, T: Deserialize<'j>>(json: &'j RawValue) -> Result<T, Reas
     serde_json::from_str(json.get()).map_err(|_| Reason::NotGeoJson)
 }
 
+/// The ring of the largest outline.
+fn largest(outlines: &RawValue) -> Result<Ring, Reason> {
+    let mut largest = None;
+    each(outlines, |outline| {
+        let ring = ring(outline)?;
+        let area = area(&ring).abs();
+        if largest.as_ref().is_none_or(|(most, _)| *most < area) {
+            largest = Some((area, ring));
+        }
+        Ok(())
+    })?;
+    largest.map(|(_, ring)| ring).ok_or(Reason::NoGeometry)
+}
+
 /// The one ring of an outline.
-fn ring(rings: Vec<Ring>) -> Result<Ring, Reason> {
-    let mut rings = rings.into_iter();
-    let ring = rings.next().ok_or(Reason::NoGeometry)?;
-    if rings.next().is_some() {
-        return Err(Reason::OutlineWithHoles);
-    }
+fn ring(rings: &RawValue) -> Result<Ring, Reason> {
+    let mut first: Option<Ring> = None;
+    each(rings, |ring| {
+        if first.is_some() {
+            return Err(Reason::OutlineWithHoles);
+        }
+        first = Some(read(ring)?);
+        Ok(())
+    })?;
+    let ring = first.ok_or(Reason::NoGeometry)?;
     if ring.len() < 4 || ring.first() != ring.last() {
         return Err(Reason::OpenOutline);
     }
