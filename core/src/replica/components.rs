@@ -80,7 +80,6 @@ impl Replica {
     }
 
     /// Fetches a village. The error within is the village's own; with the outer one there is no going on.
-
     async fn fetch_village(
         &self,
         transport: &dyn Transport,

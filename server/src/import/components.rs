@@ -65,8 +65,8 @@ pub struct Reading<'v> {
     sheet: Sheet,
     villages: &'v BTreeSet<VillageCode>,
     on_fault: OnFault,
-    /// The first column of the position that the file has.
-    lon: &'static str,
+    /// The columns of the position that the file has.
+    lon_lat: [&'static str; 2],
     /// What has been read.
     read: Sha256,
     codes: HashSet<u64>,
@@ -101,7 +101,7 @@ impl<'v> Reading<'v> {
             sheet,
             villages,
             on_fault,
-            lon: lon_lat[0],
+            lon_lat,
             read: Sha256::new(),
             codes: HashSet::new(),
             bytes: BTreeMap::new(),
@@ -151,7 +151,7 @@ impl<'v> Reading<'v> {
 
     fn component(&mut self, line: &Line) -> Option<Component> {
         let faults = &mut self.faults;
-        let position = position(line, self.lon, faults);
+        let position = position(line, self.lon_lat, faults);
         let code = line.read("code", Reason::NotACode, ComponentCode::parse, faults);
         let first_on = line.read("first_on", Reason::NotADay, day, faults);
         let changed_on = line.read_optional("changed_on", Reason::NotADay, day, faults);
@@ -228,11 +228,13 @@ impl Iterator for Reading<'_> {
 }
 
 /// Where a component stands. One datum is enough; the two that there may be are one to less than a metre.
-fn position(line: &Line, lon: &str, faults: &mut Faults) -> Option<Position> {
+fn position(line: &Line, lon_lat: [&'static str; 2], faults: &mut Faults) -> Option<Position> {
     let before = faults.total;
     let point = fields::point(line, faults);
     if point.is_none() && faults.total == before {
-        faults.push(line.fault(lon, Reason::NotACoordinate));
+        for column in lon_lat {
+            faults.push(line.fault(column, Reason::NotACoordinate));
+        }
     }
     let Point { lon_e7, lat_e7, .. } = point?;
     Some(Position { lon_e7, lat_e7 })
