@@ -223,6 +223,8 @@ pub const DIRECTORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const IMPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one row of a file that is imported.
 pub const IMPORT_ROW_BYTES_MAX: usize = 64 * 1024;
+/// Rows of a table of the directory that is imported: some ten times those of a large city.
+pub const IMPORT_ROWS_MAX: usize = 50_000;
 /// Faults of an import that are listed; all are counted.
 pub const IMPORT_FAULTS_SHOWN: usize = 1_000;
 /// Rows of a table that a preview lists; all are counted.
@@ -235,11 +237,13 @@ pub const PROPOSALS_AT_ONCE: usize = 50;
 pub const PROPOSAL_WAIT_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
 /// Files within a workbook.
 pub const WORKBOOK_FILES_MAX: usize = 1_000;
+/// Sheets of a workbook.
+pub const WORKBOOK_SHEETS_MAX: usize = 64;
 /// Bytes of everything within a workbook, unpacked.
 pub const WORKBOOK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Columns of a table in a file.
 pub const SHEET_COLUMNS_MAX: usize = 256;
-/// Cells of a table that is read as a whole, the empty ones too: 200,000 components in a workbook.
+/// Cells of a file that is read as a whole, the empty ones too: 200,000 components in a workbook.
 pub const SHEET_CELLS_MAX: usize = 4_000_000;
 /// Bytes of a village's components.
 pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -247,5 +251,7 @@ pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const COMPONENTS_MAX: usize = 2_000_000;
 /// Components of an import that are written in one transaction: a push waits for a part of a second.
 pub const COMPONENTS_A_WRITE: usize = 2_000;
+/// Up to so many 10⁻⁷ degrees, about a metre, two positions of a row are one.
+pub const POSITIONS_ONE_E7: i64 = 100;
 /// Metres beyond which no component is near.
 pub const COMPONENTS_NEAR_M: f64 = 5_000.0;

@@ -143,7 +143,7 @@ impl Replica {
         heard: &mut u64,
         done: &Done,
         server_time: Timestamp,
-        has_pushed: bool,
+        frames: usize,
     ) -> Result<bool> {
         self.hear(heard, |transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
@@ -198,7 +198,7 @@ impl Replica {
             state.failures = 0;
             state.raw_pages = false;
             // Only what has gone up says what the line carries up.
-            if has_pushed {
+            if frames > 0 {
                 state.frame_bytes = (state.frame_bytes * 2).min(limits::PUSH_FRAME_BYTES_MAX);
             }
             state.last_error = stays_off.then(|| wire::DIGEST.to_owned());
@@ -217,13 +217,13 @@ impl Replica {
         })
     }
 
-    /// Notes that a round failed; where it left frames without a fate, the next is smaller.
-    pub(super) fn note_failure(&self, error: &Error, was_unheard: bool) -> Result<()> {
+    /// Notes that a round failed; where it left frames without a fate, the next are smaller.
+    pub(super) fn note_failure(&self, error: &Error, unheard: usize) -> Result<()> {
         let code = error.to_string();
         self.store.write(|transaction| {
             let mut state = enrolment::round_state(transaction)?;
             state.failures = state.failures.saturating_add(1);
-            if was_unheard {
+            if unheard > 0 {
                 state.frame_bytes = (state.frame_bytes / 2).max(limits::PUSH_FRAME_BYTES_MIN);
             }
             state.last_error = Some(code);

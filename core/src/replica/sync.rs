@@ -123,7 +123,7 @@ impl Replica {
             // Nobody's fault: the next round need be neither later nor smaller.
             Err(error @ (Error::Cancelled | Error::Overtaken)) => Err(error),
             Err(error) => {
-                self.note_failure(&error, course.unheard > 0)?;
+                self.note_failure(&error, course.unheard)?;
                 Err(error)
             }
         }
@@ -152,7 +152,7 @@ impl Replica {
             relics_after: 0,
             carries: false,
         };
-        let mut asked_back = false;
+        let (mut asked_back, mut missed) = (false, None);
         for _ in 0..limits::ROUNDS_MAX {
             cancel.check()?;
             let round = self.round(transport, cancel, progress, course, plan).await;
@@ -163,9 +163,7 @@ impl Replica {
                     continue;
                 }
                 // One's own is done: what becomes of others' must not spoil that.
-                Err(Error::Offline { .. } | Error::SignedOut) if plan.carries => {
-                    return Ok(());
-                }
+                Err(Error::Offline { .. } | Error::SignedOut) if plan.carries => break,
                 round => round?,
             };
             // Of a server with much to do only what is here is still wanted: that it takes what is left to push.
@@ -173,38 +171,50 @@ impl Replica {
             if let Some(tag) = end.directory_tag
                 && !is_busy
             {
-                self.catch_up_on_reference(transport, tag, &end).await?;
+                self.catch_up_on_reference(transport, tag, &end, &mut missed)
+                    .await?;
             }
             if is_busy && !end.must_push {
-                return Ok(());
+                break;
             }
             plan = end.plan;
             plan.carries = !end.again && self.has_due_pieces()?;
             if !end.again && !plan.carries {
-                return Ok(());
+                break;
             }
         }
-        Ok(())
+        missed.map_or(Ok(()), Err)
     }
 
-    /// Fetches the directory where it is another, and what has changed of components once nothing else is left to do.
+    /// Fetches the directory where it is another, and what has changed of components once nothing else is left to do. What keeps a
+    /// village's away is told when everything else has been done, and they are not asked for again in the same call.
     async fn catch_up_on_reference(
         &self,
         transport: &dyn Transport,
         tag: [u8; 8],
         end: &RoundEnd,
+        missed: &mut Option<Error>,
     ) -> Result<()> {
         if self.store.read(feed::directory_tag)? != Some(tag) {
             self.fetch_directory(transport).await?;
         }
-        if end.again {
+        if end.again || missed.is_some() {
             return Ok(());
         }
-        match self.fetch_components(transport).await {
+        let fetched = self.fetch_components(transport).await;
+        let error = fetched.map_or_else(Some, |(_, missed)| missed);
+        match error {
             // Those that are here stay; everything else has been caught up on.
-            Err(Error::UpdateNeeded) => Ok(()),
-            result => result.map(drop),
+            None | Some(Error::UpdateNeeded) => {}
+            Some(
+                error @ (Error::Disagreement(_)
+                | Error::Offline {
+                    retry_after_ms: None,
+                }),
+            ) => *missed = Some(error),
+            Some(error) => return Err(error),
         }
+        Ok(())
     }
 
     async fn round(
@@ -325,12 +335,9 @@ impl Replica {
             Incoming::Done(done) => {
                 end.directory_tag = done.directory_tag;
                 course.summary.retry_after_ms = done.retry_after_ms;
-                end.again |= self.apply_done(
-                    &mut end.heard,
-                    &done,
-                    server_time,
-                    !prepared.frames.is_empty(),
-                )? || done.has_more;
+                end.again |=
+                    self.apply_done(&mut end.heard, &done, server_time, prepared.frames.len())?
+                        || done.has_more;
                 Ok(())
             }
         }
