@@ -23,6 +23,7 @@ mod phone_calls;
 mod poor_line;
 mod rescue;
 mod retired;
+mod sizes;
 mod survey;
 mod tally;
 mod told_once;

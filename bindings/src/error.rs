@@ -40,6 +40,8 @@ pub enum PatrolError {
     /// A page of the file is damaged. Shut this object down and open the file again: it is moved aside and kept, and a new one begun. Then
     /// enrol again.
     Damaged,
+    /// Another program of the app syncs on this file and has come further: it catches up, or the next call does. What had arrived is kept.
+    Overtaken,
     /// The app cancelled. What had arrived is kept.
     Cancelled,
     /// The app passed something that is no such thing: a fault of the app.
@@ -91,6 +93,7 @@ impl From<Error> for PatrolError {
             Error::Full => Self::Full,
             Error::Unwritable => Self::Unwritable,
             Error::Damaged => Self::Damaged,
+            Error::Overtaken => Self::Overtaken,
             Error::Cancelled => Self::Cancelled,
             Error::Disagreement(_) | Error::Storage(_) => Self::Broken {
                 reason: error.to_string(),

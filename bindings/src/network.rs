@@ -106,7 +106,8 @@ impl Patrol {
     }
 
     /// Fetches what stands in one's villages where that has changed, for a person who does not want to wait for the next `sync`, which
-    /// does the same at its end. `UpdateNeeded` where components have a newer form: those that are here stay.
+    /// does the same at its end. `UpdateNeeded` where components have a newer form: those that are here stay. A village that cannot be had
+    /// keeps no other away: its error comes when the others have been fetched.
     pub async fn refresh_components(&self) -> Result<ComponentsRefreshed, PatrolError> {
         let live = self.live()?;
         run(async move {

@@ -30,7 +30,8 @@ CREATE TABLE enrolment (
     anchor_server_ms INTEGER,
     anchor_monotonic_ms INTEGER,
     anchor_boot INTEGER,
-    anchor_error_ms INTEGER
+    anchor_error_ms INTEGER,
+    heard INTEGER NOT NULL DEFAULT 0         -- parts of answers that have been applied, see `enrolment::hear`
 ) STRICT;
 
 CREATE TABLE documents (

@@ -36,6 +36,8 @@ pub enum Error {
     Unwritable,
     /// A page of the file is damaged: close it and open it again, which moves it aside, keeps it and begins a new one; then enrol again.
     Damaged,
+    /// Another program syncs on this file and has come further: it catches up, or the next call does. What had arrived is kept.
+    Overtaken,
     /// The caller cancelled; what had arrived is kept.
     Cancelled,
     /// The two ends disagree in a way that a person should look at: the code of the check that failed.
@@ -59,6 +61,7 @@ impl std::fmt::Display for Error {
             Self::Full => f.write_str("no room left"),
             Self::Unwritable => f.write_str("may not be written"),
             Self::Damaged => f.write_str("damaged"),
+            Self::Overtaken => f.write_str("overtaken"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Disagreement(check) => write!(f, "disagreement: {check}"),
             Self::Storage(what) => write!(f, "storage: {what}"),

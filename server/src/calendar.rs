@@ -15,6 +15,11 @@ pub fn day_number(time: Timestamp) -> u32 {
     })
 }
 
+/// The day in the city, as 2026-01-31.
+pub fn day(time: Timestamp) -> String {
+    local(time).map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string())
+}
+
 /// Month, day, hour, minute and second in the city, without anything between.
 pub fn second(time: Timestamp) -> String {
     local(time).map_or_else(String::new, |date| date.format("%m%d%H%M%S").to_string())
@@ -56,6 +61,7 @@ mod tests {
         assert_eq!((year(eve), year(eve.plus_ms(1))), (2026, 2027));
         let days = [eve, eve.plus_ms(1)].map(day_number);
         assert_eq!(days, [20_261_231, 20_270_101]);
+        assert_eq!([eve, eve.plus_ms(1)].map(day), ["2026-12-31", "2027-01-01"]);
         assert_eq!(rfc3339(eve), "2026-12-31T23:59:59.999+08:00");
     }
 }

@@ -1,4 +1,5 @@
-//! What the program does: serve, or one errand on the database file (people, accounts, phones), also while a server runs on it.
+//! What the program does: serve, or one errand on the database file. Those on people, accounts and phones run beside a server; those that
+//! may give a case its number do not.
 //!
 //! An errand returns what it found as JSON, one value a line; only `main` prints. Rules and SQL are elsewhere.
 
@@ -8,6 +9,7 @@ mod import;
 mod person;
 mod rescue;
 mod serve;
+mod sole;
 mod watch;
 
 use std::io::BufRead;
@@ -30,6 +32,7 @@ pub use import::{ImportErrand, PastErrand, ProposalsErrand};
 pub use person::PersonErrand;
 pub use rescue::RescueErrand;
 pub use serve::serve;
+use sole::Sole;
 
 /// 巡村 Xuncun's server.
 #[derive(Parser, Clone, PartialEq, Eq, Debug)]
@@ -157,6 +160,11 @@ impl Database {
             let path = self.database.display();
             Err(one(format!("{path} is not there: start the server once")))
         }
+    }
+
+    /// Holds a database that is there for this errand alone, which may draw a case number.
+    fn alone(&self) -> Result<Sole, Faults> {
+        Sole::on(self.there()?)
     }
 
     /// Opens the server's parts on a database that is there.

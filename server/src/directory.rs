@@ -5,17 +5,18 @@
 //! trials and demonstrations.
 
 mod fault;
-mod fields;
+pub(crate) mod fields;
 mod names;
 mod over;
 mod synthetic;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use patrol_core::domain::directory::Directory;
+use patrol_core::domain::directory::{Directory, DirectoryFault};
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 
@@ -25,9 +26,9 @@ use over::Tables;
 use tables::Import;
 
 pub use crate::sheet::{Faults, ImportFault, Reason};
-pub(crate) use fields::{degrees_e7, number, post_at_text};
+pub use fields::post_at_text;
 pub(crate) use names::Names;
-pub(crate) use over::{Today, is_same, keep_ends};
+pub(crate) use over::{PostKey, Today, keep_ends, post_key};
 pub use synthetic::{SYNTHETIC_SINCE, synthetic_people};
 
 /// A table of the directory that files bring.
@@ -77,14 +78,15 @@ pub struct Files<'t> {
     pub towns: &'t str,
     /// `villages.csv`: code (12 digits), name, town_code, lon_gcj02, lat_gcj02 (both or none).
     pub villages: &'t str,
-    /// `beats.csv`, a row per village: beat_id, beat_name, village_code, from, and optionally until (days in +08:00).
+    /// `beats.csv`, a row per village: beat_id, beat_name, village_code, from, and optionally until (days in +08:00; the first on
+    /// which it holds no more) or last_day (the last on which it holds).
     pub beats: &'t str,
     /// `units.csv`: id, kind (department or enterprise), name. Towns and villages are derived.
     pub units: &'t str,
     /// `categories.csv`: scheme, kind (component or matter), code, name.
     pub categories: &'t str,
     /// `people.csv`, a row per post: person (16 hexadecimal digits), name, role, at (city, unit:101 or beat:1), from, and
-    /// optionally until. Empty where there is no such file.
+    /// optionally until or last_day. Empty where there is no such file.
     pub people: &'t str,
 }
 
@@ -178,7 +180,8 @@ fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Faults) {
     let mut faults = Faults::default();
     let mut given = Vec::new();
     for (table, text) in Table::ALL.into_iter().zip(texts) {
-        if table == Table::People && text.is_empty() {
+        // A folder whose people.csv is an empty form leaves people as they are.
+        if table == Table::People && text.trim().lines().count() < 2 {
             continue;
         }
         let file: Arc<str> = format!("{}.csv", table.word()).into();
@@ -235,7 +238,7 @@ pub(crate) fn read_over(
         }
     }
     let (directory, ends_kept) = tables.over(force, today);
-    let mut warnings = Faults::default();
+    let mut warnings = import.warnings;
     for person in ends_kept {
         warnings.push(fault::earlier_end(person, &import.lines));
     }
@@ -250,8 +253,8 @@ pub(crate) fn read_over(
         let mut unsound = directory.check(today.now);
         // What ends with the day may leave a village without a beat from then on.
         let later = directory.check(today.ends).into_iter();
-        let later: Vec<_> = later.filter(|fault| !unsound.contains(fault)).collect();
-        unsound.extend(later);
+        let told: BTreeSet<DirectoryFault> = unsound.iter().copied().collect();
+        unsound.extend(later.filter(|fault| !told.contains(fault)));
         for fault in unsound {
             import.faults.push(fault::place(fault, &import.lines));
         }

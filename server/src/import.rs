@@ -27,10 +27,10 @@ use crate::store::reference::{ComponentRow, Replacing, Rest, Weighed};
 use crate::store::{Commit, Result, StoreError};
 
 pub use preview::tables;
-pub use upload::{Content, Upload};
+pub use upload::{Content, Upload, is_left_behind};
 pub(crate) use waiting::Waiting;
 
-use components::{OnFault, Reading};
+use components::{Digest, OnFault, Reading};
 use upload::{Of, Part};
 
 /// What files would change.
@@ -52,8 +52,8 @@ pub struct Preview {
 enum Plan {
     /// Puts a directory in force. What is not named any more ends with the day, so it is good for the day.
     Directory(Box<Directory>, Today),
-    /// Reads the components once more, and keeps them.
-    Components(Upload),
+    /// Reads the components once more, and keeps them if they are still those of this digest.
+    Components(Upload, Digest),
     /// Keeps rows that have been read, and accepts the proposals that they come from.
     Proposals(Box<Answers>),
     Nothing,
@@ -206,12 +206,21 @@ fn preview_components(app: &App, upload: &Upload, part: Part, preview: &mut Prev
     let villages = villages(&app.known().directory);
     let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Pass);
     let weighed = app.store.weigh_components(&mut reading, Rest::Removed)?;
+    let digest = reading.digest();
+    if let Some(fault) = reading.without_rows() {
+        reading.faults.push(fault);
+    }
+    // What stands in these stays, though perhaps none of it is there any more.
+    let tags = app.store.component_tags(&villages)?.into_iter();
+    let not_named: Vec<VillageCode> = tags.map(|(village, _)| village).collect();
+    let not_named = not_named.iter().filter(|village| !reading.names(**village));
+    let not_named = ("villages_not_named", json!(not_named.count()));
     preview.faults.append(reading.faults);
     preview.warnings = reading.warnings;
     if preview.faults.is_empty() {
         let table = ("table", json!("components"));
-        preview.tables.push(counts([table], &weighed));
-        preview.plan = Plan::Components(upload.clone());
+        preview.tables.push(counts([table, not_named], &weighed));
+        preview.plan = Plan::Components(upload.clone(), digest);
     }
     Ok(())
 }
@@ -246,14 +255,14 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
             let no = app.replace_directory(directory_no, directory)?;
             Ok(Some(Adopted::Directory(no)))
         }
-        Plan::Components(upload) => {
+        Plan::Components(upload, digest) => {
             let mut faults = Faults::default();
             let mut parts = upload::parts(upload, &mut faults);
             let Some(part) = parts.pop().filter(|_| faults.is_empty()) else {
                 return Err(StoreError::Stale);
             };
             let villages = villages(&known.directory);
-            let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Stop);
+            let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Stop(*digest));
             let replacing = Replacing {
                 base: components_no,
                 rest: Rest::Removed,

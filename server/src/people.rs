@@ -2,6 +2,8 @@
 //!
 //! It revokes nothing and gives nobody an account; who may ask for it is asked by its callers. What was held is never deleted.
 
+use std::collections::BTreeSet;
+
 use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{Directory, Person, Post, PostAt};
 use patrol_core::domain::id::PersonId;
@@ -13,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::calendar::rfc3339;
-use crate::directory;
+use crate::directory::{self, PostKey, post_key};
 use crate::store::StoreError;
 
 /// Who leaves.
@@ -113,17 +115,16 @@ fn first_gap(
     from: Timestamp,
 ) -> Option<Timestamp> {
     let posts = people.iter().flat_map(|person| &person.posts);
-    let posts: Vec<&Post> = posts.filter(|post| is_kind(post)).collect();
+    let mut posts: Vec<&Post> = posts.filter(|post| is_kind(post)).collect();
+    posts.sort_by_key(|post| post.from);
     let mut at = from;
-    loop {
-        let held = posts.iter().filter(|post| post.is_in_force_at(at));
-        // Without an end is longest.
-        let longest = held.max_by_key(|post| (post.until.is_none(), post.until));
-        match longest {
-            None => return Some(at),
-            Some(post) => at = post.until?,
+    for post in posts {
+        if post.from > at {
+            break;
         }
+        at = at.max(post.until?);
     }
+    Some(at)
 }
 
 /// When nobody is administrator any more, where people come in place of others of whom somebody was, for longer.
@@ -225,11 +226,8 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreErro
         return Ok(Vec::new());
     }
     let kept = directory::keep_ends(&mut loaded.people, people).len();
-    let posts = people.iter().flat_map(|person| {
-        let posts = person.posts.iter();
-        posts.map(|post| (person.id, post))
-    });
-    let gone = posts.filter(|(id, post)| !has_post(&loaded.people, *id, post));
+    let named: BTreeSet<_> = posts_of(&loaded.people).collect();
+    let gone = posts_of(people).filter(|post| !named.contains(post));
     let gone = gone.count();
     let mut words = Vec::new();
     if let Some(end) = administrators_end(people, &loaded.people, app.environment.now()) {
@@ -251,10 +249,12 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreErro
     Ok(words)
 }
 
-/// Whether a person has the same post in another list of people.
-fn has_post(people: &[Person], id: PersonId, post: &Post) -> bool {
-    let person = people.iter().find(|person| person.id == id);
-    person.is_some_and(|person| person.posts.iter().any(|own| directory::is_same(own, post)))
+/// Every post, by whose it is.
+fn posts_of(people: &[Person]) -> impl Iterator<Item = (PersonId, PostKey)> + '_ {
+    people.iter().flat_map(|person| {
+        let posts = person.posts.iter();
+        posts.map(|post| (person.id, post_key(post)))
+    })
 }
 
 /// Names the people of a file.

@@ -93,7 +93,7 @@ impl Shares {
     pub(crate) fn enter(&self, device: DeviceId, now: Instant) -> Result<Place, ApiError> {
         let mut shares = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = shares.get(&device) {
-            let has_place = share.places() < limits::DEVICE_REQUESTS_AT_ONCE;
+            let has_place = share.requests() < limits::DEVICE_REQUESTS_AT_ONCE;
             return has_place.then(|| Place::of(share)).ok_or(ApiError::Busy);
         }
         shares.retain(|_, share| share.places() > 0 || share.owes(now));
@@ -132,6 +132,12 @@ impl Place {
 impl Share {
     fn places(&self) -> usize {
         self.places.load(Ordering::Relaxed)
+    }
+
+    /// Requests that are open: a turn's place is another.
+    fn requests(&self) -> usize {
+        let at_work = limits::DEVICE_WORKS_AT_ONCE - self.turns.available_permits();
+        self.places().saturating_sub(at_work)
     }
 
     fn debt(&self) -> MutexGuard<'_, Debt> {
@@ -227,6 +233,11 @@ mod tests {
         let enter = |device| shares.enter(device, now);
         let requests = (0..limits::DEVICE_REQUESTS_AT_ONCE).map(|_| enter(ONE).expect("a place"));
         let mut requests: Vec<_> = requests.collect();
+        assert!(matches!(enter(ONE), Err(ApiError::Busy)));
+        // One that has its turn is one.
+        drop(requests.pop());
+        let _turn = requests[0].turn().now_or_never();
+        requests.push(enter(ONE).expect("a place"));
         assert!(matches!(enter(ONE), Err(ApiError::Busy)));
         assert!(enter(OTHER).is_ok());
         drop(requests.pop());

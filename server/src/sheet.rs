@@ -6,10 +6,11 @@ mod columns;
 pub(crate) mod csv;
 mod fault;
 pub(crate) mod geojson;
+mod spoilt;
 pub(crate) mod text;
 pub(crate) mod xlsx;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use patrol_core::domain::limits;
@@ -31,6 +32,12 @@ pub(crate) struct Sheet {
     file: Arc<str>,
     head: Arc<Head>,
     rows: Rows,
+    /// Whether the column names are as they should be, so that there are rows.
+    is_read: bool,
+    /// How many rows have been given, good or bad.
+    given: usize,
+    /// What else is wrong with the last row.
+    pending: VecDeque<ImportFault>,
 }
 
 /// Where each column stands, and what the file calls it.
@@ -55,7 +62,7 @@ pub(crate) struct Columns {
 }
 
 impl Sheet {
-    /// Reads the column names. Where one is missing, no row can be read.
+    /// Reads the column names. Where one is missing or unknown, no row is read.
     pub(crate) fn new(
         file: Arc<str>,
         mut rows: Rows,
@@ -78,6 +85,10 @@ impl Sheet {
             column: Some(column.to_owned()),
             reason,
         };
+        let mut is_read = head.fields.len() <= limits::SHEET_COLUMNS_MAX;
+        if !is_read {
+            faults.push(ImportFault::of_file(&file, Reason::TooLarge));
+        }
         let mut columns = BTreeMap::new();
         for (at, name) in head.fields.iter().enumerate() {
             let column = columns::column(name, known);
@@ -86,16 +97,13 @@ impl Sheet {
                 first.is_none()
             });
             if !is_new {
+                is_read = false;
                 faults.push(fault(name, Reason::UnknownColumn));
             }
         }
-        let mut is_whole = head.fields.len() <= limits::SHEET_COLUMNS_MAX;
-        if !is_whole {
-            faults.push(ImportFault::of_file(&file, Reason::TooLarge));
-        }
         for column in known.required {
             if !columns.contains_key(column) {
-                is_whole = false;
+                is_read = false;
                 faults.push(fault(column, Reason::MissingColumn));
             }
         }
@@ -107,17 +115,36 @@ impl Sheet {
         Self {
             file,
             head,
-            rows: if is_whole {
+            rows: if is_read {
                 rows
             } else {
                 Box::new(std::iter::empty())
             },
+            is_read,
+            given: 0,
+            pending: VecDeque::new(),
         }
     }
 
     /// Whether the file has a column.
     pub(crate) fn has(&self, column: &str) -> bool {
         self.head.columns.contains_key(column)
+    }
+
+    /// Whether the column names are as they should be.
+    pub(crate) fn is_read(&self) -> bool {
+        self.is_read
+    }
+
+    /// How many rows have been given so far.
+    pub(crate) fn given(&self) -> usize {
+        self.given
+    }
+
+    /// The fault of a table, after its last row, that has had none: it may be an empty form, and would end everything.
+    pub(crate) fn without_rows(&self) -> Option<ImportFault> {
+        let fault = ImportFault::of_file(&self.file, Reason::NoRows);
+        (self.is_read && self.given == 0).then_some(fault)
     }
 
     /// A fault of the column names.
@@ -134,15 +161,23 @@ impl Sheet {
 impl Iterator for Sheet {
     type Item = Result<Line, ImportFault>;
 
-    /// The next row that is not blank. One that has not as many fields as there are columns is a fault.
+    /// The next row that is not blank. One that has not as many fields as there are columns is a fault, and so is each field that was
+    /// spoilt before anybody read it.
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(fault) = self.pending.pop_front() {
+            return Some(Err(fault));
+        }
         let record = loop {
             match self.rows.next()? {
                 Ok(record) if record.fields.iter().all(|field| field.trim().is_empty()) => {}
                 Ok(record) => break record,
-                Err(fault) => return Some(Err(fault)),
+                Err(fault) => {
+                    self.given += 1;
+                    return Some(Err(fault));
+                }
             }
         };
+        self.given += 1;
         let (expected, found) = (self.head.width, record.fields.len());
         if expected != found {
             return Some(Err(ImportFault {
@@ -152,16 +187,27 @@ impl Iterator for Sheet {
                 reason: Reason::WrongFieldCount { expected, found },
             }));
         }
-        Some(Ok(Line {
+        let line = Line {
             file: Arc::clone(&self.file),
             number: record.line,
             head: Arc::clone(&self.head),
             fields: record.fields,
-        }))
+        };
+        for column in self.head.columns.keys() {
+            if let Some(reason) = spoilt::reason(column, line.field(column)) {
+                self.pending.push_back(line.fault(column, reason));
+            }
+        }
+        Some(self.pending.pop_front().map_or(Ok(line), Err))
     }
 }
 
 impl Line {
+    /// Whether its file has a column.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.head.columns.contains_key(column)
+    }
+
     /// A field without the blanks around it; empty where there is no such column.
     pub(crate) fn field(&self, column: &str) -> &str {
         let column = self.head.columns.get(column);
@@ -195,15 +241,8 @@ impl Line {
         read: impl FnOnce(&str) -> Option<T>,
         faults: &mut Faults,
     ) -> Option<T> {
-        let field = self.field(column);
-        let value = read(field);
+        let value = read(self.field(column));
         if value.is_none() {
-            // What a workbook has spoilt before anybody read it is told as that.
-            let reason = if field == xlsx::LOST_DIGITS {
-                Reason::LostDigits
-            } else {
-                reason
-            };
             faults.push(self.fault(column, reason));
         }
         value

@@ -167,6 +167,29 @@ fn an_errand_that_cannot_be_done_says_what_is_wrong_and_changes_nothing() {
 }
 
 #[test]
+fn beside_a_server_nothing_starts_that_would_draw_the_same_numbers() {
+    let trial = Trial::start("sole");
+    let bundle = format!("{}.xcr", trial.database);
+    std::fs::write(&bundle, "no bundle").expect("a file");
+    let others: [&[&str]; 3] = [
+        &["serve", "--listen", "127.0.0.1:0"],
+        &["rescue", &bundle],
+        &["upgrade"],
+    ];
+    for words in others {
+        let said = trial.errand(words, "");
+        let is_told = said.log.contains("a server runs on");
+        assert!(!said.ok && is_told, "{words:?}: {}", said.log);
+    }
+    let Trial { server, database } = trial;
+    // However it ends.
+    drop(server);
+    let said = errand(&["rescue", &bundle, "--database", &database], "");
+    let is_told = said.log.contains("not a rescue bundle");
+    assert!(!said.ok && is_told, "{}", said.log);
+}
+
+#[test]
 fn once_somebody_can_sign_in_nothing_is_said_of_it_and_the_people_in_force_stay() {
     let trial = Trial::start("second_start");
     let set = ["person", "password", "--name", "管理员01", "--login", "a"];
@@ -300,18 +323,19 @@ fn a_backup_is_taken_beside_the_server_and_restored_when_it_is_gone() {
         "{}",
         refused.log
     );
-    let refused = trial.errand(&["restore", "--from", &backup], "");
-    assert!(
-        !refused.ok && refused.log.contains("--replace"),
-        "{}",
-        refused.log
-    );
     assert!(trial.errand(&["check"], "").ok);
     let unfinished = format!("{}.unfinished", trial.database);
     assert!(!std::path::Path::new(&unfinished).exists());
 
     let Trial { server, database } = trial;
     drop(server);
+    let on_it = ["--database", &database];
+    let refused = errand(&[&["restore", "--from", &backup][..], &on_it].concat(), "");
+    assert!(
+        !refused.ok && refused.log.contains("--replace"),
+        "{}",
+        refused.log
+    );
     let people = errand(&["person", "list", "--database", &database], "").lines;
     let restored = errand(&[&replace[..], &["--database", &database]].concat(), "");
     assert!(restored.ok, "{}", restored.log);

@@ -4,6 +4,7 @@ mod api;
 mod command;
 mod components;
 mod directory;
+mod people;
 mod phone;
 mod proposals;
 

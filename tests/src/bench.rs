@@ -9,6 +9,7 @@ pub mod content;
 pub mod device;
 pub mod floor;
 pub mod growth;
+pub mod line;
 pub mod server;
 pub mod tap;
 

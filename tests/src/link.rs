@@ -81,6 +81,17 @@ pub type Meanwhile = Box<dyn FnOnce() + Send>;
 /// Frames of a response: type and payload.
 type Frames = Vec<(u8, Vec<u8>)>;
 
+/// When something happens during an exchange.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// The request has left and not arrived.
+    Leaving,
+    /// The server has answered, and nothing of it has come.
+    Answered,
+    /// Half of the answer has come.
+    Halfway,
+}
+
 /// One phone's way to a server.
 pub struct Link {
     app: Mutex<Arc<App>>,
@@ -94,8 +105,8 @@ pub struct Link {
     page_bytes: AtomicUsize,
     /// After how many frames more a response is cut.
     cut_after: Mutex<Option<usize>>,
-    /// What happens during the next exchange; whether after the server's answer, or before the request arrives.
-    meanwhile: Mutex<Option<(bool, Meanwhile)>>,
+    /// What happens during the next exchange, and when.
+    meanwhile: Mutex<Option<(Moment, Meanwhile)>>,
     /// Payloads of the frames that came down, where somebody listens.
     heard: Mutex<Option<Vec<Vec<u8>>>>,
     /// Mishaps so far, by kind.
@@ -170,9 +181,8 @@ impl Link {
         *locked(&self.cut_after) = Some(frames);
     }
 
-    /// Something happens during the next exchange: after the server's answer, or before the request arrives. None: nothing does.
-    /// Returns what had been left to happen.
-    pub fn meanwhile(&self, what: Option<(bool, Meanwhile)>) -> Option<(bool, Meanwhile)> {
+    /// Something happens during the next exchange. None: nothing does. Returns what had been left to happen.
+    pub fn meanwhile(&self, what: Option<(Moment, Meanwhile)>) -> Option<(Moment, Meanwhile)> {
         std::mem::replace(&mut *locked(&self.meanwhile), what)
     }
 
@@ -235,14 +245,15 @@ impl Link {
             .fetch_add(request.body.len() as u64, Ordering::Relaxed);
         let late = std::mem::take(&mut *locked(&self.late));
         let mut meanwhile = self.meanwhile(None);
-        let mut happen = |is_answered| {
-            if let Some((_, what)) = meanwhile.take_if(|(after, _)| *after == is_answered) {
-                what();
-            }
-        };
-        happen(false);
-        let reply = self.suffer(mishap, request);
-        happen(true);
+        let mut take = |now| meanwhile.take_if(|(moment, _)| *moment == now);
+        let happen =
+            |due: Option<(Moment, Meanwhile)>| due.into_iter().for_each(|(_, what)| what());
+        happen(take(Moment::Leaving));
+        let mut reply = self.suffer(mishap, request);
+        happen(take(Moment::Answered));
+        if let Ok(reply) = &mut reply {
+            reply.halfway = take(Moment::Halfway).map(|(_, what)| what);
+        }
         // What was held up arrives now, behind this one.
         for old in &late {
             drop(self.serve(old, &old.body));

@@ -2,6 +2,7 @@
 //!
 //! They decide nothing about the system; what must hold is asked of the same audit as everywhere.
 
+pub mod growth;
 pub mod hostile;
 pub mod kills;
 pub mod power;

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::FutureExt as _;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::component::{Component, ComponentCode, Position};
+use patrol_core::domain::directory::Village;
 use patrol_core::domain::entry::Body;
 use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::error::Error;
 use patrol_core::replica::{Cancel, Deed, Refreshed, Replica};
 use patrol_core::store::Store;
+use patrol_core::sync::components::CONTENT_TYPE;
 use patrol_core::sync::http::Http;
 use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
 use patrol_server::app::{App, Environment as _};
@@ -71,6 +73,120 @@ impl Transport for Dying<'_> {
             Box::pin(std::future::ready(Err(Unreachable)))
         }
     }
+}
+
+/// A line on which one village's answer is this.
+struct Mixed<'l>(&'l Link, VillageCode, Odd);
+
+#[derive(Clone, Copy)]
+struct Odd {
+    status: u16,
+    body: &'static [u8],
+}
+
+impl Response for Odd {
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn content_type(&self) -> &str {
+        CONTENT_TYPE
+    }
+
+    fn retry_after_ms(&self) -> Option<u64> {
+        None
+    }
+
+    fn piece(&mut self) -> Waiting<'_, Result<Option<Vec<u8>>, Unreachable>> {
+        let body = std::mem::take(&mut self.body);
+        let piece = (!body.is_empty()).then(|| body.to_vec());
+        Box::pin(std::future::ready(Ok(piece)))
+    }
+}
+
+impl Transport for Mixed<'_> {
+    fn send(&self, request: Request) -> Waiting<'_, Result<Box<dyn Response>, Unreachable>> {
+        if request.path.ends_with(&self.1.to_string()) {
+            let odd: Box<dyn Response> = Box::new(self.2);
+            return Box::pin(std::future::ready(Ok(odd)));
+        }
+        self.0.send(request)
+    }
+}
+
+#[test]
+fn a_village_that_cannot_be_had_keeps_neither_the_others_nor_what_is_carried_away() {
+    let rubbish = Odd {
+        status: 200,
+        body: b"rubbish",
+    };
+    let failure = Odd {
+        status: 503,
+        body: b"",
+    };
+    for (odd, seed) in [(rubbish, 34), (failure, 36)] {
+        let mut world = World::new(seed);
+        let own = world.villages(INSPECTOR);
+        let other = world.phone("巡查员02");
+        other.report(other.replica.villages().unwrap()[0], "井盖松动");
+        let bundle = other.replica.rescue_bundle().unwrap();
+        import(&world.app, &lamps(&own));
+        let phone = world.phone(INSPECTOR);
+        phone.replica.carry(&bundle).unwrap();
+        let (line, cancel) = (Mixed(&phone.link, own[0], odd), Cancel::default());
+        let waiting = phone.replica.sync(&line, &cancel, &|_| ());
+        let failed = waiting.now_or_never().expect("nothing in memory waits");
+        assert!(failed.is_err());
+        let is_here = |number: usize| {
+            let lamp = lamp(own[number], number as u64 + 1);
+            phone.replica.component(lamp).unwrap().is_some()
+        };
+        assert_eq!((is_here(0), is_here(1)), (false, true));
+        assert_eq!(phone.replica.carried().unwrap()[0].waiting, 0);
+        let refreshing = phone.replica.refresh_components(&line);
+        let failed = refreshing.now_or_never().expect("nothing in memory waits");
+        assert!(failed.is_err());
+        phone.sync().unwrap();
+        assert!(is_here(0));
+    }
+}
+
+#[test]
+fn a_village_whose_last_component_has_gone_is_empty_on_a_phone() {
+    let mut world = World::new(35);
+    let own = world.villages(INSPECTOR);
+    import(&world.app, &lamps(&own[..1]));
+    let phone = world.phone(INSPECTOR);
+    phone.sync().unwrap();
+    let code = lamp(own[0], 1);
+    let village = |phone: &Phone| {
+        let here = phone.replica.component(code).unwrap();
+        here.map(|component| component.village)
+    };
+    assert_eq!(village(phone), Some(own[0]));
+    // It is in the other village now, and nothing is left in the first.
+    let moved = lamps(&own[..1]).replace(&format!("{}001", own[0]), &format!("{}001", own[1]));
+    import(&world.app, &moved);
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    assert_eq!(village(phone), Some(own[1]));
+    let here = Position {
+        lon_e7: 1_132_500_000,
+        lat_e7: 221_250_000,
+    };
+    let near = phone.replica.nearest_components(here, 10).unwrap();
+    assert_eq!(near.len(), 1);
+    // And then in a village of somebody else.
+    let is_other = |village: &&Village| {
+        village.code.district() == own[0].district() && !own.contains(&village.code)
+    };
+    let other = city().villages.iter().find(is_other).unwrap().code;
+    let gone = lamps(&own[..1]).replace(&format!("{}001", own[0]), &format!("{other}001"));
+    import(&world.app, &gone);
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    assert_eq!(village(phone), None);
+    assert_eq!(phone.replica.nearest_components(here, 10).unwrap().len(), 0);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use patrol_core::error::Error;
 use patrol_core::replica::{BoxedDeed, Cancel, Deed, Environment, Observer, Replica, SyncState};
 use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
 use patrol_server::office;
+use patrol_tests::link::Moment;
 use patrol_tests::world::{World, matter};
 
 const INSPECTOR: &str = "巡查员01";
@@ -77,6 +78,28 @@ fn two_syncs_of_one_phone_take_turns() {
     }
     assert!(second.as_mut().poll(&mut context).is_pending());
     assert_eq!(silent.asked.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn of_two_programs_that_sync_on_one_file_the_one_that_was_overtaken_applies_nothing_more() {
+    for moment in [Moment::Leaving, Moment::Answered, Moment::Halfway] {
+        let mut world = World::new(15);
+        let village = world.villages(INSPECTOR)[0];
+        world.phone(INSPECTOR);
+        let first = &world.phones[INSPECTOR];
+        let second = world.beside(first, 2);
+        first.report(village, "路灯不亮");
+        let doing = move || {
+            second.report(village, "井盖破损");
+            second.sync().unwrap();
+        };
+        first.link.meanwhile(Some((moment, Box::new(doing))));
+        assert!(matches!(first.sync(), Err(Error::Overtaken)), "{moment:?}");
+        // The second has handed in the work of both, and nobody has failed.
+        let status = first.replica.status().unwrap();
+        assert_eq!((status.outbox, status.failures), (0, 0), "{moment:?}");
+        assert_eq!(first.sync().unwrap().pushed, 0, "{moment:?}");
+    }
 }
 
 #[test]

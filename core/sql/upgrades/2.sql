@@ -1,4 +1,4 @@
--- From version 1 to version 2. Released: it stays as it is.
+-- From version 1 to version 2. Once that is released it stays as it is.
 
 CREATE TABLE drafts (
     -- What a person has begun to write and not yet done. Goes in the transaction that records the deed.
@@ -59,3 +59,5 @@ CREATE INDEX components_cell ON components (cell, lon_e7, lat_e7);
 CREATE INDEX components_village ON components (village);
 
 INSERT INTO unindexed (document) SELECT no FROM documents;
+
+ALTER TABLE enrolment ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;

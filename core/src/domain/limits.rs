@@ -80,8 +80,10 @@ pub const PUSH_FRAME_CHANGES_MAX: usize = 4_096;
 pub const FRAME_LOADS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one request at most, decompressed, and as it travels.
 pub const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Frames of one request at most: 2 MB in the smallest frames that a phone makes, and half as many again.
+/// Frames of one request at most: half as many again as relics, which are the smallest.
 pub const REQUEST_FRAMES_MAX: usize = 1_536;
+/// Page frames that a device gives back in one request at most.
+pub const REQUEST_RELICS_MAX: usize = 1_024;
 /// Bytes of one response at most, decompressed: a bound against a broken server, not a limit of a phone.
 pub const RESPONSE_BYTES_MAX: usize = 1 << 30;
 /// Bytes of frames that the server makes at a time, before it hands them to the socket.
@@ -128,6 +130,8 @@ pub const RETRY_MS_MAX: u64 = 15 * 60 * 1_000;
 pub const WORKS_AT_ONCE: usize = 16;
 /// Pieces of work of one device that the server does at once: its others wait, and nobody else for them.
 pub const DEVICE_WORKS_AT_ONCE: usize = 1;
+/// Milliseconds after which a turn of a device ends with the frame that it has begun.
+pub const DEVICE_TURN_MS: u64 = 50;
 /// Milliseconds of work that a device may have done in a row: thousands of changes. Of more it must rest in between, while others want less.
 pub const DEVICE_BURST_MS: u64 = 1_000;
 /// How many times as long as the work took a device rests then, the work itself counted.
@@ -219,6 +223,8 @@ pub const DIRECTORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const IMPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one row of a file that is imported.
 pub const IMPORT_ROW_BYTES_MAX: usize = 64 * 1024;
+/// Rows of a table of the directory that is imported: some ten times those of a large city.
+pub const IMPORT_ROWS_MAX: usize = 50_000;
 /// Faults of an import that are listed; all are counted.
 pub const IMPORT_FAULTS_SHOWN: usize = 1_000;
 /// Rows of a table that a preview lists; all are counted.
@@ -231,11 +237,13 @@ pub const PROPOSALS_AT_ONCE: usize = 50;
 pub const PROPOSAL_WAIT_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
 /// Files within a workbook.
 pub const WORKBOOK_FILES_MAX: usize = 1_000;
+/// Sheets of a workbook.
+pub const WORKBOOK_SHEETS_MAX: usize = 64;
 /// Bytes of everything within a workbook, unpacked.
 pub const WORKBOOK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Columns of a table in a file.
 pub const SHEET_COLUMNS_MAX: usize = 256;
-/// Cells of a table that is read as a whole, the empty ones too: 200,000 components in a workbook.
+/// Cells of a file that is read as a whole, the empty ones too: 200,000 components in a workbook.
 pub const SHEET_CELLS_MAX: usize = 4_000_000;
 /// Bytes of a village's components.
 pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -243,5 +251,7 @@ pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const COMPONENTS_MAX: usize = 2_000_000;
 /// Components of an import that are written in one transaction: a push waits for a part of a second.
 pub const COMPONENTS_A_WRITE: usize = 2_000;
+/// Up to so many 10⁻⁷ degrees, about a metre, two positions of a row are one.
+pub const POSITIONS_ONE_E7: i64 = 100;
 /// Metres beyond which no component is near.
 pub const COMPONENTS_NEAR_M: f64 = 5_000.0;

@@ -12,7 +12,7 @@ use crate::domain::place::VillageCode;
 use crate::error::{Error, Result};
 use crate::store::{components as table, enrolment};
 use crate::sync::components as codec;
-use crate::sync::transport::{Method, Request, Transport};
+use crate::sync::transport::{Method, Request, Transport, Unreachable};
 
 /// What a call of [`Replica::refresh_components`] did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,26 +23,41 @@ pub struct Refreshed {
     pub dropped: usize,
 }
 
+/// What was answered.
+enum Answer {
+    Bytes(Vec<u8>),
+    /// It is nothing for this phone.
+    Nothing,
+    /// This could not be had; perhaps something else can.
+    Failed(Error),
+}
+
 impl Replica {
     /// Fetches the components of one's villages where they have changed, and forgets those of villages in which one does not work any more.
     /// A call of [`Replica::sync`] ends with the same, where the server says that something has changed. Safe to stop anywhere: each village stands by itself.
     ///
     /// # Errors
     /// [`Error::Offline`] and [`Error::SignedOut`] as in a round; [`Error::UpdateNeeded`] where components have a newer form: those that are
-    /// here stay.
+    /// here stay. A village that cannot be had keeps no other away: its error comes when the others have been fetched.
     pub async fn refresh_components(&self, transport: &dyn Transport) -> Result<Refreshed> {
         let _turn = self.turn().await?;
-        self.fetch_components(transport).await
+        let (refreshed, missed) = self.fetch_components(transport).await?;
+        missed.map_or(Ok(refreshed), Err)
     }
 
-    /// The same within a turn.
-    pub(super) async fn fetch_components(&self, transport: &dyn Transport) -> Result<Refreshed> {
+    /// The same within a turn. What kept a village away stands beside what was done.
+    pub(super) async fn fetch_components(
+        &self,
+        transport: &dyn Transport,
+    ) -> Result<(Refreshed, Option<Error>)> {
         let list = self
             .fetch(transport, "/v1/components".into(), limits::JSON_BYTES_MAX)
-            .await?
-            .ok_or(Error::Offline {
-                retry_after_ms: None,
-            })?;
+            .await?;
+        let list = match list {
+            Answer::Bytes(list) => list,
+            Answer::Nothing => return Err(offline(Unreachable)),
+            Answer::Failed(error) => return Err(error),
+        };
         let tags = codec::decode_tags(&list).map_err(|_| Error::UpdateNeeded)?;
         let here = self.store.read(table::tags)?;
         let mut refreshed = Refreshed::default();
@@ -51,36 +66,49 @@ impl Replica {
                 self.drop_components(*village, &mut refreshed)?;
             }
         }
-        for own in &tags {
-            if !here.contains(own) {
-                self.fetch_village(transport, own.0, &mut refreshed).await?;
+        let mut missed = None;
+        for own in tags.iter().filter(|own| !here.contains(own)) {
+            let fetched = self.fetch_village(transport, own.0, &mut refreshed).await?;
+            // That a newer program is needed says less than any other reason.
+            if let Err(error) = fetched
+                && matches!(missed, None | Some(Error::UpdateNeeded))
+            {
+                missed = Some(error);
             }
         }
-        Ok(refreshed)
+        Ok((refreshed, missed))
     }
 
+    /// Fetches a village. The error within is the village's own; with the outer one there is no going on.
     async fn fetch_village(
         &self,
         transport: &dyn Transport,
         village: VillageCode,
         refreshed: &mut Refreshed,
-    ) -> Result<()> {
+    ) -> Result<Result<()>> {
         let path = format!("/v1/components/{village}").into();
-        let packed = self
-            .fetch(transport, path, limits::COMPONENTS_BYTES_MAX)
-            .await?;
-        // It has ceased to be one's own since the list was made.
-        let Some(packed) = packed else {
-            return self.drop_components(village, refreshed);
+        let fetched = self.fetch(transport, path, limits::COMPONENTS_BYTES_MAX);
+        let packed = match fetched.await {
+            Ok(Answer::Bytes(packed)) => packed,
+            // It has ceased to be one's own since the list was made.
+            Ok(Answer::Nothing) => return self.drop_components(village, refreshed).map(Ok),
+            Ok(Answer::Failed(error)) | Err(error @ Error::Disagreement(_)) => {
+                return Ok(Err(error));
+            }
+            Err(error) => return Err(error),
         };
-        let bytes = codec::unpack(&packed).ok_or(Error::Disagreement("components"))?;
-        let rows = codec::split(&bytes, village).map_err(|_| Error::UpdateNeeded)?;
+        let Some(bytes) = codec::unpack(&packed) else {
+            return Ok(Err(Error::Disagreement("components")));
+        };
+        let Ok(rows) = codec::split(&bytes, village) else {
+            return Ok(Err(Error::UpdateNeeded));
+        };
         // The tag of what has come, which may be newer than the list.
         let tag = codec::tag(&bytes);
         self.store
             .write(|transaction| table::put_village(transaction, village, tag, &rows))?;
         refreshed.fetched += 1;
-        Ok(())
+        Ok(Ok(()))
     }
 
     fn drop_components(&self, village: VillageCode, refreshed: &mut Refreshed) -> Result<()> {
@@ -90,13 +118,13 @@ impl Replica {
         Ok(())
     }
 
-    /// What stands under a path; none where that is nothing for this phone.
+    /// What stands under a path.
     async fn fetch(
         &self,
         transport: &dyn Transport,
         path: Cow<'static, str>,
         bytes_max: usize,
-    ) -> Result<Option<Vec<u8>>> {
+    ) -> Result<Answer> {
         let enrolment = self.store.read(enrolment::enrolled)?;
         let request = Request {
             method: Method::Get,
@@ -109,13 +137,15 @@ impl Replica {
         let mut response = transport.send(request).await.map_err(offline)?;
         match response.status() {
             200 if response.content_type() == codec::CONTENT_TYPE => {
-                Ok(Some(whole(response.as_mut(), bytes_max).await?))
+                Ok(Answer::Bytes(whole(response.as_mut(), bytes_max).await?))
             }
             401 => Err(Error::SignedOut),
-            404 if response.content_type() == "application/json" => Ok(None),
-            _ => Err(Error::Offline {
-                retry_after_ms: response.retry_after_ms(),
-            }),
+            404 if response.content_type() == "application/json" => Ok(Answer::Nothing),
+            _ => match response.retry_after_ms() {
+                // A server with much to do is asked for nothing more.
+                retry_after_ms @ Some(_) => Err(Error::Offline { retry_after_ms }),
+                None => Ok(Answer::Failed(offline(Unreachable))),
+            },
         }
     }
 

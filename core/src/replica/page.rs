@@ -21,12 +21,17 @@ use crate::sync::wire::{self, Form, PageTail};
 
 impl Replica {
     /// Applies a page. `Err(Disagreement("page"))`: its check failed; the next pages are asked for raw.
-    pub(super) fn apply_page(&self, payload: &[u8], pushed: &[Pushed]) -> Result<usize> {
+    pub(super) fn apply_page(
+        &self,
+        heard: &mut u64,
+        payload: &[u8],
+        pushed: &[Pushed],
+    ) -> Result<usize> {
         let now = self.environment.now();
         let suffixes = |_: DocumentId| self.random();
-        let applied = self
-            .store
-            .write(|transaction| apply_page(transaction, payload, pushed, &suffixes, now));
+        let applied = self.hear(heard, |transaction| {
+            apply_page(transaction, payload, pushed, &suffixes, now)
+        });
         match applied {
             Ok(touched) => {
                 self.notify(&touched.iter().copied().collect::<Vec<_>>());

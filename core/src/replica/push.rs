@@ -40,6 +40,8 @@ pub(super) struct Prepared {
     /// There is more to push than these frames.
     pub(super) has_more: bool,
     pub(super) enrolment: Enrolment,
+    /// How many parts of answers had been applied.
+    pub(super) heard: u64,
 }
 
 impl Prepared {
@@ -131,6 +133,8 @@ impl Replica {
     /// Prepares a request: hello, and as much as one request carries of what goes back to a server that has lost it, else of the outbox. The
     /// plan is moved on.
     pub(super) fn prepare(&self, plan: &mut PushPlan) -> Result<Prepared> {
+        // Before all that the request is made of.
+        let heard = self.store.read(enrolment::heard)?;
         let relics = if plan.listens {
             Some(Load::of_relics(Vec::new(), plan.after))
         } else {
@@ -175,6 +179,7 @@ impl Replica {
                 pieces: load.pieces,
                 has_more: load.has_more,
                 enrolment,
+                heard,
             })
         })
     }
@@ -208,9 +213,9 @@ fn push_frames(
     let mut ledgers: BTreeMap<DocumentId, (Ledger, usize)> = BTreeMap::new();
     let (mut frames, mut pushed, mut last, mut total, mut size) =
         (Vec::new(), Vec::new(), plan.after, 0, frame_bytes);
-    let mut rest = unsent.as_slice();
-    while !rest.is_empty() && total < enrolment::request_bytes(frame_bytes) {
-        let (now, later) = rest.split_at(fitting(rest, size));
+    let (mut rest, most) = (unsent.as_slice(), enrolment::request_bytes(frame_bytes));
+    while !rest.is_empty() && total < most {
+        let (now, later) = rest.split_at(fitting(rest, size.min(most - total)));
         let form = if now
             .iter()
             .any(|change| change.state == ChangeState::Following)

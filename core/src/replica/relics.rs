@@ -12,6 +12,7 @@ use super::push::Pushed;
 use super::remake::{self, Blow};
 use crate::doc::parse::parse_admitted;
 use crate::domain::id::{ChangeHash, DeviceId, DocumentId, Epoch};
+use crate::domain::limits;
 use crate::domain::refusal::Refusal;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState};
@@ -45,12 +46,13 @@ impl Replica {
     /// What became of a relic.
     pub(super) fn apply_relic(
         &self,
+        heard: &mut u64,
         id: i64,
         pushed: &Pushed,
         outcome: &std::result::Result<Vec<Fate>, Unread>,
     ) -> Result<()> {
         let now = self.environment.now();
-        self.store.write(|transaction| {
+        self.hear(heard, |transaction| {
             let fates = match outcome {
                 Ok(fates) => fates,
                 // Asked again after the next round at the earliest.
@@ -127,7 +129,7 @@ fn next(transaction: &Transaction<'_>, epoch: Epoch, after: i64) -> Result<Vec<R
     let (mut returned, mut total, mut last) = (Vec::new(), 0, after);
     let mut known = BTreeMap::new();
     let bytes = enrolment::request_bytes(enrolment::round_state(transaction)?.frame_bytes);
-    while total < bytes {
+    while total < bytes && returned.len() < limits::REQUEST_RELICS_MAX {
         let Some(frame) = frames::next_relic(transaction, epoch, last)? else {
             break;
         };

@@ -133,11 +133,12 @@ impl Replica {
     /// What the server made of a piece.
     pub(super) fn apply_piece(
         &self,
+        heard: &mut u64,
         id: i64,
         outcome: &std::result::Result<Vec<Fate>, Unread>,
     ) -> Result<()> {
         let now = self.environment.now();
-        self.store.write(|transaction| match outcome {
+        self.hear(heard, |transaction| match outcome {
             Ok(fates) => match fates.first() {
                 Some(Fate::Ok | Fate::Dup) => pieces::remove(transaction, id),
                 _ => pieces::put_off(transaction, id, now),

@@ -22,12 +22,32 @@ use crate::store::{documents, feed, frames, pieces};
 use crate::sync::wire::{self, Done, Fate, Notice, Scopes, Welcome};
 
 impl Replica {
+    /// Applies a part of a response in one transaction, where nothing of another has been applied since it was asked for: two programs may
+    /// sync on one file, and the answers of two rounds must not mix.
+    pub(super) fn hear<T>(
+        &self,
+        heard: &mut u64,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let value = self.store.write(|transaction| {
+            enrolment::hear(transaction, *heard)?;
+            work(transaction)
+        })?;
+        *heard += 1;
+        Ok(value)
+    }
+
     /// Applies the beginning of a response. Returns what follows for the next round.
-    pub(super) fn apply_welcome(&self, welcome: &Welcome, round_trip_ms: u64) -> Result<News> {
+    pub(super) fn apply_welcome(
+        &self,
+        heard: &mut u64,
+        welcome: &Welcome,
+        round_trip_ms: u64,
+    ) -> Result<News> {
         let (boot, monotonic_ms) = (self.environment.boot(), self.environment.monotonic_ms());
         let suffixes = |_: DocumentId| self.random();
         let now = self.environment.now();
-        self.store.write(|transaction| {
+        self.hear(heard, |transaction| {
             let mut again = false;
             let enrolment = enrolment::enrolled(transaction)?;
             let mut state = enrolment::round_state(transaction)?;
@@ -72,7 +92,12 @@ impl Replica {
     }
 
     /// Applies the fates of a push frame.
-    pub(super) fn apply_fates(&self, fates: &[Fate], pushed: &Pushed) -> Result<Settled> {
+    pub(super) fn apply_fates(
+        &self,
+        heard: &mut u64,
+        fates: &[Fate],
+        pushed: &Pushed,
+    ) -> Result<Settled> {
         let now = self.environment.now();
         let mut settled = Settled::default();
         let touched: BTreeSet<DocumentId> = pushed.iter().map(|(document, _)| *document).collect();
@@ -80,7 +105,7 @@ impl Replica {
             .iter()
             .map(|document| (*document, self.random()))
             .collect();
-        self.store.write(|transaction| {
+        self.hear(heard, |transaction| {
             settled = Settled::default();
             for (document, suffix) in &suffixes {
                 let own = pushed
@@ -103,8 +128,8 @@ impl Replica {
     }
 
     /// Applies the device's set of scopes.
-    pub(super) fn apply_scopes(&self, scopes: &Scopes) -> Result<()> {
-        self.store.write(|transaction| {
+    pub(super) fn apply_scopes(&self, heard: &mut u64, scopes: &Scopes) -> Result<()> {
+        self.hear(heard, |transaction| {
             feed::set_scopes(transaction, &scopes.scopes)?;
             let mut state = enrolment::round_state(transaction)?;
             state.scopes_tag = scopes.tag;
@@ -113,8 +138,14 @@ impl Replica {
     }
 
     /// Applies the end of a response. Returns whether a digest differed, so that another round will repair it.
-    pub(super) fn apply_done(&self, done: &Done, server_time: Timestamp) -> Result<bool> {
-        self.store.write(|transaction| {
+    pub(super) fn apply_done(
+        &self,
+        heard: &mut u64,
+        done: &Done,
+        server_time: Timestamp,
+        frames: usize,
+    ) -> Result<bool> {
+        self.hear(heard, |transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
             let mut state = enrolment::round_state(transaction)?;
             let (mut differing, mut is_due) = (Vec::new(), false);
@@ -166,7 +197,10 @@ impl Replica {
             state.synced_at = Some(server_time);
             state.failures = 0;
             state.raw_pages = false;
-            state.frame_bytes = (state.frame_bytes * 2).min(limits::PUSH_FRAME_BYTES_MAX);
+            // Only what has gone up says what the line carries up.
+            if frames > 0 {
+                state.frame_bytes = (state.frame_bytes * 2).min(limits::PUSH_FRAME_BYTES_MAX);
+            }
             state.last_error = stays_off.then(|| wire::DIGEST.to_owned());
             enrolment::put_round_state(transaction, &state)?;
             Ok(differs)
@@ -183,13 +217,15 @@ impl Replica {
         })
     }
 
-    /// Notes that a round failed: smaller frames next time.
-    pub(super) fn note_failure(&self, error: &Error) -> Result<()> {
+    /// Notes that a round failed; where it left frames without a fate, the next are smaller.
+    pub(super) fn note_failure(&self, error: &Error, unheard: usize) -> Result<()> {
         let code = error.to_string();
         self.store.write(|transaction| {
             let mut state = enrolment::round_state(transaction)?;
             state.failures = state.failures.saturating_add(1);
-            state.frame_bytes = (state.frame_bytes / 2).max(limits::PUSH_FRAME_BYTES_MIN);
+            if unheard > 0 {
+                state.frame_bytes = (state.frame_bytes / 2).max(limits::PUSH_FRAME_BYTES_MIN);
+            }
             state.last_error = Some(code);
             enrolment::put_round_state(transaction, &state)
         })

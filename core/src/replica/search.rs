@@ -83,10 +83,9 @@ pub(super) fn findable(reading: &Reading) -> Grams {
         .iter()
         .filter_map(|place| place.value.words.as_deref());
     let words = case.words.iter().map(|words| words.value.as_str());
-    let said = reading
-        .lines
-        .iter()
-        .filter_map(|line| line.entry.body.words.as_deref());
+    // The newest first: there is a bound.
+    let said = reading.lines.iter().rev();
+    let said = said.filter_map(|line| line.entry.body.words.as_deref());
     let numbers = case.numbers.iter().map(String::as_str);
     let mut seen = BTreeSet::new();
     let all: Vec<&str> = numbers

@@ -90,6 +90,16 @@ struct RoundEnd {
     sent: Form,
     /// How the next one will.
     plan: PushPlan,
+    /// How many parts of answers have been applied here when the next of this one comes.
+    heard: u64,
+}
+
+/// How a call goes on.
+#[derive(Default)]
+struct Course {
+    summary: Summary,
+    /// Frames of the request under way whose fate has not come.
+    unheard: usize,
 }
 
 impl Replica {
@@ -100,20 +110,20 @@ impl Replica {
         cancel: &Cancel,
         progress: Progress<'_>,
     ) -> Result<Summary> {
-        let mut summary = Summary::default();
+        let mut course = Course::default();
         let result = {
-            let rounds = pin!(self.rounds(transport, cancel, progress, &mut summary));
+            let rounds = pin!(self.rounds(transport, cancel, progress, &mut course));
             match select(rounds, pin!(cancel.cancelled())).await {
                 Either::Left((result, _)) => result,
                 Either::Right(((), _)) => Err(Error::Cancelled),
             }
         };
         match result {
-            Ok(()) => Ok(summary),
+            Ok(()) => Ok(course.summary),
             // Nobody's fault: the next round need be neither later nor smaller.
-            Err(Error::Cancelled) => Err(Error::Cancelled),
+            Err(error @ (Error::Cancelled | Error::Overtaken)) => Err(error),
             Err(error) => {
-                self.note_failure(&error)?;
+                self.note_failure(&error, course.unheard)?;
                 Err(error)
             }
         }
@@ -129,7 +139,7 @@ impl Replica {
         transport: &dyn Transport,
         cancel: &Cancel,
         progress: Progress<'_>,
-        summary: &mut Summary,
+        course: &mut Course,
     ) -> Result<()> {
         let _turn = self.turn().await?;
         if self.store.read(feed::directory_tag)?.is_none() {
@@ -142,10 +152,10 @@ impl Replica {
             relics_after: 0,
             carries: false,
         };
-        let mut asked_back = false;
+        let (mut asked_back, mut missed) = (false, None);
         for _ in 0..limits::ROUNDS_MAX {
             cancel.check()?;
-            let round = self.round(transport, cancel, progress, summary, plan).await;
+            let round = self.round(transport, cancel, progress, course, plan).await;
             let end = match round {
                 // A server that was restored may not know this phone.
                 Err(Error::SignedOut) if !asked_back && self.ask_back(transport).await? => {
@@ -153,48 +163,58 @@ impl Replica {
                     continue;
                 }
                 // One's own is done: what becomes of others' must not spoil that.
-                Err(Error::Offline { .. } | Error::SignedOut) if plan.carries => {
-                    return Ok(());
-                }
+                Err(Error::Offline { .. } | Error::SignedOut) if plan.carries => break,
                 round => round?,
             };
             // Of a server with much to do only what is here is still wanted: that it takes what is left to push.
-            let is_busy = summary.retry_after_ms.is_some();
+            let is_busy = course.summary.retry_after_ms.is_some();
             if let Some(tag) = end.directory_tag
                 && !is_busy
             {
-                self.catch_up_on_reference(transport, tag, &end).await?;
+                self.catch_up_on_reference(transport, tag, &end, &mut missed)
+                    .await?;
             }
             if is_busy && !end.must_push {
-                return Ok(());
+                break;
             }
             plan = end.plan;
             plan.carries = !end.again && self.has_due_pieces()?;
             if !end.again && !plan.carries {
-                return Ok(());
+                break;
             }
         }
-        Ok(())
+        missed.map_or(Ok(()), Err)
     }
 
-    /// Fetches the directory where it is another, and what has changed of components once nothing else is left to do.
+    /// Fetches the directory where it is another, and what has changed of components once nothing else is left to do. What keeps a
+    /// village's away is told when everything else has been done, and they are not asked for again in the same call.
     async fn catch_up_on_reference(
         &self,
         transport: &dyn Transport,
         tag: [u8; 8],
         end: &RoundEnd,
+        missed: &mut Option<Error>,
     ) -> Result<()> {
         if self.store.read(feed::directory_tag)? != Some(tag) {
             self.fetch_directory(transport).await?;
         }
-        if end.again {
+        if end.again || missed.is_some() {
             return Ok(());
         }
-        match self.fetch_components(transport).await {
+        let fetched = self.fetch_components(transport).await;
+        let error = fetched.map_or_else(Some, |(_, missed)| missed);
+        match error {
             // Those that are here stay; everything else has been caught up on.
-            Err(Error::UpdateNeeded) => Ok(()),
-            result => result.map(drop),
+            None | Some(Error::UpdateNeeded) => {}
+            Some(
+                error @ (Error::Disagreement(_)
+                | Error::Offline {
+                    retry_after_ms: None,
+                }),
+            ) => *missed = Some(error),
+            Some(error) => return Err(error),
         }
+        Ok(())
     }
 
     async fn round(
@@ -202,7 +222,7 @@ impl Replica {
         transport: &dyn Transport,
         cancel: &Cancel,
         progress: Progress<'_>,
-        summary: &mut Summary,
+        course: &mut Course,
         plan: PushPlan,
     ) -> Result<RoundEnd> {
         let mut next = plan;
@@ -210,8 +230,9 @@ impl Replica {
         self.note_handed_in(&prepared.pieces)?;
         let started_ms = self.environment.monotonic_ms();
         let body = session::request_of(&prepared.hello, prepared.kind(), &prepared.frames);
-        summary.rounds += 1;
-        summary.bytes_up += body.len();
+        course.unheard = prepared.frames.len();
+        course.summary.rounds += 1;
+        course.summary.bytes_up += body.len();
         let request = Request {
             method: Method::Post,
             server_url: prepared.enrolment.server_url.clone(),
@@ -230,11 +251,12 @@ impl Replica {
             is_broken: false,
             sent: plan.form,
             plan: next,
+            heard: prepared.heard,
         };
         let mut server_time = Timestamp(0);
         while let Some(piece) = response.piece().await.map_err(offline)? {
             cancel.check()?;
-            summary.bytes_down += piece.len();
+            course.summary.bytes_down += piece.len();
             for incoming in session.receive(&piece).map_err(misread)? {
                 if let Incoming::Welcome(welcome) = &incoming {
                     server_time = welcome.server_time;
@@ -245,10 +267,10 @@ impl Replica {
                     &prepared,
                     (server_time, round_trip_ms),
                     &mut end,
-                    summary,
+                    course,
                 )?;
             }
-            progress(*summary);
+            progress(course.summary);
         }
         if session.is_done() {
             Ok(end)
@@ -266,11 +288,11 @@ impl Replica {
         prepared: &Prepared,
         (server_time, round_trip_ms): (Timestamp, u64),
         end: &mut RoundEnd,
-        summary: &mut Summary,
+        course: &mut Course,
     ) -> Result<()> {
         match incoming {
             Incoming::Welcome(welcome) => {
-                let news = self.apply_welcome(&welcome, round_trip_ms)?;
+                let news = self.apply_welcome(&mut end.heard, &welcome, round_trip_ms)?;
                 if news.again {
                     (end.again, end.plan.after) = (true, 0);
                 }
@@ -285,33 +307,37 @@ impl Replica {
                 }
                 Ok(())
             }
-            Incoming::Fates(fates) => self.take_in_fates(&fates, prepared, end, summary),
+            Incoming::Fates(fates) => self.take_in_fates(&fates, prepared, end, course),
             Incoming::Scopes(scopes) => {
                 // Pages of this response know the set already; scopes that are new begin in them.
-                self.apply_scopes(&scopes)
+                self.apply_scopes(&mut end.heard, &scopes)
             }
             Incoming::Page(_) | Incoming::Done(_) if end.is_broken => Ok(()),
-            Incoming::Page(payload) => match self.apply_page(&payload, &prepared.pushed) {
-                Ok(documents) => {
-                    summary.pulled += documents;
-                    Ok(())
+            Incoming::Page(payload) => {
+                match self.apply_page(&mut end.heard, &payload, &prepared.pushed) {
+                    Ok(documents) => {
+                        course.summary.pulled += documents;
+                        Ok(())
+                    }
+                    // Once: the next pages come raw. Asked for raw already, it is for a person to look at.
+                    Err(Error::Disagreement(_)) if !prepared.hello.raw_pages => {
+                        (end.is_broken, end.again) = (true, true);
+                        Ok(())
+                    }
+                    // Raw ones too: a person should look; the next call lists every scope anew.
+                    Err(Error::Disagreement(check)) => {
+                        self.list_anew()?;
+                        Err(Error::Disagreement(check))
+                    }
+                    Err(error) => Err(error),
                 }
-                // Once: the next pages come raw. Asked for raw already, it is for a person to look at.
-                Err(Error::Disagreement(_)) if !prepared.hello.raw_pages => {
-                    (end.is_broken, end.again) = (true, true);
-                    Ok(())
-                }
-                // Raw ones too: a person should look; the next call lists every scope anew.
-                Err(Error::Disagreement(check)) => {
-                    self.list_anew()?;
-                    Err(Error::Disagreement(check))
-                }
-                Err(error) => Err(error),
-            },
+            }
             Incoming::Done(done) => {
                 end.directory_tag = done.directory_tag;
-                summary.retry_after_ms = done.retry_after_ms;
-                end.again |= self.apply_done(&done, server_time)? || done.has_more;
+                course.summary.retry_after_ms = done.retry_after_ms;
+                end.again |=
+                    self.apply_done(&mut end.heard, &done, server_time, prepared.frames.len())?
+                        || done.has_more;
                 Ok(())
             }
         }
@@ -322,21 +348,22 @@ impl Replica {
         fates: &wire::Fates,
         prepared: &Prepared,
         end: &mut RoundEnd,
-        summary: &mut Summary,
+        course: &mut Course,
     ) -> Result<()> {
+        course.unheard = course.unheard.saturating_sub(1);
         let place = usize::try_from(fates.frame).unwrap_or(usize::MAX);
         if let Some(piece) = prepared.pieces.get(place) {
-            return self.apply_piece(*piece, &fates.outcome);
+            return self.apply_piece(&mut end.heard, *piece, &fates.outcome);
         }
         let pushed = prepared.pushed.get(place);
         let pushed = pushed.ok_or(Error::Disagreement("fates"))?;
         if let Some(relic) = prepared.relics.get(place) {
-            return self.apply_relic(*relic, pushed, &fates.outcome);
+            return self.apply_relic(&mut end.heard, *relic, pushed, &fates.outcome);
         }
         match &fates.outcome {
             Ok(fates) => {
-                let settled = self.apply_fates(fates, pushed)?;
-                summary.pushed += settled.changes;
+                let settled = self.apply_fates(&mut end.heard, fates, pushed)?;
+                course.summary.pushed += settled.changes;
                 // What was made again goes with the next round; what went back stands where the outbox begins.
                 end.again |= settled.again;
                 if settled.gone_back {

@@ -210,6 +210,27 @@ pub fn put_epoch(transaction: &Transaction<'_>, epoch: Epoch, actor: Actor) -> R
     Ok(())
 }
 
+/// How many parts of answers have been applied here.
+pub fn heard(connection: &Connection) -> Result<u64> {
+    let sql = "SELECT heard FROM enrolment WHERE id = 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let heard: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+    heard.map(i64::cast_unsigned).ok_or(Error::NotEnrolled)
+}
+
+/// Counts one more, of an answer that goes on where `heard` had been applied.
+///
+/// # Errors
+/// [`Error::Overtaken`]: another program on this file has applied something since. What this answer says is not about what is here now.
+pub fn hear(transaction: &Transaction<'_>, heard: u64) -> Result<()> {
+    let sql = "UPDATE enrolment SET heard = heard + 1 WHERE id = 1 AND heard = ?1";
+    let mut statement = transaction.prepare_cached(sql)?;
+    match statement.execute([heard.cast_signed()])? {
+        0 => Err(Error::Overtaken),
+        _ => Ok(()),
+    }
+}
+
 /// Allots the next `n`.
 pub fn next_n(transaction: &Transaction<'_>) -> Result<u64> {
     let sql = "UPDATE enrolment SET n_last = n_last + 1 WHERE id = 1 RETURNING n_last";

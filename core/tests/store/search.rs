@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use patrol_core::domain::id::DocumentId;
+use patrol_core::domain::limits;
 use patrol_core::replica::Replica;
 use proptest::prelude::*;
 
@@ -38,6 +39,22 @@ fn a_case_is_found_by_its_words_its_notes_its_place_and_what_the_directory_calls
     let page = replica.search("case", "耕管", 1, 1).expect("a search");
     assert_eq!(page.len(), 1);
     assert_eq!(replica.search("tally", "耕管", 0, 9).expect("a search"), []);
+}
+
+#[test]
+fn of_a_case_with_more_words_than_are_indexed_the_newest_notes_are_found() {
+    let folder = Folder::new();
+    let replica = phone(&folder.file(), 1);
+    let (case, _) = replica.begin(&report("桥头堆放杂物")).expect("kept");
+    note(&replica, case, "最早一条").expect("kept");
+    for number in 0..=limits::SEARCH_TEXT_CHARS_MAX / limits::ENTRY_WORDS_MAX {
+        let words: String = (0..limits::ENTRY_WORDS_MAX - 9).map(|_| '续').collect();
+        note(&replica, case, &format!("{number}{words}")).expect("kept");
+    }
+    note(&replica, case, "最新一条").expect("kept");
+    assert_eq!(found(&replica, "最新"), [case]);
+    assert_eq!(found(&replica, "杂物"), [case]);
+    assert_eq!(found(&replica, "最早"), []);
 }
 
 proptest! {

@@ -23,7 +23,7 @@ use crate::import::proposals::{self, Asked};
 use crate::import::{self, Content, Preview, Upload};
 use crate::store::StoreError;
 
-/// What these files would change. Nothing is changed by this; what is wrong stands in the answer.
+/// What these files would change. Nothing is changed by this; what is wrong stands in the answer. One preview is made at a time.
 #[utoipa::path(post, path = "/v1/imports", operation_id = "preview_import",
     security(("session" = [])), request_body(content = [u8], content_type = "multipart/form-data", description = "files: CSV, XLSX or GeoJSON"),
     responses((status = 200, body = Value), ForPeople)
@@ -35,8 +35,11 @@ pub(super) async fn preview(
 ) -> Result<Json<Value>, ApiError> {
     host.blocking(move |app| need(app, caller, Capability::Administer))
         .await??;
+    let turn = host.app.imports.begin();
+    let turn = turn.ok_or(ApiError::Refused("busy"))?;
     let uploads = uploads(form, host.settings.stall).await?;
     let shown = host.blocking(move |app| {
+        let _turn = turn;
         let preview = import::preview(app, &uploads)?;
         Ok::<_, ApiError>(waits(app, caller, preview))
     });

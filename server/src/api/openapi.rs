@@ -78,6 +78,7 @@ const CODES: &[(u16, &[&str])] = &[
     (
         409,
         &[
+            "busy",
             "last_administrator",
             "leaves_already",
             "login_taken",

@@ -1,6 +1,8 @@
 //! `POST /v1/sync`: carries a round's frames. What they mean is `round`'s.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -8,8 +10,9 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, StreamExt as _};
 use patrol_core::domain::limits;
-use patrol_core::sync::frame::{FrameReader, FrameWriter, StreamFault, Volume};
+use patrol_core::sync::frame::{Frame, FrameReader, FrameWriter, StreamFault, Volume};
 use patrol_core::sync::wire::CONTENT_TYPE;
+use tokio::time::Instant;
 
 use super::Host;
 use super::extract::in_time;
@@ -36,11 +39,7 @@ pub(super) async fn round(
     {
         return Err(ApiError::ContentType);
     }
-    let mut taken = Taken {
-        round: Round::new(Arc::clone(&host.app), device),
-        reader: FrameReader::new(limits::REQUEST_BYTES_MAX),
-        frames: 0,
-    };
+    let mut taken = Taken::new(Round::new(Arc::clone(&host.app), device));
     let (mut pieces, mut bytes) = (body.into_data_stream(), 0);
     let stall = host.settings.stall;
     while let Some(piece) = in_time(stall, pieces.next()).await? {
@@ -51,9 +50,14 @@ pub(super) async fn round(
         if bytes > limits::REQUEST_BYTES_MAX {
             return Err(ApiError::TooLarge);
         }
-        taken = host
-            .in_turn(&place, move |_| taken.take_in(&piece))
-            .await??;
+        taken.piece = piece;
+        loop {
+            // In turns that end, so that a device's other requests and its rest come between.
+            taken = host.in_turn(&place, move |_| taken.take_in(TURN)).await??;
+            if taken.waiting.is_empty() {
+                break;
+            }
+        }
     }
     let Taken { round, reader, .. } = taken;
     if !reader.is_finished() {
@@ -85,33 +89,60 @@ fn respond(body: Body) -> Response {
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
 }
 
+/// How long one turn takes in frames: the one that it has begun is finished.
+const TURN: Duration = Duration::from_millis(limits::DEVICE_TURN_MS);
+
 /// What has come of a request.
 struct Taken {
     round: Round,
     reader: FrameReader,
+    /// What has not been unpacked yet.
+    piece: Bytes,
+    /// Frames that have come and not been taken in.
+    waiting: VecDeque<Frame>,
     frames: usize,
 }
 
 impl Taken {
-    /// Takes in the frames that a piece completes. Each is answered by one, so their number is bounded too.
-    fn take_in(mut self, piece: &[u8]) -> Result<Self, ApiError> {
+    fn new(round: Round) -> Self {
+        Self {
+            round,
+            reader: FrameReader::new(limits::REQUEST_BYTES_MAX),
+            piece: Bytes::new(),
+            waiting: VecDeque::new(),
+            frames: 0,
+        }
+    }
+
+    /// Takes in frames that the piece completes, for so long. Each is answered by one, so their number is bounded too.
+    fn take_in(mut self, turn: Duration) -> Result<Self, ApiError> {
+        let begun = Instant::now();
+        self.unpack()?;
+        while let Some(frame) = self.waiting.pop_front() {
+            self.round.receive(&frame)?;
+            if begun.elapsed() >= turn {
+                break;
+            }
+        }
+        Ok(self)
+    }
+
+    fn unpack(&mut self) -> Result<(), ApiError> {
         let fault = |fault| match fault {
             StreamFault::TooLarge => ApiError::TooLarge,
             StreamFault::Foreign | StreamFault::Damaged => ApiError::BadRequest("malformed"),
         };
-        let mut frames = Vec::new();
-        self.reader.push(piece).map_err(fault)?;
+        self.reader
+            .push(&std::mem::take(&mut self.piece))
+            .map_err(fault)?;
         while let Some(frame) = self.reader.next_frame().map_err(fault)? {
             self.frames += 1;
             if self.frames > limits::REQUEST_FRAMES_MAX {
                 return Err(ApiError::TooLarge);
             }
-            frames.push(frame);
+            self.waiting.push_back(frame);
         }
-        for frame in &frames {
-            self.round.receive(frame)?;
-        }
-        Ok(self)
+        Ok(())
     }
 }
 
@@ -179,4 +210,49 @@ fn rest(
         }
     });
     first_piece.chain(others)
+}
+
+#[cfg(test)]
+mod tests {
+    use patrol_core::domain::id::{Epoch, PersonId};
+    use patrol_core::sync::wire::{Hello, kind};
+
+    use super::*;
+    use crate::app::{App, draw_identity};
+    use crate::host::SystemEnvironment;
+    use crate::store::memory::MemoryStore;
+
+    /// A kind of frame that is passed over.
+    const UNKNOWN: u8 = 200;
+
+    #[test]
+    fn frames_that_came_together_are_taken_in_by_turns() {
+        let store = MemoryStore::new(draw_identity(&SystemEnvironment));
+        let app = App::open(Arc::new(store), Arc::new(SystemEnvironment)).expect("a new model");
+        let now = app.environment.now();
+        let put = app
+            .store
+            .put_enrol_code([1; 32], PersonId([1; 8]), now.plus_ms(1));
+        put.expect("kept");
+        let device = app.store.enrol([1; 32], [2; 32], [3; 32], now);
+        let device = device.expect("the model answers").expect("a good code");
+        let mut writer = FrameWriter::new(Volume::Little);
+        writer.write(kind::HELLO, &Hello::first(Epoch([0; 4])).encode());
+        (0..3).for_each(|_| writer.write(UNKNOWN, &[]));
+        let mut taken = Taken::new(Round::new(Arc::new(app), device));
+        taken.piece = Bytes::from(writer.finish());
+        let mut waiting = Vec::new();
+        loop {
+            taken = taken
+                .take_in(Duration::ZERO)
+                .map_err(drop)
+                .expect("a round");
+            waiting.push(taken.waiting.len());
+            if taken.waiting.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(waiting, [3, 2, 1, 0]);
+        assert!(taken.reader.is_finished());
+    }
 }

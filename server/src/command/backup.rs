@@ -10,6 +10,7 @@ use patrol_core::domain::id::Epoch;
 use patrol_core::domain::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::sole::Sole;
 use super::{Database, Faults, one};
 use crate::app::Environment;
 use crate::calendar;
@@ -87,6 +88,7 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
     let (from, to) = (&errand.from, errand.database.path());
     let named =
         |path: &Path, error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
+    let _sole = Sole::on(to)?;
     let environment = SystemEnvironment;
     let now = environment.now();
     let new = new_epoch(&environment, now);
@@ -115,6 +117,7 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
 
 pub(super) fn upgrade(errand: &UpgradeErrand) -> Result<Vec<Value>, Faults> {
     let path = errand.database.there()?;
+    let _sole = errand.database.alone()?;
     let upgraded = bring_up_to_date(path)?;
     Ok(vec![json!({
         "database": path.display().to_string(),
@@ -280,7 +283,7 @@ fn folder(name: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

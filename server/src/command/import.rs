@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Database, Faults, Who, one};
 use crate::app::App;
 use crate::import::proposals::{self, Asked};
-use crate::import::{self, Content, Preview, Upload};
+use crate::import::{self, Content, Preview, Upload, is_left_behind};
 use crate::store::StoreError;
 
 /// Imports people, villages, beats, units, categories or components, or says what was imported.
@@ -48,7 +48,7 @@ pub enum PastErrand {
         /// Its number.
         no: u64,
     },
-    /// Shows what components would be with proposals of phones, and adopts that when told to.
+    /// Shows what components would be with proposals of phones, and adopts that when told to, if no server runs.
     Proposals(ProposalsErrand),
 }
 
@@ -113,6 +113,7 @@ fn import_files(errand: &ImportErrand) -> Result<Vec<Value>, Faults> {
 }
 
 fn import_proposals(errand: &ProposalsErrand) -> Result<Vec<Value>, Faults> {
+    let _sole = errand.adopt.then(|| errand.database.alone()).transpose()?;
     let app = errand.database.open()?;
     let asked = Asked {
         surveys: errand.surveys.clone(),
@@ -144,7 +145,7 @@ fn shown(preview: &Preview) -> Result<Vec<Value>, Faults> {
 /// Puts in force what was shown, and says that.
 fn adopted(app: &App, preview: &Preview) -> Result<Option<Value>, Faults> {
     let adopted = import::adopt(app, preview).map_err(|error| match error {
-        StoreError::Stale => one("something else was put in force meanwhile: look again"),
+        StoreError::Stale => one("something else was put in force, or a file was changed, since this was shown: look again"),
         error => one(error),
     })?;
     tracing::info!("an import was adopted by command");
@@ -171,8 +172,9 @@ fn files(path: &Path) -> Result<Vec<Upload>, Faults> {
         let may_import = ["csv", "xlsx", "geojson", "json"]
             .iter()
             .any(|known| ending.as_deref() == Some(known.as_ref()));
-        if may_import {
-            files.push(upload(file));
+        let file = upload(file);
+        if may_import && !is_left_behind(&file.name) {
+            files.push(file);
         }
     }
     files.sort_by(|one, other| one.name.cmp(&other.name));

@@ -1,4 +1,4 @@
-//! The errand of handing in a rescue bundle from a file, also while a server runs.
+//! The errand of handing in a rescue bundle from a file. A server that runs is asked itself (`POST /v1/bundles`).
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Database, Faults, one};
 use crate::bundle;
 
-/// Takes in what a phone could not hand in itself: a rescue bundle. The same file again is no harm.
+/// Takes in what a phone could not hand in itself: a rescue bundle. The same file again is no harm. No server may run.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct RescueErrand {
     /// Where.
@@ -28,6 +28,7 @@ pub(super) fn run(errand: &RescueErrand) -> Result<Vec<Value>, Faults> {
         return Err(named(&"too large for a rescue bundle"));
     }
     let file = std::fs::read(&errand.file).map_err(|error| named(&error))?;
+    let _sole = errand.database.alone()?;
     let app = errand.database.open()?;
     let handed = bundle::hand_in(&app, &file).map_err(one)?;
     let handed = handed.map_err(|_| named(&"not a rescue bundle for this server"))?;

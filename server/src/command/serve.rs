@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::sole::Sole;
 use super::watch::Watch;
 use super::{Faults, one};
 use crate::api::{self, CookieKind, Settings};
@@ -36,6 +37,7 @@ pub async fn serve(config: &Config) -> Result<(), Faults> {
     let signals = StopSignals::listen().map_err(one)?;
     let watch = Watch::begin()?;
     let certificates = read_certificates(config)?;
+    let _sole = Sole::on(&config.database)?;
     if config.database.is_file()
         && let Some(upgraded) = super::backup::bring_up_to_date(&config.database)?
     {

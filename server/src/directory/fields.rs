@@ -5,6 +5,7 @@
 use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{BeatId, CategoryKey, PostAt, UnitKind};
 use patrol_core::domain::id::UnitId;
+use patrol_core::domain::limits;
 use patrol_core::domain::place::{Datum, Point, VillageCode};
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 
@@ -68,7 +69,7 @@ pub(super) fn post_at(text: &str) -> Option<PostAt> {
 }
 
 /// Writes where a post is held, as [`post_at`] reads it.
-pub(crate) fn post_at_text(at: PostAt) -> String {
+pub fn post_at_text(at: PostAt) -> String {
     match at {
         PostAt::City => "city".to_owned(),
         PostAt::Unit(unit) => format!("unit:{unit}"),
@@ -87,7 +88,7 @@ pub(super) const POINT: &[&str] = &[
 ];
 
 /// The point of a row, if it has one.
-pub(super) fn point(line: &Line, faults: &mut Faults) -> Option<Point> {
+pub(crate) fn point(line: &Line, faults: &mut Faults) -> Option<Point> {
     let mut points = Vec::new();
     for (lon, lat, datum) in [
         ("lon_gcj02", "lat_gcj02", Datum::Gcj02),
@@ -121,14 +122,28 @@ pub(super) fn point(line: &Line, faults: &mut Faults) -> Option<Point> {
         }
     }
     // One place has one point; which of two was meant, nobody here knows.
-    if let [_, (second, _), ..] = points.as_slice() {
-        faults.push(line.fault(second, Reason::Contradiction));
+    for (column, other) in points.iter().skip(1) {
+        if points
+            .first()
+            .is_some_and(|(_, first)| !is_one(first, other))
+        {
+            faults.push(line.fault(column, Reason::Contradiction));
+        }
     }
     points.first().map(|(_, point)| *point)
 }
 
+/// Whether two points are one: in CGCS2000 and WGS-84, which differ by less than a metre, the same but for what rounding makes.
+fn is_one(one: &Point, other: &Point) -> bool {
+    let is_shifted = [one.datum, other.datum].contains(&Datum::Gcj02);
+    let apart = (one.lon_e7 - other.lon_e7)
+        .abs()
+        .max((one.lat_e7 - other.lat_e7).abs());
+    !is_shifted && apart <= limits::POSITIONS_ONE_E7
+}
+
 /// Reads degrees of at most 7 decimals exactly, in 10⁻⁷ degrees.
-pub(crate) fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
+fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
     const ONE: i64 = 10_000_000;
     let (sign, digits) = text
         .strip_prefix('-')
@@ -146,7 +161,7 @@ pub(crate) fn degrees_e7(text: &str, degrees_max: i64) -> Option<i64> {
 }
 
 /// Reads a day, as 2026-01-31 or as Excel makes of it, 2026/1/31, and gives its beginning in +08:00.
-pub(super) fn day(text: &str) -> Option<Timestamp> {
+pub(crate) fn day(text: &str) -> Option<Timestamp> {
     const EAST_8_MS: i64 = 8 * 60 * 60 * 1_000;
     let (mut parts, least) = if text.contains('/') {
         (text.split('/'), 1)
@@ -180,6 +195,22 @@ pub(super) fn day(text: &str) -> Option<Timestamp> {
         + day
         - 1;
     Some(Timestamp((days - 719_468) * DAY_MS - EAST_8_MS))
+}
+
+/// The columns of an end.
+pub(super) const END: &[&str] = &["until", "last_day"];
+
+/// Reads when a row ends, if it does: `until` is the day from which it holds no more, `last_day` the last on which it holds.
+pub(super) fn end(line: &Line, faults: &mut Faults) -> Result<Option<Timestamp>, ()> {
+    let until = line.read_optional("until", Reason::NotADay, day, faults);
+    let last_day = line.read_optional("last_day", Reason::NotADay, day, faults);
+    match (until?, last_day?.map(|day| day.plus_ms(DAY_MS))) {
+        (Some(until), Some(end)) if until != end => {
+            faults.push(line.fault("last_day", Reason::Contradiction));
+            Err(())
+        }
+        (until, end) => Ok(until.or(end)),
+    }
 }
 
 #[cfg(test)]

@@ -4,15 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use patrol_core::domain::directory::Person;
+use patrol_core::domain::directory::{Person, Post};
 use patrol_core::domain::id::PersonId;
 
+use super::over::{PostKey, post_key};
 use crate::sheet::{Faults, Line, Reason};
 
 /// Who is known by which name, and where ids come from. The default draws none: then every row has its id.
 #[derive(Default)]
 pub(crate) struct Names {
     known: BTreeMap<String, BTreeSet<PersonId>>,
+    /// The posts of people who are in the directory already.
+    posts: BTreeMap<PersonId, BTreeSet<PostKey>>,
     draw: Option<Box<dyn FnMut() -> PersonId>>,
 }
 
@@ -25,8 +28,16 @@ impl Names {
         };
         for person in people {
             names.note(&person.name, person.id);
+            let posts = person.posts.iter().map(post_key).collect();
+            names.posts.insert(person.id, posts);
         }
         names
+    }
+
+    /// Whether somebody is in the directory already, without this post.
+    pub(super) fn is_other(&self, person: PersonId, post: &Post) -> bool {
+        let posts = self.posts.get(&person);
+        posts.is_some_and(|posts| !posts.contains(&post_key(post)))
     }
 
     fn note(&mut self, name: &str, id: PersonId) {

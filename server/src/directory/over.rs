@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{
-    Beat, BeatVillage, CategoryRow, Directory, District, Person, Post, Town, Unit, UnitKind,
-    Village,
+    Beat, BeatVillage, CategoryRow, Directory, District, Person, Post, PostAt, Town, Unit,
+    UnitKind, Village,
 };
 use patrol_core::domain::id::{PersonId, UnitId};
 use patrol_core::domain::time::Timestamp;
@@ -147,12 +148,12 @@ fn beats_over(new: Vec<Beat>, force: &Directory, today: Today) -> Vec<Beat> {
             villages: Vec::new(),
             ..old.clone()
         });
+        let key = |row: &BeatVillage| (row.village, row.from);
+        let named: BTreeSet<_> = beat.villages.iter().map(key).collect();
         for row in &old.villages {
-            let is_named = beat
-                .villages
-                .iter()
-                .any(|named| (named.village, named.from) == (row.village, row.from));
-            if !is_named && let Some((from, until)) = ended(row.from, row.until, today) {
+            if !named.contains(&key(row))
+                && let Some((from, until)) = ended(row.from, row.until, today)
+            {
                 let village = row.village;
                 beat.villages.push(BeatVillage {
                     village,
@@ -179,9 +180,11 @@ fn people_over(
             posts: Vec::new(),
             ..old.clone()
         });
+        let named: BTreeSet<PostKey> = person.posts.iter().map(post_key).collect();
         for post in &old.posts {
-            let is_named = person.posts.iter().any(|named| is_same(named, post));
-            if !is_named && let Some((from, until)) = ended(post.from, post.until, today) {
+            if !named.contains(&post_key(post))
+                && let Some((from, until)) = ended(post.from, post.until, today)
+            {
                 person.posts.push(Post {
                     from,
                     until,
@@ -196,17 +199,21 @@ fn people_over(
 /// An end that has been set stays, where people of files hold the same post for longer: no file undoes a leave. Returns whose post it
 /// was, once for each.
 pub(crate) fn keep_ends(new: &mut [Person], force: &[Person]) -> Vec<PersonId> {
+    let known: BTreeMap<PersonId, &Person> =
+        force.iter().map(|person| (person.id, person)).collect();
     let mut kept = Vec::new();
     for person in new {
-        let known = force.iter().find(|known| known.id == person.id);
-        for old in known.into_iter().flat_map(|known| &known.posts) {
-            let Some(until) = old.until else { continue };
-            let longer = person
-                .posts
-                .iter_mut()
-                .filter(|post| is_same(post, old) && post.until.is_none_or(|named| until < named));
-            for post in longer {
-                post.until = Some(until);
+        let mut ends: BTreeMap<PostKey, Timestamp> = BTreeMap::new();
+        for old in known.get(&person.id).into_iter().flat_map(|old| &old.posts) {
+            if let Some(until) = old.until {
+                let end = ends.entry(post_key(old)).or_insert(until);
+                *end = until.min(*end);
+            }
+        }
+        for post in &mut person.posts {
+            let end = ends.get(&post_key(post)).copied();
+            if let Some(end) = end.filter(|end| post.until.is_none_or(|named| *end < named)) {
+                post.until = Some(end);
                 kept.push(person.id);
             }
         }
@@ -214,8 +221,10 @@ pub(crate) fn keep_ends(new: &mut [Person], force: &[Person]) -> Vec<PersonId> {
     kept
 }
 
-/// Whether it is the same post; what may differ is its end.
-pub(crate) fn is_same(post: &Post, other: &Post) -> bool {
-    let key = |post: &Post| (post.role, post.at, post.from);
-    key(post) == key(other)
+/// What makes a post the same post; what may differ is its end.
+pub(crate) type PostKey = (Role, PostAt, Timestamp);
+
+/// What makes a post the same post.
+pub(crate) fn post_key(post: &Post) -> PostKey {
+    (post.role, post.at, post.from)
 }

@@ -6,25 +6,29 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
+use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{
-    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, District, Person, Post, Row, Town, Unit,
-    Village,
+    Beat, BeatId, BeatVillage, CategoryKey, CategoryRow, District, Person, Post, PostAt, Row, Town,
+    Unit, Village,
 };
 use patrol_core::domain::id::{PersonId, UnitId};
+use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::Timestamp;
 
 use super::fault::{Key, Lines};
-use super::fields::{self, POINT, category_kind, code, day, number, post_at, role, unit_kind};
+use super::fields::{self, END, POINT, category_kind, code, day, number, post_at, role, unit_kind};
 use super::names::Names;
-use crate::sheet::{Columns, Faults, Line, Reason, Rows, Sheet};
+use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
 
 /// An import under way: on which line each row stands, and the faults so far.
 #[derive(Default)]
 pub(super) struct Import {
     pub(super) lines: Lines,
     pub(super) faults: Faults,
+    pub(super) warnings: Faults,
     pub(super) names: Names,
-    /// A table lacks a column, so that none of its rows could be read: what then is missing everywhere says nothing.
+    /// A table could not be read, or not to its end: what then is missing everywhere says nothing.
     pub(super) is_table_unread: bool,
 }
 
@@ -32,18 +36,36 @@ pub(super) struct Import {
 pub(super) type File = (Arc<str>, Rows);
 
 impl Import {
-    /// The rows of a file that could be read.
-    fn lines(&mut self, (file, rows): File, known: &Columns) -> Vec<Line> {
+    /// Opens a file, whose rows are then asked for one by one.
+    fn open(&mut self, (file, rows): File, known: &Columns) -> Sheet {
         let sheet = Sheet::new(file, rows, known, &mut self.faults);
-        self.is_table_unread |= !known.required.iter().all(|column| sheet.has(column));
-        let mut lines = Vec::new();
-        for line in sheet {
-            match line {
-                Ok(line) => lines.push(line),
-                Err(fault) => self.faults.push(fault),
+        self.is_table_unread |= !sheet.is_read();
+        sheet
+    }
+
+    /// The next row that can be read. Of a table with too many rows those are read that it may have.
+    fn next(&mut self, sheet: &mut Sheet) -> Option<Line> {
+        loop {
+            match sheet.next() {
+                Some(Ok(line)) if sheet.given() > limits::IMPORT_ROWS_MAX => {
+                    self.is_table_unread = true;
+                    self.faults.push(ImportFault {
+                        line: Some(line.number),
+                        ..ImportFault::of_file(&line.file, Reason::TooLarge)
+                    });
+                    return None;
+                }
+                Some(Ok(line)) => return Some(line),
+                Some(Err(fault)) => self.faults.push(fault),
+                None => {
+                    if let Some(fault) = sheet.without_rows() {
+                        self.is_table_unread = true;
+                        self.faults.push(fault);
+                    }
+                    return None;
+                }
             }
         }
-        lines
     }
 
     /// Notes where a row stands; says whether it is the first of its id.
@@ -61,7 +83,7 @@ impl Import {
     }
 
     pub(super) fn districts(&mut self, file: File) -> Vec<District> {
-        let lines = self.lines(
+        let mut sheet = self.open(
             file,
             &Columns {
                 required: &["code", "name"],
@@ -69,7 +91,7 @@ impl Import {
             },
         );
         let mut rows = Vec::new();
-        for line in lines {
+        while let Some(line) = self.next(&mut sheet) {
             let Some(code) = line.read(
                 "code",
                 Reason::NotACode,
@@ -89,7 +111,7 @@ impl Import {
     }
 
     pub(super) fn towns(&mut self, file: File) -> Vec<Town> {
-        let lines = self.lines(
+        let mut sheet = self.open(
             file,
             &Columns {
                 required: &["code", "name", "district_code"],
@@ -97,7 +119,7 @@ impl Import {
             },
         );
         let mut rows = Vec::new();
-        for line in lines {
+        while let Some(line) = self.next(&mut sheet) {
             let town = line.read(
                 "code",
                 Reason::NotACode,
@@ -129,7 +151,7 @@ impl Import {
     }
 
     pub(super) fn villages(&mut self, file: File) -> Vec<Village> {
-        let lines = self.lines(
+        let mut sheet = self.open(
             file,
             &Columns {
                 required: &["code", "name", "town_code"],
@@ -137,7 +159,7 @@ impl Import {
             },
         );
         let mut rows = Vec::new();
-        for line in lines {
+        while let Some(line) = self.next(&mut sheet) {
             let point = fields::point(&line, &mut self.faults);
             let village = line.read(
                 "code",
@@ -170,15 +192,15 @@ impl Import {
     }
 
     pub(super) fn beats(&mut self, file: File) -> Vec<Beat> {
-        let lines = self.lines(
+        let mut sheet = self.open(
             file,
             &Columns {
                 required: &["beat_id", "beat_name", "village_code", "from"],
-                optional: &["until"],
+                optional: END,
             },
         );
         let mut beats: BTreeMap<BeatId, Beat> = BTreeMap::new();
-        for line in lines {
+        while let Some(line) = self.next(&mut sheet) {
             let faults = &mut self.faults;
             let id = line.read(
                 "beat_id",
@@ -188,7 +210,7 @@ impl Import {
             );
             let village = line.read("village_code", Reason::NotACode, VillageCode::parse, faults);
             let from = line.read("from", Reason::NotADay, day, faults);
-            let until = line.read_optional("until", Reason::NotADay, day, faults);
+            let until = fields::end(&line, faults);
             let (Some(id), Some(village), Some(from), Ok(until)) = (id, village, from, until)
             else {
                 continue;
@@ -223,7 +245,7 @@ impl Import {
     }
 
     pub(super) fn units(&mut self, file: File) -> Vec<Unit> {
-        let lines = self.lines(
+        let mut sheet = self.open(
             file,
             &Columns {
                 required: &["id", "kind", "name"],
@@ -231,7 +253,7 @@ impl Import {
             },
         );
         let mut rows = Vec::new();
-        for line in lines {
+        while let Some(line) = self.next(&mut sheet) {
             let id = line.read(
                 "id",
                 Reason::NotANumber,
@@ -254,7 +276,7 @@ impl Import {
     }
 
     pub(super) fn categories(&mut self, file: File) -> Vec<CategoryRow> {
-        let lines = self.lines(
+        let mut sheet = self.open(
             file,
             &Columns {
                 required: &["scheme", "kind", "code", "name"],
@@ -262,7 +284,7 @@ impl Import {
             },
         );
         let mut rows = Vec::new();
-        for line in lines {
+        while let Some(line) = self.next(&mut sheet) {
             let scheme = line.read("scheme", Reason::NotANumber, number, &mut self.faults);
             let kind = line.read("kind", Reason::UnknownWord, category_kind, &mut self.faults);
             let code = line.read("code", Reason::NotANumber, number, &mut self.faults);
@@ -282,29 +304,24 @@ impl Import {
 
     /// A row per post. Who stands there is there, also when all his posts are over.
     pub(super) fn people(&mut self, file: File) -> Vec<Person> {
-        let lines = self.lines(
+        let mut sheet = self.open(
             file,
             &Columns {
                 required: &["person", "name", "role", "at", "from"],
-                optional: &["until"],
+                optional: END,
             },
         );
         let mut people: BTreeMap<PersonId, Person> = BTreeMap::new();
-        for line in lines {
-            let faults = &mut self.faults;
-            let id = self.names.person(&line, faults);
-            let role = line.read("role", Reason::UnknownWord, role, faults);
-            let at = line.read("at", Reason::NotAPlace, post_at, faults);
-            let from = line.read("from", Reason::NotADay, day, faults);
-            let until = line.read_optional("until", Reason::NotADay, day, faults);
-            let (Some(id), Some(role), Some(at), Some(from), Ok(until)) =
-                (id, role, at, from, until)
-            else {
+        let mut held: BTreeMap<(PersonId, Role, PostAt), Stretches> = BTreeMap::new();
+        while let Some(line) = self.next(&mut sheet) {
+            let Some((id, post)) = self.post(&line) else {
                 continue;
             };
-            let (role, must_end) = role;
-            if must_end && until.is_none() {
-                faults.push(line.fault("until", Reason::MissingEnd));
+            let stretches = held.entry((id, post.role, post.at)).or_default();
+            if overlaps(stretches, &post) {
+                self.faults.push(line.fault("from", Reason::Overlap));
+            } else {
+                stretches.insert(post.from, post.until);
             }
             // The first of a person's lines stands for all in faults.
             self.lines
@@ -319,13 +336,47 @@ impl Import {
             if person.name != name {
                 self.faults.push(line.fault("name", Reason::Contradiction));
             }
-            person.posts.push(Post {
-                role,
-                at,
-                from,
-                until,
-            });
+            person.posts.push(post);
         }
         people.into_values().collect()
     }
+
+    /// A row's person and post.
+    fn post(&mut self, line: &Line) -> Option<(PersonId, Post)> {
+        let faults = &mut self.faults;
+        let id = self.names.person(line, faults);
+        let role = line.read("role", Reason::UnknownWord, role, faults);
+        let at = line.read("at", Reason::NotAPlace, post_at, faults);
+        let from = line.read("from", Reason::NotADay, day, faults);
+        let until = fields::end(line, faults);
+        let (id, (role, must_end), at, from, until) = (id?, role?, at?, from?, until.ok()?);
+        if must_end && until.is_none() {
+            let is_last = line.has("last_day");
+            let column = if is_last { "last_day" } else { "until" };
+            faults.push(line.fault(column, Reason::MissingEnd));
+        }
+        let post = Post {
+            role,
+            at,
+            from,
+            until,
+        };
+        if line.field("person").is_empty() && self.names.is_other(id, &post) {
+            let person = id;
+            self.warnings
+                .push(line.fault("name", Reason::TakenFor { person }));
+        }
+        Some((id, post))
+    }
+}
+
+/// When a post is held: from when, and until when. No two of them overlap.
+type Stretches = BTreeMap<Timestamp, Option<Timestamp>>;
+
+/// Whether a post is held for some of its time already.
+fn overlaps(stretches: &Stretches, post: &Post) -> bool {
+    let before = stretches.range(..=post.from).next_back();
+    let after = stretches.range(post.from..).next();
+    before.is_some_and(|(_, end)| end.is_none_or(|end| post.from < end))
+        || after.is_some_and(|(start, _)| post.until.is_none_or(|until| *start < until))
 }

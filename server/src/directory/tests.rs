@@ -175,10 +175,10 @@ fn every_bad_field_is_named_with_file_line_and_column() {
             "districts.csv:6: code: Duplicate",
             "units.csv:2: id: NotANumber",
             "units.csv:3: kind: UnknownWord",
-            "categories.csv:4: WrongFieldCount { expected: 4, found: 3 }",
             "categories.csv:2: scheme: NotANumber",
             "categories.csv:3: kind: UnknownWord",
             "categories.csv:3: code: NotANumber",
+            "categories.csv:4: WrongFieldCount { expected: 4, found: 3 }",
             "districts.csv:5: name: Unsound(EmptyName { row: District(440404) })",
             "units.csv:4: id: Unsound(UnitOutOfRange { unit: UnitId(1000000), kind: Enterprise })",
         ]
@@ -293,6 +293,79 @@ fn people_hold_their_posts_between_days() {
     for post in li.posts.iter().chain(&wang.posts) {
         assert_eq!(fields::post_at(&post_at_text(post.at)), Some(post.at));
     }
+}
+
+#[test]
+fn a_last_day_is_the_day_before_an_end() {
+    let until = |column: &str, day: &str| {
+        let people = format!(
+            "person,name,role,at,from,{column}\n00000000000000b2,王芳,inspector,beat:1,2020-01-01,{day}\n"
+        );
+        let people = &people;
+        let directory = parse(&Files { people, ..ZHUHAI }, NOW).expect("sound");
+        directory.people[0].posts[0].until
+    };
+    assert_eq!(until("until", "2026-01-01"), Some(NOW));
+    for column in ["last_day", "结束日期", "截止日期", "止"] {
+        assert_eq!(until(column, "2025-12-31"), Some(NOW), "{column}");
+    }
+    let both = "person,name,role,at,from,until,结束日期\n\
+        00000000000000b2,王芳,inspector,beat:1,2020-01-01,2026-01-01,2025-12-31\n\
+        00000000000000b2,王芳,inspector,beat:2,2020-01-01,2026-01-01,2026-01-01\n";
+    let both = Files {
+        people: both,
+        ..ZHUHAI
+    };
+    assert_eq!(faults_of(&both), ["people.csv:3: 结束日期: Contradiction"]);
+}
+
+#[test]
+fn the_same_post_is_not_held_twice_at_a_time() {
+    let rows = |rows: &str| format!("person,name,role,at,from,until\n{rows}");
+    let row = "00000000000000b2,王芳,inspector,beat:1,";
+    let apart = rows(&format!(
+        "{row}2022-01-01,\n{row}2020-01-01,2021-01-01\n{row}2021-01-01,2022-01-01\n"
+    ));
+    assert!(
+        parse(
+            &Files {
+                people: &apart,
+                ..ZHUHAI
+            },
+            NOW
+        )
+        .is_ok()
+    );
+    for second in [
+        "2020-01-01,2021-01-01",
+        "2019-01-01,2020-01-02",
+        "2020-06-01,",
+    ] {
+        let twice = rows(&format!("{row}2020-01-01,2021-01-01\n{row}{second}\n"));
+        let faults = faults_of(&Files {
+            people: &twice,
+            ..ZHUHAI
+        });
+        assert_eq!(faults, ["people.csv:3: from: Overlap"], "{second}");
+    }
+}
+
+#[test]
+fn a_table_without_rows_or_with_too_many_or_with_an_unknown_column_is_one_fault() {
+    let faults = |units: &str| faults_of(&Files { units, ..ZHUHAI });
+    assert_eq!(faults("id,kind,name\n"), ["units.csv: NoRows"]);
+    assert_eq!(faults("id,kind,name\n,,\n\n"), ["units.csv: NoRows"]);
+    let strange = format!("id,kind,name,colour\n{}", "x,y,z,\n".repeat(9));
+    assert_eq!(faults(&strange), ["units.csv:1: colour: UnknownColumn"]);
+    let mut many = "id,kind,name\n".to_owned();
+    for id in 1..=limits::IMPORT_ROWS_MAX + 9 {
+        many += &format!("{id},department,甲\n");
+    }
+    let line = limits::IMPORT_ROWS_MAX + 2;
+    assert_eq!(faults(&many), [format!("units.csv:{line}: TooLarge")]);
+    // An empty form of people in a folder leaves people as they are.
+    let people = "person,name,role,at,from\n";
+    assert_eq!(parse(&Files { people, ..ZHUHAI }, NOW), Ok(zhuhai()));
 }
 
 #[test]

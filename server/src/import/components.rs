@@ -9,10 +9,13 @@ use patrol_core::domain::component::{
     Component, ComponentCode, NamedBody, Position, is_check_right,
 };
 use patrol_core::domain::limits;
-use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::place::{Point, VillageCode};
 
-use crate::directory::{degrees_e7, number};
-use crate::sheet::{Columns, Faults, Line, Reason, Rows, Sheet};
+use sha2::{Digest as _, Sha256};
+
+use crate::calendar::day_number;
+use crate::directory::fields::{self, number};
+use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
 use crate::store::reference::ComponentRow;
 use crate::store::{Result, StoreError};
 
@@ -50,17 +53,22 @@ pub(super) const COLUMNS: Columns = Columns {
 pub enum OnFault {
     /// It is noted and left out.
     Pass,
-    /// Reading ends with `Stale`: when the rows were read before, there was no fault.
-    Stop,
+    /// Reading ends with `Stale`, and so it does behind other rows than those of this digest: they have been read before, and shown.
+    Stop(Digest),
 }
+
+/// Names rows in their order.
+pub type Digest = [u8; 32];
 
 /// The components of a file that can be read.
 pub struct Reading<'v> {
     sheet: Sheet,
     villages: &'v BTreeSet<VillageCode>,
     on_fault: OnFault,
-    /// The columns of the position.
+    /// The columns of the position that the file has.
     lon_lat: [&'static str; 2],
+    /// What has been read.
+    read: Sha256,
     codes: HashSet<u64>,
     bytes: BTreeMap<VillageCode, usize>,
     /// What is wrong so far.
@@ -94,11 +102,27 @@ impl<'v> Reading<'v> {
             villages,
             on_fault,
             lon_lat,
+            read: Sha256::new(),
             codes: HashSet::new(),
             bytes: BTreeMap::new(),
             faults,
             warnings: Faults::default(),
         }
+    }
+
+    /// Names the rows that have been read.
+    pub(super) fn digest(&self) -> Digest {
+        self.read.clone().finalize().into()
+    }
+
+    /// Whether a row has been of this village.
+    pub(super) fn names(&self, village: VillageCode) -> bool {
+        self.bytes.contains_key(&village)
+    }
+
+    /// The fault of a file that has had no row.
+    pub(super) fn without_rows(&self) -> Option<ImportFault> {
+        self.sheet.without_rows()
     }
 
     /// Counts what stands in a village already and stays.
@@ -127,16 +151,7 @@ impl<'v> Reading<'v> {
 
     fn component(&mut self, line: &Line) -> Option<Component> {
         let faults = &mut self.faults;
-        let [lon, lat] = self.lon_lat;
-        let mut degrees = |column, most| {
-            line.read(
-                column,
-                Reason::NotACoordinate,
-                |text| degrees_e7(text, most),
-                faults,
-            )
-        };
-        let (lon_e7, lat_e7) = (degrees(lon, 180), degrees(lat, 90));
+        let position = position(line, self.lon_lat, faults);
         let code = line.read("code", Reason::NotACode, ComponentCode::parse, faults);
         let first_on = line.read("first_on", Reason::NotADay, day, faults);
         let changed_on = line.read_optional("changed_on", Reason::NotADay, day, faults);
@@ -179,10 +194,7 @@ impl<'v> Reading<'v> {
             town_name,
             village,
             village_name,
-            position: Position {
-                lon_e7: lon_e7?,
-                lat_e7: lat_e7?,
-            },
+            position: position?,
         })
     }
 }
@@ -192,19 +204,40 @@ impl Iterator for Reading<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if self.on_fault == OnFault::Stop && !self.faults.is_empty() {
-                return Some(Err(StoreError::Stale));
-            }
-            match self.sheet.next()? {
+            let shown = match self.on_fault {
+                OnFault::Stop(_) if !self.faults.is_empty() => return Some(Err(StoreError::Stale)),
+                OnFault::Stop(shown) => Some(shown),
+                OnFault::Pass => None,
+            };
+            let Some(line) = self.sheet.next() else {
+                let is_other = shown.is_some_and(|shown| shown != self.digest());
+                return is_other.then_some(Err(StoreError::Stale));
+            };
+            match line {
                 Err(fault) => self.faults.push(fault),
                 Ok(line) => {
                     if let Some(row) = self.row(&line) {
+                        self.read.update(row.bytes.len().to_le_bytes());
+                        self.read.update(&row.bytes);
                         return Some(Ok(row));
                     }
                 }
             }
         }
     }
+}
+
+/// Where a component stands. One datum is enough; the two that there may be are one to less than a metre.
+fn position(line: &Line, lon_lat: [&'static str; 2], faults: &mut Faults) -> Option<Position> {
+    let before = faults.total;
+    let point = fields::point(line, faults);
+    if point.is_none() && faults.total == before {
+        for column in lon_lat {
+            faults.push(line.fault(column, Reason::NotACoordinate));
+        }
+    }
+    let Point { lon_e7, lat_e7, .. } = point?;
+    Some(Position { lon_e7, lat_e7 })
 }
 
 /// The village of a component: its unit grid lies in it.
@@ -276,14 +309,11 @@ fn must(line: &Line, columns: &[&str], faults: &mut Faults) {
     }
 }
 
-/// Reads a day as eight digits, or as a workbook's cell has it, 2026-01-31.
+/// Reads a day as eight digits, as the standard has it, or as tables of the directory have theirs.
 fn day(text: &str) -> Option<u32> {
-    let text = text.replace('-', "");
-    let day = u32::try_from(number(&text)?).ok()?;
-    let date = chrono::NaiveDate::from_ymd_opt(
-        i32::try_from(day / 10_000).ok()?,
-        day / 100 % 100,
-        day % 100,
-    );
-    (text.len() == 8 && date.is_some()).then_some(day)
+    let (year, rest) = text.split_at_checked(4).unwrap_or_default();
+    let (month, day) = rest.split_at_checked(2).unwrap_or_default();
+    let is_number = text.len() == 8 && number(text).is_some();
+    let spelt = is_number.then(|| format!("{year}-{month}-{day}"));
+    fields::day(spelt.as_deref().unwrap_or(text)).map(day_number)
 }

@@ -9,7 +9,7 @@ use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::calendar::rfc3339;
+use crate::calendar::{day, rfc3339};
 use crate::directory::{Table, post_at_text};
 
 /// What stands in a row beside what names it.
@@ -29,7 +29,8 @@ pub fn tables(directory: &Directory) -> Vec<Value> {
         let rows: Vec<Value> = rows
             .iter()
             .map(|(row, told)| {
-                json!({ "row": row, "text": told.text, "until": told.until.map(rfc3339) })
+                let (until, last_day) = (told.until.map(rfc3339), last_day(told));
+                json!({ "row": row, "text": told.text, "until": until, "last_day": last_day })
             })
             .collect();
         json!({ "table": table.word(), "rows": rows })
@@ -43,9 +44,10 @@ pub(super) fn changes(before: &Directory, after: &Directory) -> Vec<Value> {
     Table::ALL.into_iter().map(of).collect()
 }
 
+/// What changes in a table: all of it counted, and the first of it listed, what ends before what is new.
 fn change(table: Table, before: &Rows, after: &Rows) -> Value {
+    let mut rows: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut listed = Vec::new();
     let all = before
         .keys()
         .chain(after.keys().filter(|row| !before.contains_key(*row)));
@@ -53,13 +55,20 @@ fn change(table: Table, before: &Rows, after: &Rows) -> Value {
         let (was, is) = (before.get(row), after.get(row));
         let what = what(was, is);
         *counts.entry(what).or_default() += 1;
-        if what != "unchanged" && listed.len() < limits::IMPORT_ROWS_SHOWN {
-            listed.push(
+        let rows = rows.entry(what).or_default();
+        if what != "unchanged" && rows.len() < limits::IMPORT_ROWS_SHOWN {
+            rows.push(
                 json!({ "row": row, "what": what, "was": was.map(shown), "is": is.map(shown) }),
             );
         }
     }
+    let listed: Vec<Value> = ["ended", "removed", "changed", "added"]
+        .into_iter()
+        .flat_map(|what| rows.remove(what).unwrap_or_default())
+        .take(limits::IMPORT_ROWS_SHOWN)
+        .collect();
     let count = |what| counts.get(what).copied().unwrap_or_default();
+    let differing = counts.values().sum::<usize>() - count("unchanged");
     json!({
         "table": table.word(),
         "added": count("added"),
@@ -67,6 +76,7 @@ fn change(table: Table, before: &Rows, after: &Rows) -> Value {
         "ended": count("ended"),
         "removed": count("removed"),
         "unchanged": count("unchanged"),
+        "rows_not_shown": differing - listed.len(),
         "rows": listed,
     })
 }
@@ -89,8 +99,13 @@ fn what(was: Option<&Told>, is: Option<&Told>) -> &'static str {
     }
 }
 
+/// What stands in a row: its end as the moment from which it holds no more, and as the last day on which it holds.
 fn shown(told: &Told) -> Value {
-    json!({ "text": told.text, "until": told.until.map(rfc3339) })
+    json!({ "text": told.text, "until": told.until.map(rfc3339), "last_day": last_day(told) })
+}
+
+fn last_day(told: &Told) -> Option<String> {
+    told.until.map(|until| day(until.plus_ms(-1)))
 }
 
 fn rows(directory: &Directory, table: Table) -> Rows {
@@ -181,4 +196,37 @@ fn people(directory: &Directory) -> Rows {
         }
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use patrol_core::domain::directory::{CategoryKey, CategoryRow};
+
+    use super::*;
+
+    #[test]
+    fn everything_is_counted_and_what_ends_is_listed_before_what_is_new() {
+        let of_codes = |codes: std::ops::Range<u64>| Directory {
+            categories: codes
+                .map(|code| CategoryRow {
+                    key: CategoryKey {
+                        scheme: 1,
+                        kind: 1,
+                        code,
+                    },
+                    name: "路灯".to_owned(),
+                })
+                .collect(),
+            ..Directory::default()
+        };
+        let more = limits::IMPORT_ROWS_SHOWN as u64 + 50;
+        let changes = changes(&of_codes(more..more + 3), &of_codes(0..more + 1));
+        let table = &changes[6];
+        let counts = ["added", "removed", "unchanged", "rows_not_shown"].map(|name| &table[name]);
+        assert_eq!(counts, [more, 2, 1, 52]);
+        let what = |at: usize| table["rows"][at]["what"].clone();
+        assert_eq!([what(0), what(1), what(2)], ["removed", "removed", "added"]);
+        let listed = table["rows"].as_array().map(Vec::len);
+        assert_eq!(listed, Some(limits::IMPORT_ROWS_SHOWN));
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! The kind is told by the first bytes, the table by the name of the file or of a workbook's sheet.
 
+use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Cursor, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,6 +81,11 @@ fn named(name: &str) -> Option<Of> {
     })
 }
 
+/// Whether programs leave such a file beside a table, under a name like the table's: it is none.
+pub fn is_left_behind(name: &str) -> bool {
+    name.starts_with("~$") || name.starts_with('.')
+}
+
 impl Content {
     fn open(&self) -> std::io::Result<Box<dyn BufRead>> {
         Ok(match self {
@@ -89,8 +95,13 @@ impl Content {
     }
 
     /// All of it, where it is not too much to be read as a whole.
-    fn whole(&self) -> Result<Vec<u8>, Reason> {
+    fn whole(&self) -> Result<Cow<'_, [u8]>, Reason> {
         let unreadable = |error: std::io::Error| Reason::Unreadable(error.kind());
+        if let Self::Bytes(bytes) = self
+            && bytes.len() <= limits::IMPORT_BYTES_MAX
+        {
+            return Ok(Cow::Borrowed(bytes));
+        }
         let mut bytes = Vec::new();
         let most = limits::IMPORT_BYTES_MAX as u64 + 1;
         let mut source = self.open().map_err(unreadable)?.take(most);
@@ -98,7 +109,7 @@ impl Content {
         if bytes.len() > limits::IMPORT_BYTES_MAX {
             return Err(Reason::TooLarge);
         }
-        Ok(bytes)
+        Ok(Cow::Owned(bytes))
     }
 
     /// The first bytes, by which the kind of file is known.
@@ -128,6 +139,9 @@ pub(super) fn parts(upload: &Upload, faults: &mut Faults) -> Vec<Part> {
 
 fn split(upload: &Upload, file: &Arc<str>) -> Result<Vec<Result<Part, ImportFault>>, ImportFault> {
     let of_file = |reason| ImportFault::of_file(file, reason);
+    if is_left_behind(&upload.name) {
+        return Err(of_file(Reason::NotATable));
+    }
     let stem = upload
         .name
         .rsplit_once('.')
@@ -177,7 +191,7 @@ fn workbook(
     Ok(sheets
         .into_iter()
         .map(|(name, rows)| {
-            let place: Arc<str> = format!("{file} [{name}]").into();
+            let place = sheet::xlsx::place(file, &name);
             let unknown = ImportFault::of_file(&place, Reason::UnknownTable);
             let of = match named(&name) {
                 Some(of) => Ok(of),

@@ -5,18 +5,36 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Preview;
 
 /// Names a preview.
 pub(crate) type PreviewId = [u8; 8];
 
-#[derive(Default)]
-pub(crate) struct Waiting(Mutex<VecDeque<(PreviewId, PersonId, Arc<Preview>)>>);
+pub(crate) struct Waiting {
+    previews: Mutex<VecDeque<(PreviewId, PersonId, Arc<Preview>)>>,
+    /// Held by whoever has files previewed: they take room while they are read.
+    reading: Arc<Semaphore>,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            previews: Mutex::default(),
+            reading: Arc::new(Semaphore::new(1)),
+        }
+    }
+}
 
 impl Waiting {
     fn lock(&self) -> MutexGuard<'_, VecDeque<(PreviewId, PersonId, Arc<Preview>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.previews.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn to have files previewed, until it is dropped; none while somebody else has it.
+    pub(crate) fn begin(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.reading).try_acquire_owned().ok()
     }
 
     /// Lets a preview wait; where too many do, the oldest gives way.
@@ -40,5 +58,19 @@ impl Waiting {
     /// Forgets a preview that was adopted.
     pub(crate) fn forget(&self, id: PreviewId) {
         self.lock().retain(|(other, _, _)| *other != id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_reads_files_at_a_time() {
+        let waiting = Waiting::default();
+        let first = waiting.begin();
+        assert!(first.is_some() && waiting.begin().is_none());
+        drop(first);
+        assert!(waiting.begin().is_some());
     }
 }

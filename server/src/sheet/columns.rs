@@ -111,9 +111,10 @@ const NAMES: &[(&str, &str)] = &[
     ("起始日期", "from"),
     ("开始日期", "from"),
     ("起", "from"),
-    ("结束日期", "until"),
-    ("截止日期", "until"),
-    ("止", "until"),
+    // The last day on which something holds; `until` is the day from which it holds no more.
+    ("结束日期", "last_day"),
+    ("截止日期", "last_day"),
+    ("止", "last_day"),
 ];
 
 /// The column of a file that a name means; none where it is not one of that file.
@@ -153,14 +154,15 @@ mod tests {
         };
         let beats = Columns {
             required: &["beat_id", "village_code", "from"],
-            optional: &["until"],
+            optional: &["until", "last_day"],
         };
         for (name, in_villages, in_beats) in [
             ("code", Some("code"), None),
             (" 村 代码", Some("code"), Some("village_code")),
             ("镇街代码", Some("town_code"), None),
             ("经度（GCJ-02）", Some("lon_gcj02"), None),
-            ("结束日期", None, Some("until")),
+            ("结束日期", None, Some("last_day")),
+            ("until", None, Some("until")),
             ("经度", None, None),
             ("颜色", None, None),
             ("", None, None),

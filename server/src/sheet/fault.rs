@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use patrol_core::domain::directory::DirectoryFault;
+use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -37,6 +38,16 @@ pub enum Reason {
     NotAWorkbook,
     /// Not GeoJSON: a collection of features, each with a point or an outline.
     NotGeoJson,
+    /// Positions of another system than WGS-84 or CGCS2000, as `crs` says: the file must be exported in degrees of one of these.
+    OtherDatum,
+    /// A feature without a geometry.
+    NoGeometry,
+    /// An outline with a hole: a point inside it might lie in the hole.
+    OutlineWithHoles,
+    /// An outline that does not end where it begins, or has fewer than four positions.
+    OpenOutline,
+    /// A list or a nested object where a value should stand.
+    NotAValue,
     /// Too large: the file, what is packed inside it, its rows, or the rows of one village.
     TooLarge,
     /// Neither the name of the file nor that of the sheet says which table it is.
@@ -56,10 +67,22 @@ pub enum Reason {
         /// How many fields there are.
         found: usize,
     },
+    /// Column names and no row: perhaps an empty form. A table that is to stay as it is has no file.
+    NoRows,
     /// A quoted field does not end, or something follows its end.
     BadQuotes,
-    /// A number of more than 15 digits in a workbook, which Excel has rounded: the cells must be text.
+    /// A number of more than 15 digits, or one written as 4.4E+11, which a spreadsheet has rounded: the cells must be text.
     LostDigits,
+    /// A formula whose result the workbook does not hold, or a date before 1900-03-01: the cells must hold values.
+    NoValue,
+    /// A lock that a spreadsheet program leaves beside an open file, or what a Mac does beside every file: it holds no table.
+    NotATable,
+    /// Cells that are one, named by the first and the last: which rows the value is for, nobody here knows.
+    MergedCells,
+    /// An error of a spreadsheet's, such as #N/A, or the ##### of a column that is too narrow.
+    ErrorCell,
+    /// A character that is not written, such as a line's end within a name.
+    ControlCharacter,
     /// Not a number.
     NotANumber,
     /// Not a code of as many digits as it should have.
@@ -99,6 +122,13 @@ pub enum Reason {
     Contradiction,
     /// A row with this id stands there already.
     Duplicate,
+    /// The person holds the same post by an earlier row for some of the same time.
+    Overlap,
+    /// Without an id, and taken by the name for somebody who is in the directory already and did not hold this post: a warning.
+    TakenFor {
+        /// For whom.
+        person: PersonId,
+    },
     /// A post has ended earlier in force, and the earlier end stays: a warning.
     EarlierEnd,
     /// Nobody would be administrator from then on, and somebody is.
@@ -119,6 +149,11 @@ impl Reason {
             Self::MixedText => "mixed_text",
             Self::NotAWorkbook => "not_a_workbook",
             Self::NotGeoJson => "not_geojson",
+            Self::OtherDatum => "other_datum",
+            Self::NoGeometry => "no_geometry",
+            Self::OutlineWithHoles => "outline_with_holes",
+            Self::OpenOutline => "open_outline",
+            Self::NotAValue => "not_a_value",
             Self::TooLarge => "too_large",
             Self::UnknownTable => "unknown_table",
             Self::SecondOfTable => "second_of_table",
@@ -126,8 +161,14 @@ impl Reason {
             Self::MissingColumn => "missing_column",
             Self::UnknownColumn => "unknown_column",
             Self::WrongFieldCount { .. } => "wrong_field_count",
+            Self::NoRows => "no_rows",
             Self::BadQuotes => "bad_quotes",
             Self::LostDigits => "lost_digits",
+            Self::NoValue => "no_value",
+            Self::NotATable => "not_a_table",
+            Self::MergedCells => "merged_cells",
+            Self::ErrorCell => "error_cell",
+            Self::ControlCharacter => "control_character",
             Self::NotANumber => "not_a_number",
             Self::NotACode => "not_a_code",
             Self::NotAnId => "not_an_id",
@@ -146,6 +187,8 @@ impl Reason {
             Self::CheckCharacter => "check_character",
             Self::Contradiction => "contradiction",
             Self::Duplicate => "duplicate",
+            Self::Overlap => "overlap",
+            Self::TakenFor { .. } => "taken_for",
             Self::EarlierEnd => "earlier_end",
             Self::NoAdministrator { .. } => "no_administrator",
             Self::Unsound(_) => "unsound",
@@ -170,6 +213,7 @@ impl ImportFault {
             Reason::Unsound(fault) => Some(format!("{fault:?}")),
             Reason::WrongFieldCount { expected, found } => Some(format!("{found}/{expected}")),
             Reason::TooLong { most } => Some(most.to_string()),
+            Reason::TakenFor { person } => Some(person.hex()),
             Reason::NoAdministrator { from } => Some(rfc3339(*from)),
             _ => None,
         };

@@ -1,69 +1,161 @@
-//! The features of a GeoJSON collection as rows: their properties, and a point of each in WGS-84, as RFC 7946 has it.
+//! The features of a GeoJSON collection as rows: their properties, and a point of each, in WGS-84 as RFC 7946 has it, or in CGCS2000 where `crs` says so.
 //!
-//! Of an outline only a point inside it is kept: the directory has no outlines.
+//! Of an outline only a point inside it is kept: the directory has no outlines. Features are read one by one, at first for their properties'
+//! names.
 
-use std::collections::BTreeSet;
+mod outline;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use patrol_core::domain::limits;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
+use super::spoilt::LOST_DIGITS;
 use super::{ImportFault, Reason, Record, Rows};
+use outline::{point, read};
 
-/// Columns beside the properties.
-const COORDINATES: [&str; 2] = ["lon_wgs84", "lat_wgs84"];
+#[derive(Deserialize)]
+struct Collection<'j> {
+    #[serde(borrow)]
+    features: &'j RawValue,
+    #[serde(borrow)]
+    crs: Option<&'j RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Feature<'j> {
+    #[serde(borrow)]
+    properties: Option<BTreeMap<Cow<'j, str>, &'j RawValue>>,
+    #[serde(borrow)]
+    geometry: Option<&'j RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Crs<'j> {
+    #[serde(borrow)]
+    properties: BTreeMap<Cow<'j, str>, &'j RawValue>,
+}
 
 /// The rows of a collection, and whether it has outlines. A property that is absent is an empty field.
 pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), ImportFault> {
-    let fault = |line| ImportFault {
-        line,
-        ..ImportFault::of_file(file, Reason::NotGeoJson)
-    };
+    let fault = |reason| ImportFault::of_file(file, reason);
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| fault(None))?;
-    let features = value.get("features").and_then(Value::as_array);
-    let features = features.ok_or_else(|| fault(None))?;
-    let properties = |feature: &Value| match feature.get("properties") {
-        Some(Value::Object(properties)) => properties.clone(),
-        _ => Map::new(),
-    };
-    let names: BTreeSet<String> = features
-        .iter()
-        .flat_map(|feature| properties(feature).into_iter().map(|(name, _)| name))
-        .collect();
-    let is_large = names.len() > limits::SHEET_COLUMNS_MAX
-        || (names.len() + 2).saturating_mul(features.len()) > limits::SHEET_CELLS_MAX;
-    if is_large {
-        return Err(ImportFault::of_file(file, Reason::TooLarge));
-    }
-    let mut fields: Vec<String> = names.iter().cloned().collect();
-    fields.extend(COORDINATES.map(str::to_owned));
+    let collection: Collection<'_> =
+        serde_json::from_slice(bytes).map_err(|_| fault(Reason::NotGeoJson))?;
+    let coordinates = coordinates(collection.crs).map_err(fault)?;
+    let names = names(collection.features).map_err(fault)?;
+    let mut fields: Vec<String> = names.iter().map(|name| name.clone().into_owned()).collect();
+    fields.extend(coordinates.map(str::to_owned));
     let mut rows = vec![Ok(Record { line: 1, fields })];
     let mut has_outlines = false;
-    for (number, feature) in (1..).zip(features) {
-        let Some((lon, lat)) = point(feature.get("geometry"), &mut has_outlines) else {
-            rows.push(Err(fault(Some(number))));
-            continue;
-        };
-        let properties = properties(feature);
-        let mut fields: Vec<String> = names
-            .iter()
-            .map(|name| text(properties.get(name)))
-            .collect();
-        fields.extend([lon, lat].map(degrees));
-        rows.push(Ok(Record {
-            line: number,
-            fields,
+    each(collection.features, |feature| {
+        let line = rows.len();
+        let row = read(feature).and_then(|feature| fields_of(&feature, &names));
+        let row = row.map(|(fields, is_outline)| {
+            has_outlines |= is_outline;
+            Record { line, fields }
+        });
+        rows.push(row.map_err(|reason| ImportFault {
+            line: Some(line),
+            ..fault(reason)
         }));
-    }
+        Ok(())
+    })
+    .map_err(fault)?;
     Ok((Box::new(rows.into_iter()), has_outlines))
 }
 
-fn text(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
+/// The columns of the positions.
+fn coordinates(crs: Option<&RawValue>) -> Result<[&'static str; 2], Reason> {
+    const WGS84: [&str; 2] = ["lon_wgs84", "lat_wgs84"];
+    let Some(crs) = crs else { return Ok(WGS84) };
+    let crs: Crs<'_> = read(crs).map_err(|_| Reason::OtherDatum)?;
+    let name = crs.properties.get("name").copied();
+    let name: Cow<'_, str> =
+        read(name.ok_or(Reason::OtherDatum)?).map_err(|_| Reason::OtherDatum)?;
+    match name.rsplit(':').next() {
+        Some("CRS84" | "4326") => Ok(WGS84),
+        Some("4490") => Ok(["lon_cgcs2000", "lat_cgcs2000"]),
+        _ => Err(Reason::OtherDatum),
+    }
+}
+
+/// The names of all properties. A collection that would be too large a table is refused here.
+fn names(features: &RawValue) -> Result<BTreeSet<Cow<'_, str>>, Reason> {
+    let (mut names, mut count) = (BTreeSet::new(), 0_usize);
+    each(features, |feature| {
+        count += 1;
+        // What cannot be read is told with its number when its row is made.
+        let feature = read::<Feature<'_>>(feature).ok();
+        let properties = feature.and_then(|feature| feature.properties);
+        names.extend(properties.into_iter().flat_map(BTreeMap::into_keys));
+        let cells = (names.len() + 2).saturating_mul(count);
+        if names.len() > limits::SHEET_COLUMNS_MAX || cells > limits::SHEET_CELLS_MAX {
+            return Err(Reason::TooLarge);
+        }
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// Goes through the features.
+fn each<'j>(
+    features: &'j RawValue,
+    look: impl FnMut(&'j RawValue) -> Result<(), Reason>,
+) -> Result<(), Reason> {
+    struct Each<'r, F>(F, &'r mut Reason);
+    impl<'de, F: FnMut(&'de RawValue) -> Result<(), Reason>> Visitor<'de> for Each<'_, F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("features")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut features: A) -> Result<(), A::Error> {
+            let Self(mut look, told) = self;
+            while let Some(feature) = features.next_element()? {
+                look(feature).map_err(|reason| {
+                    *told = reason;
+                    A::Error::custom("it ends here")
+                })?;
+            }
+            Ok(())
+        }
+    }
+    let mut reason = Reason::NotGeoJson;
+    let mut json = serde_json::Deserializer::from_str(features.get());
+    let done = json.deserialize_seq(Each(look, &mut reason));
+    done.map_err(|_| reason)
+}
+
+/// The fields of a feature's row, and whether it has an outline.
+fn fields_of(
+    feature: &Feature<'_>,
+    names: &BTreeSet<Cow<'_, str>>,
+) -> Result<(Vec<String>, bool), Reason> {
+    let geometry = feature.geometry.ok_or(Reason::NoGeometry)?;
+    let (point, is_outline) = point(geometry)?;
+    let properties = feature.properties.as_ref();
+    let of_name = |name| properties.and_then(|properties| properties.get(name));
+    let fields = names.iter().map(|name| text(of_name(name).copied()));
+    let mut fields: Vec<String> = fields.collect::<Result<_, _>>()?;
+    fields.extend([point.0, point.1].map(degrees));
+    Ok((fields, is_outline))
+}
+
+/// A property as text. A number stands as it is written; one with an exponent has been rounded on its way.
+fn text(value: Option<&RawValue>) -> Result<String, Reason> {
+    let json = value.map_or("null", RawValue::get);
+    match json.bytes().next() {
+        Some(b'"') => serde_json::from_str(json).map_err(|_| Reason::NotGeoJson),
+        Some(b'n') => Ok(String::new()),
+        Some(b'{' | b'[') => Err(Reason::NotAValue),
+        Some(b'-' | b'0'..=b'9') if json.contains(['e', 'E']) => Ok(LOST_DIGITS.to_owned()),
+        _ => Ok(json.to_owned()),
     }
 }
 
@@ -71,75 +163,6 @@ fn text(value: Option<&Value>) -> String {
 fn degrees(value: f64) -> String {
     let text = format!("{value:.7}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-type Position = (f64, f64);
-
-fn point(geometry: Option<&Value>, has_outlines: &mut bool) -> Option<Position> {
-    let geometry = geometry?;
-    let coordinates = geometry.get("coordinates")?;
-    match geometry.get("type")?.as_str()? {
-        "Point" => position(coordinates),
-        "Polygon" => {
-            *has_outlines = true;
-            inside(&ring(coordinates.get(0)?)?)
-        }
-        "MultiPolygon" => {
-            *has_outlines = true;
-            let rings: Option<Vec<_>> = coordinates
-                .as_array()?
-                .iter()
-                .map(|outline| ring(outline.get(0)?))
-                .collect();
-            let largest = rings?
-                .into_iter()
-                .max_by(|one, other| area(one).abs().total_cmp(&area(other).abs()))?;
-            inside(&largest)
-        }
-        _ => None,
-    }
-}
-
-fn position(value: &Value) -> Option<Position> {
-    Some((value.get(0)?.as_f64()?, value.get(1)?.as_f64()?))
-}
-
-fn ring(value: &Value) -> Option<Vec<Position>> {
-    let ring: Option<Vec<Position>> = value.as_array()?.iter().map(position).collect();
-    ring.filter(|ring| ring.len() >= 4)
-}
-
-/// The sides of a ring.
-fn sides(ring: &[Position]) -> impl Iterator<Item = (Position, Position)> + '_ {
-    ring.iter().copied().zip(ring.iter().copied().skip(1))
-}
-
-/// Twice the area, signed.
-fn area(ring: &[Position]) -> f64 {
-    sides(ring)
-        .map(|((ax, ay), (bx, by))| ax * by - bx * ay)
-        .sum()
-}
-
-/// A point inside a ring: the middle of its widest stretch at the height of its centre.
-fn inside(ring: &[Position]) -> Option<Position> {
-    let lats = ring.iter().map(|(_, lat)| *lat);
-    let (low, high) = (
-        lats.clone().fold(f64::INFINITY, f64::min),
-        lats.fold(f64::NEG_INFINITY, f64::max),
-    );
-    let lat = f64::midpoint(low, high);
-    let mut crossings: Vec<f64> = sides(ring)
-        .filter(|((_, ay), (_, by))| (*ay > lat) != (*by > lat))
-        .map(|((ax, ay), (bx, by))| ax + (lat - ay) / (by - ay) * (bx - ax))
-        .collect();
-    crossings.sort_by(f64::total_cmp);
-    let stretches = crossings.chunks_exact(2).filter_map(|pair| match pair {
-        [from, to] => Some((*from, *to)),
-        _ => None,
-    });
-    let widest = stretches.max_by(|one, other| (one.1 - one.0).total_cmp(&(other.1 - other.0)));
-    widest.map(|(from, to)| (f64::midpoint(from, to), lat))
 }
 
 #[cfg(test)]
@@ -172,6 +195,102 @@ mod tests {
             ]
         );
         assert!(has_outlines);
+    }
+
+    /// The rows of one feature with that geometry, and more of the collection.
+    fn of(geometry: &str, more: &str) -> Result<String, Reason> {
+        let text = format!("{{\"features\":[{{\"geometry\":{geometry}}}]{more}}}");
+        let (rows, _) = rows(&"x".into(), text.as_bytes()).map_err(|fault| fault.reason)?;
+        let rows: Result<Vec<Record>, ImportFault> = rows.collect();
+        let rows = rows.map_err(|fault| fault.reason)?;
+        let fields = rows.into_iter().map(|row| row.fields.join(","));
+        Ok(fields.collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn geometries_that_leave_something_open_are_faults_with_words() {
+        let closed = "[[0,0],[4,0],[4,4],[0,0]]";
+        let hole = "[[1,1],[2,1],[2,2],[1,1]]";
+        for (geometry, reason) in [
+            ("null".to_owned(), Reason::NoGeometry),
+            (
+                format!("{{\"type\":\"Polygon\",\"coordinates\":[{closed},{hole}]}}"),
+                Reason::OutlineWithHoles,
+            ),
+            (
+                format!(
+                    "{{\"type\":\"MultiPolygon\",\"coordinates\":[[{closed}],[{closed},{hole}]]}}"
+                ),
+                Reason::OutlineWithHoles,
+            ),
+            (
+                "{\"type\":\"Polygon\",\"coordinates\":[[[0,0],[4,0],[4,4],[0,4]]]}".to_owned(),
+                Reason::OpenOutline,
+            ),
+            (
+                "{\"type\":\"Polygon\",\"coordinates\":[[[0,0],[4,0],[0,0]]]}".to_owned(),
+                Reason::OpenOutline,
+            ),
+            (
+                "{\"type\":\"Polygon\",\"coordinates\":[]}".to_owned(),
+                Reason::NoGeometry,
+            ),
+            (
+                "{\"type\":\"Point\",\"coordinates\":[1]}".to_owned(),
+                Reason::NotGeoJson,
+            ),
+        ] {
+            assert_eq!(of(&geometry, ""), Err(reason), "{geometry}");
+        }
+        let nested =
+            "{\"type\":\"Point\",\"coordinates\":[1,2,30]},\"properties\":{\"name\":[\"甲\"]}";
+        assert_eq!(of(nested, ""), Err(Reason::NotAValue));
+    }
+
+    #[test]
+    fn positions_of_another_system_are_refused_and_those_of_the_national_one_are_called_so() {
+        let point = "{\"type\":\"Point\",\"coordinates\":[113.5,22.5,30]}";
+        let of_crs = |name: &str| {
+            let crs = format!(",\"crs\":{{\"type\":\"name\",\"properties\":{{\"name\":{name}}}}}");
+            of(point, &crs)
+        };
+        let wgs84 = Ok("lon_wgs84,lat_wgs84 113.5,22.5".to_owned());
+        assert_eq!(of(point, ""), wgs84);
+        assert_eq!(of_crs("\"urn:ogc:def:crs:OGC:1.3:CRS84\""), wgs84);
+        assert_eq!(of_crs("\"EPSG:4326\""), wgs84);
+        assert_eq!(
+            of_crs("\"urn:ogc:def:crs:EPSG::4490\""),
+            Ok("lon_cgcs2000,lat_cgcs2000 113.5,22.5".to_owned())
+        );
+        for other in ["\"urn:ogc:def:crs:EPSG::4547\"", "\"\"", "7"] {
+            assert_eq!(of_crs(other), Err(Reason::OtherDatum), "{other}");
+        }
+        assert_eq!(
+            of(point, ",\"crs\":{\"type\":\"link\"}"),
+            Err(Reason::OtherDatum)
+        );
+    }
+
+    #[test]
+    fn numbers_stand_as_they_are_written() {
+        let feature = |code: &str| {
+            format!("{{\"type\":\"Point\",\"coordinates\":[1,2]}},\"properties\":{{\"c\":{code}}}")
+        };
+        for (json, text) in [
+            ("44040301003000001", "44040301003000001"),
+            ("4.4e16", LOST_DIGITS),
+            ("1.0", "1.0"),
+            ("\"1\\u0030\"", "10"),
+            ("true", "true"),
+            ("null", ""),
+        ] {
+            let rows = of(&feature(json), "");
+            assert_eq!(
+                rows,
+                Ok(format!("c,lon_wgs84,lat_wgs84 {text},1,2")),
+                "{json}"
+            );
+        }
     }
 
     #[test]

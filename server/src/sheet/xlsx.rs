@@ -2,6 +2,8 @@
 //!
 //! A workbook is a packed folder, and may unpack to anything; so it is measured before it is read, by unpacking it into nothing.
 
+mod parts;
+
 use std::io::{Cursor, Read as _};
 use std::sync::Arc;
 
@@ -9,33 +11,49 @@ use calamine::{DataRef, Reader as _, Xlsx};
 use patrol_core::domain::limits;
 use zip::ZipArchive;
 
+use super::spoilt::{LOST_DIGITS, NO_VALUE};
 use super::{ImportFault, Reason, Record, Rows};
-
-/// Stands in a field whose number Excel has rounded.
-pub(crate) const LOST_DIGITS: &str = "\u{fffd}";
+use parts::{Archive, Odd, Parts};
 
 /// From here on a number of Excel's is no longer the one that was typed.
 const ROUNDED: f64 = 1e15;
 
-/// The rows of each sheet that has any, with the sheet's name.
+/// 1900-03-01: before it, Excel counts a day that there was not, and a formula that was never computed stands as 0.
+const FIRST_DAY: f64 = 61.0;
+
+/// The rows of each sheet that has any, with the sheet's name. The faults of a sheet name it.
 pub(crate) fn sheets(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<(String, Rows)>, ImportFault> {
     let fault = |reason| ImportFault::of_file(file, reason);
-    measure(bytes).map_err(fault)?;
+    let mut parts = Parts::new(measured(bytes).map_err(fault)?).map_err(fault)?;
     let broken = |_| fault(Reason::NotAWorkbook);
     let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(broken)?;
-    let mut sheets = Vec::new();
+    let (mut sheets, mut room) = (Vec::new(), Room::default());
     for name in workbook.sheet_names() {
-        let rows = rows(&mut workbook, &name).map_err(fault)?;
+        let odd = parts.odd(&name).map_err(fault)?;
+        let rows = rows(&mut workbook, &name, &odd, &mut room).map_err(fault)?;
         if !rows.is_empty() {
-            let rows: Rows = Box::new(rows.into_iter().map(Ok));
+            let file = place(file, &name);
+            let merged = odd.merged.into_iter().map(move |(row, cells)| {
+                Err(ImportFault {
+                    line: Some(row),
+                    column: Some(cells),
+                    ..ImportFault::of_file(&file, Reason::MergedCells)
+                })
+            });
+            let rows: Rows = Box::new(merged.chain(rows.into_iter().map(Ok)));
             sheets.push((name, rows));
         }
     }
     Ok(sheets)
 }
 
-/// Whether everything that is packed inside is as small as a workbook may be. What the archive says of itself is not believed.
-fn measure(bytes: &[u8]) -> Result<(), Reason> {
+/// What a sheet of a file is called in faults.
+pub(crate) fn place(file: &str, sheet: &str) -> Arc<str> {
+    format!("{file} [{sheet}]").into()
+}
+
+/// The archive, if everything that is packed inside is as small as a workbook may be. What it says of itself is not believed.
+fn measured(bytes: &[u8]) -> Result<Archive<'_>, Reason> {
     let broken = |_| Reason::NotAWorkbook;
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     if archive.len() > limits::WORKBOOK_FILES_MAX {
@@ -48,24 +66,53 @@ fn measure(bytes: &[u8]) -> Result<(), Reason> {
         let unpacked = unpacked.map_err(|_| Reason::NotAWorkbook)?;
         left = left.checked_sub(unpacked).ok_or(Reason::TooLarge)?;
     }
-    Ok(())
+    Ok(archive)
+}
+
+/// What the sheets of a workbook take so far, all together.
+#[derive(Default)]
+struct Room {
+    cells: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn take(&mut self, cells: usize, bytes: usize) -> Result<(), Reason> {
+        self.cells = self.cells.saturating_add(cells);
+        self.bytes = self.bytes.saturating_add(bytes);
+        let is_full = self.cells > limits::SHEET_CELLS_MAX || self.bytes > limits::IMPORT_BYTES_MAX;
+        if is_full {
+            Err(Reason::TooLarge)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// The rows of a sheet, each as long as the first. The cells are read one by one: a sheet that has two, far apart, takes the room of two.
-fn rows(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Vec<Record>, Reason> {
+fn rows(
+    workbook: &mut Xlsx<Cursor<&[u8]>>,
+    name: &str,
+    odd: &Odd,
+    room: &mut Room,
+) -> Result<Vec<Record>, Reason> {
     let broken = |_| Reason::NotAWorkbook;
     let mut cells = workbook.worksheet_cells_reader(name).map_err(broken)?;
     let mut records: Vec<Record> = Vec::new();
-    let (mut bytes, mut cells_read) = (0, 0);
+    let mut number = 0;
     while let Some(cell) = cells.next_cell().map_err(broken)? {
-        let (row, column) = cell.get_position();
-        let text = text(cell.get_value());
+        let text = if odd.without_value.contains(&number) {
+            NO_VALUE.to_owned()
+        } else {
+            text(cell.get_value())
+        };
+        number += 1;
         if text.is_empty() {
             continue;
         }
+        let (row, column) = cell.get_position();
         let (line, column) = (row as usize + 1, column as usize);
-        bytes += text.len();
-        if column >= limits::SHEET_COLUMNS_MAX || bytes > limits::IMPORT_BYTES_MAX {
+        if column >= limits::SHEET_COLUMNS_MAX {
             return Err(Reason::TooLarge);
         }
         if records.last().is_none_or(|record| record.line != line) {
@@ -74,10 +121,8 @@ fn rows(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Vec<Record>, R
         }
         if let Some(record) = records.last_mut() {
             // Those that are passed over take room too.
-            cells_read += (column + 1).saturating_sub(record.fields.len());
-            if cells_read > limits::SHEET_CELLS_MAX {
-                return Err(Reason::TooLarge);
-            }
+            let passed = (column + 1).saturating_sub(record.fields.len());
+            room.take(passed, text.len())?;
             if record.fields.len() <= column {
                 record.fields.resize(column + 1, String::new());
             }
@@ -87,12 +132,10 @@ fn rows(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Vec<Record>, R
         }
     }
     let width = records.first().map_or(0, |head| head.fields.len());
-    if records.len().saturating_mul(width) > limits::SHEET_CELLS_MAX {
-        return Err(Reason::TooLarge);
-    }
     for record in &mut records {
         // Empty cells at the end are not there; a value beyond the last column is a fault that the count shows.
         if record.fields.len() < width {
+            room.take(width - record.fields.len(), 0)?;
             record.fields.resize(width, String::new());
         }
     }
@@ -108,6 +151,7 @@ fn text(value: &DataRef<'_>) -> String {
         DataRef::Float(number) => number.to_string(),
         DataRef::Bool(true) => "true".to_owned(),
         DataRef::Bool(false) => "false".to_owned(),
+        DataRef::DateTime(date) if date.as_f64() < FIRST_DAY => NO_VALUE.to_owned(),
         DataRef::DateTime(date) => match date.as_datetime() {
             Some(time) => time.format("%Y-%m-%d").to_string(),
             None => date.as_f64().to_string(),
@@ -129,6 +173,15 @@ mod tests {
 
     /// A workbook of one sheet, with the rows as XML.
     fn workbook(rows: &str) -> Vec<u8> {
+        of_sheets(&["人员"], rows, "")
+    }
+
+    /// A workbook whose sheets are all one part, with what follows its rows.
+    fn of_sheets(names: &[&str], rows: &str, more: &str) -> Vec<u8> {
+        let sheets: String = names
+            .iter()
+            .map(|name| format!("<sheet name=\"{name}\" sheetId=\"1\" r:id=\"r1\"/>"))
+            .collect();
         let ns = "http://schemas.openxmlformats.org";
         let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
         packed(&[
@@ -139,7 +192,7 @@ mod tests {
             (
                 "xl/workbook.xml",
                 format!(
-                    "{head}<workbook xmlns=\"{ns}/spreadsheetml/2006/main\" xmlns:r=\"{ns}/officeDocument/2006/relationships\"><sheets><sheet name=\"人员\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+                    "{head}<workbook xmlns=\"{ns}/spreadsheetml/2006/main\" xmlns:r=\"{ns}/officeDocument/2006/relationships\"><sheets>{sheets}</sheets></workbook>"
                 ),
             ),
             (
@@ -157,7 +210,7 @@ mod tests {
             (
                 "xl/worksheets/sheet1.xml",
                 format!(
-                    "{head}<worksheet xmlns=\"{ns}/spreadsheetml/2006/main\"><sheetData>{rows}</sheetData></worksheet>"
+                    "{head}<worksheet xmlns=\"{ns}/spreadsheetml/2006/main\"><sheetData>{rows}</sheetData>{more}</worksheet>"
                 ),
             ),
         ])
@@ -196,6 +249,54 @@ mod tests {
             record(9, ["2025-12-31", LOST_DIGITS, ""]),
         ];
         assert_eq!(sheets, [("人员".to_owned(), rows)]);
+    }
+
+    /// The rows of a workbook, and the faults between them.
+    fn told(bytes: &[u8]) -> Vec<Result<Vec<String>, String>> {
+        let sheets = sheets(&"x.xlsx".into(), bytes).expect("a workbook");
+        let rows = sheets.into_iter().flat_map(|(_, rows)| rows);
+        rows.map(|row| row.map(|row| row.fields).map_err(|fault| fault.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn a_formula_without_its_result_is_no_empty_cell() {
+        let rows = "<row r=\"1\"><c r=\"A1\"><f>TODAY()</f></c><c r=\"B1\" s=\"1\"><f t=\"shared\" si=\"4294967295\"/><v></v></c>\
+            <c r=\"C1\" t=\"str\"><f>IF(A1=1,1,\"\")</f><v></v></c><c r=\"D1\" s=\"1\"/><c r=\"E1\" s=\"1\"><f>B1+1</f><v>0</v></c>\
+            <c r=\"F1\" s=\"1\"><f>B1+2</f><v>46022</v></c><c r=\"G1\" t=\"e\"><f>A0</f><v>#REF!</v></c></row>";
+        let fields = [NO_VALUE, NO_VALUE, "", "", NO_VALUE, "2025-12-31", "#REF!"];
+        assert_eq!(
+            told(&workbook(rows)),
+            [Ok(fields.map(str::to_owned).to_vec())]
+        );
+    }
+
+    #[test]
+    fn merged_cells_are_a_fault_that_names_them() {
+        let rows = "<row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"2\"><c r=\"A2\"><v>2</v></c></row>";
+        let merged = "<mergeCells count=\"1\"><mergeCell ref=\"A2:A4\"/></mergeCells>";
+        assert_eq!(
+            told(&of_sheets(&["人员"], rows, merged)),
+            [
+                Err("x.xlsx [人员]:2: A2:A4: MergedCells".to_owned()),
+                Ok(vec!["1".to_owned()]),
+                Ok(vec!["2".to_owned()]),
+            ]
+        );
+    }
+
+    #[test]
+    fn two_sheets_are_not_one_part_and_a_text_that_is_not_there_is_no_value() {
+        let rows = "<row r=\"1\"><c r=\"A1\"><v>1</v></c></row>";
+        let twice = of_sheets(&["人员", "单位"], rows, "");
+        assert_eq!(read(&twice), Err(Reason::NotAWorkbook));
+        let names: Vec<String> = (0..=limits::WORKBOOK_SHEETS_MAX)
+            .map(|number| number.to_string())
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert!(read(&of_sheets(&names, rows, "")).is_err());
+        let lost = "<row r=\"1\"><c r=\"A1\" t=\"s\"><v>7</v></c></row>";
+        assert_eq!(read(&workbook(lost)), Err(Reason::NotAWorkbook));
     }
 
     #[test]

@@ -124,3 +124,31 @@ fn nobody_else_imports_and_what_is_no_form_is_refused() {
         assert_eq!(send(&desk, ADMIN, "POST", path, b"").status, 404);
     }
 }
+
+#[test]
+fn while_files_are_read_for_one_preview_another_is_answered_busy() {
+    let desk = Desk::new();
+    let (cookie, origin) = (desk.office.cookie(ADMIN), desk.office.origin());
+    let headers = [
+        ("cookie", cookie.as_str()),
+        ("origin", origin.as_str()),
+        ("content-type", "multipart/form-data; boundary=XX"),
+        ("expect", "100-continue"),
+    ];
+    let body = form(&[("类别.csv", CATEGORIES)]);
+    let mut first = http::open(
+        desk.office.address,
+        "POST",
+        "/v1/imports",
+        &headers,
+        body.len(),
+    );
+    first.wait_until_asked();
+    let second = upload(&desk, ADMIN, CATEGORIES);
+    assert_eq!(
+        (second.status, second.json()),
+        (409, json!({ "error": { "code": "busy" } }))
+    );
+    assert_eq!(first.finish(&body).status, 200);
+    assert_eq!(upload(&desk, ADMIN, CATEGORIES).status, 200);
+}

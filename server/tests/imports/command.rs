@@ -79,3 +79,32 @@ fn a_start_with_the_same_folder_undoes_no_import() {
     assert_eq!(directories.len(), 2, "nothing new was put in force");
     assert_eq!(directories[1]["in_force"], true);
 }
+
+#[test]
+fn what_programs_leave_beside_a_table_is_passed_over_in_a_folder_and_named_alone() {
+    let folder = Folder::new("import_beside_a_lock");
+    let database = folder.database();
+    let _server = Running::start(&["serve", "--database", &database, "--directory", ZHUHAI]);
+    let tables = folder.file("tables");
+    std::fs::create_dir(&tables).expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = tables.join(name);
+        std::fs::write(&path, text).expect("a file is written");
+        path.display().to_string()
+    };
+    write(
+        "类别.csv",
+        "scheme,kind,code,name\n476785,部件,01037,路灯\n",
+    );
+    write("._类别.csv", "\0");
+    let lock = write("~$类别.xlsx", "\0");
+    let run = |path: &str| errand(&["import", "--database", &database, path], "");
+    let whole = run(&tables.display().to_string());
+    assert!(whole.ok, "{}", whole.log);
+    let alone = run(&lock);
+    assert!(
+        alone.log.contains("~$类别.xlsx: NotATable"),
+        "{}",
+        alone.log
+    );
+}

@@ -4,10 +4,12 @@ use patrol_core::domain::component::Position;
 use patrol_core::domain::limits;
 use patrol_core::sync::components::decode;
 use patrol_server::components::{by_code, nearest};
+use patrol_server::import::{Content, Preview, Upload};
 use patrol_server::store::StoreError;
 use serde_json::json;
 
 use super::{Desk, counts, faults, file};
+use crate::program::Folder;
 
 pub(crate) const HEAD: &str = "管理部件标识码,管理部件名称,主管部门代码,主管部门名称,权属单位代码,权属单位名称,养护单位代码,养护单位名称,所在单元网格标识码,管理部件状态,初始日期,变更日期,数据来源,备注,所在街道代码,所在街道名称,所在社区（村）代码,所在社区（村）名称,经度,纬度\n";
 
@@ -71,6 +73,9 @@ fn a_file_replaces_the_villages_that_it_names_and_what_it_replaced_is_kept() {
     let first = desk.preview(&[file("components.csv", format!("{HEAD}{broken}").as_bytes())]);
     let second = desk.preview(&[file("components.csv", both.as_bytes())]);
     assert_eq!(counts(&first.json(None), "components"), [0, 1, 0, 2, 7]);
+    let not_named =
+        |preview: &Preview| preview.json(None)["tables"][0]["villages_not_named"].clone();
+    assert_eq!([&first, &second].map(not_named), [1, 0]);
     desk.adopt(&first).expect("it is adopted");
     assert!(matches!(desk.adopt(&second), Err(StoreError::Stale)));
     let app = &desk.office.app;
@@ -174,4 +179,68 @@ fn a_wrong_check_character_is_a_warning_and_a_mixed_import_a_fault() {
     assert!(matches!(desk.adopt(&preview), Ok(Some(_))));
     let mixed = desk.preview(&[upload, file("units.csv", b"id,kind,name\n")]);
     assert_eq!(faults(&mixed), ["components.csv: NotAlone"]);
+}
+
+#[test]
+fn a_second_position_says_the_same_or_is_a_fault() {
+    let desk = Desk::new();
+    let two = |second: &str| {
+        let head = HEAD.replace('\n', ",lon_wgs84,lat_wgs84\n");
+        let row = lamp(YUYUE, 1).replace('\n', &format!(",{second}\n"));
+        desk.faults("部件.csv", (head + &row).as_bytes())
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(two(","), none);
+    assert_eq!(two("113.200101,22.2"), none);
+    assert_eq!(two("113.3,22.2"), ["部件.csv:2: lon_wgs84: Contradiction"]);
+    assert_eq!(
+        two("rubbish,22.2"),
+        ["部件.csv:2: lon_wgs84: NotACoordinate"]
+    );
+}
+
+#[test]
+fn a_day_of_a_component_is_eight_digits_or_as_in_other_tables() {
+    let desk = Desk::new();
+    let of_day = |day: &str| {
+        let row = lamp(YUYUE, 1).replacen("20260101", day, 1);
+        desk.faults("部件.csv", format!("{HEAD}{row}").as_bytes())
+    };
+    for day in ["20260101", "2026-01-01", "2026/1/1"] {
+        assert_eq!(of_day(day), [] as [&str; 0], "{day}");
+    }
+    for day in [
+        "2-0260-101",
+        "2026-0101",
+        "-20260101",
+        "20260229",
+        "202601",
+        "２０２６",
+    ] {
+        assert_eq!(of_day(day), ["部件.csv:2: 初始日期: NotADay"], "{day}");
+    }
+}
+
+#[test]
+fn what_was_shown_is_adopted_and_nothing_else() {
+    let desk = Desk::new();
+    let folder = Folder::new("import_of_a_file_that_changes");
+    let path = folder.file("部件.csv");
+    let write = |rows: &str| std::fs::write(&path, format!("{HEAD}{rows}")).expect("it is written");
+    let (shown, other) = (lamps(YUYUE, 1..4), lamps(YUYUE, 1..5));
+    write(&shown);
+    let upload = Upload {
+        name: "部件.csv".to_owned(),
+        content: Content::File(path.clone()),
+    };
+    let preview = desk.preview(&[upload]);
+    assert_eq!(counts(&preview.json(None), "components"), [3, 0, 0, 0, 0]);
+    let imports = || desk.office.app.store.component_imports();
+    for rows in [other, shown.replace("完好", "破损")] {
+        write(&rows);
+        assert!(matches!(desk.adopt(&preview), Err(StoreError::Stale)));
+        assert_eq!(imports().expect("the store answers").len(), 0);
+    }
+    write(&shown);
+    assert!(matches!(desk.adopt(&preview), Ok(Some(_))));
 }

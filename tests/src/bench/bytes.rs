@@ -1,6 +1,7 @@
 //! Bytes and requests of a phone's rounds, counted on the wire of a real server, beside the floor of the same content.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -27,14 +28,14 @@ use crate::served::{Folder, Served};
 use crate::world::city;
 
 /// Cases of the bootstrap.
-const CASES: usize = 2_000;
+pub(super) const CASES: usize = 2_000;
 /// Rounds of each small kind, of which the largest counts.
-const TIMES: usize = 20;
+pub(super) const TIMES: usize = 20;
 
 /// A phone on a counted wire.
 pub(super) struct Phone {
-    replica: Replica,
-    http: Http,
+    pub(super) replica: Replica,
+    pub(super) http: Http,
     tap: Tap,
     clock: Clock,
 }
@@ -42,9 +43,9 @@ pub(super) struct Phone {
 /// What one call of `sync` cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
-    summary: Summary,
-    wire_up: u64,
-    wire_down: u64,
+    pub(super) summary: Summary,
+    pub(super) wire_up: u64,
+    pub(super) wire_down: u64,
 }
 
 impl Phone {
@@ -82,7 +83,8 @@ pub async fn measure(seed: u64) -> Vec<Figure> {
     filled.fill(&villages, CASES);
     let mut figures = Vec::new();
     let folder = Folder::new("bench").expect("a folder for temporary files");
-    let phone = enrolled(&served, &clock, seed, &folder.file("phone.db")).await;
+    let file = folder.file("phone.db");
+    let phone = enrolled(&served, served.address, &clock, seed, &file).await;
     bootstrap(&served, &phone, &mut figures).await;
     let cases: Vec<DocumentId> = phone
         .replica
@@ -118,9 +120,15 @@ pub(crate) fn villages_of(app: &App, person: PersonId) -> Vec<VillageCode> {
         .collect()
 }
 
-/// The first inspector's phone on a counted wire.
-pub(super) async fn enrolled(served: &Served, clock: &Clock, seed: u64, file: &Path) -> Phone {
-    let tap = Tap::before(served.address).await.expect("a free port");
+/// The first inspector's phone on a counted wire to an address that leads to the server.
+pub(super) async fn enrolled(
+    served: &Served,
+    address: SocketAddr,
+    clock: &Clock,
+    seed: u64,
+    file: &Path,
+) -> Phone {
+    let tap = Tap::before(address).await.expect("a free port");
     let machine = Arc::new(Machine::new(clock, seed + 1));
     let (replica, _) = Replica::open(file, machine).expect("a new file");
     let http = Http::new().expect("a client");
@@ -283,14 +291,7 @@ async fn one_case(
 ) {
     let mut costs = Vec::new();
     for _ in 0..TIMES {
-        let words = content::words(rng, 60);
-        let category = content::category(rng);
-        let fields = vec![
-            FieldValue::Place(content::place(rng, villages[0])),
-            FieldValue::Category(category),
-            FieldValue::Words(words),
-        ];
-        let (case, _) = begin(phone, Body::default(), fields);
+        let case = report(phone, rng, villages);
         costs.push(phone.sync().await);
         let view = phone.replica.case(case).expect("its own case");
         assert!(!view.reading.case.numbers.is_empty(), "with its number");
@@ -312,6 +313,18 @@ async fn one_case(
     ]);
 }
 
+/// Reports a case of 60 characters without photos.
+pub(super) fn report(phone: &Phone, rng: &mut ChaCha8Rng, villages: &[VillageCode]) -> DocumentId {
+    let words = content::words(rng, 60);
+    let category = content::category(rng);
+    let fields = vec![
+        FieldValue::Place(content::place(rng, villages[0])),
+        FieldValue::Category(category),
+        FieldValue::Words(words),
+    ];
+    begin(phone, Body::default(), fields).0
+}
+
 fn begin(phone: &Phone, body: Body, fields: Vec<FieldValue>) -> (DocumentId, EntryId) {
     let deed = Deed {
         fields,
@@ -322,7 +335,7 @@ fn begin(phone: &Phone, body: Body, fields: Vec<FieldValue>) -> (DocumentId, Ent
     begun
 }
 
-fn note(phone: &Phone, case: DocumentId, words: String) {
+pub(super) fn note(phone: &Phone, case: DocumentId, words: String) {
     let body = Body {
         words: (!words.is_empty()).then_some(words),
         ..Body::default()
@@ -346,12 +359,11 @@ fn amend(phone: &Phone, case: DocumentId, place: Place) {
     phone.clock.advance_ms(60_000);
 }
 
-/// 500 changes over 350 cases: 200 new cases, 150 known ones; 300 notes and corrections among them.
-async fn day_offline(
+/// Records 500 changes over 350 cases: 200 new cases, 150 known ones; 300 notes and corrections among them.
+pub(super) fn spend_day(
     phone: &Phone,
     rng: &mut ChaCha8Rng,
     (known, villages): (&[DocumentId], &[VillageCode]),
-    figures: &mut Vec<Figure>,
 ) {
     let mut known = known.to_vec();
     known.shuffle(rng);
@@ -382,6 +394,15 @@ async fn day_offline(
             amend(phone, case, place);
         }
     }
+}
+
+async fn day_offline(
+    phone: &Phone,
+    rng: &mut ChaCha8Rng,
+    places: (&[DocumentId], &[VillageCode]),
+    figures: &mut Vec<Figure>,
+) {
+    spend_day(phone, rng, places);
     let floor = floor_of_outbox(phone);
     let cost = phone.sync().await;
     let (up, down) = (cost.summary.bytes_up as f64, cost.summary.bytes_down as f64);

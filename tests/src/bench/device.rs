@@ -34,7 +34,7 @@ pub async fn measure(seed: u64) -> Vec<Figure> {
     let machine = Arc::new(Machine::new(&clock, seed));
     let served = Served::start(city(), machine).await.expect("a free port");
     City::new(Arc::clone(&served.app), seed).fill(&villages(&served), CASES);
-    let phone = enrolled(&served, &clock, seed, &file).await;
+    let phone = enrolled(&served, served.address, &clock, seed, &file).await;
     let started = Watch::start();
     phone.sync().await;
     figures.push(Figure::told(

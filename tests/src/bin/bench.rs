@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use patrol_tests::bench::{Figure, bytes, device, growth, server};
+use patrol_tests::bench::{Figure, bytes, device, growth, line, server};
 
 /// The server's own choice, so that what is measured is what runs.
 #[global_allocator]
@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 struct Options {
-    /// Only this part: bytes, server, device, growth. (`phone` and `serve` are the processes that those start.)
+    /// Only this part: bytes, line, server, device, growth. (`phone` and `serve` are the processes that those start.)
     part: Option<String>,
     /// All content follows from it.
     #[arg(long, default_value_t = 7)]
@@ -44,6 +44,9 @@ async fn all(options: &Options) -> ExitCode {
     let mut figures: Vec<Figure> = Vec::new();
     if is_due("bytes") {
         show(&mut figures, bytes::measure(options.seed).await);
+    }
+    if is_due("line") {
+        show(&mut figures, line::measure(options.seed).await);
     }
     if is_due("server") {
         show(&mut figures, server::measure(options.seed).await);

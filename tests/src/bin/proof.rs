@@ -10,7 +10,7 @@ use patrol_tests::bench::Figure;
 use patrol_tests::fuzzing::{Feed, SEEN, TARGETS, Target, feed};
 use patrol_tests::proof::kills::Acknowledges;
 use patrol_tests::proof::scale::Size;
-use patrol_tests::proof::{hostile, kills, power, scale, soak, walk};
+use patrol_tests::proof::{growth, hostile, kills, power, scale, soak, walk};
 use patrol_tests::proxy::TWO_G;
 
 #[derive(Parser)]
@@ -62,6 +62,12 @@ enum What {
         #[arg(long, default_value_t = 32)]
         at_once: usize,
     },
+    /// Whether a server's work costs more where more exists: with 100 cases, 10,000, 100,000, 1,000,000.
+    Growth {
+        /// Up to how many.
+        #[arg(long, default_value_t = 1_000_000)]
+        cases: usize,
+    },
     /// Phones on the line of an old network for a long time.
     Soak {
         /// Seconds on it.
@@ -98,6 +104,7 @@ impl What {
                 };
                 Ok(figured(&scale::measure(size, seed)?))
             }
+            Self::Growth { cases } => Ok(figured(&growth::measure(cases, seed)?)),
             Self::Soak { seconds } => {
                 let size = soak::Size { seconds, ..SOAK };
                 let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;

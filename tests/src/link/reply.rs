@@ -2,6 +2,11 @@
 
 use patrol_core::sync::transport::{Response, Unreachable, Waiting};
 
+use super::Meanwhile;
+
+/// Bytes of a body that one packet carries.
+const PACKET: usize = 1_400;
+
 /// A response.
 pub struct Reply {
     status: u16,
@@ -10,6 +15,8 @@ pub struct Reply {
     sent: usize,
     /// The connection dies at the end of the body.
     pub(super) is_cut: bool,
+    /// What happens once half of it has been handed over.
+    pub(super) halfway: Option<Meanwhile>,
 }
 
 impl Reply {
@@ -21,6 +28,7 @@ impl Reply {
             body,
             sent: 0,
             is_cut: false,
+            halfway: None,
         }
     }
 
@@ -50,9 +58,18 @@ impl Response for Reply {
     }
 
     fn piece(&mut self) -> Waiting<'_, Result<Option<Vec<u8>>, Unreachable>> {
+        if self.sent * 2 >= self.body.len()
+            && let Some(what) = self.halfway.take()
+        {
+            what();
+        }
+        let most = match self.halfway {
+            Some(_) => self.body.len().div_ceil(2).min(PACKET),
+            None => PACKET,
+        };
         let rest = self.body.get(self.sent..).unwrap_or_default();
         let piece = rest
-            .get(..rest.len().min(1_400))
+            .get(..rest.len().min(most))
             .unwrap_or_default()
             .to_vec();
         self.sent += piece.len();

@@ -1,24 +1,31 @@
-//! Two programs on one phone's file, such as an app and its background task: while one waits for the server, the other records.
-//!
-//! They do not sync at once: two rounds under way would tell each other's fates.
+//! Two programs on one phone's file, such as an app and its background task: while one waits for the server, the other records, and
+//! perhaps syncs too.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::Body;
 use patrol_core::domain::id::{DocumentId, EntryId};
-use patrol_core::replica::Deed;
+use patrol_core::error::Error;
+use patrol_core::replica::{Deed, Summary};
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 
 use super::Simulation;
-use crate::world::matter;
+use crate::link::Moment;
+use crate::world::{Phone, matter};
+
+/// What a second program has done.
+struct Done {
+    logged: Vec<(DocumentId, EntryId)>,
+    synced: Option<Result<Summary, Error>>,
+}
 
 impl Simulation {
-    /// A call of sync, during which a second program on the same file reports and notes.
+    /// A call of sync, during which a second program on the same file reports and notes, and may sync.
     pub(super) fn sync_beside(&mut self) {
         let phone = self.some_phone();
-        let second = self.world.beside(&self.phones[phone], self.rng.random());
+        let second = Arc::new(self.world.beside(&self.phones[phone], self.rng.random()));
         let noted: Vec<DocumentId> = self
             .documents
             .choose_multiple(&mut self.rng, 2)
@@ -26,34 +33,66 @@ impl Simulation {
             .collect();
         let reported = self.villages.choose(&mut self.rng).copied();
         let reported = reported.filter(|_| self.rng.random_bool(0.3));
-        let done = Arc::new(Mutex::new(None::<Vec<(DocumentId, EntryId)>>));
-        let doing = Arc::clone(&done);
+        let syncs = self.rng.random_bool(0.5);
+        let done = Arc::new(Mutex::new(None::<Done>));
+        let (doing, doer) = (Arc::clone(&done), Arc::clone(&second));
         let meanwhile = move || {
-            let mut found = Vec::new();
-            let note = |document| Some((document, second.note(document, "另记").ok()?));
-            found.extend(noted.into_iter().filter_map(note));
+            let note = |document| Some((document, doer.note(document, "另记").ok()?));
             let report = |village| {
                 let fields = matter(village, "另报");
                 let deed = Deed {
                     fields,
                     ..Deed::new(Action::Report, Body::default())
                 };
-                second.replica.begin(&deed).ok()
+                doer.replica.begin(&deed).ok()
             };
-            found.extend(reported.and_then(report));
-            *doing.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            let mut logged: Vec<_> = noted.into_iter().filter_map(note).collect();
+            logged.extend(reported.and_then(report));
+            let synced = syncs.then(|| doer.sync());
+            *doing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Done { logged, synced });
         };
-        let is_answered = self.rng.random_bool(0.5);
+        let moments = [Moment::Leaving, Moment::Answered, Moment::Halfway];
+        let moment = *moments.choose(&mut self.rng).unwrap_or(&Moment::Answered);
         let link = &self.phones[phone].link;
-        link.meanwhile(Some((is_answered, Box::new(meanwhile))));
-        self.sync(phone);
+        link.meanwhile(Some((moment, Box::new(meanwhile))));
+        let first = self.phones[phone].sync();
         drop(self.phones[phone].link.meanwhile(None));
         let done = done.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(logged) = done else {
+        self.tell_beside(phone, &first, &second, done);
+    }
+
+    /// Writes down what both have done.
+    fn tell_beside(
+        &mut self,
+        phone: usize,
+        first: &Result<Summary, Error>,
+        second: &Phone,
+        done: Option<Done>,
+    ) {
+        for (fate, count) in second.link.take_fates() {
+            self.coverage.add_many(fate, count);
+        }
+        if let (
+            Err(Error::Overtaken),
+            Some(Done {
+                synced: Some(_), ..
+            }),
+        ) = (first, &done)
+        {
+            self.coverage.add("sync overtaken");
+        } else {
+            self.count_sync(first);
+        }
+        self.count_fates(phone);
+        let Some(done) = done else {
             return;
         };
-        for (document, entry) in logged {
+        for (document, entry) in done.logged {
             self.log(entry, document, Some(phone));
+        }
+        if let Some(synced) = &done.synced {
+            self.count_sync(synced);
+            self.suffer("second program syncs on a phone's file");
         }
         self.suffer("second program on a phone's file");
     }

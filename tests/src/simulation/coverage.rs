@@ -38,6 +38,8 @@ pub const REQUIRED: &[&str] = &[
     "a copy that lagged behind took over",
     "phone still led to the server given up",
     "second program on a phone's file",
+    "second program syncs on a phone's file",
+    "sync overtaken",
     "rescue bundle carried",
     "phone lost, its bundle carried",
     "right ended",

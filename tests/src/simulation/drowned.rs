@@ -60,19 +60,23 @@ impl Simulation {
         self.suffer("phone lost, its bundle carried");
     }
 
-    /// Entries of lost phones that lie in pieces on other phones, or that the server has refused and keeps.
+    /// Entries of lost phones that lie in pieces on other phones, or that the server, or one given up that is still reached, has refused
+    /// and keeps.
     pub(super) fn saved_by_others(&self) -> BTreeSet<EntryId> {
         let carried = self.phones.iter().flat_map(|phone| self.carried_by(phone));
         let mut entries: BTreeSet<EntryId> = carried.map(|saved| saved.entry).collect();
-        let look = self.world.store.inner().fork().read(&mut |snapshot| {
-            for saved in &self.drowned {
-                if snapshot.boxed(saved.device, saved.hash)?.is_some() {
-                    entries.insert(saved.entry);
+        let given_up = self.given_up.iter().map(|(store, _)| store);
+        for store in given_up.chain([&self.world.store]) {
+            let look = store.inner().fork().read(&mut |snapshot| {
+                for saved in &self.drowned {
+                    if snapshot.boxed(saved.device, saved.hash)?.is_some() {
+                        entries.insert(saved.entry);
+                    }
                 }
-            }
-            Ok(())
-        });
-        look.expect("the model answers");
+                Ok(())
+            });
+            look.expect("the model answers");
+        }
         entries
     }
 

@@ -166,6 +166,7 @@ struct Check<'d> {
     districts: BTreeSet<u64>,
     towns: BTreeSet<u64>,
     villages: BTreeSet<VillageCode>,
+    beats: BTreeSet<BeatId>,
     units: BTreeMap<UnitId, UnitKind>,
     faults: Vec<DirectoryFault>,
 }
@@ -185,6 +186,7 @@ impl<'d> Check<'d> {
                 .iter()
                 .map(|village| village.code)
                 .collect(),
+            beats: directory.beats.iter().map(|beat| beat.id).collect(),
             units: directory
                 .units
                 .iter()
@@ -258,6 +260,9 @@ impl<'d> Check<'d> {
     }
 
     fn places(&mut self, now: Timestamp) {
+        let rows = self.directory.beats.iter().flat_map(|beat| &beat.villages);
+        let in_force = rows.filter(|row| row.is_in_force_at(now));
+        let with_beat: BTreeSet<VillageCode> = in_force.map(|row| row.village).collect();
         for town in &self.directory.towns {
             self.district(Row::Town(town.code), town.district());
         }
@@ -270,7 +275,7 @@ impl<'d> Check<'d> {
                     town: code.town(),
                 });
             }
-            if self.directory.beat_of(code, now).is_none() {
+            if !with_beat.contains(&code) {
                 self.faults.push(DirectoryFault::NoBeat { village: code });
             }
         }
@@ -389,7 +394,7 @@ impl<'d> Check<'d> {
                         .push(DirectoryFault::UnknownUnit { person, unit });
                 }
             },
-            PostAt::Beat(beat) if self.directory.beat(beat).is_none() => {
+            PostAt::Beat(beat) if !self.beats.contains(&beat) => {
                 return self
                     .faults
                     .push(DirectoryFault::UnknownBeat { person, beat });

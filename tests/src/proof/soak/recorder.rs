@@ -57,7 +57,8 @@ struct Exchange {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Standing {
     cursors: Cursors,
-    outbox: u64,
+    /// Where the outbox begins: what is recorded from now on comes behind it.
+    first: Option<i64>,
 }
 
 /// The phone's transport.
@@ -94,7 +95,9 @@ impl Recorder {
         let read = self.replica.store().read(|connection| {
             Ok(Standing {
                 cursors: feed::cursors(connection)?,
-                outbox: changes::outbox_len(connection)?,
+                first: changes::outbox(connection, 0, 1)?
+                    .first()
+                    .map(|change| change.place),
             })
         });
         read.expect("a look")
@@ -119,8 +122,7 @@ impl Seen {
             self.barren += 1;
             self.barren_row = self.barren_row.max(self.barren);
         }
-        let has_moved =
-            exchange.before.cursors != after.cursors || after.outbox < exchange.before.outbox;
+        let has_moved = exchange.before != *after;
         if exchange.fates + exchange.pages > 0 && !has_moved {
             self.faults
                 .push(format!("whole frames moved nothing: {exchange:?}"));

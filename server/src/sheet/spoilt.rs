@@ -1,0 +1,104 @@
+//! Fields that were spoilt before anybody read them: by a spreadsheet, or by signs that nobody sees.
+//!
+//! It mends nothing, and knows columns only by whether they are names.
+
+use super::Reason;
+
+/// Stands in a field whose number has been rounded.
+pub(crate) const LOST_DIGITS: &str = "\u{fffd}";
+
+/// Stands in a field whose value the file does not hold.
+pub(crate) const NO_VALUE: &str = "\u{fffd}=";
+
+/// What spreadsheets write where they could not compute.
+const ERRORS: &[&str] = &[
+    "#N/A",
+    "#REF!",
+    "#VALUE!",
+    "#DIV/0!",
+    "#NAME?",
+    "#NUM!",
+    "#NULL!",
+    "#SPILL!",
+    "#CALC!",
+    "#DATA!",
+    "#GETTING_DATA",
+];
+
+/// Why a field cannot be what was meant; none where it can.
+pub(super) fn reason(column: &str, field: &str) -> Option<Reason> {
+    let is_line = |char: char| matches!(char, '\n' | '\r' | '\t');
+    let is_name = column.ends_with("name");
+    let is_unseen = |char: char| {
+        let is_control = char.is_control() && (is_name || !is_line(char));
+        is_control || (is_name && is_invisible(char))
+    };
+    if field == LOST_DIGITS || is_rounded(field) {
+        Some(Reason::LostDigits)
+    } else if field == NO_VALUE {
+        Some(Reason::NoValue)
+    } else if ERRORS.contains(&field) || is_too_narrow(field) {
+        Some(Reason::ErrorCell)
+    } else if field.contains(is_unseen) {
+        Some(Reason::ControlCharacter)
+    } else {
+        None
+    }
+}
+
+/// Signs without a width, ends of lines, and those that turn the direction of writing.
+fn is_invisible(char: char) -> bool {
+    matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// What a spreadsheet makes of a long number: 4.40403E+11.
+fn is_rounded(field: &str) -> bool {
+    let Some((number, exponent)) = field.split_once(['E', 'e']) else {
+        return false;
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    let is_signed = exponent.strip_prefix('+').is_some_and(is_number);
+    is_signed && whole.len() == 1 && is_number(whole) && is_number(decimals)
+}
+
+/// A column that has no room for its numbers shows them as #####.
+fn is_too_narrow(field: &str) -> bool {
+    field.len() > 1 && field.bytes().all(|byte| byte == b'#')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_has_spoilt_is_no_text() {
+        for (field, found) in [
+            ("4.40403E+11", Some(Reason::LostDigits)),
+            ("1E+15", Some(Reason::LostDigits)),
+            ("\u{fffd}", Some(Reason::LostDigits)),
+            ("\u{fffd}=", Some(Reason::NoValue)),
+            ("#N/A", Some(Reason::ErrorCell)),
+            ("#REF!", Some(Reason::ErrorCell)),
+            ("######", Some(Reason::ErrorCell)),
+            ("张\0伟", Some(Reason::ControlCharacter)),
+            ("440403100201", None),
+            ("1E+", None),
+            ("SE+15", None),
+            ("E栋+3", None),
+            ("#3", None),
+            ("", None),
+        ] {
+            assert_eq!(reason("remarks", field), found, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_line_of_signs_that_are_seen() {
+        for field in ["张\n伟", "张\t伟", "张\u{200b}伟", "张\u{202e}伟"] {
+            let found = ["name", "remarks"].map(|column| reason(column, field));
+            assert_eq!(found, [Some(Reason::ControlCharacter), None], "{field:?}");
+        }
+        assert_eq!(reason("name", "古丽·买买提 O'Neil"), None);
+    }
+}

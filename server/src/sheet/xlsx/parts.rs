@@ -1,0 +1,188 @@
+//! What the reader of workbooks does not tell: in which part each sheet stands, which cells are merged, and which formulas have no result.
+//!
+//! It reads no values. Cells are named by their order, which is the same for the reader of values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Cursor, Read as _};
+
+use patrol_core::domain::limits;
+use quick_xml::Reader;
+use quick_xml::escape::unescape;
+use quick_xml::events::{BytesStart, Event};
+use zip::ZipArchive;
+
+use super::Reason;
+
+pub(super) type Archive<'b> = ZipArchive<Cursor<&'b [u8]>>;
+
+/// What is odd about a sheet.
+#[derive(Default)]
+pub(super) struct Odd {
+    /// Cells with a formula and no result, counted from 0 in the order of the file.
+    pub(super) without_value: BTreeSet<usize>,
+    /// Merged cells as `B2:B5`, with the row of the first; as many as are shown.
+    pub(super) merged: Vec<(usize, String)>,
+}
+
+/// The parts of a workbook.
+pub(super) struct Parts<'b> {
+    archive: Archive<'b>,
+    /// Where each sheet stands.
+    paths: BTreeMap<String, String>,
+    /// How many texts the cells share.
+    shared: usize,
+}
+
+fn broken<E>(_: E) -> Reason {
+    Reason::NotAWorkbook
+}
+
+impl<'b> Parts<'b> {
+    /// Finds the sheets; no two of them are one part, which would be read again and again.
+    pub(super) fn new(mut archive: Archive<'b>) -> Result<Self, Reason> {
+        let mut targets = BTreeMap::new();
+        let links = part(&mut archive, "xl/_rels/workbook.xml.rels")?;
+        each(&links, b"Relationship", |link| {
+            targets.insert(attribute(link, b"Id")?, attribute(link, b"Target")?);
+            Ok(())
+        })?;
+        let (mut paths, mut used) = (BTreeMap::new(), BTreeSet::new());
+        let book = part(&mut archive, "xl/workbook.xml")?;
+        each(&book, b"sheet", |sheet| {
+            let id =
+                attribute(sheet, b"r:id").or_else(|_| attribute(sheet, b"relationships:id"))?;
+            let target = targets.get(&id).ok_or(Reason::NotAWorkbook)?;
+            let path = target.strip_prefix('/').unwrap_or(target);
+            let path = path.strip_prefix("xl/").unwrap_or(path);
+            let is_new = used.insert(path.to_ascii_lowercase());
+            let name = attribute(sheet, b"name")?;
+            if paths.insert(name, format!("xl/{path}")).is_some() || !is_new {
+                return Err(Reason::NotAWorkbook);
+            }
+            if paths.len() > limits::WORKBOOK_SHEETS_MAX {
+                return Err(Reason::TooLarge);
+            }
+            Ok(())
+        })?;
+        let shared = if archive.index_for_name("xl/sharedStrings.xml").is_some() {
+            let mut count = 0;
+            each(&part(&mut archive, "xl/sharedStrings.xml")?, b"si", |_| {
+                count += 1;
+                Ok(())
+            })?;
+            count
+        } else {
+            0
+        };
+        Ok(Self {
+            archive,
+            paths,
+            shared,
+        })
+    }
+
+    /// Looks through a sheet.
+    pub(super) fn odd(&mut self, sheet: &str) -> Result<Odd, Reason> {
+        let path = self.paths.get(sheet).ok_or(Reason::NotAWorkbook)?;
+        let bytes = part(&mut self.archive, path)?;
+        let (mut odd, mut cells) = (Odd::default(), 0);
+        let mut xml = reader(&bytes);
+        loop {
+            match xml.read_event().map_err(broken)? {
+                Event::Start(start) if start.local_name().as_ref() == b"c" => {
+                    if !has_value(&mut xml, &start, self.shared)? {
+                        odd.without_value.insert(cells);
+                    }
+                    cells += 1;
+                }
+                Event::Start(start) if start.local_name().as_ref() == b"mergeCell" => {
+                    let cells = attribute(&start, b"ref")?;
+                    let row = cells.split(':').next().unwrap_or_default();
+                    let row = row.trim_start_matches(|char: char| !char.is_ascii_digit());
+                    let row = row.parse().map_err(broken)?;
+                    if odd.merged.len() < limits::IMPORT_FAULTS_SHOWN {
+                        odd.merged.push((row, cells));
+                    }
+                }
+                Event::Eof => return Ok(odd),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Reads a part of the archive, whose size has been measured.
+fn part(archive: &mut Archive<'_>, path: &str) -> Result<Vec<u8>, Reason> {
+    let is_it = |name: &&str| name.replace('\\', "/").eq_ignore_ascii_case(path);
+    let name = archive.file_names().find(is_it).map(str::to_owned);
+    let part = archive.by_name(&name.ok_or(Reason::NotAWorkbook)?);
+    let mut bytes = Vec::new();
+    let part = part.map_err(broken)?;
+    part.take(limits::WORKBOOK_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(broken)?;
+    Ok(bytes)
+}
+
+fn reader(bytes: &[u8]) -> Reader<&[u8]> {
+    let mut reader = Reader::from_reader(bytes);
+    reader.config_mut().expand_empty_elements = true;
+    reader.config_mut().check_end_names = false;
+    reader
+}
+
+/// Goes through the elements of a name.
+fn each(
+    bytes: &[u8],
+    name: &[u8],
+    mut found: impl FnMut(&BytesStart<'_>) -> Result<(), Reason>,
+) -> Result<(), Reason> {
+    let mut xml = reader(bytes);
+    loop {
+        match xml.read_event().map_err(broken)? {
+            Event::Start(start) if start.local_name().as_ref() == name => found(&start)?,
+            Event::Eof => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+fn attribute(element: &BytesStart<'_>, name: &[u8]) -> Result<String, Reason> {
+    let found = element.try_get_attribute(name).map_err(broken)?;
+    let value = found.ok_or(Reason::NotAWorkbook)?;
+    let text = std::str::from_utf8(&value.value).map_err(broken)?;
+    Ok(unescape(text).map_err(broken)?.into_owned())
+}
+
+/// Reads to the end of a cell; says whether it has a value, or no formula that should give one.
+fn has_value(
+    xml: &mut Reader<&[u8]>,
+    cell: &BytesStart<'_>,
+    shared: usize,
+) -> Result<bool, Reason> {
+    let kind = attribute(cell, b"t").unwrap_or_default();
+    let (mut has_formula, mut value) = (false, None);
+    loop {
+        match xml.read_event().map_err(broken)? {
+            Event::Start(start) if start.local_name().as_ref() == b"f" => {
+                has_formula = true;
+                xml.read_to_end(start.name()).map_err(broken)?;
+            }
+            Event::Start(start) if start.local_name().as_ref() == b"v" => {
+                let text = xml.read_text(start.name()).map_err(broken)?;
+                value = Some(text.trim().to_owned());
+            }
+            Event::End(end) if end.local_name().as_ref() == b"c" => break,
+            Event::Eof => return Err(Reason::NotAWorkbook),
+            _ => {}
+        }
+    }
+    if kind == "s" {
+        let text = value.as_deref().unwrap_or("0").parse::<usize>();
+        let is_there = text.is_ok_and(|text| text < shared);
+        return is_there.then_some(true).ok_or(Reason::NotAWorkbook);
+    }
+    // The empty text is a result too, and says that it is a text.
+    let is_value = value.is_some_and(|value| !value.is_empty() || kind == "str");
+    Ok(is_value || !has_formula)
+}
