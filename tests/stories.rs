@@ -29,4 +29,5 @@ mod tally;
 mod told_once;
 mod two_people;
 mod upgraded;
+mod whole_city;
 mod wrong_sums;

@@ -31,7 +31,7 @@ use super::late_work::end_posts;
 const DISPATCHER: &str = "受理派遣员01";
 const INSPECTOR: &str = "巡查员01";
 
-fn open(file: &Path, world: &World, seed: u64) -> Arc<App> {
+pub(super) fn open(file: &Path, world: &World, seed: u64) -> Arc<App> {
     let machine = Arc::new(Machine::new(&world.clock, seed));
     let store =
         SqliteStore::open(file, || draw_identity(machine.as_ref())).expect("the file opens");
@@ -43,7 +43,7 @@ fn open(file: &Path, world: &World, seed: u64) -> Arc<App> {
 }
 
 /// What an administrator's command does after a restore.
-fn begin_epoch(file: &Path) {
+pub(super) fn begin_epoch(file: &Path) {
     let new = NewEpoch {
         epoch: Epoch([9; 4]),
         suffix: [7; 8],
@@ -54,7 +54,7 @@ fn begin_epoch(file: &Path) {
 }
 
 /// A phone of that server.
-fn phone_of(world: &World, app: &Arc<App>, name: &str, seed: u64) -> Phone {
+pub(super) fn phone_of(world: &World, app: &Arc<App>, name: &str, seed: u64) -> Phone {
     let machine = Arc::new(Machine::new(&world.clock, seed));
     let store = Store::in_memory().expect("a store in memory opens");
     let person = world.person(name);
