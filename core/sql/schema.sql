@@ -162,7 +162,7 @@ CREATE TABLE unindexed (
 
 CREATE TABLE bundles (
     -- Rescue bundles of other phones that this one carries or has carried.
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     hash BLOB NOT NULL UNIQUE,       -- SHA-256 of the file
     device BLOB NOT NULL,            -- whose
     made_at INTEGER NOT NULL,        -- by that device's clock
@@ -173,7 +173,7 @@ CREATE TABLE bundles (
 
 CREATE TABLE pieces (
     -- Pieces that the server has not taken, until a person gives their bundle up. Sealed: this phone cannot read them.
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     bundle INTEGER NOT NULL REFERENCES bundles (id),
     tries INTEGER NOT NULL DEFAULT 0, -- how often the server answered, but not for good; 1 at least once it was handed in
     due_at INTEGER NOT NULL DEFAULT 0, -- not again before, by this phone's clock

@@ -32,7 +32,7 @@ pub use import::{ImportErrand, PastErrand, ProposalsErrand};
 pub use person::PersonErrand;
 pub use rescue::RescueErrand;
 pub use serve::serve;
-use sole::Sole;
+pub use sole::Sole;
 
 /// 巡村 Xuncun's server.
 #[derive(Parser, Clone, PartialEq, Eq, Debug)]

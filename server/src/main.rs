@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use patrol_core::domain::limits;
-use patrol_server::command::{self, Command, CommandLine, Faults};
+use patrol_server::command::{self, Command, CommandLine, Faults, Sole};
 use tracing_subscriber::EnvFilter;
 
 /// Loading a document is thousands of small allocations; this one takes a fifth off the time of a push.
@@ -45,11 +45,13 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: &patrol_server::config::Config) -> Result<(), Faults> {
+    // Until the runtime is gone, and with it the last work on the database.
+    let sole = Sole::server(config)?;
     // Work on the database waits for its turn here: more threads would only hold more memory while they wait for the same disk and cores.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(limits::WORKS_AT_ONCE)
         .build()
         .map_err(|error| vec![error.to_string()])?;
-    runtime.block_on(command::serve(config))
+    runtime.block_on(command::serve(config, &sole))
 }

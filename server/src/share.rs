@@ -81,7 +81,8 @@ impl Debt {
     }
 }
 
-/// A device's turn, until it is dropped. It has a place of its own: a request that was cut while its work is done still takes one.
+/// A device's turn, until it is dropped. It has a place of its own, so that the share of a request that was cut while its work is done is
+/// not forgotten.
 #[derive(Debug)]
 pub(crate) struct Turn {
     place: Place,

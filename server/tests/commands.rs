@@ -171,15 +171,19 @@ fn beside_a_server_nothing_starts_that_would_draw_the_same_numbers() {
     let trial = Trial::start("sole");
     let bundle = format!("{}.xcr", trial.database);
     std::fs::write(&bundle, "no bundle").expect("a file");
+    let link = format!("{}.link", trial.database);
+    std::os::unix::fs::symlink(&trial.database, &link).expect("a link");
     let others: [&[&str]; 3] = [
         &["serve", "--listen", "127.0.0.1:0"],
         &["rescue", &bundle],
         &["upgrade"],
     ];
     for words in others {
-        let said = trial.errand(words, "");
-        let is_told = said.log.contains("a server runs on");
-        assert!(!said.ok && is_told, "{words:?}: {}", said.log);
+        for database in [&trial.database, &link] {
+            let said = errand(&[words, &["--database", database]].concat(), "");
+            let is_told = said.log.contains("a server or an errand runs on");
+            assert!(!said.ok && is_told, "{words:?}: {}", said.log);
+        }
     }
     let Trial { server, database } = trial;
     // However it ends.

@@ -103,6 +103,20 @@ fn of_two_programs_that_sync_on_one_file_the_one_that_was_overtaken_applies_noth
 }
 
 #[test]
+fn a_second_program_that_hears_a_welcome_alone_overtakes_nobody() {
+    let mut world = World::new(16);
+    world.phone(INSPECTOR);
+    let first = &world.phones[INSPECTOR];
+    let second = world.beside(first, 2);
+    second.link.cut_after(1);
+    let doing = move || assert!(second.sync().is_err());
+    first
+        .link
+        .meanwhile(Some((Moment::Answered, Box::new(doing))));
+    assert!(first.sync().is_ok());
+}
+
+#[test]
 fn a_file_that_is_enrolled_uses_up_no_second_code() {
     let mut world = World::new(13);
     let phone = world.phone(INSPECTOR);

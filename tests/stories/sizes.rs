@@ -1,10 +1,26 @@
 //! How much one request carries up: what has become of the one before decides, and nothing else.
 
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use patrol_core::domain::limits;
+use patrol_core::replica::Cancel;
 use patrol_core::store::enrolment;
+use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
+use patrol_tests::link::Mishap;
 use patrol_tests::world::{Phone, World};
 
 const INSPECTOR: &str = "巡查员01";
+
+/// A server that takes a connection and then says nothing.
+struct Silent;
+
+impl Transport for Silent {
+    fn send(&self, _: Request) -> Waiting<'_, Result<Box<dyn Response>, Unreachable>> {
+        Box::pin(std::future::pending())
+    }
+}
 
 fn frame_bytes(phone: &Phone) -> usize {
     let state = phone.replica.store().read(enrolment::round_state);
@@ -20,8 +36,20 @@ fn set_frame_bytes(phone: &Phone, bytes: usize) {
     set.unwrap();
 }
 
+/// A phone that has much to push, for a request that is not full.
+fn with_much_to_say(world: &mut World) -> &Phone {
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.phone(INSPECTOR);
+    phone.sync().unwrap();
+    let words = "积".repeat(300);
+    for _ in 0..30 {
+        phone.report(village, &words);
+    }
+    phone
+}
+
 #[test]
-fn only_rounds_that_push_say_what_a_line_carries_up() {
+fn a_little_that_goes_up_or_does_not_says_nothing_of_a_line() {
     let mut world = World::new(31);
     let village = world.villages(INSPECTOR)[0];
     let phone = world.phone(INSPECTOR);
@@ -29,20 +57,62 @@ fn only_rounds_that_push_say_what_a_line_carries_up() {
     phone.sync().unwrap();
     assert_eq!(frame_bytes(phone), first, "nothing went up");
     phone.report(village, "路灯不亮");
+    phone.link.expect(Mishap::ResponseLost);
+    assert!(phone.sync().is_err());
+    assert_eq!(frame_bytes(phone), first);
     phone.sync().unwrap();
-    assert_eq!(frame_bytes(phone), 2 * first);
-    // Cut behind the fates: what went up has arrived.
-    phone.report(village, "井盖破损");
+    assert_eq!(frame_bytes(phone), first);
+}
+
+#[test]
+fn what_did_not_go_up_whole_is_tried_with_less() {
+    let first = limits::PUSH_FRAME_BYTES_FIRST;
+    let mut world = World::new(33);
+    let phone = with_much_to_say(&mut world);
+    phone.link.expect(Mishap::Portal);
+    assert!(phone.sync().is_err());
+    assert_eq!(frame_bytes(phone), first, "nothing of the line");
+    phone.link.expect(Mishap::ResponseLost);
+    assert!(phone.sync().is_err());
+    assert_eq!(frame_bytes(phone), first / 2, "nothing was heard");
     phone.link.cut_after(2);
     assert!(phone.sync().is_err());
+    assert_eq!(frame_bytes(phone), first / 4, "not all was heard");
+    phone.sync().unwrap();
+    assert_eq!(frame_bytes(phone), first / 4);
     assert_eq!(phone.replica.status().unwrap().outbox, 0);
-    assert_eq!(frame_bytes(phone), 2 * first);
-    // Cut before them: whether it has is not known.
-    phone.report(village, "积水");
-    phone.link.cut_after(1);
+}
+
+#[test]
+fn what_went_up_whole_has_gone_up_though_the_answer_is_cut_behind_its_fates() {
+    let mut world = World::new(34);
+    let phone = with_much_to_say(&mut world);
+    phone.link.cut_after(3);
     assert!(phone.sync().is_err());
-    assert_eq!(phone.replica.status().unwrap().outbox, 1);
-    assert_eq!(frame_bytes(phone), first);
+    assert_eq!(phone.replica.status().unwrap().outbox, 0);
+    assert_eq!(frame_bytes(phone), limits::PUSH_FRAME_BYTES_FIRST);
+}
+
+#[test]
+fn a_call_that_is_cancelled_or_killed_on_its_way_is_tried_with_less() {
+    let mut world = World::new(35);
+    let phone = with_much_to_say(&mut world);
+    let cancel = Cancel::default();
+    let mut context = Context::from_waker(Waker::noop());
+    {
+        let mut sync = pin!(phone.replica.sync(&Silent, &cancel, &|_| ()));
+        assert!(sync.as_mut().poll(&mut context).is_pending());
+        cancel.cancel();
+        assert!(sync.as_mut().poll(&mut context).is_ready());
+    }
+    let first = limits::PUSH_FRAME_BYTES_FIRST;
+    assert_eq!(frame_bytes(phone), first / 2);
+    let cancel = Cancel::default();
+    {
+        let mut killed = pin!(phone.replica.sync(&Silent, &cancel, &|_| ()));
+        assert!(killed.as_mut().poll(&mut context).is_pending());
+    }
+    assert_eq!(frame_bytes(phone), first / 4);
 }
 
 #[test]
@@ -59,4 +129,6 @@ fn a_request_carries_sixteen_times_its_first_frame_and_no_more() {
     set_frame_bytes(phone, limits::PUSH_FRAME_BYTES_MIN);
     let summary = phone.sync().unwrap();
     assert_eq!((summary.pushed, summary.rounds), (50, 2));
+    // Full the first time, and far from it the second.
+    assert_eq!(frame_bytes(phone), 2 * limits::PUSH_FRAME_BYTES_MIN);
 }

@@ -42,6 +42,8 @@ pub(super) struct Prepared {
     pub(super) enrolment: Enrolment,
     /// How many parts of answers had been applied.
     pub(super) heard: u64,
+    /// The size of frames by which it was cut.
+    pub(super) frame_bytes: usize,
 }
 
 impl Prepared {
@@ -52,6 +54,24 @@ impl Prepared {
             (true, false) => wire::kind::BUNDLE,
             (true, true) => wire::kind::PUSH,
         }
+    }
+
+    /// The size by which the next request is cut once all of this one has gone up: larger where it was full, for only that says anything of the
+    /// line.
+    pub(super) fn larger(&self) -> usize {
+        let bytes: usize = self.frames.iter().map(Vec::len).sum();
+        if bytes >= enrolment::request_bytes(self.frame_bytes) / 2 {
+            (self.frame_bytes * 2).min(limits::PUSH_FRAME_BYTES_MAX)
+        } else {
+            self.frame_bytes
+        }
+    }
+
+    /// The size by which the next request is cut unless all of this one is known to have gone up; none where smaller frames would carry no less.
+    pub(super) fn smaller(&self) -> Option<usize> {
+        let bytes: usize = self.frames.iter().map(Vec::len).sum();
+        let is_larger = bytes > limits::PUSH_FRAME_BYTES_MIN;
+        is_larger.then(|| (self.frame_bytes / 2).max(limits::PUSH_FRAME_BYTES_MIN))
     }
 
     /// How many fates each frame gets.
@@ -180,6 +200,7 @@ impl Replica {
                 has_more: load.has_more,
                 enrolment,
                 heard,
+                frame_bytes: state.frame_bytes,
             })
         })
     }
@@ -214,7 +235,8 @@ fn push_frames(
     let (mut frames, mut pushed, mut last, mut total, mut size) =
         (Vec::new(), Vec::new(), plan.after, 0, frame_bytes);
     let (mut rest, most) = (unsent.as_slice(), enrolment::request_bytes(frame_bytes));
-    while !rest.is_empty() && total < most {
+    // The rest of a full request is for the next one, not for ever smaller frames.
+    while !rest.is_empty() && total + limits::PUSH_FRAME_BYTES_MIN <= most {
         let (now, later) = rest.split_at(fitting(rest, size.min(most - total)));
         let form = if now
             .iter()

@@ -11,7 +11,6 @@ use super::remake::{self, Blow};
 use super::{Replica, load, relics, resend};
 use crate::doc::parse;
 use crate::domain::id::{Actor, ChangeHash, DocumentId};
-use crate::domain::limits;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
@@ -47,17 +46,26 @@ impl Replica {
         let (boot, monotonic_ms) = (self.environment.boot(), self.environment.monotonic_ms());
         let suffixes = |_: DocumentId| self.random();
         let now = self.environment.now();
-        self.hear(heard, |transaction| {
+        let news = self.store.write(|transaction| {
             let mut again = false;
             let enrolment = enrolment::enrolled(transaction)?;
             let mut state = enrolment::round_state(transaction)?;
+            let is_new_epoch = welcome.epoch != enrolment.epoch;
+            let notice = welcome.notices.iter().map(|(number, _)| *number).max();
+            let counts = is_new_epoch || notice > Some(state.notice_last);
+            // One that brings nothing overtakes nobody: else two programs could do nothing but that to each other.
+            if counts {
+                enrolment::hear(transaction, *heard)?;
+            } else if enrolment::heard(transaction)? != *heard {
+                return Err(Error::Overtaken);
+            }
             state.anchor = Some(Anchor {
                 server: welcome.server_time,
                 monotonic_ms,
                 boot,
                 error_ms: round_trip_ms / 2,
             });
-            if welcome.epoch != enrolment.epoch {
+            if is_new_epoch {
                 begin_epoch(transaction, &enrolment, welcome.epoch, self.random())?;
                 state.scopes_tag = [0; 4];
                 state.relics_due = true;
@@ -76,19 +84,16 @@ impl Replica {
                 again |= apply_notice(transaction, notice, &suffixes, now)?;
                 feed::put_notice(transaction, *number, notice)?;
             }
-            state.notice_last = welcome
-                .notices
-                .iter()
-                .map(|(number, _)| *number)
-                .max()
-                .unwrap_or(0)
-                .max(state.notice_last);
+            state.notice_last = notice.unwrap_or(0).max(state.notice_last);
             enrolment::put_round_state(transaction, &state)?;
             Ok(News {
                 again,
-                is_new_epoch: welcome.epoch != enrolment.epoch,
+                is_new_epoch,
+                counts,
             })
-        })
+        })?;
+        *heard += u64::from(news.counts);
+        Ok(news)
     }
 
     /// Applies the fates of a push frame.
@@ -143,7 +148,7 @@ impl Replica {
         heard: &mut u64,
         done: &Done,
         server_time: Timestamp,
-        frames: usize,
+        frame_bytes: usize,
     ) -> Result<bool> {
         self.hear(heard, |transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
@@ -197,10 +202,7 @@ impl Replica {
             state.synced_at = Some(server_time);
             state.failures = 0;
             state.raw_pages = false;
-            // Only what has gone up says what the line carries up.
-            if frames > 0 {
-                state.frame_bytes = (state.frame_bytes * 2).min(limits::PUSH_FRAME_BYTES_MAX);
-            }
+            state.frame_bytes = frame_bytes;
             state.last_error = stays_off.then(|| wire::DIGEST.to_owned());
             enrolment::put_round_state(transaction, &state)?;
             Ok(differs)
@@ -208,8 +210,8 @@ impl Replica {
     }
 
     /// Sets every cursor back to the beginning of a listing; data stays.
-    pub(super) fn list_anew(&self) -> Result<()> {
-        self.store.write(|transaction| {
+    pub(super) fn list_anew(&self, heard: &mut u64) -> Result<()> {
+        self.hear(heard, |transaction| {
             for scope in feed::scopes(transaction)? {
                 feed::relist(transaction, scope.number)?;
             }
@@ -217,15 +219,21 @@ impl Replica {
         })
     }
 
-    /// Notes that a round failed; where it left frames without a fate, the next are smaller.
-    pub(super) fn note_failure(&self, error: &Error, unheard: usize) -> Result<()> {
+    /// Keeps the size by which the next request is cut.
+    pub(super) fn put_frame_bytes(&self, frame_bytes: usize) -> Result<()> {
+        self.store.write(|transaction| {
+            let mut state = enrolment::round_state(transaction)?;
+            state.frame_bytes = frame_bytes;
+            enrolment::put_round_state(transaction, &state)
+        })
+    }
+
+    /// Notes that a round failed.
+    pub(super) fn note_failure(&self, error: &Error) -> Result<()> {
         let code = error.to_string();
         self.store.write(|transaction| {
             let mut state = enrolment::round_state(transaction)?;
             state.failures = state.failures.saturating_add(1);
-            if unheard > 0 {
-                state.frame_bytes = (state.frame_bytes / 2).max(limits::PUSH_FRAME_BYTES_MIN);
-            }
             state.last_error = Some(code);
             enrolment::put_round_state(transaction, &state)
         })
@@ -239,6 +247,8 @@ pub(super) struct News {
     pub(super) again: bool,
     /// The server has jumped back.
     pub(super) is_new_epoch: bool,
+    /// It has moved on what is here.
+    counts: bool,
 }
 
 /// What the fates of a push frame did to the outbox.

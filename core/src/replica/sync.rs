@@ -100,6 +100,8 @@ struct Course {
     summary: Summary,
     /// Frames of the request under way whose fate has not come.
     unheard: usize,
+    /// The size by which the next request is cut once there are none.
+    frame_bytes: Option<usize>,
 }
 
 impl Replica {
@@ -118,12 +120,17 @@ impl Replica {
                 Either::Right(((), _)) => Err(Error::Cancelled),
             }
         };
+        if course.unheard == 0
+            && let Some(frame_bytes) = course.frame_bytes
+        {
+            self.put_frame_bytes(frame_bytes)?;
+        }
         match result {
             Ok(()) => Ok(course.summary),
             // Nobody's fault: the next round need be neither later nor smaller.
             Err(error @ (Error::Cancelled | Error::Overtaken)) => Err(error),
             Err(error) => {
-                self.note_failure(&error, course.unheard)?;
+                self.note_failure(&error)?;
                 Err(error)
             }
         }
@@ -230,7 +237,12 @@ impl Replica {
         self.note_handed_in(&prepared.pieces)?;
         let started_ms = self.environment.monotonic_ms();
         let body = session::request_of(&prepared.hello, prepared.kind(), &prepared.frames);
-        course.unheard = prepared.frames.len();
+        if let Some(smaller) = prepared.smaller() {
+            // However this ends, also by being killed: what did not get through is not tried in the same way again.
+            self.put_frame_bytes(smaller)?;
+            course.unheard = prepared.frames.len();
+            course.frame_bytes = Some(prepared.larger());
+        }
         course.summary.rounds += 1;
         course.summary.bytes_up += body.len();
         let request = Request {
@@ -242,7 +254,14 @@ impl Replica {
             body,
         };
         let mut response = transport.send(request).await.map_err(offline)?;
-        accept(response.as_ref())?;
+        if let Err(error) = accept(response.as_ref()) {
+            // What took too long or was too large may be so for its size; any other answer says nothing of that.
+            if !matches!(response.status(), 408 | 413) {
+                course.unheard = 0;
+                course.frame_bytes = course.frame_bytes.map(|_| prepared.frame_bytes);
+            }
+            return Err(error);
+        }
         let mut session = Session::new(prepared.awaited());
         let mut end = RoundEnd {
             again: prepared.has_more,
@@ -273,6 +292,7 @@ impl Replica {
             progress(course.summary);
         }
         if session.is_done() {
+            course.frame_bytes = None;
             Ok(end)
         } else {
             Err(Error::Offline {
@@ -326,7 +346,7 @@ impl Replica {
                     }
                     // Raw ones too: a person should look; the next call lists every scope anew.
                     Err(Error::Disagreement(check)) => {
-                        self.list_anew()?;
+                        self.list_anew(&mut end.heard)?;
                         Err(Error::Disagreement(check))
                     }
                     Err(error) => Err(error),
@@ -336,7 +356,7 @@ impl Replica {
                 end.directory_tag = done.directory_tag;
                 course.summary.retry_after_ms = done.retry_after_ms;
                 end.again |=
-                    self.apply_done(&mut end.heard, &done, server_time, prepared.frames.len())?
+                    self.apply_done(&mut end.heard, &done, server_time, prepared.larger())?
                         || done.has_more;
                 Ok(())
             }

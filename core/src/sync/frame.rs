@@ -138,6 +138,8 @@ pub struct FrameReader {
     /// Bytes of the magic seen so far.
     magic: usize,
     plain: Vec<u8>,
+    /// How much of it frames have been made of.
+    taken: usize,
     read: usize,
     total_max: usize,
     is_over: bool,
@@ -162,6 +164,7 @@ impl FrameReader {
             decoder,
             magic: 0,
             plain: Vec::new(),
+            taken: 0,
             read: 0,
             total_max,
             is_over: false,
@@ -179,6 +182,8 @@ impl FrameReader {
         }
         self.magic += head.len();
         let piece = piece.get(head.len()..).unwrap_or_default();
+        // What frames have been made of makes room.
+        self.plain.drain(..std::mem::take(&mut self.taken));
         let mut input = InBuffer::around(piece);
         while input.pos() < piece.len() && !self.is_over {
             self.decompress(&mut input)?;
@@ -213,7 +218,10 @@ impl FrameReader {
 
     /// The next whole frame, if it has arrived.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, StreamFault> {
-        let Some((kind, rest)) = self.plain.split_first() else {
+        let plain = self.plain.get(self.taken..).unwrap_or_default();
+        let Some((kind, rest)) = plain.split_first() else {
+            // Nothing is kept for a client that says no more for a while.
+            (self.plain, self.taken) = (Vec::new(), 0);
             return Ok(None);
         };
         let Some((len, used)) = uvarint(rest)? else {
@@ -236,13 +244,13 @@ impl FrameReader {
             kind: *kind,
             payload: payload.to_vec(),
         };
-        self.plain.drain(..1 + used + len + 4);
+        self.taken += 1 + used + len + 4;
         Ok(Some(frame))
     }
 
     /// Whether the stream came to its proper end with nothing left over.
     pub fn is_finished(&self) -> bool {
-        self.is_over && self.plain.is_empty()
+        self.is_over && self.plain.len() == self.taken
     }
 }
 

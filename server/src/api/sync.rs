@@ -1,6 +1,5 @@
 //! `POST /v1/sync`: carries a round's frames. What they mean is `round`'s.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +9,14 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, StreamExt as _};
 use patrol_core::domain::limits;
-use patrol_core::sync::frame::{Frame, FrameReader, FrameWriter, StreamFault, Volume};
+use patrol_core::sync::frame::{FrameReader, FrameWriter, StreamFault, Volume};
 use patrol_core::sync::wire::CONTENT_TYPE;
 use tokio::time::Instant;
 
 use super::Host;
 use super::extract::in_time;
 use super::openapi::ForRounds;
+use crate::app::App;
 use crate::auth::CallingDevice;
 use crate::error::ApiError;
 use crate::metrics::Way;
@@ -50,13 +50,13 @@ pub(super) async fn round(
         if bytes > limits::REQUEST_BYTES_MAX {
             return Err(ApiError::TooLarge);
         }
-        taken.piece = piece;
-        loop {
-            // In turns that end, so that a device's other requests and its rest come between.
-            taken = host.in_turn(&place, move |_| taken.take_in(TURN)).await??;
-            if taken.waiting.is_empty() {
-                break;
-            }
+        taken = host
+            .in_turn(&place, move |_| taken.take_in(&piece, TURN))
+            .await??;
+        // In turns that end, so that a device's other requests and its rest come between.
+        while taken.has_more {
+            let go_on = move |_: &App| taken.take_in(&[], TURN);
+            taken = host.in_turn(&place, go_on).await??;
         }
     }
     let Taken { round, reader, .. } = taken;
@@ -96,11 +96,9 @@ const TURN: Duration = Duration::from_millis(limits::DEVICE_TURN_MS);
 struct Taken {
     round: Round,
     reader: FrameReader,
-    /// What has not been unpacked yet.
-    piece: Bytes,
-    /// Frames that have come and not been taken in.
-    waiting: VecDeque<Frame>,
     frames: usize,
+    /// The last turn ended before there was no whole frame left.
+    has_more: bool,
 }
 
 impl Taken {
@@ -108,41 +106,32 @@ impl Taken {
         Self {
             round,
             reader: FrameReader::new(limits::REQUEST_BYTES_MAX),
-            piece: Bytes::new(),
-            waiting: VecDeque::new(),
             frames: 0,
+            has_more: false,
         }
     }
 
-    /// Takes in frames that the piece completes, for so long. Each is answered by one, so their number is bounded too.
-    fn take_in(mut self, turn: Duration) -> Result<Self, ApiError> {
-        let begun = Instant::now();
-        self.unpack()?;
-        while let Some(frame) = self.waiting.pop_front() {
-            self.round.receive(&frame)?;
-            if begun.elapsed() >= turn {
-                break;
-            }
-        }
-        Ok(self)
-    }
-
-    fn unpack(&mut self) -> Result<(), ApiError> {
+    /// Takes in frames that a piece completes, for so long. Each is answered by one, so their number is bounded too.
+    fn take_in(mut self, piece: &[u8], turn: Duration) -> Result<Self, ApiError> {
         let fault = |fault| match fault {
             StreamFault::TooLarge => ApiError::TooLarge,
             StreamFault::Foreign | StreamFault::Damaged => ApiError::BadRequest("malformed"),
         };
-        self.reader
-            .push(&std::mem::take(&mut self.piece))
-            .map_err(fault)?;
+        let begun = Instant::now();
+        self.reader.push(piece).map_err(fault)?;
+        self.has_more = false;
         while let Some(frame) = self.reader.next_frame().map_err(fault)? {
             self.frames += 1;
             if self.frames > limits::REQUEST_FRAMES_MAX {
                 return Err(ApiError::TooLarge);
             }
-            self.waiting.push_back(frame);
+            self.round.receive(&frame)?;
+            if begun.elapsed() >= turn {
+                self.has_more = true;
+                break;
+            }
         }
-        Ok(())
+        Ok(self)
     }
 }
 
@@ -218,7 +207,7 @@ mod tests {
     use patrol_core::sync::wire::{Hello, kind};
 
     use super::*;
-    use crate::app::{App, draw_identity};
+    use crate::app::draw_identity;
     use crate::host::SystemEnvironment;
     use crate::store::memory::MemoryStore;
 
@@ -240,19 +229,15 @@ mod tests {
         writer.write(kind::HELLO, &Hello::first(Epoch([0; 4])).encode());
         (0..3).for_each(|_| writer.write(UNKNOWN, &[]));
         let mut taken = Taken::new(Round::new(Arc::new(app), device));
-        taken.piece = Bytes::from(writer.finish());
-        let mut waiting = Vec::new();
-        loop {
-            taken = taken
-                .take_in(Duration::ZERO)
-                .map_err(drop)
-                .expect("a round");
-            waiting.push(taken.waiting.len());
-            if taken.waiting.is_empty() {
-                break;
-            }
+        let body = writer.finish();
+        let take_in = |taken: Taken, piece: &[u8]| taken.take_in(piece, Duration::ZERO);
+        taken = take_in(taken, &body).map_err(drop).expect("a round");
+        let mut frames = vec![taken.frames];
+        while taken.has_more {
+            taken = take_in(taken, &[]).map_err(drop).expect("a round");
+            frames.push(taken.frames);
         }
-        assert_eq!(waiting, [3, 2, 1, 0]);
+        assert_eq!(frames, [1, 2, 3, 4, 4]);
         assert!(taken.reader.is_finished());
     }
 }

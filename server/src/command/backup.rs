@@ -255,7 +255,7 @@ fn copied(from: &Path, name: &Path) -> Result<PathBuf, Faults> {
 
 /// Gives a file that root has made to whoever has the one that it replaces, or the folder: else no server of theirs could open it.
 #[cfg(unix)]
-fn hand_over(unfinished: &Path, name: &Path) -> std::io::Result<()> {
+pub(super) fn hand_over(unfinished: &Path, name: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, chown};
     if std::fs::metadata(unfinished)?.uid() != 0 {
         return Ok(());
@@ -265,7 +265,7 @@ fn hand_over(unfinished: &Path, name: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn hand_over(_: &Path, _: &Path) -> std::io::Result<()> {
+pub(super) fn hand_over(_: &Path, _: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
@@ -277,7 +277,7 @@ fn settle(unfinished: &Path, name: &Path) -> std::io::Result<()> {
 }
 
 /// Where a file lies.
-fn folder(name: &Path) -> &Path {
+pub(super) fn folder(name: &Path) -> &Path {
     let folder = name.parent();
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))

@@ -24,20 +24,15 @@ use crate::store::Folder;
 use crate::tls::Certificates;
 use crate::{clock, directory, listen, people, retire, setup};
 
-/// Serves until it is told to stop.
+/// Serves until it is told to stop, on a database that is held for it.
 ///
 /// # Errors
 /// What is wrong, in words.
-pub async fn serve(config: &Config) -> Result<(), Faults> {
-    let faults = config.faults();
-    if !faults.is_empty() {
-        return Err(faults);
-    }
+pub async fn serve(config: &Config, _sole: &Sole) -> Result<(), Faults> {
     // A signal that comes before it is listened for ends the program, also in the middle of an upgrade.
     let signals = StopSignals::listen().map_err(one)?;
     let watch = Watch::begin()?;
     let certificates = read_certificates(config)?;
-    let _sole = Sole::on(&config.database)?;
     if config.database.is_file()
         && let Some(upgraded) = super::backup::bring_up_to_date(&config.database)?
     {

@@ -5,52 +5,87 @@
 //! locks that SQLite holds on it. The system lets go of it with the program, however that ends; the empty file stays.
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use super::{Faults, backup, one};
+use crate::config::Config;
 
 /// Holds a database for this program until dropped.
 #[derive(Debug)]
-pub(super) struct Sole {
+pub struct Sole {
     _lock: Option<File>,
 }
 
 impl Sole {
-    /// Holds a database.
+    /// Holds the database of a server that is to start, if nothing is wrong with how.
     ///
     /// # Errors
-    /// Another program does.
-    pub(super) fn on(database: &Path) -> Result<Self, Faults> {
-        let path = backup::beside(database, ".lock");
-        let mut options = File::options();
-        options.create(true).truncate(false).write(true);
-        match options.open(&path) {
-            Ok(file) => Self::with(file, database),
-            // Where nothing can be made, no second program writes either.
-            Err(error) => {
-                tracing::warn!(
-                    "{}: {error}: nothing keeps a second server away",
-                    path.display()
-                );
-                Ok(Self { _lock: None })
-            }
+    /// What is wrong, in words, or that another program holds it.
+    pub fn server(config: &Config) -> Result<Self, Faults> {
+        let faults = config.faults();
+        if faults.is_empty() {
+            Self::on(&config.database)
+        } else {
+            Err(faults)
         }
     }
 
-    fn with(file: File, database: &Path) -> Result<Self, Faults> {
+    /// Holds a database.
+    ///
+    /// # Errors
+    /// Another program does, or the lock is somebody else's.
+    pub(super) fn on(database: &Path) -> Result<Self, Faults> {
+        let database = real(database);
+        let path = backup::beside(&database, ".lock");
+        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let file = match open(&path, &database) {
+            Ok(file) => file,
+            // Where nothing can be made, no second program writes either.
+            Err(error) if !path.exists() => {
+                tracing::warn!("{}: nothing keeps a second server away", named(&error));
+                return Ok(Self { _lock: None });
+            }
+            Err(error) => return Err(one(named(&error))),
+        };
         match file.try_lock() {
             Ok(()) => Ok(Self { _lock: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(one(format!(
-                "a server runs on {}: stop it first, or ask it to do this",
+                "a server or an errand runs on {}: stop it first, or ask the server to do this",
                 database.display()
             ))),
-            Err(TryLockError::Error(error)) => {
-                tracing::warn!(
-                    "{}: {error}: nothing keeps a second server away",
-                    database.display()
-                );
-                Ok(Self { _lock: None })
-            }
+            Err(TryLockError::Error(error)) => Err(one(named(&error))),
         }
+    }
+}
+
+/// Where a database lies, whatever links lead to it.
+fn real(database: &Path) -> PathBuf {
+    let of_folder = || {
+        Some(
+            backup::folder(database)
+                .canonicalize()
+                .ok()?
+                .join(database.file_name()?),
+        )
+    };
+    let found = database.canonicalize().ok().or_else(of_folder);
+    found.unwrap_or_else(|| database.to_owned())
+}
+
+/// The lock of a database, made where there is none: for its owner alone, so that nobody else can hold it.
+fn open(path: &Path, database: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(file) => {
+            backup::hand_over(path, database)?;
+            Ok(file)
+        }
+        // It locks as well.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(path),
+        Err(error) => Err(error),
     }
 }
