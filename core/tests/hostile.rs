@@ -454,6 +454,26 @@ fn a_device_fills_no_document() {
 }
 
 #[test]
+fn a_device_makes_so_many_changes_of_a_document_and_not_one_more() {
+    let Ground { mut ledger, .. } = ground();
+    let device = |ledger: &Ledger| {
+        let links = ledger.links().iter();
+        let wang = links.filter(|link| link.change.actor.device() == device_of(WANG));
+        wang.count()
+    };
+    let refused = loop {
+        let n = device(&ledger) as u64 + 2;
+        let change = composed(&ledger, WANG, 1, &note(WANG, n));
+        if let Err(objection) = answer(&ledger, WANG, &change.bytes) {
+            break objection;
+        }
+        ledger.push(change).expect("known dependencies");
+    };
+    assert_eq!(refused, Refusal::TooMany.into());
+    assert_eq!(device(&ledger), limits::DEVICE_CHANGES_MAX);
+}
+
+#[test]
 fn a_device_piles_up_no_transitions_that_nobody_has_seen() {
     let Ground {
         mut ledger,
