@@ -9,6 +9,8 @@ mod corpus;
 #[expect(dead_code, reason = "shared with other test programs")]
 #[path = "people/people.rs"]
 mod people;
+#[path = "hostile/volume.rs"]
+mod volume;
 
 use corpus::{chunk, surgery};
 use people::*;
@@ -415,96 +417,6 @@ fn a_tally_stays_within_reach_of_who_opened_it() {
     count.n = 2;
     let next = composed(&ledger, GUO, 1, &count);
     assert!(answer(&ledger, GUO, &next.bytes).is_ok());
-}
-
-#[test]
-fn a_device_fills_no_document() {
-    let Ground { mut ledger, .. } = ground();
-    let mut n = 2;
-    for install in 2..=8 {
-        let change = composed(&ledger, WANG, install, &note(WANG, n));
-        assert!(answer(&ledger, WANG, &change.bytes).is_ok(), "{install}");
-        ledger.push(change).expect("known dependencies");
-        n += 1;
-    }
-    let ninth = composed(&ledger, WANG, 9, &note(WANG, n));
-    assert_eq!(
-        answer(&ledger, WANG, &ninth.bytes),
-        Err(Refusal::TooMany.into())
-    );
-    let known = composed(&ledger, WANG, 8, &note(WANG, n));
-    assert!(answer(&ledger, WANG, &known.bytes).is_ok());
-
-    let mut large = note(WANG, n);
-    large.body.words = Some("字".repeat(limits::ENTRY_WORDS_MAX));
-    let mut bytes = 0;
-    let refused = loop {
-        large.n += 1;
-        let change = composed(&ledger, WANG, 8, &large);
-        if let Err(objection) = answer(&ledger, WANG, &change.bytes) {
-            break objection;
-        }
-        bytes += change.bytes.len();
-        ledger.push(change).expect("known dependencies");
-    };
-    assert_eq!(refused, Refusal::TooMany.into());
-    assert!(bytes < limits::DEVICE_BYTES_MAX);
-    let others = composed(&ledger, LI, 1, &note(LI, 2));
-    assert!(answer(&ledger, LI, &others.bytes).is_ok());
-}
-
-#[test]
-fn a_device_makes_so_many_changes_of_a_document_and_not_one_more() {
-    let Ground { mut ledger, .. } = ground();
-    let device = |ledger: &Ledger| {
-        let links = ledger.links().iter();
-        let wang = links.filter(|link| link.change.actor.device() == device_of(WANG));
-        wang.count()
-    };
-    let refused = loop {
-        let n = device(&ledger) as u64 + 2;
-        let change = composed(&ledger, WANG, 1, &note(WANG, n));
-        if let Err(objection) = answer(&ledger, WANG, &change.bytes) {
-            break objection;
-        }
-        ledger.push(change).expect("known dependencies");
-    };
-    assert_eq!(refused, Refusal::TooMany.into());
-    assert_eq!(device(&ledger), limits::DEVICE_CHANGES_MAX);
-}
-
-#[test]
-fn a_device_piles_up_no_transitions_that_nobody_has_seen() {
-    let Ground {
-        mut ledger,
-        reported,
-        ..
-    } = ground();
-    let withdraw = |n: u64, on: Vec<EntryId>| {
-        let mut entry = entry(
-            LI,
-            Action::Withdraw,
-            right(Capability::Report, UnitId::CITY),
-            n,
-        );
-        entry.on = on;
-        entry
-    };
-    let mut heads = Vec::new();
-    for n in 2..10 {
-        let change = composed(&ledger, LI, 1, &withdraw(n, vec![reported]));
-        let admitted = answer(&ledger, LI, &change.bytes).expect("still few");
-        heads.extend(admitted.map(|admitted| admitted.id));
-        ledger.push(change).expect("known dependencies");
-    }
-    let another = composed(&ledger, LI, 1, &withdraw(10, vec![reported]));
-    assert_eq!(
-        answer(&ledger, LI, &another.bytes),
-        Err(Refusal::TooMany.into())
-    );
-    heads.sort_unstable();
-    let naming = composed(&ledger, LI, 1, &withdraw(10, heads));
-    assert!(answer(&ledger, LI, &naming.bytes).is_ok());
 }
 
 #[test]

@@ -231,4 +231,44 @@ mod tests {
             Err(SessionFault::Newer)
         );
     }
+
+    #[test]
+    fn a_request_is_its_hello_and_its_frames() {
+        let hello = Hello::first(Epoch([2; 4]));
+        let frames = [vec![1], vec![2; 9_000]];
+        for (bytes, of) in [
+            (request(&hello, &frames), kind::PUSH),
+            (request_of(&hello, kind::RELIC, &frames), kind::RELIC),
+        ] {
+            let mut reader = FrameReader::new(1 << 20);
+            reader.push(&bytes).expect("a stream");
+            let read = std::iter::from_fn(|| reader.next_frame().expect("frames"));
+            let read: Vec<_> = read.map(|frame| (frame.kind, frame.payload)).collect();
+            let [first, second] = frames.clone();
+            let sent = [(kind::HELLO, hello.encode()), (of, first), (of, second)];
+            assert_eq!(read, sent);
+            assert!(reader.is_finished());
+        }
+    }
+
+    #[test]
+    fn a_response_is_done_at_its_end_only() {
+        let scopes = Scopes {
+            tag: [3; 4],
+            scopes: Vec::new(),
+        };
+        let page = vec![4];
+        let frames = [
+            welcome(),
+            (kind::SCOPES, scopes.encode()),
+            (kind::PAGE, page.clone()),
+        ];
+        let mut session = Session::new(vec![]);
+        let incoming = session.receive(&response(&frames)).expect("in order");
+        assert_eq!(
+            incoming[1..],
+            [Incoming::Scopes(scopes), Incoming::Page(page)]
+        );
+        assert!(!session.is_done());
+    }
 }
