@@ -44,6 +44,16 @@ pub(super) fn changes(before: &Directory, after: &Directory) -> Vec<Value> {
     Table::ALL.into_iter().map(of).collect()
 }
 
+/// How many rows of each table are not, or not so, in the other directory.
+pub(crate) fn lost(before: &Directory, after: &Directory) -> Vec<(Table, usize)> {
+    let of = |table: Table| {
+        let (before, after) = (rows(before, table), rows(after, table));
+        let is_lost = |(row, was): &(&String, &Told)| after.get(*row) != Some(*was);
+        (table, before.iter().filter(is_lost).count())
+    };
+    Table::ALL.into_iter().map(of).collect()
+}
+
 /// What changes in a table: all of it counted, and the first of it listed, what ends before what is new.
 fn change(table: Table, before: &Rows, after: &Rows) -> Value {
     let mut rows: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
