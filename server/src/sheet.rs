@@ -139,6 +139,15 @@ impl Sheet {
         self.head.columns.contains_key(column)
     }
 
+    /// Reports a column that is missing; then no row is read.
+    pub(crate) fn must_have(&mut self, column: &str, faults: &mut Faults) {
+        if !self.has(column) {
+            faults.push(self.fault(column, Reason::MissingColumn));
+            self.is_read = false;
+            self.rows = Box::new(std::iter::empty());
+        }
+    }
+
     /// Whether the column names are as they should be.
     pub(crate) fn is_read(&self) -> bool {
         self.is_read
@@ -156,7 +165,7 @@ impl Sheet {
     }
 
     /// A fault of the column names.
-    pub(crate) fn fault(&self, column: &str, reason: Reason) -> ImportFault {
+    fn fault(&self, column: &str, reason: Reason) -> ImportFault {
         ImportFault {
             file: Arc::clone(&self.file),
             line: Some(self.head.line),

@@ -34,6 +34,8 @@ pub enum Reason {
     NotText,
     /// Some lines are UTF-8, this one is not: an encoding that would make nonsense of the others.
     MixedText,
+    /// UTF-8 and GB18030 alike, from this line on, and of different characters: the file must be saved as UTF-8 with a byte order mark.
+    AmbiguousText,
     /// Not a workbook of Excel's (.xlsx), or a damaged one.
     NotAWorkbook,
     /// Not GeoJSON: a collection of features, each with a point or an outline.
@@ -154,6 +156,7 @@ impl Reason {
             Self::Unreadable(_) => "unreadable",
             Self::NotText => "not_text",
             Self::MixedText => "mixed_text",
+            Self::AmbiguousText => "ambiguous_text",
             Self::NotAWorkbook => "not_a_workbook",
             Self::NotGeoJson => "not_geojson",
             Self::OtherDatum => "other_datum",
