@@ -5,6 +5,7 @@
 
 mod backup;
 mod device;
+mod folder;
 mod import;
 mod person;
 mod rescue;

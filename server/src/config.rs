@@ -52,7 +52,9 @@ impl Config {
                 self.database.display()
             ));
         }
-        if let Some(folder) = self.directory.as_ref().filter(|folder| !folder.is_dir()) {
+        // Where there is a database, it may hold a directory that goes on without the folder.
+        let folder = self.directory.as_ref().filter(|folder| !folder.is_dir());
+        if let Some(folder) = folder.filter(|_| !self.database.is_file()) {
             faults.push(format!("--directory {} is not a folder", folder.display()));
         }
         if self.synthetic_people && self.directory.is_none() {

@@ -11,7 +11,7 @@ mod over;
 mod synthetic;
 mod tables;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -239,8 +239,8 @@ pub(crate) fn read_over(
     }
     let (directory, ends_kept) = tables.over(force, today);
     let mut warnings = import.warnings;
-    for person in ends_kept {
-        warnings.push(fault::earlier_end(person, &import.lines));
+    for (person, post) in ends_kept {
+        warnings.push(fault::earlier_end(person, post, &import.posts));
     }
     // With rows that cannot be read it would say nothing: one of them may be an administrator's.
     if let Some(file) = people_file.filter(|_| import.faults.is_empty())
@@ -255,8 +255,13 @@ pub(crate) fn read_over(
         let later = directory.check(today.ends).into_iter();
         let told: BTreeSet<DirectoryFault> = unsound.iter().copied().collect();
         unsound.extend(later.filter(|fault| !told.contains(fault)));
+        let mut before: BTreeMap<DirectoryFault, usize> = BTreeMap::new();
         for fault in unsound {
-            import.faults.push(fault::place(fault, &import.lines));
+            let number = before.entry(fault).or_default();
+            let placed = fault::of_post(fault, *number, &import.posts);
+            *number += 1;
+            let placed = placed.unwrap_or_else(|| fault::place(fault, &import.lines));
+            import.faults.push(placed);
         }
     }
     let mut faults = import.faults;

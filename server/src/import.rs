@@ -26,6 +26,7 @@ use crate::sheet::{Faults, ImportFault, Reason};
 use crate::store::reference::{ComponentRow, Replacing, Rest, Weighed};
 use crate::store::{Commit, Result, StoreError};
 
+pub(crate) use preview::lost;
 pub use preview::tables;
 pub use upload::{Content, Upload, is_left_behind};
 pub(crate) use waiting::Waiting;

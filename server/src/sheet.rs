@@ -55,6 +55,14 @@ pub(crate) struct Line {
     fields: Vec<String>,
 }
 
+/// Where a row stands.
+#[derive(Clone)]
+pub(crate) struct Place {
+    file: Arc<str>,
+    number: usize,
+    head: Arc<Head>,
+}
+
 /// The columns of a table: those that must be there, and those that may.
 pub(crate) struct Columns {
     pub(crate) required: &'static [&'static str],
@@ -131,6 +139,15 @@ impl Sheet {
         self.head.columns.contains_key(column)
     }
 
+    /// Reports a column that is missing; then no row is read.
+    pub(crate) fn must_have(&mut self, column: &str, faults: &mut Faults) {
+        if !self.has(column) {
+            faults.push(self.fault(column, Reason::MissingColumn));
+            self.is_read = false;
+            self.rows = Box::new(std::iter::empty());
+        }
+    }
+
     /// Whether the column names are as they should be.
     pub(crate) fn is_read(&self) -> bool {
         self.is_read
@@ -148,7 +165,7 @@ impl Sheet {
     }
 
     /// A fault of the column names.
-    pub(crate) fn fault(&self, column: &str, reason: Reason) -> ImportFault {
+    fn fault(&self, column: &str, reason: Reason) -> ImportFault {
         ImportFault {
             file: Arc::clone(&self.file),
             line: Some(self.head.line),
@@ -202,6 +219,27 @@ impl Iterator for Sheet {
     }
 }
 
+impl Place {
+    /// Whether its file has a column.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.head.columns.contains_key(column)
+    }
+
+    /// A fault of this row; if in a column, as the file calls it.
+    pub(crate) fn fault(&self, column: Option<&str>, reason: Reason) -> ImportFault {
+        let named = |column| {
+            let known = self.head.columns.get(column);
+            known.map_or(column, |(_, name)| name.as_str()).to_owned()
+        };
+        ImportFault {
+            file: Arc::clone(&self.file),
+            line: Some(self.number),
+            column: column.map(named),
+            reason,
+        }
+    }
+}
+
 impl Line {
     /// Whether its file has a column.
     pub(crate) fn has(&self, column: &str) -> bool {
@@ -222,15 +260,18 @@ impl Line {
         self.field(column).to_owned()
     }
 
+    /// Where it stands, for what is found out later.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            file: Arc::clone(&self.file),
+            number: self.number,
+            head: Arc::clone(&self.head),
+        }
+    }
+
     /// A fault of this row, in a column as the file calls it.
     pub(crate) fn fault(&self, column: &str, reason: Reason) -> ImportFault {
-        let known = self.head.columns.get(column);
-        ImportFault {
-            file: Arc::clone(&self.file),
-            line: Some(self.number),
-            column: Some(known.map_or(column, |(_, name)| name).to_owned()),
-            reason,
-        }
+        self.place().fault(Some(column), reason)
     }
 
     /// Reads a field, or reports it for `reason`.

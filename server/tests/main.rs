@@ -9,6 +9,7 @@ mod commands;
 mod connections;
 mod description;
 mod files;
+mod folder;
 #[path = "support/http.rs"]
 mod http;
 mod imports;

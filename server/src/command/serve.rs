@@ -1,4 +1,4 @@
-//! Serving: opens the store, puts a directory in force, listens, stops cleanly.
+//! Serving: opens the store, has a directory put in force, listens, stops cleanly.
 //!
 //! What is served is `api`'s; nothing is decided here.
 
@@ -6,12 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use patrol_core::domain::directory::Directory;
-use patrol_core::sync::directory as codec;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::folder::put_directory;
 use super::sole::Sole;
 use super::watch::Watch;
 use super::{Faults, one};
@@ -20,9 +18,8 @@ use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::config::Config;
 use crate::listen::Port;
-use crate::store::Folder;
 use crate::tls::Certificates;
-use crate::{clock, directory, listen, people, retire, setup};
+use crate::{clock, listen, retire, setup};
 
 /// Serves until it is told to stop, on a database that is held for it.
 ///
@@ -213,79 +210,5 @@ impl StopSignals {
     #[cfg(not(unix))]
     async fn heard(self) {
         drop(tokio::signal::ctrl_c().await);
-    }
-}
-
-/// Puts the directory of the settings in force, if they name one.
-fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
-    let Some(folder) = &config.directory else {
-        return Ok(());
-    };
-    let now = app.environment.now();
-    let words = |fault: &dyn std::fmt::Debug| format!("{}: {fault:?}", folder.display());
-    let known = app.known();
-    let mut loaded = match directory::load(folder, now) {
-        Ok(loaded) => loaded,
-        // Phones are not to wait for a file to be mended.
-        Err(faults) if known.no > 0 => {
-            let folder = folder.display();
-            for fault in faults {
-                tracing::error!("{fault}");
-            }
-            tracing::error!("nothing of {folder} was put in force; what was in force stays");
-            return Ok(());
-        }
-        Err(faults) => return Err(faults.iter().map(ToString::to_string).collect()),
-    };
-    match (config.synthetic_people, loaded.people.is_empty()) {
-        (true, true) => {
-            tracing::warn!("made-up people are in the directory: for trials, never for work");
-            loaded.people = directory::synthetic_people(&loaded, directory::SYNTHETIC_SINCE);
-        }
-        (true, false) => {
-            let folder = folder.display();
-            return Err(vec![format!(
-                "--synthetic-people: {folder} has people of its own"
-            )]);
-        }
-        (false, _) => {}
-    }
-    let folder = noted_of(&loaded);
-    let noted = app.store.folder().map_err(one)?;
-    if noted.is_some_and(|noted| noted.places == folder.places) {
-        // What has been imported since stays.
-        let people = std::mem::take(&mut loaded.people);
-        loaded = Directory {
-            people,
-            ..known.directory.clone()
-        };
-    }
-    for words in people::merge(app, &mut loaded).map_err(one)? {
-        tracing::warn!("{words}");
-    }
-    if loaded != known.directory {
-        let unsound = loaded.check(now);
-        if !unsound.is_empty() {
-            return Err(unsound.iter().map(|fault| words(fault)).collect());
-        }
-        app.replace_directory(known.no, &loaded).map_err(one)?;
-    }
-    // A folder without people says nothing of those that an earlier one had.
-    let people = folder.people.or(noted.and_then(|noted| noted.people));
-    app.store
-        .put_folder(Folder { people, ..folder })
-        .map_err(one)
-}
-
-/// By what it is known whether a folder holds what it held before.
-fn noted_of(loaded: &Directory) -> Folder {
-    let people = (!loaded.people.is_empty()).then(|| people::hash_of(&loaded.people));
-    let places = Directory {
-        people: Vec::new(),
-        ..loaded.clone()
-    };
-    Folder {
-        places: Sha256::digest(codec::encode(&places)).into(),
-        people,
     }
 }

@@ -3,19 +3,22 @@
 //! What may be wrong with a file alone is `sheet`'s.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use patrol_core::domain::directory::{DirectoryFault, Row};
+use patrol_core::domain::directory::{DirectoryFault, Post, PostAt, Row};
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::place::VillageCode;
 
-use crate::sheet::{ImportFault, Reason};
+use super::over::{PostKey, post_key};
+use crate::sheet::{ImportFault, Place, Reason};
 
 /// A row of the directory; for a beat, with the village, since it has a line for each.
 pub(super) type Key = (Row, Option<VillageCode>);
 
 /// On which line of which file each row stands.
-pub(super) type Lines = BTreeMap<Key, (Arc<str>, usize)>;
+pub(super) type Lines = BTreeMap<Key, Place>;
+
+/// On which line each post of a person stands, in the order of the file.
+pub(super) type Posts = BTreeMap<PersonId, Vec<(Post, Place)>>;
 
 /// Stands for the files where a row is in none of them: it is in force already.
 const IN_FORCE: &str = "in force";
@@ -65,21 +68,71 @@ pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> ImportFault {
         .get(&key)
         .or_else(|| lines.get(&other?))
         .or_else(|| lines.get(&(derived?, None)));
+    let reason = Reason::Unsound(fault);
+    line.map_or_else(
+        || in_force(column, reason),
+        |place| place.fault(column, reason),
+    )
+}
+
+/// A fault of what is in none of the files.
+fn in_force(column: Option<&str>, reason: Reason) -> ImportFault {
     ImportFault {
-        file: line.map_or_else(|| IN_FORCE.into(), |(file, _)| Arc::clone(file)),
-        line: line.map(|(_, number)| *number),
         column: column.map(str::to_owned),
-        reason: Reason::Unsound(fault),
+        ..ImportFault::of_file(&IN_FORCE.into(), reason)
     }
 }
 
-/// The warning that a person's post ends earlier than his lines say.
-pub(super) fn earlier_end(person: PersonId, lines: &Lines) -> ImportFault {
-    let line = lines.get(&(Row::Person(person), None));
-    ImportFault {
-        file: line.map_or_else(|| IN_FORCE.into(), |(file, _)| Arc::clone(file)),
-        line: line.map(|(_, number)| *number),
-        column: Some("until".to_owned()),
-        reason: Reason::EarlierEnd,
+/// The fault of a post, on the row that has it: the one of that number, counted from 0, of those that have it. None where no row has.
+pub(super) fn of_post(fault: DirectoryFault, number: usize, posts: &Posts) -> Option<ImportFault> {
+    use DirectoryFault as F;
+    let find = |person: PersonId, is_it: &dyn Fn(&Post) -> bool| {
+        let mut rows = posts.get(&person)?.iter().filter(|(post, _)| is_it(post));
+        rows.nth(number).map(|(_, place)| place)
+    };
+    let (place, column, reason) = match fault {
+        F::UnknownUnit { person, unit } => {
+            let place = find(person, &|post| post.at == PostAt::Unit(unit))?;
+            (place, "at", Reason::UnknownPlace)
+        }
+        F::UnknownBeat { person, beat } => {
+            let place = find(person, &|post| post.at == PostAt::Beat(beat))?;
+            (place, "at", Reason::UnknownPlace)
+        }
+        F::MisplacedPost { person, role, at } => {
+            let place = find(person, &|post| (post.role, post.at) == (role, at))?;
+            (place, "at", Reason::MisplacedPost)
+        }
+        F::EndsBeforeItBegins {
+            row: Row::Person(person),
+            from,
+            until,
+            ..
+        } => {
+            let is_it = |post: &Post| (post.from, post.until) == (from, Some(until));
+            let place = find(person, &is_it)?;
+            (place, end_of(place), Reason::EndsBeforeItBegins)
+        }
+        _ => return None,
+    };
+    Some(place.fault(Some(column), reason))
+}
+
+/// The column in which a file has ends.
+fn end_of(place: &Place) -> &'static str {
+    if place.has("last_day") && !place.has("until") {
+        "last_day"
+    } else {
+        "until"
     }
+}
+
+/// The warning that a person's post ends earlier than his line says.
+pub(super) fn earlier_end(person: PersonId, post: PostKey, posts: &Posts) -> ImportFault {
+    let mut rows = posts.get(&person).into_iter().flatten();
+    let row = rows.find(|(other, _)| post_key(other) == post);
+    row.map_or_else(
+        || in_force(Some("until"), Reason::EarlierEnd),
+        |(_, place)| place.fault(Some(end_of(place)), Reason::EarlierEnd),
+    )
 }

@@ -35,8 +35,12 @@ pub(crate) struct Today {
 }
 
 impl Tables {
-    /// The directory that is then in force, and who has a post in it that ends earlier than the files say.
-    pub(super) fn over(self, force: &Directory, today: Today) -> (Directory, Vec<PersonId>) {
+    /// The directory that is then in force, and the posts in it that end earlier than the files say.
+    pub(super) fn over(
+        self,
+        force: &Directory,
+        today: Today,
+    ) -> (Directory, Vec<(PersonId, PostKey)>) {
         let Self {
             districts,
             towns,
@@ -171,7 +175,7 @@ fn people_over(
     mut new: Vec<Person>,
     force: &Directory,
     today: Today,
-) -> (Vec<Person>, Vec<PersonId>) {
+) -> (Vec<Person>, Vec<(PersonId, PostKey)>) {
     let ends_kept = keep_ends(&mut new, &force.people);
     let mut people: BTreeMap<_, Person> =
         new.into_iter().map(|person| (person.id, person)).collect();
@@ -196,9 +200,9 @@ fn people_over(
     (people.into_values().collect(), ends_kept)
 }
 
-/// An end that has been set stays, where people of files hold the same post for longer: no file undoes a leave. Returns whose post it
-/// was, once for each.
-pub(crate) fn keep_ends(new: &mut [Person], force: &[Person]) -> Vec<PersonId> {
+/// An end that has been set stays, where people of files hold the same post for longer: no file undoes a leave. Returns each such
+/// post with whose it is.
+pub(crate) fn keep_ends(new: &mut [Person], force: &[Person]) -> Vec<(PersonId, PostKey)> {
     let known: BTreeMap<PersonId, &Person> =
         force.iter().map(|person| (person.id, person)).collect();
     let mut kept = Vec::new();
@@ -214,7 +218,7 @@ pub(crate) fn keep_ends(new: &mut [Person], force: &[Person]) -> Vec<PersonId> {
             let end = ends.get(&post_key(post)).copied();
             if let Some(end) = end.filter(|end| post.until.is_none_or(|named| *end < named)) {
                 post.until = Some(end);
-                kept.push(person.id);
+                kept.push((person.id, post_key(post)));
             }
         }
     }

@@ -16,7 +16,7 @@ use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
-use super::fault::{Key, Lines};
+use super::fault::{Key, Lines, Posts};
 use super::fields::{self, END, POINT, category_kind, code, day, number, post_at, role, unit_kind};
 use super::names::Names;
 use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
@@ -25,6 +25,7 @@ use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
 #[derive(Default)]
 pub(super) struct Import {
     pub(super) lines: Lines,
+    pub(super) posts: Posts,
     pub(super) faults: Faults,
     pub(super) warnings: Faults,
     pub(super) names: Names,
@@ -72,7 +73,7 @@ impl Import {
     pub(super) fn is_new(&mut self, line: &Line, column: &str, key: Key) -> bool {
         match self.lines.entry(key) {
             Entry::Vacant(entry) => {
-                entry.insert((Arc::clone(&line.file), line.number));
+                entry.insert(line.place());
                 true
             }
             Entry::Occupied(_) => {
@@ -218,10 +219,10 @@ impl Import {
             // The same village may return to a beat; the first of its lines stands for all in faults.
             self.lines
                 .entry((Row::Beat(id), Some(village)))
-                .or_insert_with(|| (Arc::clone(&line.file), line.number));
+                .or_insert_with(|| line.place());
             self.lines
                 .entry((Row::Beat(id), None))
-                .or_insert_with(|| (Arc::clone(&line.file), line.number));
+                .or_insert_with(|| line.place());
             let name = line.text("beat_name");
             let beat = beats.entry(id).or_insert_with(|| Beat {
                 id,
@@ -323,10 +324,12 @@ impl Import {
             } else {
                 stretches.insert(post.from, post.until);
             }
-            // The first of a person's lines stands for all in faults.
+            // For what is wrong with the person, the first of the lines stands.
             self.lines
                 .entry((Row::Person(id), None))
-                .or_insert_with(|| (Arc::clone(&line.file), line.number));
+                .or_insert_with(|| line.place());
+            let rows = self.posts.entry(id).or_default();
+            rows.push((post, line.place()));
             let name = line.text("name");
             let person = people.entry(id).or_insert_with(|| Person {
                 id,
@@ -338,6 +341,7 @@ impl Import {
             }
             person.posts.push(post);
         }
+        self.names.finish(&mut self.faults);
         people.into_values().collect()
     }
 

@@ -387,8 +387,8 @@ fn bad_rows_of_people_are_named() {
         "people.csv:4: at: NotAPlace",
         "people.csv:6: name: Contradiction",
         "people.csv:7: name: Unsound(EmptyName",
-        "people.csv:5: Unsound(UnknownBeat",
-        "people.csv:7: Unsound(MisplacedPost",
+        "people.csv:5: at: UnknownPlace",
+        "people.csv:8: at: MisplacedPost",
     ];
     assert_eq!(faults.len(), starts.len(), "{faults:#?}");
     for (fault, start) in faults.iter().zip(starts) {

@@ -86,16 +86,14 @@ impl<'v> Reading<'v> {
         on_fault: OnFault,
     ) -> Self {
         let mut faults = Faults::default();
-        let sheet = Sheet::new(file, rows, &COLUMNS, &mut faults);
+        let mut sheet = Sheet::new(file, rows, &COLUMNS, &mut faults);
         let lon_lat = if sheet.has("lon_wgs84") && !sheet.has("lon_cgcs2000") {
             ["lon_wgs84", "lat_wgs84"]
         } else {
             ["lon_cgcs2000", "lat_cgcs2000"]
         };
         for column in lon_lat {
-            if !sheet.has(column) {
-                faults.push(sheet.fault(column, Reason::MissingColumn));
-            }
+            sheet.must_have(column, &mut faults);
         }
         Self {
             sheet,

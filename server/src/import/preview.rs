@@ -44,6 +44,16 @@ pub(super) fn changes(before: &Directory, after: &Directory) -> Vec<Value> {
     Table::ALL.into_iter().map(of).collect()
 }
 
+/// How many rows of each table are not, or not so, in the other directory.
+pub(crate) fn lost(before: &Directory, after: &Directory) -> Vec<(Table, usize)> {
+    let of = |table: Table| {
+        let (before, after) = (rows(before, table), rows(after, table));
+        let is_lost = |(row, was): &(&String, &Told)| after.get(*row) != Some(*was);
+        (table, before.iter().filter(is_lost).count())
+    };
+    Table::ALL.into_iter().map(of).collect()
+}
+
 /// What changes in a table: all of it counted, and the first of it listed, what ends before what is new.
 fn change(table: Table, before: &Rows, after: &Rows) -> Value {
     let mut rows: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
@@ -181,10 +191,6 @@ fn people(directory: &Directory) -> Rows {
     let mut rows = Rows::new();
     for person in &directory.people {
         let id = person.id.hex();
-        if person.posts.is_empty() {
-            let (text, until) = (person.name.clone(), None);
-            rows.insert(id.clone(), Told { text, until });
-        }
         for post in &person.posts {
             let (role, at) = (post.role.word(), post_at_text(post.at));
             let name = format!("{id} {role} {at} {}", rfc3339(post.from));
@@ -200,7 +206,9 @@ fn people(directory: &Directory) -> Rows {
 
 #[cfg(test)]
 mod tests {
-    use patrol_core::domain::directory::{CategoryKey, CategoryRow};
+    use patrol_core::domain::capability::Role;
+    use patrol_core::domain::directory::{CategoryKey, CategoryRow, Person, Post, PostAt};
+    use patrol_core::domain::id::PersonId;
 
     use super::*;
 
@@ -228,5 +236,26 @@ mod tests {
         assert_eq!([what(0), what(1), what(2)], ["removed", "removed", "added"]);
         let listed = table["rows"].as_array().map(Vec::len);
         assert_eq!(listed, Some(limits::IMPORT_ROWS_SHOWN));
+    }
+
+    #[test]
+    fn a_person_whose_posts_are_all_gone_is_not_counted_as_added() {
+        let of_posts = |posts: Vec<Post>| Directory {
+            people: vec![Person {
+                id: PersonId([7; 8]),
+                name: "张伟".to_owned(),
+                posts,
+            }],
+            ..Directory::default()
+        };
+        let post = Post {
+            role: Role::Evaluator,
+            at: PostAt::City,
+            from: Timestamp(9),
+            until: None,
+        };
+        let changes = changes(&of_posts(vec![post]), &of_posts(Vec::new()));
+        let counts = ["added", "removed"].map(|name| &changes[5][name]);
+        assert_eq!(counts, [0, 1]);
     }
 }

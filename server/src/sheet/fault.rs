@@ -34,6 +34,8 @@ pub enum Reason {
     NotText,
     /// Some lines are UTF-8, this one is not: an encoding that would make nonsense of the others.
     MixedText,
+    /// UTF-8 and GB18030 alike, from this line on, and of different characters: the file must be saved as UTF-8 with a byte order mark.
+    AmbiguousText,
     /// Not a workbook of Excel's (.xlsx), or a damaged one.
     NotAWorkbook,
     /// Not GeoJSON: a collection of features, each with a point or an outline.
@@ -89,10 +91,16 @@ pub enum Reason {
     NotACode,
     /// Not a person's id, which is 16 hexadecimal digits.
     NotAnId,
-    /// Without an id, and several people have the name.
+    /// Without an id, and several people have the name, or another row has it with an id that is new.
     AmbiguousName,
     /// Not where a post is held: city, unit:101 or beat:1.
     NotAPlace,
+    /// No unit or beat of the directory.
+    UnknownPlace,
+    /// Not where this role is held.
+    MisplacedPost,
+    /// Ends when it begins, or before.
+    EndsBeforeItBegins,
     /// Not a day such as 2020-01-31.
     NotADay,
     /// A substitute's post has no end.
@@ -124,7 +132,8 @@ pub enum Reason {
     Duplicate,
     /// The person holds the same post by an earlier row for some of the same time.
     Overlap,
-    /// Without an id, and taken by the name for somebody who is in the directory already and did not hold this post: a warning.
+    /// Without an id, and taken by the name for somebody who is in the directory already and did not hold this post, or whom an earlier
+    /// row without an id has at another place: a warning.
     TakenFor {
         /// For whom.
         person: PersonId,
@@ -147,6 +156,7 @@ impl Reason {
             Self::Unreadable(_) => "unreadable",
             Self::NotText => "not_text",
             Self::MixedText => "mixed_text",
+            Self::AmbiguousText => "ambiguous_text",
             Self::NotAWorkbook => "not_a_workbook",
             Self::NotGeoJson => "not_geojson",
             Self::OtherDatum => "other_datum",
@@ -174,6 +184,9 @@ impl Reason {
             Self::NotAnId => "not_an_id",
             Self::AmbiguousName => "ambiguous_name",
             Self::NotAPlace => "not_a_place",
+            Self::UnknownPlace => "unknown_place",
+            Self::MisplacedPost => "misplaced_post",
+            Self::EndsBeforeItBegins => "ends_before_it_begins",
             Self::NotADay => "not_a_day",
             Self::MissingEnd => "missing_end",
             Self::NotACoordinate => "not_a_coordinate",

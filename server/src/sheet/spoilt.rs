@@ -33,13 +33,14 @@ pub(super) fn reason(column: &str, field: &str) -> Option<Reason> {
         let is_control = char.is_control() && (is_name || !is_line(char));
         is_control || (is_name && is_invisible(char))
     };
+    let is_escaped = is_name && has_escape(field);
     if field == LOST_DIGITS || is_rounded(field) {
         Some(Reason::LostDigits)
     } else if field == NO_VALUE {
         Some(Reason::NoValue)
     } else if ERRORS.contains(&field) || is_too_narrow(field) {
         Some(Reason::ErrorCell)
-    } else if field.contains(is_unseen) {
+    } else if is_escaped || field.contains(is_unseen) {
         Some(Reason::ControlCharacter)
     } else {
         None
@@ -49,6 +50,16 @@ pub(super) fn reason(column: &str, field: &str) -> Option<Reason> {
 /// Signs without a width, ends of lines, and those that turn the direction of writing.
 fn is_invisible(char: char) -> bool {
     matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// How a workbook writes a character that XML cannot hold: `_x000D_` for the end of a line.
+fn has_escape(field: &str) -> bool {
+    field.match_indices("_x").any(|(at, _)| {
+        let rest = field.as_bytes().get(at + 2..at + 7);
+        rest.is_some_and(|rest| {
+            rest.ends_with(b"_") && rest.iter().take(4).all(u8::is_ascii_hexdigit)
+        })
+    })
 }
 
 /// What a spreadsheet makes of a long number: 4.40403E+11.
@@ -95,10 +106,18 @@ mod tests {
 
     #[test]
     fn a_name_is_one_line_of_signs_that_are_seen() {
-        for field in ["张\n伟", "张\t伟", "张\u{200b}伟", "张\u{202e}伟"] {
+        for field in [
+            "张\n伟",
+            "张_x000D_伟",
+            "张\t伟",
+            "张\u{200b}伟",
+            "张\u{202e}伟",
+        ] {
             let found = ["name", "remarks"].map(|column| reason(column, field));
             assert_eq!(found, [Some(Reason::ControlCharacter), None], "{field:?}");
         }
-        assert_eq!(reason("name", "古丽·买买提 O'Neil"), None);
+        for name in ["古丽·买买提 O'Neil", "a_x", "_x00_", "_x村委会村"] {
+            assert_eq!(reason("name", name), None);
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) type Source<'s> = &'s dyn Fn() -> std::io::Result<Box<dyn BufRead>>;
 pub(crate) fn encoding(source: &mut dyn BufRead) -> Result<Encoding, (Option<usize>, Reason)> {
     let (mut number, mut line) = (0, Vec::new());
     let (mut not_utf8, mut not_gb18030, mut is_chinese_utf8) = (None, None, false);
-    let mut has_mark = false;
+    let (mut has_mark, mut two_bytes, mut has_longer) = (false, None, false);
     while read_line(source, &mut line).map_err(|reason| (Some(number + 1), reason))? {
         number += 1;
         has_mark |= number == 1 && line.starts_with(b"\xef\xbb\xbf");
@@ -40,7 +40,11 @@ pub(crate) fn encoding(source: &mut dyn BufRead) -> Result<Encoding, (Option<usi
         }
         match std::str::from_utf8(&line) {
             // Three bytes a character: in GB18030, where there are two, hardly a line reads so.
-            Ok(text) => is_chinese_utf8 |= text.chars().any(|char| char.len_utf8() == 3),
+            Ok(text) => {
+                is_chinese_utf8 |= text.chars().any(|char| char.len_utf8() == 3);
+                has_longer |= text.chars().any(|char| char.len_utf8() > 2);
+                two_bytes = two_bytes.or(Some(number));
+            }
             Err(_) => not_utf8 = not_utf8.or(Some(number)),
         }
         if not_gb18030.is_none()
@@ -52,6 +56,10 @@ pub(crate) fn encoding(source: &mut dyn BufRead) -> Result<Encoding, (Option<usi
         }
     }
     match (not_utf8, not_gb18030) {
+        // Two bytes a character may as well be those of GB18030; which was meant, nobody here knows.
+        (None, None) if two_bytes.is_some() && !has_longer && !has_mark => {
+            Err((two_bytes, Reason::AmbiguousText))
+        }
         (None, _) => Ok(Encoding::Utf8),
         (Some(at), _) if has_mark => Err((Some(at), Reason::NotText)),
         (Some(at), _) if is_chinese_utf8 => Err((Some(at), Reason::MixedText)),
@@ -154,6 +162,18 @@ mod tests {
         assert_eq!(read(&gb18030), Ok((Encoding::Gb18030, lines)));
         assert_eq!(read(b"a,b"), Ok((Encoding::Utf8, text(&["a,b"]))));
         assert_eq!(read(b""), Ok((Encoding::Utf8, text(&[]))));
+    }
+
+    #[test]
+    fn what_reads_as_either_is_refused_unless_it_has_a_mark_or_longer_characters() {
+        // Characters of GB18030 whose bytes are of UTF-8 too.
+        let bytes = b"a\n\xc2\xac\xc3\xab\n";
+        assert_eq!(read(bytes), Err((Some(2), Reason::AmbiguousText)));
+        let marked = [b"\xef\xbb\xbf".as_slice(), bytes].concat();
+        assert_eq!(read(&marked), Ok((Encoding::Utf8, text(&["a", "¬ë"]))));
+        let longer = [bytes.as_slice(), "古丽·买买提".as_bytes()].concat();
+        let lines = text(&["a", "¬ë", "古丽·买买提"]);
+        assert_eq!(read(&longer), Ok((Encoding::Utf8, lines)));
     }
 
     #[test]

@@ -147,11 +147,14 @@ fn text(value: &DataRef<'_>) -> String {
         DataRef::String(text) => text.clone(),
         DataRef::SharedString(text) => (*text).to_owned(),
         DataRef::Int(number) => number.to_string(),
+        DataRef::Float(number) if number.is_nan() => NO_VALUE.to_owned(),
         DataRef::Float(number) if number.abs() >= ROUNDED => LOST_DIGITS.to_owned(),
         DataRef::Float(number) => number.to_string(),
         DataRef::Bool(true) => "true".to_owned(),
         DataRef::Bool(false) => "false".to_owned(),
-        DataRef::DateTime(date) if date.as_f64() < FIRST_DAY => NO_VALUE.to_owned(),
+        DataRef::DateTime(date) if date.as_f64().is_nan() || date.as_f64() < FIRST_DAY => {
+            NO_VALUE.to_owned()
+        }
         DataRef::DateTime(date) => match date.as_datetime() {
             Some(time) => time.format("%Y-%m-%d").to_string(),
             None => date.as_f64().to_string(),
@@ -269,6 +272,52 @@ mod tests {
             told(&workbook(rows)),
             [Ok(fields.map(str::to_owned).to_vec())]
         );
+    }
+
+    #[test]
+    fn what_is_no_number_or_before_the_first_day_is_no_value() {
+        let rows = "<row r=\"1\"><c r=\"A1\"><v>NaN</v></c><c r=\"B1\" s=\"1\"><v>NaN</v></c><c r=\"C1\" s=\"1\"><v>-9</v></c>\
+            <c r=\"D1\" s=\"1\"><v>60.5</v></c><c r=\"E1\" s=\"1\"><v>61</v></c></row>";
+        let fields = [NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, "1900-03-01"];
+        assert_eq!(
+            told(&workbook(rows)),
+            [Ok(fields.map(str::to_owned).to_vec())]
+        );
+    }
+
+    #[test]
+    fn a_cell_or_row_that_stands_twice_or_where_no_sheet_has_one_is_no_workbook() {
+        let cell = |name: &str| format!("<c r=\"{name}\"><v>1</v></c>");
+        let row = |number: &str, cells: String| format!("<row r=\"{number}\">{cells}</row>");
+        let nameless = "<row><c><v>1</v></c><c><v>2</v></c></row>";
+        let sound = row("1", cell("A1") + &cell("C1")) + nameless;
+        assert_eq!(told(&workbook(&sound)).len(), 2);
+        for wrong in [
+            row("1", cell("A1") + &cell("A1")),
+            row("1", cell("B1") + "<c r=\"A1\"><v>1</v></c>"),
+            row("1", cell("A1")) + &row("1", cell("B1")),
+            row("2", cell("A2")) + &row("1", cell("A1")),
+            row("1", cell("A2")),
+            row("4294967295", cell("A4294967295")),
+            row("1", cell("A4294967295")),
+            row("1048577", cell("A1048577")),
+            row("1", cell("A00000000000001")),
+            row("1", cell("XFE1")),
+            row("1", cell("ZZZZZZZZ1")),
+            row("0", cell("A0")),
+            row("", cell("1")),
+        ] {
+            assert_eq!(
+                read(&workbook(&wrong)),
+                Err(Reason::NotAWorkbook),
+                "{wrong}"
+            );
+        }
+        for range in ["A9:A1", "B1:A9", "A1:A4294967295", "A1:B2:C3", ""] {
+            let range = format!("<dimension ref=\"{range}\"/>");
+            let book = of_sheets(&["人员"], &sound, &range);
+            assert_eq!(read(&book), Err(Reason::NotAWorkbook), "{range}");
+        }
     }
 
     #[test]

@@ -244,3 +244,19 @@ fn what_was_shown_is_adopted_and_nothing_else() {
     write(&shown);
     assert!(matches!(desk.adopt(&preview), Ok(Some(_))));
 }
+
+#[test]
+fn components_without_the_columns_of_a_position_are_told_once_and_no_row_is_read() {
+    let desk = Desk::new();
+    let text = format!("{HEAD}{}", lamps(YUYUE, 1..31));
+    let without: String = text
+        .lines()
+        .filter_map(|line| line.rsplitn(3, ',').last())
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(
+        desk.faults("部件.csv", without.as_bytes()),
+        ["lon_cgcs2000", "lat_cgcs2000"]
+            .map(|column| format!("部件.csv:1: {column}: MissingColumn"))
+    );
+}

@@ -132,7 +132,7 @@ fn a_substitute_holds_a_beat_for_a_time_and_who_is_new_gets_an_id() {
         text + "00000000000000aa,林小雨,评价员,全市,2020-01-01,\n,林小雨,评价员,全市,2021-01-01,\n";
     assert_eq!(
         desk.faults("people.csv", twins.as_bytes()),
-        ["people.csv:227: 人员编号: AmbiguousName"]
+        [224, 225, 227].map(|line| format!("people.csv:{line}: 人员编号: AmbiguousName"))
     );
 }
 
@@ -194,10 +194,7 @@ fn every_fault_is_told_at_once_with_its_file_line_and_column() {
     );
     let alone = desk.faults("人员.csv", people.as_bytes());
     assert_eq!(alone.len(), 5);
-    assert!(
-        alone[4].starts_with("人员.csv:3: Unsound(UnknownBeat"),
-        "{alone:#?}"
-    );
+    assert_eq!(alone[4], "人员.csv:3: 所在: UnknownPlace");
     let twice = [
         file("people.csv", people.as_bytes()),
         file("人员.csv", people.as_bytes()),

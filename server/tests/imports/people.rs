@@ -72,3 +72,61 @@ fn a_form_without_rows_ends_nobody() {
     let head = super::components::HEAD.as_bytes();
     assert_eq!(desk.faults("部件.csv", head), ["部件.csv: NoRows"]);
 }
+
+#[test]
+fn namesakes_without_ids_at_two_places_are_told_in_a_first_import_too() {
+    let desk = Desk::new();
+    let text = everybody(&desk)
+        + ",张伟,村干部,村:440403100201,2026-12-01,\n,张伟,村干部,村:440403100202,2026-12-01,\n\
+           ,张伟,管理员,city,2026-12-01,\n,张伟,评价员,city,2026-12-01,\n";
+    let first = text.lines().count() - 3;
+    let shown = desk
+        .preview(&[file("people.csv", text.as_bytes())])
+        .json(None);
+    let warnings = shown["warnings"].as_array().expect("warnings");
+    let told: Vec<_> = warnings
+        .iter()
+        .map(|warning| (&warning["line"], &warning["reason"]))
+        .collect();
+    let (line, reason) = (|at: usize| json!(first + at), json!("taken_for"));
+    assert_eq!(told, [(&line(1), &reason), (&line(2), &reason)]);
+}
+
+#[test]
+fn a_name_with_a_new_id_and_without_one_is_ambiguous_in_either_order() {
+    let desk = Desk::new();
+    let with = "00000000000000f7,张伟,评价员,city,2026-12-01,\n";
+    let without = ",张伟,督办领导,city,2026-12-01,\n";
+    let whole = everybody(&desk);
+    let last = whole.lines().count();
+    for (rows, line) in [
+        (format!("{with}{without}"), last + 2),
+        (format!("{without}{with}"), last + 1),
+    ] {
+        let faults = desk.faults("people.csv", format!("{whole}{rows}").as_bytes());
+        assert_eq!(
+            faults,
+            [format!("people.csv:{line}: 人员编号: AmbiguousName")]
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_post_stands_on_its_own_row_in_the_files_own_column() {
+    let desk = Desk::new();
+    let whole = everybody(&desk);
+    let last = whole.lines().count();
+    let rows = ",张伟,评价员,city,2026-12-01,\n,张伟,巡查员,网格:999,2026-12-01,\n,张伟,单位操作员,单位:99,2026-12-01,\n\
+        ,张伟,督办领导,网格:1,2026-12-01,\n,张伟,受理派遣员,city,2026-12-01,2026-11-30\n";
+    let faults = desk.faults("people.csv", format!("{whole}{rows}").as_bytes());
+    let fault = |at: usize, what: &str| format!("people.csv:{}: {what}", last + at);
+    assert_eq!(
+        faults,
+        [
+            fault(2, "所在: UnknownPlace"),
+            fault(3, "所在: UnknownPlace"),
+            fault(4, "所在: MisplacedPost"),
+            fault(5, "结束日期: EndsBeforeItBegins"),
+        ]
+    );
+}

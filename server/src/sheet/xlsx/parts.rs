@@ -1,6 +1,6 @@
 //! What the reader of workbooks does not tell: in which part each sheet stands, which cells are merged, and which formulas have no result.
 //!
-//! It reads no values. Cells are named by their order, which is the same for the reader of values.
+//! Where a cell stands twice, out of order or outside of any sheet, it is no workbook. It reads no values. Cells are named by their order, which is the same for the reader of values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read as _};
@@ -12,6 +12,9 @@ use quick_xml::events::{BytesStart, Event};
 use zip::ZipArchive;
 
 use super::Reason;
+
+/// The last row and the last column that a sheet of Excel's has.
+const LAST: (u32, u32) = (1_048_576, 16_384);
 
 pub(super) type Archive<'b> = ZipArchive<Cursor<&'b [u8]>>;
 
@@ -86,10 +89,21 @@ impl<'b> Parts<'b> {
         let path = self.paths.get(sheet).ok_or(Reason::NotAWorkbook)?;
         let bytes = part(&mut self.archive, path)?;
         let (mut odd, mut cells) = (Odd::default(), 0);
-        let mut xml = reader(&bytes);
+        let (mut xml, mut at) = (reader(&bytes), At::default());
         loop {
             match xml.read_event().map_err(broken)? {
+                Event::Start(start) if start.local_name().as_ref() == b"dimension" => {
+                    is_range(&attribute(&start, b"ref")?)?;
+                }
+                Event::Start(start) if start.local_name().as_ref() == b"sheetData" => {
+                    at.is_inside = true;
+                }
+                Event::End(end) if end.local_name().as_ref() == b"sheetData" => {
+                    at.is_inside = false;
+                }
+                Event::Start(start) if start.local_name().as_ref() == b"row" => at.row(&start)?,
                 Event::Start(start) if start.local_name().as_ref() == b"c" => {
+                    at.cell(&start)?;
                     if !has_value(&mut xml, &start, self.shared)? {
                         odd.without_value.insert(cells);
                     }
@@ -109,6 +123,73 @@ impl<'b> Parts<'b> {
             }
         }
     }
+}
+
+/// Where the cell stands that is looked at, counted from 1.
+#[derive(Default)]
+struct At {
+    is_inside: bool,
+    row: u32,
+    column: u32,
+}
+
+impl At {
+    /// Goes to a row, which stands behind the one before.
+    fn row(&mut self, row: &BytesStart<'_>) -> Result<(), Reason> {
+        if !self.is_inside {
+            return Ok(());
+        }
+        let next = match optional(row, b"r")? {
+            Some(text) => up_to(&text, LAST.0)?,
+            None => self.row + 1,
+        };
+        let is_behind = next > self.row && next <= LAST.0;
+        (self.row, self.column) = (next, 0);
+        is_behind.then_some(()).ok_or(Reason::NotAWorkbook)
+    }
+
+    /// Goes to a cell of the row, which stands behind the one before.
+    fn cell(&mut self, cell: &BytesStart<'_>) -> Result<(), Reason> {
+        let next = match optional(cell, b"r")? {
+            Some(text) => position(&text)?,
+            None => (self.row, self.column + 1),
+        };
+        let is_behind = next.0 == self.row && next.1 > self.column && next.1 <= LAST.1;
+        self.column = next.1;
+        is_behind.then_some(()).ok_or(Reason::NotAWorkbook)
+    }
+}
+
+fn up_to(text: &str, last: u32) -> Result<u32, Reason> {
+    // With more digits than these the reader of values overflows.
+    let is_short = text.len() <= 7 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_short);
+    let is_there = |number: &u32| (1..=last).contains(number);
+    number.filter(is_there).ok_or(Reason::NotAWorkbook)
+}
+
+/// The row and the column of a name such as `B2`.
+fn position(text: &str) -> Result<(u32, u32), Reason> {
+    let digits = text.trim_start_matches(|char: char| char.is_ascii_alphabetic());
+    let letters = text.strip_suffix(digits).unwrap_or_default();
+    if !(1..=3).contains(&letters.len()) {
+        return Err(Reason::NotAWorkbook);
+    }
+    let column = letters.bytes().fold(0, |column, letter| {
+        column * 26 + u32::from(letter.to_ascii_uppercase() - b'A') + 1
+    });
+    if column > LAST.1 {
+        return Err(Reason::NotAWorkbook);
+    }
+    Ok((up_to(digits, LAST.0)?, column))
+}
+
+/// Asks that a range such as `A1:B2` is one.
+fn is_range(text: &str) -> Result<(), Reason> {
+    let (first, last) = text.split_once(':').unwrap_or((text, text));
+    let (first, last) = (position(first)?, position(last)?);
+    let is_one = first.0 <= last.0 && first.1 <= last.1;
+    is_one.then_some(()).ok_or(Reason::NotAWorkbook)
 }
 
 /// Reads a part of the archive, whose size has been measured.
@@ -148,10 +229,15 @@ fn each(
 }
 
 fn attribute(element: &BytesStart<'_>, name: &[u8]) -> Result<String, Reason> {
-    let found = element.try_get_attribute(name).map_err(broken)?;
-    let value = found.ok_or(Reason::NotAWorkbook)?;
+    optional(element, name)?.ok_or(Reason::NotAWorkbook)
+}
+
+fn optional(element: &BytesStart<'_>, name: &[u8]) -> Result<Option<String>, Reason> {
+    let Some(value) = element.try_get_attribute(name).map_err(broken)? else {
+        return Ok(None);
+    };
     let text = std::str::from_utf8(&value.value).map_err(broken)?;
-    Ok(unescape(text).map_err(broken)?.into_owned())
+    Ok(Some(unescape(text).map_err(broken)?.into_owned()))
 }
 
 /// Reads to the end of a cell; says whether it has a value, or no formula that should give one.

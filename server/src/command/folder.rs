@@ -1,0 +1,125 @@
+//! The folder of the settings: reads it at the start, and puts it in force where it holds something else than at an earlier start.
+//!
+//! While a directory is in force, no folder keeps the server from starting: what does not fit is named in the log and passed over.
+
+use std::path::Path;
+
+use patrol_core::domain::directory::Directory;
+use patrol_core::domain::time::Timestamp;
+use patrol_core::sync::directory as codec;
+use sha2::{Digest as _, Sha256};
+
+use super::{Faults, one};
+use crate::app::App;
+use crate::config::Config;
+use crate::directory::{self, Table};
+use crate::import;
+use crate::people;
+use crate::store::Folder;
+
+/// Puts the directory of the settings in force, if they name one.
+pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
+    let Some(path) = &config.directory else {
+        return Ok(());
+    };
+    let (now, known) = (app.environment.now(), app.known());
+    let mut loaded = match read(path, config, now) {
+        Ok(loaded) => loaded,
+        Err(faults) => return pass_over(known.no, path, faults),
+    };
+    let folder = noted_of(&loaded);
+    let noted = app.store.folder().map_err(one)?;
+    if noted.is_some_and(|noted| noted.places == folder.places) {
+        // What has been imported since stays.
+        let people = std::mem::take(&mut loaded.people);
+        loaded = Directory {
+            people,
+            ..known.directory.clone()
+        };
+    }
+    let warnings = people::merge(app, &mut loaded).map_err(one)?;
+    if loaded != known.directory {
+        let unsound = loaded.check(now);
+        if !unsound.is_empty() {
+            let words = |fault| format!("{}: {fault:?}", path.display());
+            return pass_over(known.no, path, unsound.iter().map(words).collect());
+        }
+        let no = app.replace_directory(known.no, &loaded).map_err(one)?;
+        if known.no > 0 {
+            say_what_is_lost(path, (known.no, &known.directory), (no, &loaded));
+        }
+    }
+    for words in warnings {
+        tracing::warn!("{words}");
+    }
+    // A folder without people says nothing of those that an earlier one had.
+    let people = folder.people.or(noted.and_then(|noted| noted.people));
+    app.store
+        .put_folder(Folder { people, ..folder })
+        .map_err(one)
+}
+
+/// What a folder holds, with made-up people where they are wanted.
+fn read(path: &Path, config: &Config, now: Timestamp) -> Result<Directory, Faults> {
+    if !path.is_dir() {
+        return Err(vec![format!(
+            "--directory {} is not a folder",
+            path.display()
+        )]);
+    }
+    let mut loaded = directory::load(path, now)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Faults>())?;
+    if config.synthetic_people {
+        if !loaded.people.is_empty() {
+            let folder = path.display();
+            return Err(vec![format!(
+                "--synthetic-people: {folder} has people of its own"
+            )]);
+        }
+        tracing::warn!("made-up people are in the directory: for trials, never for work");
+        loaded.people = directory::synthetic_people(&loaded, directory::SYNTHETIC_SINCE);
+    }
+    Ok(loaded)
+}
+
+/// Names what is wrong, and goes on with the directory in force; without one there is nothing to go on with.
+fn pass_over(no: u64, path: &Path, faults: Faults) -> Result<(), Faults> {
+    if no == 0 {
+        return Err(faults);
+    }
+    // Phones are not to wait for a file to be mended.
+    for fault in faults {
+        tracing::error!("{fault}");
+    }
+    let folder = path.display();
+    tracing::error!("nothing of {folder} was put in force; what was in force stays");
+    Ok(())
+}
+
+/// Says which rows of places, units and categories the folder dropped or changed: imports may have brought them. Of people, others speak.
+fn say_what_is_lost(path: &Path, before: (u64, &Directory), after: (u64, &Directory)) {
+    let lost: Vec<String> = import::lost(before.1, after.1)
+        .into_iter()
+        .filter(|(table, count)| *table != Table::People && *count > 0)
+        .map(|(table, count)| format!("{count} of {}", table.word()))
+        .collect();
+    if !lost.is_empty() {
+        let (folder, old, new, lost) = (path.display(), before.0, after.0, lost.join(", "));
+        tracing::warn!(
+            "{folder} is in force as directory {new}; rows of {old} that it dropped or changed: {lost}; if an import brought them, import again"
+        );
+    }
+}
+
+/// By what it is known whether a folder holds what it held before.
+fn noted_of(loaded: &Directory) -> Folder {
+    let people = (!loaded.people.is_empty()).then(|| people::hash_of(&loaded.people));
+    let places = Directory {
+        people: Vec::new(),
+        ..loaded.clone()
+    };
+    Folder {
+        places: Sha256::digest(codec::encode(&places)).into(),
+        people,
+    }
+}

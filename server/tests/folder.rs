@@ -1,0 +1,108 @@
+//! The folder of `--directory`: what becomes of a start where it was changed, is gone, or does not fit what is in force.
+
+use std::path::PathBuf;
+
+use crate::program::{Folder, Running, errand};
+
+const ZHUHAI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/zhuhai");
+
+/// A database, and a folder of its own that was put in force with made-up people.
+struct Trial {
+    database: String,
+    folder: PathBuf,
+}
+
+impl Trial {
+    fn new(name: &str) -> Self {
+        let own = Folder::new(name);
+        let (database, folder) = (own.database(), own.file("directory"));
+        std::fs::create_dir(&folder).expect("a folder");
+        for table in std::fs::read_dir(ZHUHAI).expect("the folder is read") {
+            let table = table.expect("a file");
+            std::fs::copy(table.path(), folder.join(table.file_name())).expect("a copy");
+        }
+        let trial = Self { database, folder };
+        trial.start(&["--synthetic-people"]);
+        trial
+    }
+
+    /// Starts the server and stops it; returns what it said until it listened.
+    fn start(&self, more: &[&str]) -> String {
+        let folder = self.folder.display().to_string();
+        let args = ["--database", &self.database, "--directory", &folder];
+        Running::start(&[&args, more].concat()).started.clone()
+    }
+
+    fn edit(&self, table: &str, from: &str, to: &str) {
+        let path = self.folder.join(table);
+        let text = std::fs::read_to_string(&path).expect("a file");
+        assert!(text.contains(from), "{from}");
+        std::fs::write(path, text.replace(from, to)).expect("a file");
+    }
+
+    /// How many directories have been in force.
+    fn directories(&self) -> usize {
+        let list = errand(&["import", "list", "--database", &self.database], "");
+        assert!(list.ok, "{}", list.log);
+        list.lines.len()
+    }
+}
+
+#[test]
+fn a_changed_folder_that_does_not_fit_the_people_in_force_is_named_and_passed_over() {
+    let trial = Trial::new("folder_unfit");
+    let before = trial.directories();
+    // The inspector of the beat is in force, and in no file.
+    trial.edit("beats.csv", "\n61,", "\n62,");
+    let said = trial.start(&[]);
+    assert!(said.contains("UnknownBeat"), "{said}");
+    assert!(said.contains("what was in force stays"), "{said}");
+    assert_eq!(trial.directories(), before);
+}
+
+#[test]
+fn a_folder_that_is_gone_is_named_and_passed_over_while_a_directory_is_in_force() {
+    let trial = Trial::new("folder_gone");
+    std::fs::rename(&trial.folder, trial.folder.with_extension("old")).expect("it is moved");
+    let said = trial.start(&[]);
+    assert!(said.contains("is not a folder"), "{said}");
+    assert!(said.contains("what was in force stays"), "{said}");
+}
+
+#[test]
+fn without_a_directory_in_force_a_folder_that_is_gone_is_a_fault() {
+    let own = Folder::new("folder_never");
+    let database = own.database();
+    drop(Running::start(&["--database", &database]));
+    let nowhere = own.file("nowhere").display().to_string();
+    let said = errand(
+        &["serve", "--database", &database, "--directory", &nowhere],
+        "",
+    );
+    assert!(!said.ok, "{}", said.log);
+    assert!(said.log.contains("is not a folder"), "{}", said.log);
+}
+
+#[test]
+fn what_a_changed_folder_takes_from_the_directory_in_force_is_told_with_its_numbers() {
+    let trial = Trial::new("folder_over_imports");
+    let units = std::fs::read_to_string(trial.folder.join("units.csv")).expect("a file");
+    let own = trial.folder.with_file_name("units.csv");
+    std::fs::write(&own, units + "777,enterprise,巡检公司\n").expect("a file");
+    let own = own.display().to_string();
+    let imported = errand(
+        &["import", "--adopt", "--database", &trial.database, &own],
+        "",
+    );
+    assert!(imported.ok, "{}", imported.log);
+    trial.edit("villages.csv", "桂山村委会", "桂山新村委会");
+    let said = trial.start(&[]);
+    let folder = trial.folder.display();
+    let told = format!(
+        "{folder} is in force as directory 3; rows of 2 that it dropped or changed: 1 of villages, 1 of units"
+    );
+    assert!(said.contains(&told), "{said}");
+    // Once it is in force there is nothing to tell.
+    let said = trial.start(&[]);
+    assert!(!said.contains("dropped or changed"), "{said}");
+}
