@@ -236,7 +236,8 @@ fn push_frames(
         (Vec::new(), Vec::new(), plan.after, 0, frame_bytes);
     let (mut rest, most) = (unsent.as_slice(), enrolment::request_bytes(frame_bytes));
     // The rest of a full request is for the next one, not for ever smaller frames.
-    while !rest.is_empty() && total + limits::PUSH_FRAME_BYTES_MIN <= most {
+    let is_full = |total| total + limits::PUSH_FRAME_BYTES_MIN > most;
+    while !rest.is_empty() && (frames.is_empty() || !is_full(total)) {
         let (now, later) = rest.split_at(fitting(rest, size.min(most - total)));
         let form = if now
             .iter()

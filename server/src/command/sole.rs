@@ -46,7 +46,10 @@ impl Sole {
                 tracing::warn!("{}: nothing keeps a second server away", named(&error));
                 return Ok(Self { _lock: None });
             }
-            Err(error) => return Err(one(named(&error))),
+            Err(error) => {
+                let path = named(&error);
+                return Err(one(format!("the database cannot be written: {path}")));
+            }
         };
         match file.try_lock() {
             Ok(()) => Ok(Self { _lock: Some(file) }),
