@@ -127,7 +127,7 @@ impl Replica {
         }
         match result {
             Ok(()) => Ok(course.summary),
-            // Nobody's fault: the next round need be neither later nor smaller.
+            // Nobody's fault: the next round need not be later.
             Err(error @ (Error::Cancelled | Error::Overtaken)) => Err(error),
             Err(error) => {
                 self.note_failure(&error)?;
