@@ -5,8 +5,9 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use patrol_core::domain::limits;
+use patrol_core::error::Error;
 use patrol_core::replica::Cancel;
-use patrol_core::store::enrolment;
+use patrol_core::store::{Fault, Faults, enrolment};
 use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
 use patrol_tests::link::Mishap;
 use patrol_tests::world::{Phone, World};
@@ -131,4 +132,16 @@ fn a_request_carries_sixteen_times_its_first_frame_and_no_more() {
     assert_eq!((summary.pushed, summary.rounds), (50, 2));
     // Full the first time, and far from it the second.
     assert_eq!(frame_bytes(phone), 2 * limits::PUSH_FRAME_BYTES_MIN);
+}
+
+#[test]
+fn a_full_phone_hands_in_what_it_has_all_the_same() {
+    let mut world = World::new(36);
+    let phone = with_much_to_say(&mut world);
+    let is_full: Faults = Box::new(|| Some(Fault::Full));
+    phone.replica.store().set_faults(Some(is_full));
+    assert!(matches!(phone.sync(), Err(Error::Full)));
+    let other = world.enrol_as(INSPECTOR, 2);
+    other.sync().unwrap();
+    assert_eq!(other.replica.list("case", 0, 99).unwrap().len(), 30);
 }

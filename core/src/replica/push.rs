@@ -67,6 +67,11 @@ impl Prepared {
         }
     }
 
+    /// The size to keep once all of this one has gone up; none where that says nothing.
+    pub(super) fn grown(&self) -> Option<usize> {
+        self.smaller().map(|_| self.larger())
+    }
+
     /// The size by which the next request is cut unless all of this one is known to have gone up; none where smaller frames would carry no less.
     pub(super) fn smaller(&self) -> Option<usize> {
         let bytes: usize = self.frames.iter().map(Vec::len).sum();

@@ -148,7 +148,7 @@ impl Replica {
         heard: &mut u64,
         done: &Done,
         server_time: Timestamp,
-        frame_bytes: usize,
+        frame_bytes: Option<usize>,
     ) -> Result<bool> {
         self.hear(heard, |transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
@@ -202,7 +202,7 @@ impl Replica {
             state.synced_at = Some(server_time);
             state.failures = 0;
             state.raw_pages = false;
-            state.frame_bytes = frame_bytes;
+            state.frame_bytes = frame_bytes.unwrap_or(state.frame_bytes);
             state.last_error = stays_off.then(|| wire::DIGEST.to_owned());
             enrolment::put_round_state(transaction, &state)?;
             Ok(differs)
@@ -219,13 +219,17 @@ impl Replica {
         })
     }
 
-    /// Keeps the size by which the next request is cut.
+    /// Keeps the size by which the next request is cut. A phone that is full hands its work in all the same.
     pub(super) fn put_frame_bytes(&self, frame_bytes: usize) -> Result<()> {
-        self.store.write(|transaction| {
+        let put = self.store.write(|transaction| {
             let mut state = enrolment::round_state(transaction)?;
             state.frame_bytes = frame_bytes;
             enrolment::put_round_state(transaction, &state)
-        })
+        });
+        match put {
+            Err(Error::Full) => Ok(()),
+            put => put,
+        }
     }
 
     /// Notes that a round failed.

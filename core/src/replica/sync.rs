@@ -120,11 +120,11 @@ impl Replica {
                 Either::Right(((), _)) => Err(Error::Cancelled),
             }
         };
-        if course.unheard == 0
-            && let Some(frame_bytes) = course.frame_bytes
-        {
-            self.put_frame_bytes(frame_bytes)?;
+        if matches!(result, Err(Error::Overtaken)) {
+            // There was an answer, so all had gone up.
+            course.unheard = 0;
         }
+        self.keep_size(&mut course);
         match result {
             Ok(()) => Ok(course.summary),
             // Nobody's fault: the next round need not be later.
@@ -134,6 +134,13 @@ impl Replica {
                 Err(error)
             }
         }
+    }
+
+    /// Keeps the size that is due after a request which did not come to its end. What cannot be kept only makes the next one smaller.
+    fn keep_size(&self, course: &mut Course) {
+        let size = course.frame_bytes.take().filter(|_| course.unheard == 0);
+        course.unheard = 0;
+        drop(size.map(|size| self.put_frame_bytes(size)));
     }
 
     /// Waits until no other call of `enrol` or `sync` is under way.
@@ -167,6 +174,7 @@ impl Replica {
                 // A server that was restored may not know this phone.
                 Err(Error::SignedOut) if !asked_back && self.ask_back(transport).await? => {
                     asked_back = true;
+                    self.keep_size(course);
                     continue;
                 }
                 // One's own is done: what becomes of others' must not spoil that.
@@ -292,6 +300,10 @@ impl Replica {
             progress(course.summary);
         }
         if session.is_done() {
+            // A page that could not be applied has kept its end from being so.
+            if end.is_broken {
+                self.keep_size(course);
+            }
             course.frame_bytes = None;
             Ok(end)
         } else {
@@ -356,7 +368,7 @@ impl Replica {
                 end.directory_tag = done.directory_tag;
                 course.summary.retry_after_ms = done.retry_after_ms;
                 end.again |=
-                    self.apply_done(&mut end.heard, &done, server_time, prepared.larger())?
+                    self.apply_done(&mut end.heard, &done, server_time, prepared.grown())?
                         || done.has_more;
                 Ok(())
             }

@@ -99,7 +99,9 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
     let unfinished = copied(from, to)?;
     copies::upgrade(&unfinished).map_err(|error| named(&unfinished, &error))?;
     copies::begin_epoch(&unfinished, &new).map_err(|error| named(&unfinished, &error))?;
-    hand_over(&unfinished, to).map_err(|error| named(&unfinished, &error))?;
+    File::open(&unfinished)
+        .and_then(|file| hand_over(&file, to))
+        .map_err(|error| named(&unfinished, &error))?;
     // Refused, it leaves nothing behind.
     let aside =
         move_aside(errand, to, now).inspect_err(|_| drop(std::fs::remove_file(&unfinished)))?;
@@ -253,19 +255,20 @@ fn copied(from: &Path, name: &Path) -> Result<PathBuf, Faults> {
     Ok(unfinished)
 }
 
-/// Gives a file that root has made to whoever has the one that it replaces, or the folder: else no server of theirs could open it.
+/// Gives a file that root has made to whoever has the one that it replaces or stands beside, or the folder: else no server of theirs could
+/// open it.
 #[cfg(unix)]
-pub(super) fn hand_over(unfinished: &Path, name: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, chown};
-    if std::fs::metadata(unfinished)?.uid() != 0 {
+pub(super) fn hand_over(made: &File, name: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    if made.metadata()?.uid() != 0 {
         return Ok(());
     }
     let owner = std::fs::metadata(name).or_else(|_| std::fs::metadata(folder(name)))?;
-    chown(unfinished, Some(owner.uid()), Some(owner.gid()))
+    fchown(made, Some(owner.uid()), Some(owner.gid()))
 }
 
 #[cfg(not(unix))]
-pub(super) fn hand_over(_: &Path, _: &Path) -> std::io::Result<()> {
+pub(super) fn hand_over(_: &File, _: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

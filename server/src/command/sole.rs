@@ -42,7 +42,7 @@ impl Sole {
         let file = match open(&path, &database) {
             Ok(file) => file,
             // Where nothing can be made, no second program writes either.
-            Err(error) if !path.exists() => {
+            Err(error) if cannot_be_made(&error, &path) => {
                 tracing::warn!("{}: nothing keeps a second server away", named(&error));
                 return Ok(Self { _lock: None });
             }
@@ -76,19 +76,31 @@ fn real(database: &Path) -> PathBuf {
     found.unwrap_or_else(|| database.to_owned())
 }
 
+fn cannot_be_made(error: &std::io::Error, path: &Path) -> bool {
+    let is_closed = matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+    );
+    is_closed && !path.exists()
+}
+
 /// The lock of a database, made where there is none: for its owner alone, so that nobody else can hold it.
 fn open(path: &Path, database: &Path) -> std::io::Result<File> {
     let mut options = File::options();
-    options.create(true).truncate(false).write(true);
+    options.write(true);
+    let mut new = options.clone();
+    new.create_new(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    match new.open(path) {
         Ok(file) => {
-            backup::hand_over(path, database)?;
+            backup::hand_over(&file, database)?;
             Ok(file)
         }
-        // It locks as well.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            // What may only be read locks as well.
+            options.open(path).or_else(|_| File::open(path))
+        }
         Err(error) => Err(error),
     }
 }
