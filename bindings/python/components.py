@@ -34,7 +34,7 @@ def components_come_with_a_sync_and_the_nearest_are_named(smoke):
     proposal = patrol.Proposal(proposed=patrol.Proposed.BROKEN, component=code + 9)
     smoke.inspector.propose(patrol.Place(village=smoke.village.code), category, proposal)
     sync(smoke.inspector)
-    smoke.server.errand("import", "proposals", "--name", ADMINISTRATOR, "--adopt")
+    smoke.server.desk_of(ADMINISTRATOR).adopt_proposals()
     sync(smoke.inspector)
     assert smoke.inspector.component(code + 9).state == "破损"
     assert [row.stage for row in smoke.inspector.surveys(0, 9)] == ["closed"]
