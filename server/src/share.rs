@@ -178,7 +178,9 @@ impl Turn {
                 at: now,
             };
         }
-        if share.excess(now).is_zero() {
+        // Well below what makes others rest: else those who all want much would take turns at holding each other back.
+        let little = Duration::from_millis(limits::DEVICE_BURST_MS / 2);
+        if share.debt().left(now) <= little {
             *share.modest.last() = Some(now);
         }
     }
@@ -272,6 +274,18 @@ mod tests {
         works(&other, 2 * limits::DEVICE_BURST_MS, now);
         let later = now + Duration::from_millis(limits::DEVICE_MODEST_MS + 1);
         assert_eq!([&place, &other].map(|place| rest(place, later)), [0, 0]);
+    }
+
+    #[test]
+    fn those_who_all_want_much_do_not_hold_each_other_back() {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let [place, other] = [ONE, OTHER].map(|device| shares.enter(device, now).expect("a place"));
+        works(&other, 2 * limits::DEVICE_BURST_MS, now);
+        works(&place, limits::DEVICE_BURST_MS + 200, now);
+        // It has rested from what was too much, and goes on.
+        let later = now + Duration::from_secs(1);
+        works(&place, 10, later);
+        assert_eq!(rest(&other, later), 0);
     }
 
     #[test]
