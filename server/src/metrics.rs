@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use patrol_core::sync::wire::{Fate, Fates, Unread, kind};
+use patrol_core::sync::wire::{Fate, Fates, kind};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -147,7 +147,7 @@ impl Metrics {
         let fates = match &fates.outcome {
             Ok(fates) => fates,
             Err(unread) => {
-                let code = [("code", unread_word(*unread).into())];
+                let code = [("code", unread.word().into())];
                 self.unread.get_or_create(&code).inc();
                 return;
             }
@@ -260,18 +260,6 @@ fn kind_word(kind: u8) -> &'static str {
     }
 }
 
-fn unread_word(unread: Unread) -> &'static str {
-    match unread {
-        Unread::Epoch => "epoch",
-        Unread::Rebuild => "rebuild",
-        Unread::Signature => "signature",
-        Unread::Carried => "carried",
-        Unread::Malformed => "malformed",
-        Unread::Newer => "newer",
-        Unread::TooMuch => "too_much",
-    }
-}
-
 /// What a scrape shows, as text of Prometheus: what was counted, and how things stand.
 pub fn scrape(app: &App) -> Result<String> {
     let figures = app.store.figures()?;
@@ -332,6 +320,8 @@ pub fn scrape(app: &App) -> Result<String> {
 mod tests {
     use patrol_core::domain::refusal::Refusal;
     use patrol_core::sync::wire::Later;
+
+    use patrol_core::sync::wire::Unread;
 
     use super::*;
 

@@ -123,6 +123,28 @@ fn what_the_server_refuses_is_kept_until_it_is_given_up() {
 }
 
 #[test]
+fn the_number_of_a_bundle_or_piece_that_was_given_up_is_never_anothers() {
+    let mut world = World::new(406);
+    carried(&mut world);
+    let carrier = &world.phones[CARRIER];
+    let highest = || {
+        let sql = "SELECT max(id) FROM pieces";
+        let read = carrier
+            .replica
+            .store()
+            .read(|connection| Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?));
+        read.unwrap()
+    };
+    let (id, before) = (carrier.replica.carried().unwrap()[0].id, highest());
+    carrier.replica.discard_carried(id).unwrap();
+    // What is heard of the old ones may still come.
+    let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    let again = carrier.replica.carry(&file).unwrap();
+    assert!(again.id > id);
+    assert_eq!(highest(), before + again.pieces as i64);
+}
+
+#[test]
 fn a_piece_whose_frame_is_not_raw_is_none() {
     let mut world = World::new(405);
     carried(&mut world);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use patrol_core::sync::wire::{Fate, Unread};
+use patrol_core::sync::wire::Fate;
 
 use super::Answer;
 use crate::bench::client::Connection;
@@ -20,7 +20,7 @@ impl Tally {
     pub(crate) fn note(&self, answer: &Answer) {
         match answer {
             Answer::Error(_, code) => self.add("errors", "code", code),
-            Answer::Unread(unread) => self.add("unread", "code", unread_word(*unread)),
+            Answer::Unread(unread) => self.add("unread", "code", unread.word()),
             Answer::Fates(fates) => fates.iter().for_each(|fate| match fate {
                 Fate::Refused(refusal) => self.add("refusals", "code", refusal.code()),
                 Fate::Dup => self.add("fates", "fate", "dup"),
@@ -59,18 +59,6 @@ impl Tally {
             }
         }
         Ok(())
-    }
-}
-
-fn unread_word(unread: Unread) -> &'static str {
-    match unread {
-        Unread::Epoch => "epoch",
-        Unread::Rebuild => "rebuild",
-        Unread::Signature => "signature",
-        Unread::Carried => "carried",
-        Unread::Malformed => "malformed",
-        Unread::Newer => "newer",
-        Unread::TooMuch => "too_much",
     }
 }
 

@@ -76,6 +76,19 @@ impl Unread {
         Self::TooMuch,
     ];
 
+    /// The word for it in logs and counts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Epoch => "epoch",
+            Self::Rebuild => "rebuild",
+            Self::Signature => "signature",
+            Self::Carried => "carried",
+            Self::Malformed => "malformed",
+            Self::Newer => "newer",
+            Self::TooMuch => "too_much",
+        }
+    }
+
     fn code(self) -> u64 {
         self as u64 + 1
     }
