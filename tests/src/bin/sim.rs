@@ -10,6 +10,10 @@ use clap::Parser;
 use patrol_tests::simulation::coverage::Coverage;
 use patrol_tests::simulation::{Mutation, run};
 
+/// As the server's: the days are short and allocate much.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 struct Options {
     /// How many seeds, from `first` on.
