@@ -32,8 +32,9 @@ impl ComponentCode {
 
     /// Reads 16 or 17 decimal digits.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        is_digits.then(|| text.parse().ok().and_then(Self::new))?
+        // A sign, or zeros before it, would be another way to write the same one.
+        let code = text.parse().ok().and_then(Self::new)?;
+        (code.to_string() == text).then_some(code)
     }
 
     /// The code as a number.
@@ -162,7 +163,9 @@ mod tests {
             "44040301003000000",
             "4404030700000001",
             "4404030100000001",
-            "+4040301003000001",
+            "+44040301003000001",
+            "044040301003000001",
+            "04404032101000001",
         ] {
             assert_eq!(ComponentCode::parse(wrong), None, "{wrong}");
         }

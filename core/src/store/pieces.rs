@@ -116,9 +116,9 @@ pub fn sent(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// The server has seen a piece and cannot take it yet: it is due again later, and later still each time.
+/// The server has seen a piece, which was [`sent`], and cannot take it yet: it is due again later, and later still each time.
 pub fn put_off(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE pieces SET due_at = ?2 + min(?3 << min(tries, 20), ?4), tries = tries + 1 WHERE id = ?1";
+    let sql = "UPDATE pieces SET due_at = ?2 + min(?3 << min(tries - 1, 20), ?4), tries = tries + 1 WHERE id = ?1";
     let values = params![id, now.0, limits::PIECE_RETRY_MS, DAY_MS];
     transaction.prepare_cached(sql)?.execute(values)?;
     Ok(())
@@ -168,4 +168,39 @@ pub fn bundles(connection: &Connection) -> Result<Vec<CarriedBundle>> {
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::ServerId;
+    use crate::store::Store;
+
+    #[test]
+    fn a_piece_that_is_put_off_waits_a_minute_then_twice_as_long_each_time_and_a_day_at_most() {
+        let store = Store::in_memory().expect("a store");
+        let bundle = Bundle {
+            server: ServerId([1; 16]),
+            device: DeviceId([2; 8]),
+            made_at: Timestamp(0),
+            pieces: vec![vec![3]],
+            damaged: 0,
+        };
+        let mut now = Timestamp(7);
+        let put = |transaction: &Transaction<'_>| put(transaction, [4; 32], &bundle, now);
+        store.write(put).expect("kept");
+        let is_due = |now| store.read(|connection| is_any_due(connection, Timestamp(now)));
+        for tries in 0..30 {
+            let put_off = |transaction: &Transaction<'_>| {
+                let (id, _) = due(transaction, 1, now)?.remove(0);
+                sent(transaction, id, now)?;
+                put_off(transaction, id, now)
+            };
+            store.write(put_off).expect("put off");
+            let wait = DAY_MS.min(limits::PIECE_RETRY_MS << tries);
+            assert_eq!(is_due(now.0 + wait - 1).ok(), Some(false), "{tries}");
+            now.0 += wait;
+            assert_eq!(is_due(now.0).ok(), Some(true), "{tries}");
+        }
+    }
 }
