@@ -138,19 +138,22 @@ pub fn preview(app: &App, uploads: &[Upload]) -> Result<Preview> {
     if parts.iter().any(|part| part.has_outlines) {
         preview.notes.push("outlines_become_points");
     }
-    let components = parts.iter().position(|part| part.of == Of::Components);
-    match components {
-        Some(at) if parts.len() == 1 && uploads.len() == 1 => {
-            if let Some(upload) = uploads.first() {
-                preview_components(app, upload, parts.swap_remove(at), &mut preview)?;
-            }
-        }
-        Some(at) => {
-            let file = parts.swap_remove(at).file;
-            let fault = ImportFault::of_file(&file, Reason::NotAlone);
+    let is_one = parts.len() == 1 && uploads.len() == 1;
+    let (components, tables): (Vec<Part>, Vec<Part>) = parts
+        .into_iter()
+        .partition(|part| part.of == Of::Components);
+    if !is_one {
+        // All the same each of them is read, so that everything is told that is wrong with it.
+        for part in &components {
+            let fault = ImportFault::of_file(&part.file, Reason::NotAlone);
             preview.faults.push(fault);
         }
-        None => preview_directory(app, parts, &mut preview),
+    }
+    if components.is_empty() || !tables.is_empty() {
+        preview_directory(app, tables, &mut preview);
+    }
+    for part in components {
+        preview_components(app, uploads.first(), part, &mut preview)?;
     }
     Ok(preview)
 }
@@ -203,7 +206,13 @@ fn today(now: Timestamp) -> Today {
     }
 }
 
-fn preview_components(app: &App, upload: &Upload, part: Part, preview: &mut Preview) -> Result<()> {
+/// What a part's components would change; from which file it comes matters where nothing else is wrong.
+fn preview_components(
+    app: &App,
+    upload: Option<&Upload>,
+    part: Part,
+    preview: &mut Preview,
+) -> Result<()> {
     let villages = villages(&app.known().directory);
     let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Pass);
     let weighed = app.store.weigh_components(&mut reading, Rest::Removed)?;
@@ -217,8 +226,10 @@ fn preview_components(app: &App, upload: &Upload, part: Part, preview: &mut Prev
     let not_named = not_named.iter().filter(|village| !reading.names(**village));
     let not_named = ("villages_not_named", json!(not_named.count()));
     preview.faults.append(reading.faults);
-    preview.warnings = reading.warnings;
-    if preview.faults.is_empty() {
+    preview.warnings.append(reading.warnings);
+    if let Some(upload) = upload
+        && preview.faults.is_empty()
+    {
         let table = ("table", json!("components"));
         preview.tables.push(counts([table, not_named], &weighed));
         preview.plan = Plan::Components(upload.clone(), digest);

@@ -36,8 +36,8 @@ pub(crate) struct Sheet {
     is_read: bool,
     /// How many rows have been given, good or bad.
     given: usize,
-    /// What else is wrong with the last row.
-    pending: VecDeque<ImportFault>,
+    /// What else there is to say of the last row, and the row itself where it has been split into its fields.
+    pending: VecDeque<Result<Line, ImportFault>>,
 }
 
 /// Where each column stands, and what the file calls it.
@@ -53,6 +53,8 @@ pub(crate) struct Line {
     pub(crate) number: usize,
     head: Arc<Head>,
     fields: Vec<String>,
+    /// The columns whose fields cannot be what was meant, which has been reported.
+    spoilt: Vec<&'static str>,
 }
 
 /// Where a row stands.
@@ -178,11 +180,11 @@ impl Sheet {
 impl Iterator for Sheet {
     type Item = Result<Line, ImportFault>;
 
-    /// The next row that is not blank. One that has not as many fields as there are columns is a fault, and so is each field that was
-    /// spoilt before anybody read it.
+    /// The next row that is not blank. One that has not as many fields as there are columns is a fault. So is each field that was spoilt
+    /// before anybody read it; its row follows, for its other fields.
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(fault) = self.pending.pop_front() {
-            return Some(Err(fault));
+        if let Some(next) = self.pending.pop_front() {
+            return Some(next);
         }
         let record = loop {
             match self.rows.next()? {
@@ -204,18 +206,28 @@ impl Iterator for Sheet {
                 reason: Reason::WrongFieldCount { expected, found },
             }));
         }
-        let line = Line {
+        let mut line = Line {
             file: Arc::clone(&self.file),
             number: record.line,
             head: Arc::clone(&self.head),
             fields: record.fields,
+            spoilt: Vec::new(),
         };
+        let mut spoilt = Vec::new();
         for column in self.head.columns.keys() {
-            if let Some(reason) = spoilt::reason(column, line.field(column)) {
-                self.pending.push_back(line.fault(column, reason));
+            let field = line.field(column);
+            if let Some(reason) = spoilt::reason(column, field) {
+                let column = (!reason.is_of_geometry()).then_some(*column);
+                self.pending
+                    .push_back(Err(line.place().fault(column, reason)));
+            } else if field != spoilt::PASSED_OVER {
+                continue;
             }
+            spoilt.push(*column);
         }
-        Some(self.pending.pop_front().map_or(Ok(line), Err))
+        line.spoilt = spoilt;
+        self.pending.push_back(Ok(line));
+        self.pending.pop_front()
     }
 }
 
@@ -246,8 +258,16 @@ impl Line {
         self.head.columns.contains_key(column)
     }
 
-    /// A field without the blanks around it; empty where there is no such column.
+    /// Whether what stands in a field cannot be what was meant. That has been reported.
+    pub(crate) fn is_spoilt(&self, column: &str) -> bool {
+        self.spoilt.contains(&column)
+    }
+
+    /// A field without the blanks around it; empty where there is no such column, and where it is spoilt.
     pub(crate) fn field(&self, column: &str) -> &str {
+        if self.is_spoilt(column) {
+            return "";
+        }
         let column = self.head.columns.get(column);
         column
             .and_then(|(at, _)| self.fields.get(*at))
@@ -274,7 +294,7 @@ impl Line {
         self.place().fault(Some(column), reason)
     }
 
-    /// Reads a field, or reports it for `reason`.
+    /// Reads a field, or reports it for `reason` unless it has been.
     pub(crate) fn read<T>(
         &self,
         column: &str,
@@ -282,8 +302,8 @@ impl Line {
         read: impl FnOnce(&str) -> Option<T>,
         faults: &mut Faults,
     ) -> Option<T> {
-        let value = read(self.field(column));
-        if value.is_none() {
+        let value = read(self.field(column)).filter(|_| !self.is_spoilt(column));
+        if value.is_none() && !self.is_spoilt(column) {
             faults.push(self.fault(column, reason));
         }
         value
@@ -297,7 +317,7 @@ impl Line {
         read: impl FnOnce(&str) -> Option<T>,
         faults: &mut Faults,
     ) -> Result<Option<T>, ()> {
-        if self.field(column).is_empty() {
+        if self.field(column).is_empty() && !self.is_spoilt(column) {
             return Ok(None);
         }
         self.read(column, reason, read, faults).map(Some).ok_or(())

@@ -340,6 +340,12 @@ fn a_backup_is_taken_beside_the_server_and_restored_when_it_is_gone() {
         "{}",
         refused.log
     );
+    // What is no database of ours is refused too, and nothing of either is left.
+    let other = format!("{database}.other");
+    std::fs::write(&other, "no database").expect("a file is written");
+    let refused = errand(&[&["restore", "--from", &other][..], &on_it].concat(), "");
+    assert!(!refused.ok, "{}", refused.log);
+    assert!(!std::path::Path::new(&unfinished).exists());
     let people = errand(&["person", "list", "--database", &database], "").lines;
     let restored = errand(&[&replace[..], &["--database", &database]].concat(), "");
     assert!(restored.ok, "{}", restored.log);

@@ -180,7 +180,7 @@ fn an_adopted_proposal_changes_the_component_on_the_phones_of_its_beat_and_is_cl
     assert!(matches!(street.adopt(&preview), Err(StoreError::Stale)));
     assert_eq!(
         street.faults(&[broken], &[]),
-        ["proposals:1: survey: NotWaiting"]
+        ["proposals:1: survey: not_waiting"]
     );
     assert_eq!(street.imports(), 2);
 }
@@ -266,9 +266,9 @@ fn what_a_proposal_lacks_is_a_fault_until_the_administrator_says_it() {
     let new = street.propose(Proposed::New, None, at(empty, 1_132_500_000));
     let faults = street.faults(&[new], &[]);
     let expected = [
-        "unit_grid: NotACode",
-        "authority_code: Empty",
-        "authority_name: Empty",
+        "unit_grid: not_a_code",
+        "authority_code: empty",
+        "authority_name: empty",
     ];
     assert_eq!(
         faults,
@@ -283,13 +283,13 @@ fn what_a_proposal_lacks_is_a_fault_until_the_administrator_says_it() {
     let colour = [said.as_slice(), &[("colour", "red")]].concat();
     assert_eq!(
         street.faults(&[new], &colour),
-        ["proposals: colour: UnknownColumn"]
+        ["proposals: colour: unknown_column"]
     );
     let taken = lamp(street.own[1], 1).to_string();
     let taken = [said.as_slice(), &[("code", taken.as_str())]].concat();
     assert_eq!(
         street.faults(&[new], &taken),
-        ["proposals:1: code: Duplicate"]
+        ["proposals:1: code: duplicate"]
     );
     let adopted = street.adopt(&street.preview(&[new], &said)).unwrap();
     assert!(
@@ -300,8 +300,8 @@ fn what_a_proposal_lacks_is_a_fault_until_the_administrator_says_it() {
     let nowhere = street.propose(Proposed::New, None, Place::village(empty));
     let faults = street.faults(&[nowhere], &[]);
     let expected = [
-        "lon_cgcs2000: NotACoordinate",
-        "lat_cgcs2000: NotACoordinate",
+        "lon_cgcs2000: not_a_coordinate",
+        "lat_cgcs2000: not_a_coordinate",
     ];
     assert_eq!(
         faults,
@@ -332,11 +332,11 @@ fn what_is_answered_gone_or_contradicted_is_named_and_changes_nothing() {
     assert_eq!(
         street.faults(&asked, &[]),
         [
-            "proposals:1: survey: NotWaiting",
-            "proposals:5: survey: NotWaiting",
-            "proposals:6: survey: NotWaiting",
-            "proposals:3: state: Contradiction",
-            "proposals:4: code: UnknownComponent",
+            "proposals:1: survey: not_waiting",
+            "proposals:5: survey: not_waiting",
+            "proposals:6: survey: not_waiting",
+            "proposals:3: state: contradiction",
+            "proposals:4: code: unknown_component",
         ]
     );
     let someone = Asked {
@@ -345,7 +345,7 @@ fn what_is_answered_gone_or_contradicted_is_named_and_changes_nothing() {
     };
     let preview = preview(&street.world.app, street.world.person(INSPECTOR), &someone).unwrap();
     let fault = preview.faults.shown[0].to_string();
-    assert_eq!(fault, "proposals:1: survey: NotPermitted");
+    assert_eq!(fault, "proposals:1: survey: not_permitted");
     assert_eq!(
         (
             street.imports(),

@@ -11,6 +11,10 @@ const TRAPS: &str = "core/src/sync/traps.md";
 /// Where each function is called by the examinations of the backends.
 const EXAMINATION: &str = "server/src/store/conformance";
 
+/// The words for what is wrong with files that are imported, and the handbooks that explain each.
+const FAULTS: &str = "server/src/sheet/fault.rs";
+const HANDBOOKS: [&str; 2] = ["docs/handbook.zh.md", "docs/handbook.en.md"];
+
 /// Names of all tests.
 fn all_tests(files: &[Source]) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
@@ -122,4 +126,46 @@ fn every_invariant_trap_and_hostile_input_names_a_test_that_exists() {
             "{breach}: {breaches:?}"
         );
     }
+}
+
+/// Words of faults that a handbook does not explain.
+fn unexplained(files: &[Source]) -> Breaches {
+    let text = |path: &str| {
+        let file = files.iter().find(|file| file.path == path);
+        file.map_or("", |file| file.text.as_str())
+    };
+    let words = text(FAULTS).lines().filter_map(|line| {
+        let (variant, word) = line.trim().split_once(" => \"")?;
+        variant
+            .starts_with("Self::")
+            .then_some(word.strip_suffix("\",")?)
+    });
+    let mut breaches = Breaches::new();
+    for word in words {
+        for path in HANDBOOKS {
+            if !text(path).contains(&format!("\n| `{word}` | ")) {
+                breaches.push(format!("{path} does not explain {word}"));
+            }
+        }
+    }
+    breaches
+}
+
+#[test]
+fn every_word_for_a_fault_of_an_import_is_explained_in_both_handbooks() {
+    assert_eq!(unexplained(&tree()), Breaches::new());
+    let code = "Self::NotText => \"not_text\",\nSelf::NoRows => \"no_rows\",\n";
+    let pages = [
+        "\n| `no_rows` | a |",
+        "\n| `not_text` | b |\n| `no_rows` | c |",
+    ];
+    let files = [
+        (FAULTS, code),
+        (HANDBOOKS[0], pages[0]),
+        (HANDBOOKS[1], pages[1]),
+    ];
+    assert_eq!(
+        of(&files, unexplained),
+        ["docs/handbook.zh.md does not explain not_text"]
+    );
 }

@@ -223,6 +223,8 @@ pub const DIRECTORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const IMPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one row of a file that is imported.
 pub const IMPORT_ROW_BYTES_MAX: usize = 64 * 1024;
+/// Characters of a name in the directory at most: as many as GB/T 47678.5 allows the longest of its names.
+pub const NAME_CHARS_MAX: usize = 100;
 /// Rows of a table of the directory that is imported: some ten times those of a large city.
 pub const IMPORT_ROWS_MAX: usize = 50_000;
 /// Faults of an import that are listed; all are counted.

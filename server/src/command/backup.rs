@@ -1,6 +1,7 @@
 //! Errands on the database as a whole: a backup of it, a database out of a backup, a look at everything in it.
 //!
-//! A backup and a look may be taken while a server runs; a restore may not. Nothing is ever deleted or written over.
+//! A backup and a look may be taken while a server runs; a restore may not. Nothing is ever deleted or written over but `.unfinished`,
+//! what an errand of ours that was killed has left.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -74,7 +75,7 @@ pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
     }
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", to.display()));
     let unfinished = copied(from, to)?;
-    settle(&unfinished, to).map_err(|error| named(&error))?;
+    unfinished.settle(to).map_err(|error| named(&error))?;
     if let Err(error) = copies::note_taken(from, SystemEnvironment.now()) {
         tracing::warn!(%error, "the backup is good; that it was taken could not be noted: {error}");
     }
@@ -97,15 +98,13 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
         return Err(one("a database is not restored from itself: copy it first"));
     }
     let unfinished = copied(from, to)?;
-    copies::upgrade(&unfinished).map_err(|error| named(&unfinished, &error))?;
-    copies::begin_epoch(&unfinished, &new).map_err(|error| named(&unfinished, &error))?;
-    File::open(&unfinished)
+    copies::upgrade(&unfinished.0).map_err(|error| named(&unfinished.0, &error))?;
+    copies::begin_epoch(&unfinished.0, &new).map_err(|error| named(&unfinished.0, &error))?;
+    File::open(&unfinished.0)
         .and_then(|file| hand_over(&file, to))
-        .map_err(|error| named(&unfinished, &error))?;
-    // Refused, it leaves nothing behind.
-    let aside =
-        move_aside(errand, to, now).inspect_err(|_| drop(std::fs::remove_file(&unfinished)))?;
-    settle(&unfinished, to).map_err(|error| named(to, &error))?;
+        .map_err(|error| named(&unfinished.0, &error))?;
+    let aside = move_aside(errand, to, now)?;
+    unfinished.settle(to).map_err(|error| named(to, &error))?;
     tracing::warn!(
         "what was decided since the backup is not in it: revoke lost phones again, look at people, passwords and the directory"
     );
@@ -148,7 +147,7 @@ pub(super) fn bring_up_to_date(path: &Path) -> Result<Option<Upgraded>, Faults> 
     let now = SystemEnvironment.now();
     let backup = beside(path, &format!(".version-{from}-{}", now.0));
     let unfinished = copied(path, &backup)?;
-    settle(&unfinished, &backup).map_err(|error| named(&error))?;
+    unfinished.settle(&backup).map_err(|error| named(&error))?;
     copies::upgrade(path).map_err(|error| named(&error))?;
     Ok(Some(Upgraded { from, backup }))
 }
@@ -242,16 +241,39 @@ fn move_logs(to: &Path, aside: &Path) -> Result<bool, Faults> {
     Ok(had_any)
 }
 
-/// A copy of a database beside the name that it will have, looked through, readable by its owner alone.
-fn copied(from: &Path, name: &Path) -> Result<PathBuf, Faults> {
-    let unfinished = beside(name, ".unfinished");
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        drop(std::fs::remove_file(beside(&unfinished, suffix)));
+/// A copy that has not got its name yet. Dropped before it has, nothing of it stays.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// Makes it durable under its name.
+    fn settle(self, name: &Path) -> std::io::Result<()> {
+        File::open(&self.0)?.sync_all()?;
+        std::fs::rename(&self.0, name)?;
+        File::open(folder(name))?.sync_all()
     }
-    make_file(&unfinished).map_err(one)?;
-    copies::copy(from, &unfinished).map_err(|error| one(format!("{}: {error}", from.display())))?;
-    copies::look_at(&unfinished)
-        .map_err(|error| one(format!("{}: {error}", unfinished.display())))?;
+
+    fn remove(&self) {
+        for suffix in [""].into_iter().chain(LOGS) {
+            drop(std::fs::remove_file(beside(&self.0, suffix)));
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// A copy of a database beside the name that it will have, looked through, readable by its owner alone.
+fn copied(from: &Path, name: &Path) -> Result<Unfinished, Faults> {
+    let unfinished = Unfinished(beside(name, ".unfinished"));
+    unfinished.remove();
+    make_file(&unfinished.0).map_err(one)?;
+    copies::copy(from, &unfinished.0)
+        .map_err(|error| one(format!("{}: {error}", from.display())))?;
+    copies::look_at(&unfinished.0)
+        .map_err(|error| one(format!("{}: {error}", unfinished.0.display())))?;
     Ok(unfinished)
 }
 
@@ -270,13 +292,6 @@ pub(super) fn hand_over(made: &File, name: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 pub(super) fn hand_over(_: &File, _: &Path) -> std::io::Result<()> {
     Ok(())
-}
-
-/// Makes a finished file durable under its name.
-fn settle(unfinished: &Path, name: &Path) -> std::io::Result<()> {
-    File::open(unfinished)?.sync_all()?;
-    std::fs::rename(unfinished, name)?;
-    File::open(folder(name))?.sync_all()
 }
 
 /// Where a file lies.

@@ -2,6 +2,7 @@
 //!
 //! A running server sees what they do with its next request: codes and devices are read each time.
 
+use axum::http::Uri;
 use clap::Subcommand;
 use patrol_core::domain::id::DeviceId;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub enum DeviceErrand {
         #[command(flatten)]
         who: Who,
         /// The address at which phones reach the server.
-        #[arg(long, env = "XUNCUN_URL", default_value = "http://127.0.0.1:8080")]
+        #[arg(long, env = "XUNCUN_URL", default_value = "http://127.0.0.1:8080", value_parser = address)]
         url: String,
     },
     /// Lists every phone, one JSON line each.
@@ -46,13 +47,25 @@ fn device_id(text: &str) -> Result<DeviceId, String> {
     DeviceId::from_hex(text).ok_or_else(|| "not 16 hexadecimal digits".to_owned())
 }
 
+/// Reads an address that phones can call, with what follows the host where the server is not at its root.
+fn address(text: &str) -> Result<String, String> {
+    let is_address = text.parse().is_ok_and(|uri: Uri| {
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+        is_web && uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none()
+    });
+    if !is_address || text.contains(['&', '#']) {
+        return Err("not an address as https://host:port".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
 pub(super) fn run(errand: &DeviceErrand) -> Result<Vec<Value>, Faults> {
     let failed = |error: StoreError| vec![error.to_string()];
     match errand {
         DeviceErrand::Code { database, who, url } => {
             let app = database.open()?;
             let person = who.find(&app)?;
-            let code = devices::issue_code(&app, person, url.trim_end_matches('/'))
+            let code = devices::issue_code(&app, person, url)
                 .map_err(failed)?
                 .ok_or_else(|| vec!["the person has left the directory".to_owned()])?;
             tracing::info!(%person, "a one-time code for {person} was drawn by command");
@@ -69,6 +82,32 @@ pub(super) fn run(errand: &DeviceErrand) -> Result<Vec<Value>, Faults> {
             } else {
                 Err(vec![format!("there is no device {device}")])
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phones_are_given_an_address_of_the_web_and_nothing_else() {
+        let root = Ok("https://xuncun.example".to_owned());
+        assert_eq!(address("https://xuncun.example/"), root);
+        let within = "http://10.0.0.7:8080/xuncun";
+        assert_eq!(address(within), Ok(within.to_owned()));
+        for wrong in [
+            "",
+            "xuncun.example",
+            "ftp://xuncun.example",
+            "javascript:alert(1)",
+            "https://",
+            "https://xuncun.example/?a=1",
+            "https://xuncun.example/&code=1",
+            "https://xuncun.example/#top",
+            "https://xuncun example",
+        ] {
+            assert!(address(wrong).is_err(), "{wrong}");
         }
     }
 }

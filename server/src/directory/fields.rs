@@ -77,6 +77,31 @@ pub fn post_at_text(at: PostAt) -> String {
     }
 }
 
+/// Stands for a name that could not be read, so that nobody finds it empty.
+const UNREAD: &str = "\u{fffd}";
+
+/// Reads a name.
+pub(super) fn name(line: &Line, column: &str, faults: &mut Faults) -> String {
+    if line.is_spoilt(column) {
+        return UNREAD.to_owned();
+    }
+    bounded(line, column, limits::NAME_CHARS_MAX, faults)
+}
+
+/// Whether two rows of the same thing call it differently.
+pub(super) fn are_other_names(one: &str, other: &str) -> bool {
+    one != other && ![one, other].contains(&UNREAD)
+}
+
+/// Reads a text of at most so many characters.
+pub(crate) fn bounded(line: &Line, column: &str, most: usize, faults: &mut Faults) -> String {
+    let text = line.field(column);
+    if text.chars().count() > most {
+        faults.push(line.fault(column, Reason::TooLong { most }));
+    }
+    text.to_owned()
+}
+
 /// The columns of a point: in one datum, both coordinates.
 pub(super) const POINT: &[&str] = &[
     "lon_gcj02",
@@ -110,6 +135,8 @@ pub(crate) fn point(line: &Line, faults: &mut Faults) -> Option<Point> {
             (None, None) => {}
             (Some(_), None) => faults.push(line.fault(lat, Reason::NotACoordinate)),
             (None, Some(_)) => faults.push(line.fault(lon, Reason::NotACoordinate)),
+            // What programs write for a place that they do not know; it lies in the Atlantic.
+            (Some(0), Some(0)) => faults.push(line.fault(lon, Reason::NotACoordinate)),
             (Some(lon_e7), Some(lat_e7)) => points.push((
                 lon,
                 Point {

@@ -104,7 +104,7 @@ impl Import {
             if self.is_new(&line, "code", (Row::District(code), None)) {
                 rows.push(District {
                     code,
-                    name: line.text("name"),
+                    name: fields::name(&line, "name", &mut self.faults),
                 });
             }
         }
@@ -138,7 +138,7 @@ impl Import {
             };
             let row = Town {
                 code,
-                name: line.text("name"),
+                name: fields::name(&line, "name", &mut self.faults),
             };
             if row.district() != district {
                 self.faults
@@ -184,7 +184,7 @@ impl Import {
             if self.is_new(&line, "code", (Row::Village(code), None)) {
                 rows.push(Village {
                     code,
-                    name: line.text("name"),
+                    name: fields::name(&line, "name", &mut self.faults),
                     point,
                 });
             }
@@ -223,13 +223,13 @@ impl Import {
             self.lines
                 .entry((Row::Beat(id), None))
                 .or_insert_with(|| line.place());
-            let name = line.text("beat_name");
+            let name = fields::name(&line, "beat_name", &mut self.faults);
             let beat = beats.entry(id).or_insert_with(|| Beat {
                 id,
                 name: name.clone(),
                 villages: Vec::new(),
             });
-            if beat.name != name {
+            if fields::are_other_names(&beat.name, &name) {
                 self.faults
                     .push(line.fault("beat_name", Reason::Contradiction));
             }
@@ -269,7 +269,7 @@ impl Import {
                 rows.push(Unit {
                     id,
                     kind,
-                    name: line.text("name"),
+                    name: fields::name(&line, "name", &mut self.faults),
                 });
             }
         }
@@ -296,7 +296,7 @@ impl Import {
             if self.is_new(&line, "code", (Row::Category(key), None)) {
                 rows.push(CategoryRow {
                     key,
-                    name: line.text("name"),
+                    name: fields::name(&line, "name", &mut self.faults),
                 });
             }
         }
@@ -330,13 +330,13 @@ impl Import {
                 .or_insert_with(|| line.place());
             let rows = self.posts.entry(id).or_default();
             rows.push((post, line.place()));
-            let name = line.text("name");
+            let name = fields::name(&line, "name", &mut self.faults);
             let person = people.entry(id).or_insert_with(|| Person {
                 id,
                 name: name.clone(),
                 posts: Vec::new(),
             });
-            if person.name != name {
+            if fields::are_other_names(&person.name, &name) {
                 self.faults.push(line.fault("name", Reason::Contradiction));
             }
             person.posts.push(post);

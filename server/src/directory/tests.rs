@@ -164,23 +164,30 @@ fn a_directory_with_its_people_fits_and_comes_back_from_its_bytes() {
 fn every_bad_field_is_named_with_file_line_and_column() {
     let faults = faults_of(&Files {
         districts: "code,name\n440402,香洲区\n44040,斗门区\n440403,斗门区\n440404, \n440402,又一\n",
-        units: "id,kind,name\nx,department,甲\n1,town,乙\n1000000,enterprise,丙\n",
+        units: &format!(
+            "id,kind,name\nx,department,甲\n1,town,乙\n1000000,enterprise,丙\n#N/A,thing,#REF!\n7,enterprise,{}\n",
+            "长".repeat(101)
+        ),
         categories: "scheme,kind,code,name\n,matter,06010,暴露垃圾\n1,thing,+6,垃圾\n1,matter,6\n",
         ..ZHUHAI
     });
     assert_eq!(
         faults,
         [
-            "districts.csv:3: code: NotACode",
-            "districts.csv:6: code: Duplicate",
-            "units.csv:2: id: NotANumber",
-            "units.csv:3: kind: UnknownWord",
-            "categories.csv:2: scheme: NotANumber",
-            "categories.csv:3: kind: UnknownWord",
-            "categories.csv:3: code: NotANumber",
-            "categories.csv:4: WrongFieldCount { expected: 4, found: 3 }",
-            "districts.csv:5: name: Unsound(EmptyName { row: District(440404) })",
-            "units.csv:4: id: Unsound(UnitOutOfRange { unit: UnitId(1000000), kind: Enterprise })",
+            "districts.csv:3: code: not_a_code",
+            "districts.csv:6: code: duplicate",
+            "units.csv:2: id: not_a_number",
+            "units.csv:3: kind: unknown_word",
+            "units.csv:5: id: error_cell",
+            "units.csv:5: name: error_cell",
+            "units.csv:5: kind: unknown_word",
+            "units.csv:6: name: too_long (100)",
+            "categories.csv:2: scheme: not_a_number",
+            "categories.csv:3: kind: unknown_word",
+            "categories.csv:3: code: not_a_number",
+            "categories.csv:4: wrong_field_count (3/4)",
+            "districts.csv:5: name: unsound (EmptyName { row: District(440404) })",
+            "units.csv:4: id: unsound (UnitOutOfRange { unit: UnitId(1000000), kind: Enterprise })",
         ]
     );
 }
@@ -196,6 +203,10 @@ fn places_and_points_that_contradict_themselves_are_named() {
         .replace(
             "440402105201,桂山村委会,440402105,,",
             "440402105201,桂山村委会,440402105,181,22.12345678",
+        )
+        .replace(
+            "440402106200,万山村委会,440402106,,",
+            "440402106200,万山村委会,440402106,0.0,0",
         );
     let towns = ZHUHAI.towns.replace("桂山镇,440402", "桂山镇,440403");
     let faults = faults_of(&Files {
@@ -206,11 +217,12 @@ fn places_and_points_that_contradict_themselves_are_named() {
     assert_eq!(
         faults,
         [
-            "towns.csv:14: district_code: Contradiction",
-            "villages.csv:2: lat_gcj02: NotACoordinate",
-            "villages.csv:2: town_code: Contradiction",
-            "villages.csv:3: lon_gcj02: NotACoordinate",
-            "villages.csv:3: lat_gcj02: NotACoordinate",
+            "towns.csv:14: district_code: contradiction",
+            "villages.csv:2: lat_gcj02: not_a_coordinate",
+            "villages.csv:2: town_code: contradiction",
+            "villages.csv:3: lon_gcj02: not_a_coordinate",
+            "villages.csv:3: lat_gcj02: not_a_coordinate",
+            "villages.csv:4: lon_gcj02: not_a_coordinate",
         ]
     );
 }
@@ -224,11 +236,11 @@ fn beats_that_do_not_fit_are_named() {
         ..ZHUHAI
     });
     let starts = [
-        "beats.csv:2: from: NotADay",
-        "beats.csv:124: beat_name: Contradiction",
-        "villages.csv:2: Unsound(NoBeat",
-        "beats.csv:122: village_code: Unsound(CrossesDistricts",
-        "beats.csv:124: village_code: Unsound(UnknownVillage",
+        "beats.csv:2: from: not_a_day",
+        "beats.csv:124: beat_name: contradiction",
+        "villages.csv:2: unsound (NoBeat",
+        "beats.csv:122: village_code: unsound (CrossesDistricts",
+        "beats.csv:124: village_code: unsound (UnknownVillage",
     ];
     assert_eq!(faults.len(), starts.len(), "{faults:#?}");
     for (fault, start) in faults.iter().zip(starts) {
@@ -266,7 +278,7 @@ fn a_village_changes_its_beat_by_an_end_and_a_new_row() {
     });
     assert_eq!(faults.len(), 1, "{faults:#?}");
     assert!(
-        faults[0].starts_with("beats.csv:124: village_code: Unsound(TwoBeats"),
+        faults[0].starts_with("beats.csv:124: village_code: unsound (TwoBeats"),
         "{faults:#?}"
     );
 }
@@ -316,7 +328,7 @@ fn a_last_day_is_the_day_before_an_end() {
         people: both,
         ..ZHUHAI
     };
-    assert_eq!(faults_of(&both), ["people.csv:3: 结束日期: Contradiction"]);
+    assert_eq!(faults_of(&both), ["people.csv:3: 结束日期: contradiction"]);
 }
 
 #[test]
@@ -346,23 +358,23 @@ fn the_same_post_is_not_held_twice_at_a_time() {
             people: &twice,
             ..ZHUHAI
         });
-        assert_eq!(faults, ["people.csv:3: from: Overlap"], "{second}");
+        assert_eq!(faults, ["people.csv:3: from: overlap"], "{second}");
     }
 }
 
 #[test]
 fn a_table_without_rows_or_with_too_many_or_with_an_unknown_column_is_one_fault() {
     let faults = |units: &str| faults_of(&Files { units, ..ZHUHAI });
-    assert_eq!(faults("id,kind,name\n"), ["units.csv: NoRows"]);
-    assert_eq!(faults("id,kind,name\n,,\n\n"), ["units.csv: NoRows"]);
+    assert_eq!(faults("id,kind,name\n"), ["units.csv: no_rows"]);
+    assert_eq!(faults("id,kind,name\n,,\n\n"), ["units.csv: no_rows"]);
     let strange = format!("id,kind,name,colour\n{}", "x,y,z,\n".repeat(9));
-    assert_eq!(faults(&strange), ["units.csv:1: colour: UnknownColumn"]);
+    assert_eq!(faults(&strange), ["units.csv:1: colour: unknown_column"]);
     let mut many = "id,kind,name\n".to_owned();
     for id in 1..=limits::IMPORT_ROWS_MAX + 9 {
         many += &format!("{id},department,甲\n");
     }
     let line = limits::IMPORT_ROWS_MAX + 2;
-    assert_eq!(faults(&many), [format!("units.csv:{line}: TooLarge")]);
+    assert_eq!(faults(&many), [format!("units.csv:{line}: too_large")]);
     // An empty form of people in a folder leaves people as they are.
     let people = "person,name,role,at,from\n";
     assert_eq!(parse(&Files { people, ..ZHUHAI }, NOW), Ok(zhuhai()));
@@ -380,15 +392,15 @@ fn bad_rows_of_people_are_named() {
         00000000000000c3, ,leader,unit:101,2020-01-01\n";
     let faults = faults_of(&Files { people, ..ZHUHAI });
     let starts = [
-        "people.csv:2: person: NotAnId",
-        "people.csv:3: role: UnknownWord",
-        "people.csv:3: at: NotAPlace",
-        "people.csv:3: from: NotADay",
-        "people.csv:4: at: NotAPlace",
-        "people.csv:6: name: Contradiction",
-        "people.csv:7: name: Unsound(EmptyName",
-        "people.csv:5: at: UnknownPlace",
-        "people.csv:8: at: MisplacedPost",
+        "people.csv:2: person: not_an_id",
+        "people.csv:3: role: unknown_word",
+        "people.csv:3: at: not_a_place",
+        "people.csv:3: from: not_a_day",
+        "people.csv:4: at: not_a_place",
+        "people.csv:6: name: contradiction",
+        "people.csv:7: name: unsound (EmptyName",
+        "people.csv:5: at: unknown_place",
+        "people.csv:8: at: misplaced_post",
     ];
     assert_eq!(faults.len(), starts.len(), "{faults:#?}");
     for (fault, start) in faults.iter().zip(starts) {
@@ -403,6 +415,6 @@ fn a_folder_is_read_as_its_files_are_and_each_missing_file_is_named() {
     let missing = load(&folder.join("nowhere"), NOW).expect_err("there is no such folder");
     assert_eq!(
         lines(&missing),
-        NAMES.map(|file| format!("{file}: Unreadable(NotFound)"))
+        NAMES.map(|file| format!("{file}: unreadable (entity not found)"))
     );
 }

@@ -14,7 +14,7 @@ use patrol_core::domain::place::{Point, VillageCode};
 use sha2::{Digest as _, Sha256};
 
 use crate::calendar::day_number;
-use crate::directory::fields::{self, number};
+use crate::directory::fields::{self, bounded, number};
 use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
 use crate::store::reference::ComponentRow;
 use crate::store::{Result, StoreError};
@@ -229,7 +229,8 @@ impl Iterator for Reading<'_> {
 fn position(line: &Line, lon_lat: [&'static str; 2], faults: &mut Faults) -> Option<Position> {
     let before = faults.total;
     let point = fields::point(line, faults);
-    if point.is_none() && faults.total == before {
+    let is_told = lon_lat.iter().any(|column| line.is_spoilt(column));
+    if point.is_none() && faults.total == before && !is_told {
         for column in lon_lat {
             faults.push(line.fault(column, Reason::NotACoordinate));
         }
@@ -287,21 +288,13 @@ fn body(line: &Line, [code, name]: [&'static str; 2], faults: &mut Faults) -> Na
     let code = line.read_optional(code, Reason::NotACode, is_code, faults);
     NamedBody {
         code: code.ok().flatten().unwrap_or_default(),
-        name: bounded(line, name, 100, faults),
+        name: bounded(line, name, limits::NAME_CHARS_MAX, faults),
     }
-}
-
-fn bounded(line: &Line, column: &str, most: usize, faults: &mut Faults) -> String {
-    let text = line.field(column);
-    if text.chars().count() > most {
-        faults.push(line.fault(column, Reason::TooLong { most }));
-    }
-    text.to_owned()
 }
 
 fn must(line: &Line, columns: &[&str], faults: &mut Faults) {
     for column in columns {
-        if line.field(column).is_empty() {
+        if line.field(column).is_empty() && !line.is_spoilt(column) {
             faults.push(line.fault(column, Reason::Empty));
         }
     }

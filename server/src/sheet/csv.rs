@@ -201,14 +201,14 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "x.csv:1: a: UnknownColumn",
-                "x.csv:1: d: UnknownColumn",
-                "x.csv:1: b: MissingColumn"
+                "x.csv:1: a: unknown_column",
+                "x.csv:1: d: unknown_column",
+                "x.csv:1: b: missing_column"
             ]
         );
         assert_eq!(
             read("").1,
-            ["x.csv:1: a: MissingColumn", "x.csv:1: b: MissingColumn"]
+            ["x.csv:1: a: missing_column", "x.csv:1: b: missing_column"]
         );
     }
 
@@ -219,11 +219,11 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "x.csv:2: WrongFieldCount { expected: 2, found: 1 }",
-                "x.csv:4: WrongFieldCount { expected: 2, found: 3 }",
-                "x.csv:5: BadQuotes",
-                "x.csv:6: BadQuotes",
-                "x.csv:7: BadQuotes",
+                "x.csv:2: wrong_field_count (1/2)",
+                "x.csv:4: wrong_field_count (3/2)",
+                "x.csv:5: bad_quotes",
+                "x.csv:6: bad_quotes",
+                "x.csv:7: bad_quotes",
             ]
         );
     }

@@ -38,6 +38,8 @@ pub enum Reason {
     AmbiguousText,
     /// Not a workbook of Excel's (.xlsx), or a damaged one.
     NotAWorkbook,
+    /// Not JSON: it breaks off or goes wrong at this line and column, counted in bytes.
+    NotJson,
     /// Not GeoJSON: a collection of features, each with a point or an outline.
     NotGeoJson,
     /// Positions of another system than WGS-84 or CGCS2000, as `crs` says: the file must be exported in degrees of one of these.
@@ -150,6 +152,27 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether it is said of where a feature lies, which no column of its file holds.
+    pub(super) fn is_of_geometry(self) -> bool {
+        matches!(
+            self,
+            Self::NotGeoJson | Self::NoGeometry | Self::OutlineWithHoles | Self::OpenOutline
+        )
+    }
+
+    /// What more there is to say of it.
+    fn detail(self) -> Option<String> {
+        match self {
+            Self::Unreadable(kind) => Some(kind.to_string()),
+            Self::Unsound(fault) => Some(format!("{fault:?}")),
+            Self::WrongFieldCount { expected, found } => Some(format!("{found}/{expected}")),
+            Self::TooLong { most } => Some(most.to_string()),
+            Self::TakenFor { person } => Some(person.hex()),
+            Self::NoAdministrator { from } => Some(rfc3339(from)),
+            _ => None,
+        }
+    }
+
     /// The word in JSON, for the translation layer.
     pub fn code(&self) -> &'static str {
         match self {
@@ -158,6 +181,7 @@ impl Reason {
             Self::MixedText => "mixed_text",
             Self::AmbiguousText => "ambiguous_text",
             Self::NotAWorkbook => "not_a_workbook",
+            Self::NotJson => "not_json",
             Self::NotGeoJson => "not_geojson",
             Self::OtherDatum => "other_datum",
             Self::NoGeometry => "no_geometry",
@@ -222,24 +246,17 @@ impl ImportFault {
 
     /// As JSON; what does not fit together is told in detail.
     pub fn json(&self) -> Value {
-        let detail = match &self.reason {
-            Reason::Unsound(fault) => Some(format!("{fault:?}")),
-            Reason::WrongFieldCount { expected, found } => Some(format!("{found}/{expected}")),
-            Reason::TooLong { most } => Some(most.to_string()),
-            Reason::TakenFor { person } => Some(person.hex()),
-            Reason::NoAdministrator { from } => Some(rfc3339(*from)),
-            _ => None,
-        };
         json!({
             "file": &*self.file,
             "line": self.line,
             "column": self.column,
             "reason": self.reason.code(),
-            "detail": detail,
+            "detail": self.reason.detail(),
         })
     }
 }
 
+/// On a line, with the words of the JSON.
 impl std::fmt::Display for ImportFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.file)?;
@@ -249,7 +266,9 @@ impl std::fmt::Display for ImportFault {
         if let Some(column) = &self.column {
             write!(f, ": {column}")?;
         }
-        write!(f, ": {:?}", self.reason)
+        write!(f, ": {}", self.reason.code())?;
+        let detail = self.reason.detail();
+        detail.map_or(Ok(()), |detail| write!(f, " ({detail})"))
     }
 }
 

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use patrol_core::domain::limits;
 use serde::Deserialize;
 use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::spoilt::LOST_DIGITS;
+use super::spoilt::{LOST_DIGITS, PASSED_OVER, mark};
 use super::{ImportFault, Reason, Record, Rows};
 use outline::{point, read};
 
@@ -45,7 +46,14 @@ pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), Import
     let fault = |reason| ImportFault::of_file(file, reason);
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let collection: Collection<'_> =
-        serde_json::from_slice(bytes).map_err(|_| fault(Reason::NotGeoJson))?;
+        serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+            Category::Data => fault(Reason::NotGeoJson),
+            _ => ImportFault {
+                line: Some(error.line()),
+                column: Some(error.column().to_string()),
+                ..fault(Reason::NotJson)
+            },
+        })?;
     let coordinates = coordinates(collection.crs).map_err(fault)?;
     let names = names(collection.features).map_err(fault)?;
     let mut fields: Vec<String> = names.iter().map(|name| name.clone().into_owned()).collect();
@@ -54,8 +62,8 @@ pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), Import
     let mut has_outlines = false;
     each(collection.features, |feature| {
         let line = rows.len();
-        let row = read(feature).and_then(|feature| fields_of(&feature, &names));
-        let row = row.map(|(fields, is_outline)| {
+        let row = read(feature).map(|feature| {
+            let (fields, is_outline) = fields_of(&feature, &names);
             has_outlines |= is_outline;
             Record { line, fields }
         });
@@ -132,30 +140,37 @@ fn each<'j>(
     done.map_err(|_| reason)
 }
 
-/// The fields of a feature's row, and whether it has an outline.
-fn fields_of(
-    feature: &Feature<'_>,
-    names: &BTreeSet<Cow<'_, str>>,
-) -> Result<(Vec<String>, bool), Reason> {
-    let geometry = feature.geometry.ok_or(Reason::NoGeometry)?;
-    let (point, is_outline) = point(geometry)?;
+/// The fields of a feature's row, and whether it has an outline. In place of what cannot be read stands a mark.
+fn fields_of(feature: &Feature<'_>, names: &BTreeSet<Cow<'_, str>>) -> (Vec<String>, bool) {
     let properties = feature.properties.as_ref();
     let of_name = |name| properties.and_then(|properties| properties.get(name));
-    let fields = names.iter().map(|name| text(of_name(name).copied()));
-    let mut fields: Vec<String> = fields.collect::<Result<_, _>>()?;
-    fields.extend([point.0, point.1].map(degrees));
-    Ok((fields, is_outline))
+    let mut fields: Vec<String> = names
+        .iter()
+        .map(|name| text(of_name(name).copied()))
+        .collect();
+    match feature.geometry.ok_or(Reason::NoGeometry).and_then(point) {
+        Ok((point, is_outline)) => {
+            fields.extend([point.0, point.1].map(degrees));
+            (fields, is_outline)
+        }
+        Err(reason) => {
+            fields.extend([mark(reason), PASSED_OVER].map(str::to_owned));
+            (fields, false)
+        }
+    }
 }
 
 /// A property as text. A number stands as it is written; one with an exponent has been rounded on its way.
-fn text(value: Option<&RawValue>) -> Result<String, Reason> {
+fn text(value: Option<&RawValue>) -> String {
     let json = value.map_or("null", RawValue::get);
     match json.bytes().next() {
-        Some(b'"') => serde_json::from_str(json).map_err(|_| Reason::NotGeoJson),
-        Some(b'n') => Ok(String::new()),
-        Some(b'{' | b'[') => Err(Reason::NotAValue),
-        Some(b'-' | b'0'..=b'9') if json.contains(['e', 'E']) => Ok(LOST_DIGITS.to_owned()),
-        _ => Ok(json.to_owned()),
+        Some(b'"') => {
+            serde_json::from_str(json).unwrap_or_else(|_| mark(Reason::NotAValue).to_owned())
+        }
+        Some(b'n') => String::new(),
+        Some(b'{' | b'[') => mark(Reason::NotAValue).to_owned(),
+        Some(b'-' | b'0'..=b'9') if json.contains(['e', 'E']) => LOST_DIGITS.to_owned(),
+        _ => json.to_owned(),
     }
 }
 
@@ -167,6 +182,7 @@ fn degrees(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spoilt;
     use super::*;
 
     #[test]
@@ -191,7 +207,7 @@ mod tests {
                 ok("440403100201|鱼月村|113.25|22.125"),
                 ok("|凹村|5.5|2"),
                 ok("||15|5"),
-                Err("x.geojson:4: NotGeoJson".to_owned()),
+                ok("||\u{fffd}{|\u{fffd}-"),
             ]
         );
         assert!(has_outlines);
@@ -203,6 +219,10 @@ mod tests {
         let (rows, _) = rows(&"x".into(), text.as_bytes()).map_err(|fault| fault.reason)?;
         let rows: Result<Vec<Record>, ImportFault> = rows.collect();
         let rows = rows.map_err(|fault| fault.reason)?;
+        let spoilt = |field: &String| spoilt::reason("remarks", field);
+        if let Some(reason) = rows.iter().flat_map(|row| &row.fields).find_map(spoilt) {
+            return Err(reason);
+        }
         let fields = rows.into_iter().map(|row| row.fields.join(","));
         Ok(fields.collect::<Vec<_>>().join(" "))
     }
@@ -278,7 +298,6 @@ mod tests {
         };
         for (json, text) in [
             ("44040301003000001", "44040301003000001"),
-            ("4.4e16", LOST_DIGITS),
             ("1.0", "1.0"),
             ("\"1\\u0030\"", "10"),
             ("true", "true"),
@@ -291,6 +310,49 @@ mod tests {
                 "{json}"
             );
         }
+        assert_eq!(of(&feature("4.4e16"), ""), Err(Reason::LostDigits));
+        assert_eq!(of(&feature("\"\\ud800\""), ""), Err(Reason::NotAValue));
+    }
+
+    #[test]
+    fn everything_is_told_that_is_wrong_with_a_feature_and_where_the_text_itself_is() {
+        const COLUMNS: crate::sheet::Columns = crate::sheet::Columns {
+            required: &["code", "name"],
+            optional: &["lon_wgs84", "lat_wgs84"],
+        };
+        let text = r#"{"features":[{"properties":{"code":4.4e16,"name":["甲"]},"geometry":null}]}"#;
+        let (rows, _) = rows(&"x.geojson".into(), text.as_bytes()).expect("GeoJSON");
+        let mut faults = crate::sheet::Faults::default();
+        let sheet = crate::sheet::Sheet::new("x.geojson".into(), rows, &COLUMNS, &mut faults);
+        let (mut told, mut rows) = (Vec::new(), 0);
+        for row in sheet {
+            match row {
+                Err(fault) => told.push(fault.to_string()),
+                Ok(line) => {
+                    rows += 1;
+                    let read = line.read("code", Reason::NotACode, |_| Some(()), &mut faults);
+                    let point = crate::directory::fields::point(&line, &mut faults);
+                    assert_eq!((read, point), (None, None));
+                }
+            }
+        }
+        assert_eq!(
+            told,
+            [
+                "x.geojson:1: code: lost_digits",
+                "x.geojson:1: no_geometry",
+                "x.geojson:1: name: not_a_value",
+            ]
+        );
+        assert_eq!((rows, faults.total), (1, 0));
+        let broken = text
+            .replace("null}", "null,}")
+            .replace("{\"prop", "\n {\"prop");
+        let fault = super::rows(&"x.geojson".into(), broken.as_bytes()).map(drop);
+        assert_eq!(
+            fault.map_err(|fault| fault.to_string()),
+            Err("x.geojson:2: 63: not_json".to_owned())
+        );
     }
 
     #[test]

@@ -10,6 +10,20 @@ pub(crate) const LOST_DIGITS: &str = "\u{fffd}";
 /// Stands in a field whose value the file does not hold.
 pub(crate) const NO_VALUE: &str = "\u{fffd}=";
 
+/// Stands in a field that another one's mark speaks for.
+pub(crate) const PASSED_OVER: &str = "\u{fffd}-";
+
+/// What stands in a field in place of what cannot be what was meant.
+const MARKS: &[(&str, Reason)] = &[
+    (LOST_DIGITS, Reason::LostDigits),
+    (NO_VALUE, Reason::NoValue),
+    ("\u{fffd}[", Reason::NotAValue),
+    ("\u{fffd}{", Reason::NotGeoJson),
+    ("\u{fffd}.", Reason::NoGeometry),
+    ("\u{fffd}o", Reason::OutlineWithHoles),
+    ("\u{fffd}c", Reason::OpenOutline),
+];
+
 /// What spreadsheets write where they could not compute.
 const ERRORS: &[&str] = &[
     "#N/A",
@@ -25,6 +39,14 @@ const ERRORS: &[&str] = &[
     "#GETTING_DATA",
 ];
 
+/// The mark that says why.
+pub(crate) fn mark(reason: Reason) -> &'static str {
+    let mut marks = MARKS.iter();
+    marks
+        .find(|(_, known)| *known == reason)
+        .map_or(NO_VALUE, |(mark, _)| mark)
+}
+
 /// Why a field cannot be what was meant; none where it can.
 pub(super) fn reason(column: &str, field: &str) -> Option<Reason> {
     let is_line = |char: char| matches!(char, '\n' | '\r' | '\t');
@@ -34,10 +56,11 @@ pub(super) fn reason(column: &str, field: &str) -> Option<Reason> {
         is_control || (is_name && is_invisible(char))
     };
     let is_escaped = is_name && has_escape(field);
-    if field == LOST_DIGITS || is_rounded(field) {
+    let marked = MARKS.iter().find(|(mark, _)| *mark == field);
+    if let Some((_, reason)) = marked {
+        Some(*reason)
+    } else if is_rounded(field) {
         Some(Reason::LostDigits)
-    } else if field == NO_VALUE {
-        Some(Reason::NoValue)
     } else if ERRORS.contains(&field) || is_too_narrow(field) {
         Some(Reason::ErrorCell)
     } else if is_escaped || field.contains(is_unseen) {

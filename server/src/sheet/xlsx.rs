@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(
             told(&of_sheets(&["人员"], rows, merged)),
             [
-                Err("x.xlsx [人员]:2: A2:A4: MergedCells".to_owned()),
+                Err("x.xlsx [人员]:2: A2:A4: merged_cells".to_owned()),
                 Ok(vec!["1".to_owned()]),
                 Ok(vec!["2".to_owned()]),
             ]

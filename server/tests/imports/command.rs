@@ -46,7 +46,7 @@ fn a_command_shows_what_files_would_change_and_adopts_it_when_told_to() {
     write("scheme,kind,code,name\n476785,thing,x,路灯\n");
     let wrong = run(&["--adopt", &path]);
     assert!(
-        !wrong.ok && wrong.log.contains("类别.csv:2: kind: UnknownWord"),
+        !wrong.ok && wrong.log.contains("类别.csv:2: kind: unknown_word"),
         "{}",
         wrong.log
     );
@@ -103,7 +103,7 @@ fn what_programs_leave_beside_a_table_is_passed_over_in_a_folder_and_named_alone
     assert!(whole.ok, "{}", whole.log);
     let alone = run(&lock);
     assert!(
-        alone.log.contains("~$类别.xlsx: NotATable"),
+        alone.log.contains("~$类别.xlsx: not_a_table"),
         "{}",
         alone.log
     );

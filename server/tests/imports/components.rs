@@ -98,41 +98,42 @@ fn what_is_wrong_with_components_is_told_row_by_row_and_counted_to_the_last() {
     let desk = Desk::new();
     let good = lamp(YUYUE, 1);
     let rows = [
-        ("440404010370", "440404060370", "管理部件标识码: NotACode"),
+        ("440404010370", "440404060370", "管理部件标识码: not_a_code"),
         (
             "440404010370",
             "440402010370",
-            "管理部件标识码: Contradiction",
+            "管理部件标识码: contradiction",
         ),
-        (",路灯,", ",,", "管理部件名称: Empty"),
+        (",路灯,", ",,", "管理部件名称: empty"),
         (
             ",路灯,",
             &format!(",{},", "灯".repeat(31)),
-            "管理部件名称: TooLong { most: 30 }",
+            "管理部件名称: too_long (30)",
         ),
-        ("20260101", "20260230", "初始日期: NotADay"),
-        ("20260101,", "20260101,20251231", "变更日期: Contradiction"),
+        ("20260101", "20260230", "初始日期: not_a_day"),
+        ("20260101,", "20260101,20251231", "变更日期: contradiction"),
         (
             "440404100201001",
             "440404100201000",
-            "所在单元网格标识码: NotACode",
+            "所在单元网格标识码: not_a_code",
         ),
         (
             ",440404100201,",
             ",440404100202,",
-            "所在社区（村）代码: Contradiction",
+            "所在社区（村）代码: contradiction",
         ),
-        (",440404100,", ",440404101,", "所在街道代码: Contradiction"),
+        (",440404100,", ",440404101,", "所在街道代码: contradiction"),
         (
             "440404100201",
             "440404999201",
-            "所在单元网格标识码: UnknownVillage",
+            "所在单元网格标识码: unknown_village",
         ),
-        ("113.", "213.", "经度: NotACoordinate"),
+        ("113.", "213.", "经度: not_a_coordinate"),
+        (",路灯,", ",#N/A,", "管理部件名称: error_cell"),
         (
             ",,,91350100M000100Y43",
             ",O,,91350100M000100Y43",
-            "权属单位代码: NotACode",
+            "权属单位代码: not_a_code",
         ),
     ];
     let (mut text, mut expected) = (HEAD.to_owned(), Vec::new());
@@ -140,10 +141,10 @@ fn what_is_wrong_with_components_is_told_row_by_row_and_counted_to_the_last() {
         let row = lamp(YUYUE, line);
         assert!(row.contains(from), "{from}");
         text += &row.replacen(from, to, 1);
-        if fault.ends_with("UnknownVillage") {
+        if fault.ends_with("unknown_village") {
             // Its village's own column says another one then.
             expected.push(format!(
-                "部件.csv:{line}: 所在社区（村）代码: Contradiction"
+                "部件.csv:{line}: 所在社区（村）代码: contradiction"
             ));
         }
         expected.push(format!("部件.csv:{line}: {fault}"));
@@ -151,7 +152,7 @@ fn what_is_wrong_with_components_is_told_row_by_row_and_counted_to_the_last() {
     text += &good;
     text += &good;
     let last = rows.len() + 3;
-    expected.push(format!("部件.csv:{last}: 管理部件标识码: Duplicate"));
+    expected.push(format!("部件.csv:{last}: 管理部件标识码: duplicate"));
     assert_eq!(desk.faults("部件.csv", text.as_bytes()), expected);
 
     let many = format!(
@@ -177,8 +178,21 @@ fn a_wrong_check_character_is_a_warning_and_a_mixed_import_a_fault() {
     );
     assert_eq!(shown["warnings"][0]["reason"], "check_character");
     assert!(matches!(desk.adopt(&preview), Ok(Some(_))));
-    let mixed = desk.preview(&[upload, file("units.csv", b"id,kind,name\n")]);
-    assert_eq!(faults(&mixed), ["components.csv: NotAlone"]);
+    // Everything that is wrong is told all the same, in both.
+    let text = format!("{HEAD}{}", lamp(YUYUE, 1).replace("20260101", "20260230"));
+    let mixed = desk.preview(&[
+        file("components.csv", text.as_bytes()),
+        file("units.csv", b"id,kind,name\n"),
+    ]);
+    assert_eq!(
+        faults(&mixed),
+        [
+            "components.csv: not_alone",
+            "units.csv: no_rows",
+            "components.csv:2: 初始日期: not_a_day",
+        ]
+    );
+    assert!(matches!(desk.adopt(&mixed), Ok(None)));
 }
 
 #[test]
@@ -192,10 +206,10 @@ fn a_second_position_says_the_same_or_is_a_fault() {
     let none: [&str; 0] = [];
     assert_eq!(two(","), none);
     assert_eq!(two("113.200101,22.2"), none);
-    assert_eq!(two("113.3,22.2"), ["部件.csv:2: lon_wgs84: Contradiction"]);
+    assert_eq!(two("113.3,22.2"), ["部件.csv:2: lon_wgs84: contradiction"]);
     assert_eq!(
         two("rubbish,22.2"),
-        ["部件.csv:2: lon_wgs84: NotACoordinate"]
+        ["部件.csv:2: lon_wgs84: not_a_coordinate"]
     );
 }
 
@@ -217,7 +231,7 @@ fn a_day_of_a_component_is_eight_digits_or_as_in_other_tables() {
         "202601",
         "２０２６",
     ] {
-        assert_eq!(of_day(day), ["部件.csv:2: 初始日期: NotADay"], "{day}");
+        assert_eq!(of_day(day), ["部件.csv:2: 初始日期: not_a_day"], "{day}");
     }
 }
 
@@ -257,6 +271,6 @@ fn components_without_the_columns_of_a_position_are_told_once_and_no_row_is_read
     assert_eq!(
         desk.faults("部件.csv", without.as_bytes()),
         ["lon_cgcs2000", "lat_cgcs2000"]
-            .map(|column| format!("部件.csv:1: {column}: MissingColumn"))
+            .map(|column| format!("部件.csv:1: {column}: missing_column"))
     );
 }

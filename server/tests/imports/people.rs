@@ -67,10 +67,10 @@ fn a_form_without_rows_ends_nobody() {
     let desk = Desk::new();
     assert_eq!(
         desk.faults("人员.csv", HEAD.as_bytes()),
-        ["人员.csv: NoRows"]
+        ["人员.csv: no_rows"]
     );
     let head = super::components::HEAD.as_bytes();
-    assert_eq!(desk.faults("部件.csv", head), ["部件.csv: NoRows"]);
+    assert_eq!(desk.faults("部件.csv", head), ["部件.csv: no_rows"]);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_name_with_a_new_id_and_without_one_is_ambiguous_in_either_order() {
         let faults = desk.faults("people.csv", format!("{whole}{rows}").as_bytes());
         assert_eq!(
             faults,
-            [format!("people.csv:{line}: 人员编号: AmbiguousName")]
+            [format!("people.csv:{line}: 人员编号: ambiguous_name")]
         );
     }
 }
@@ -123,10 +123,10 @@ fn what_is_wrong_with_a_post_stands_on_its_own_row_in_the_files_own_column() {
     assert_eq!(
         faults,
         [
-            fault(2, "所在: UnknownPlace"),
-            fault(3, "所在: UnknownPlace"),
-            fault(4, "所在: MisplacedPost"),
-            fault(5, "结束日期: EndsBeforeItBegins"),
+            fault(2, "所在: unknown_place"),
+            fault(3, "所在: unknown_place"),
+            fault(4, "所在: misplaced_post"),
+            fault(5, "结束日期: ends_before_it_begins"),
         ]
     );
 }

@@ -190,7 +190,7 @@ fn a_check_names_a_proposal_that_waits_too_long_and_a_command_adopts_it() {
     assert_eq!(named(), []);
     let again = run(&[&proposals[..], &["--adopt", &id]].concat());
     assert!(
-        !again.ok && again.log.contains("survey: NotWaiting"),
+        !again.ok && again.log.contains("survey: not_waiting"),
         "{}",
         again.log
     );
