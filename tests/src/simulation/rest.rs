@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use patrol_core::doc::document;
 use patrol_core::domain::id::DocumentId;
 use patrol_core::store::{boxes, changes, documents, feed};
 
@@ -36,7 +37,7 @@ impl Simulation {
             }
             let what = self
                 .sums_differ(phone)
-                .or_else(|| self.waits_for_nothing(phone))
+                .or_else(|| self.waits_for_nothing(phone, server))
                 .or_else(|| self.carries_for_nothing(phone))
                 .or_else(|| finds_what_is_here(phone))
                 .or_else(|| self.holds_what_is_not_his(phone, server));
@@ -65,15 +66,19 @@ impl Simulation {
     }
 
     /// I9: what is still in the outbox was told to wait.
-    fn waits_for_nothing(&self, phone: &Phone) -> Option<String> {
+    fn waits_for_nothing(
+        &self,
+        phone: &Phone,
+        server: &BTreeMap<DocumentId, OnServer>,
+    ) -> Option<String> {
         let unsent = phone
             .replica
             .store()
             .read(|connection| changes::outbox(connection, 0, 10_000));
-        let idle = unsent
-            .expect("a look")
-            .into_iter()
-            .find(|change| !self.of_next_year.contains(&change.document))?;
+        let idle = unsent.expect("a look").into_iter().find(|change| {
+            let id = change.document;
+            !self.of_next_year.contains(&id) && !self.is_not_his_any_more(phone, id, server)
+        })?;
         let body = phone
             .replica
             .store()
@@ -84,6 +89,25 @@ impl Simulation {
             "change {} ({:?}) of document {} still waits: {fate:?}",
             idle.hash, idle.state, idle.document
         ))
+    }
+
+    /// A new epoch has another history of the document, in which it was never in a scope of the person's: the one that had brought it here
+    /// has lost its place to that of a copied phone. Work on it waits until the document is his again (`protocol.md`, *No leak*).
+    fn is_not_his_any_more(
+        &self,
+        phone: &Phone,
+        id: DocumentId,
+        server: &BTreeMap<DocumentId, OnServer>,
+    ) -> bool {
+        let now = self.world.clock.now();
+        let ever_his = self.world.app.known();
+        let ever_his = ever_his.directory.scopes_until(phone.person, now);
+        let is_hidden = server.get(&id).is_some_and(|of| {
+            let (current, former) = document::scopes(&of.growing.ledger);
+            let mut all = current.iter().chain(&former);
+            !all.any(|scope| ever_his.contains(scope))
+        });
+        self.epochs > 0 && !self.copied.is_empty() && is_hidden
     }
 
     /// I10, and eviction: every document here is in a scope of the person's, or holds work that is not settled.
