@@ -38,7 +38,7 @@ demo: needs
 sim:
 	$(CARGO) run --release -p patrol-tests --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-# What is measured, beside its budget; all parts also as target/bench.json. PART=bytes, server, device or growth for one part.
+# What is measured, beside its budget; all parts also as target/bench.json. PART=bytes, line, server, device, components or growth for one part.
 bench:
 	$(CARGO) run --release -p patrol-tests --bin bench -- $(PART) --seed $(or $(SEED),7)
 

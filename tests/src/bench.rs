@@ -5,6 +5,7 @@
 pub mod bytes;
 pub mod city;
 pub(crate) mod client;
+pub mod components;
 pub mod content;
 pub mod device;
 pub mod floor;

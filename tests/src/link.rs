@@ -105,6 +105,8 @@ pub struct Link {
     page_bytes: AtomicUsize,
     /// After how many frames more a response is cut.
     cut_after: Mutex<Option<usize>>,
+    /// Pages to come that arrive with another checksum.
+    spoilt_pages: AtomicUsize,
     /// What happens during the next exchange, and when.
     meanwhile: Mutex<Option<(Moment, Meanwhile)>>,
     /// Payloads of the frames that came down, where somebody listens.
@@ -142,6 +144,7 @@ impl Link {
             fates: Mutex::new(BTreeMap::new()),
             page_bytes: AtomicUsize::new(limits::PAGE_FRAME_BYTES),
             cut_after: Mutex::new(None),
+            spoilt_pages: AtomicUsize::new(0),
             meanwhile: Mutex::new(None),
             heard: Mutex::new(None),
             mishaps: Default::default(),
@@ -179,6 +182,11 @@ impl Link {
     /// The responses of rounds are cut once so many frames more have come down.
     pub fn cut_after(&self, frames: usize) {
         *locked(&self.cut_after) = Some(frames);
+    }
+
+    /// So many of the pages to come arrive with another checksum.
+    pub fn spoil_pages(&self, pages: usize) {
+        self.spoilt_pages.store(pages, Ordering::Relaxed);
     }
 
     /// Something happens during the next exchange. None: nothing does. Returns what had been left to happen.

@@ -2,15 +2,21 @@
 
 use std::future::Future as _;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use patrol_core::domain::limits;
 use patrol_core::error::Error;
 use patrol_core::replica::Cancel;
-use patrol_core::store::{Fault, Faults, enrolment};
+use patrol_core::store::{Fault, Faults, enrolment, feed};
 use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
+use patrol_server::check;
+use patrol_server::store::sqlite::backup;
 use patrol_tests::link::Mishap;
+use patrol_tests::served::Folder;
 use patrol_tests::world::{Phone, World};
+
+use super::gone_back::{begin_epoch, open, phone_of};
 
 const INSPECTOR: &str = "巡查员01";
 
@@ -132,6 +138,81 @@ fn a_request_carries_sixteen_times_its_first_frame_and_no_more() {
     assert_eq!((summary.pushed, summary.rounds), (50, 2));
     // Full the first time, and far from it the second.
     assert_eq!(frame_bytes(phone), 2 * limits::PUSH_FRAME_BYTES_MIN);
+}
+
+#[test]
+fn a_page_that_cannot_be_applied_says_nothing_of_what_went_up() {
+    let mut world = World::new(37);
+    let phone = with_much_to_say(&mut world);
+    phone.link.spoil_pages(1);
+    let summary = phone.sync().unwrap();
+    // The next one came raw.
+    assert_eq!(summary.rounds, 2);
+    assert_eq!(frame_bytes(phone), limits::PUSH_FRAME_BYTES_FIRST);
+    assert_eq!(phone.replica.status().unwrap().last_error, None);
+}
+
+#[test]
+fn after_a_raw_page_that_cannot_be_applied_everything_is_listed_anew() {
+    let mut world = World::new(38);
+    let phone = with_much_to_say(&mut world);
+    phone.link.spoil_pages(2);
+    assert!(matches!(phone.sync(), Err(Error::Disagreement(_))));
+    let scopes = phone.replica.store().read(feed::scopes).unwrap();
+    assert!(scopes.iter().all(|scope| scope.cursor == feed::FRESH));
+    assert_eq!(phone.replica.status().unwrap().outbox, 0);
+    phone.sync().unwrap();
+    let status = phone.replica.status().unwrap();
+    assert_eq!((status.held, status.last_error), (0, None));
+    assert_eq!(frame_bytes(phone), limits::PUSH_FRAME_BYTES_FIRST);
+}
+
+#[test]
+fn a_phone_that_is_asked_back_pushes_as_much_as_before() {
+    let folder = Folder::new("asked-back").unwrap();
+    let (file, copy) = (folder.file("server.db"), folder.file("backup.db"));
+    let mut world = World::new(39);
+    world.app = open(&file, &world, 2);
+    backup::copy(&file, &copy).unwrap();
+    let phone = phone_of(&world, &world.app, INSPECTOR, 3);
+    phone.sync().unwrap();
+    let words = "积".repeat(300);
+    for _ in 0..30 {
+        phone.report(world.villages(INSPECTOR)[0], &words);
+    }
+    begin_epoch(&copy);
+    let restored = open(&copy, &world, 4);
+    phone.link.lead_to(Arc::clone(&restored));
+    // It does not know the phone, and takes it back for what it can prove.
+    drop(phone.sync());
+    assert_eq!(phone.replica.status().unwrap().outbox, 0);
+    assert_eq!(frame_bytes(&phone), limits::PUSH_FRAME_BYTES_FIRST);
+}
+
+#[test]
+fn page_frames_go_back_in_requests_that_a_server_takes() {
+    let folder = Folder::new("relics").unwrap();
+    let (file, copy) = (folder.file("server.db"), folder.file("backup.db"));
+    let mut world = World::new(40);
+    world.app = open(&file, &world, 2);
+    let author = phone_of(&world, &world.app, INSPECTOR, 3);
+    let reader = phone_of(&world, &world.app, INSPECTOR, 4);
+    reader.sync().unwrap();
+    backup::copy(&file, &copy).unwrap();
+    // More page frames than one request may have, each of its own.
+    for _ in 0..=limits::REQUEST_FRAMES_MAX {
+        author.report(world.villages(INSPECTOR)[0], "路灯不亮");
+    }
+    author.sync().unwrap();
+    reader.link.set_page_bytes(1);
+    reader.sync().unwrap();
+    begin_epoch(&copy);
+    let restored = open(&copy, &world, 5);
+    reader.link.lead_to(Arc::clone(&restored));
+    reader.sync().unwrap();
+    let report = check::check(restored.store.as_ref()).unwrap();
+    let expected = limits::REQUEST_FRAMES_MAX + 1;
+    assert_eq!((report.documents, report.findings.len()), (expected, 0));
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn fill(file: &Path, cases: usize, seed: u64) -> String {
     code
 }
 
-fn open(file: &Path, machine: Arc<Machine>) -> App {
+pub(super) fn open(file: &Path, machine: Arc<Machine>) -> App {
     let store =
         SqliteStore::open(file, || draw_identity(machine.as_ref())).expect("the server's file");
     let app = App::open(Arc::new(store), machine).expect("the server opens");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use patrol_tests::bench::{Figure, bytes, device, growth, line, server};
+use patrol_tests::bench::{Figure, bytes, components, device, growth, line, server};
 
 /// The server's own choice, so that what is measured is what runs.
 #[global_allocator]
@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 struct Options {
-    /// Only this part: bytes, line, server, device, growth. (`phone` and `serve` are the processes that those start.)
+    /// Only this part: bytes, line, server, device, components, growth. (`phone` and `serve` are the processes that those start.)
     part: Option<String>,
     /// All content follows from it.
     #[arg(long, default_value_t = 7)]
@@ -53,6 +53,9 @@ async fn all(options: &Options) -> ExitCode {
     }
     if is_due("device") {
         show(&mut figures, device::measure(options.seed).await);
+    }
+    if is_due("components") {
+        show(&mut figures, components::measure(options.seed).await);
     }
     if is_due("growth") {
         show(&mut figures, growth::measure(options.seed).await);

@@ -1,5 +1,7 @@
 //! What passes through a link: counted, and broken where the link is told to break it.
 
+use std::sync::atomic::Ordering;
+
 use patrol_core::cbor::{Reader, Writer};
 use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
@@ -20,6 +22,13 @@ impl Link {
             .collect()
     }
 
+    fn is_to_be_spoilt(&self) -> bool {
+        let left = &self.spoilt_pages;
+        let fewer = |left: usize| left.checked_sub(1);
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+            .is_ok()
+    }
+
     fn pass_on_frame(&self, kind: u8, payload: Vec<u8>, mutation: Mutation) -> Vec<u8> {
         match (kind, mutation) {
             (kind::FATES, _) => {
@@ -34,12 +43,22 @@ impl Link {
                 }
                 fates.encode()
             }
+            (kind::PAGE, _) if self.is_to_be_spoilt() => spoilt(payload),
             (kind::PAGE, Mutation::SkipPage) if locked(&self.rng).random_bool(0.1) => {
                 emptied(&payload).unwrap_or(payload)
             }
             _ => payload,
         }
     }
+}
+
+/// A page whose checksum, before the 17 bytes of its tag, is another.
+fn spoilt(mut payload: Vec<u8>) -> Vec<u8> {
+    let place = payload.len().checked_sub(18);
+    if let Some(byte) = place.and_then(|place| payload.get_mut(place)) {
+        *byte ^= 1;
+    }
+    payload
 }
 
 fn fate_name(fate: &Fate) -> &'static str {
