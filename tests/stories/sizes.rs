@@ -156,10 +156,16 @@ fn a_page_that_cannot_be_applied_says_nothing_of_what_went_up() {
 fn after_a_raw_page_that_cannot_be_applied_everything_is_listed_anew() {
     let mut world = World::new(38);
     let phone = with_much_to_say(&mut world);
+    phone.sync().unwrap();
+    let is_fresh = || {
+        let scopes = phone.replica.store().read(feed::scopes).unwrap();
+        scopes.iter().all(|scope| scope.cursor == feed::FRESH)
+    };
+    assert!(!is_fresh());
+    phone.report(phone.replica.villages().unwrap()[0], "另一件");
     phone.link.spoil_pages(2);
     assert!(matches!(phone.sync(), Err(Error::Disagreement(_))));
-    let scopes = phone.replica.store().read(feed::scopes).unwrap();
-    assert!(scopes.iter().all(|scope| scope.cursor == feed::FRESH));
+    assert!(is_fresh());
     assert_eq!(phone.replica.status().unwrap().outbox, 0);
     phone.sync().unwrap();
     let status = phone.replica.status().unwrap();
@@ -209,7 +215,11 @@ fn page_frames_go_back_in_requests_that_a_server_takes() {
     begin_epoch(&copy);
     let restored = open(&copy, &world, 5);
     reader.link.lead_to(Arc::clone(&restored));
-    reader.sync().unwrap();
+    // By their bytes alone all of them would go at once.
+    set_frame_bytes(&reader, limits::PUSH_FRAME_BYTES_MAX);
+    let summary = reader.sync().unwrap();
+    // It hears of the new epoch, listens, brings everything back, and hears what became of it.
+    assert_eq!(summary.rounds, 5);
     let report = check::check(restored.store.as_ref()).unwrap();
     let expected = limits::REQUEST_FRAMES_MAX + 1;
     assert_eq!((report.documents, report.findings.len()), (expected, 0));
