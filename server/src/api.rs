@@ -29,7 +29,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -147,10 +146,8 @@ impl Host {
     ) -> Result<T, ApiError> {
         let turn = place.turn().await?;
         self.blocking(move |app| {
-            let begun = Instant::now();
-            let value = work(app);
-            turn.end(begun.elapsed(), Instant::now());
-            value
+            let _working = turn.begin();
+            work(app)
         })
         .await
     }

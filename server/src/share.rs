@@ -165,9 +165,32 @@ impl Share {
     }
 }
 
+/// Work in a device's turn. However it ends, also by a panic, the device has had it.
+#[derive(Debug)]
+pub(crate) struct Working {
+    turn: Option<Turn>,
+    begun: Instant,
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            turn.end(self.begun.elapsed(), Instant::now());
+        }
+    }
+}
+
 impl Turn {
+    /// The work begins now.
+    pub(crate) fn begin(self) -> Working {
+        Working {
+            turn: Some(self),
+            begun: Instant::now(),
+        }
+    }
+
     /// Ends with work that took so long.
-    pub(crate) fn end(self, work: Duration, now: Instant) {
+    fn end(self, work: Duration, now: Instant) {
         let Place(share) = &self.place;
         // What it had while nobody else was there is not held against it for long: no line waits half a minute.
         let most = Duration::from_millis(2 * limits::DEVICE_BURST_MS);
@@ -286,6 +309,21 @@ mod tests {
         let later = now + Duration::from_secs(1);
         works(&place, 10, later);
         assert_eq!(rest(&other, later), 0);
+    }
+
+    #[test]
+    fn work_that_panics_is_work_all_the_same() {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let place = shares.enter(ONE, now).expect("a place");
+        let turn = place.turn().now_or_never().expect("a turn").expect("open");
+        let working = turn.begin();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            let _working = working;
+            panic!("in the middle of it");
+        }));
+        assert!(panicked.is_err());
+        assert!(place.0.owes(now));
+        assert!(place.turn().now_or_never().is_some(), "its turn has ended");
     }
 
     #[test]

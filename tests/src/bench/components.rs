@@ -63,8 +63,17 @@ fn fill(file: &Path, table: &Path, seed: u64) -> (Arc<App>, Vec<Figure>) {
     });
     let figures = vec![
         Figure::told("1,000,000 components: preview and adoption", import_s, "s"),
-        Figure::told("nearest ten of 1,000,000 on the server, median", median, "ms"),
-        Figure::at_most("nearest ten of 1,000,000 on the server, p99", worst, "ms", 2.0),
+        Figure::told(
+            "nearest ten of 1,000,000 on the server, median",
+            median,
+            "ms",
+        ),
+        Figure::at_most(
+            "nearest ten of 1,000,000 on the server, p99",
+            worst,
+            "ms",
+            2.0,
+        ),
     ];
     (app, figures)
 }
