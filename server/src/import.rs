@@ -142,18 +142,18 @@ pub fn preview(app: &App, uploads: &[Upload]) -> Result<Preview> {
     let (components, tables): (Vec<Part>, Vec<Part>) = parts
         .into_iter()
         .partition(|part| part.of == Of::Components);
-    if !is_one {
-        // All the same each of them is read, so that everything is told that is wrong with it.
-        for part in &components {
+    let mut villages = villages(&app.known().directory);
+    if components.is_empty() || !tables.is_empty() {
+        villages.extend(preview_directory(app, tables, &mut preview));
+    }
+    for part in components {
+        if !is_one {
+            // All the same it is read, so that everything is told that is wrong with it.
+            preview.plan = Plan::Nothing;
             let fault = ImportFault::of_file(&part.file, Reason::NotAlone);
             preview.faults.push(fault);
         }
-    }
-    if components.is_empty() || !tables.is_empty() {
-        preview_directory(app, tables, &mut preview);
-    }
-    for part in components {
-        preview_components(app, uploads.first(), part, &mut preview)?;
+        preview_components(app, uploads.first(), (part, &villages), &mut preview)?;
     }
     Ok(preview)
 }
@@ -170,7 +170,8 @@ fn begun(app: &App) -> Result<Preview> {
     })
 }
 
-fn preview_directory(app: &App, parts: Vec<Part>, preview: &mut Preview) {
+/// Returns the villages that there would be.
+fn preview_directory(app: &App, parts: Vec<Part>, preview: &mut Preview) -> BTreeSet<VillageCode> {
     let known = app.known();
     let (mut given, mut tables): (Vec<_>, BTreeSet<Table>) = (Vec::new(), BTreeSet::new());
     for part in parts {
@@ -190,10 +191,12 @@ fn preview_directory(app: &App, parts: Vec<Part>, preview: &mut Preview) {
     let laid = directory::read_over(given, &known.directory, names, (today, faults));
     preview.faults = laid.faults;
     preview.warnings = laid.warnings;
+    let villages = villages(&laid.directory);
     if preview.faults.is_empty() {
         preview.tables = preview::changes(&known.directory, &laid.directory);
         preview.plan = Plan::Directory(Box::new(laid.directory), today);
     }
+    villages
 }
 
 /// Days begin and end in +08:00.
@@ -210,18 +213,17 @@ fn today(now: Timestamp) -> Today {
 fn preview_components(
     app: &App,
     upload: Option<&Upload>,
-    part: Part,
+    (part, villages): (Part, &BTreeSet<VillageCode>),
     preview: &mut Preview,
 ) -> Result<()> {
-    let villages = villages(&app.known().directory);
-    let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Pass);
+    let mut reading = Reading::new(part.file, part.rows, villages, OnFault::Pass);
     let weighed = app.store.weigh_components(&mut reading, Rest::Removed)?;
     let digest = reading.digest();
     if let Some(fault) = reading.without_rows() {
         reading.faults.push(fault);
     }
     // What stands in these stays, though perhaps none of it is there any more.
-    let tags = app.store.component_tags(&villages)?.into_iter();
+    let tags = app.store.component_tags(villages)?.into_iter();
     let not_named: Vec<VillageCode> = tags.map(|(village, _)| village).collect();
     let not_named = not_named.iter().filter(|village| !reading.names(**village));
     let not_named = ("villages_not_named", json!(not_named.count()));

@@ -215,15 +215,20 @@ impl Iterator for Sheet {
         };
         let mut spoilt = Vec::new();
         for column in self.head.columns.keys() {
-            let field = line.field(column);
-            if let Some(reason) = spoilt::reason(column, field) {
-                let column = (!reason.is_of_geometry()).then_some(*column);
-                self.pending
-                    .push_back(Err(line.place().fault(column, reason)));
-            } else if field != spoilt::PASSED_OVER {
+            let Some(reason) = spoilt::reason(column, line.field(column)) else {
                 continue;
-            }
+            };
             spoilt.push(*column);
+            let is_geometry = reason.is_of_geometry();
+            let fault = line
+                .place()
+                .fault((!is_geometry).then_some(*column), reason);
+            // A geometry stands in two fields, and is told once.
+            let is_told =
+                |told: &Result<Line, ImportFault>| matches!(told, Err(told) if *told == fault);
+            if !is_geometry || !self.pending.iter().any(is_told) {
+                self.pending.push_back(Err(fault));
+            }
         }
         line.spoilt = spoilt;
         self.pending.push_back(Ok(line));

@@ -346,6 +346,28 @@ fn a_backup_is_taken_beside_the_server_and_restored_when_it_is_gone() {
     let refused = errand(&[&["restore", "--from", &other][..], &on_it].concat(), "");
     assert!(!refused.ok, "{}", refused.log);
     assert!(!std::path::Path::new(&unfinished).exists());
+    // What lies under that name is nothing to restore from: it would be written over.
+    std::fs::copy(&backup, &unfinished).expect("a copy");
+    let refused = errand(
+        &[&["restore", "--replace", "--from", &unfinished][..], &on_it].concat(),
+        "",
+    );
+    assert!(
+        !refused.ok && refused.log.contains("move it first"),
+        "{}",
+        refused.log
+    );
+    // Nor does anybody take it away while another errand makes it; what a killed one has left goes.
+    let held = std::fs::File::open(&unfinished).expect("it is there");
+    held.lock().expect("nobody else holds it");
+    let refused = errand(&[&replace[..], &on_it].concat(), "");
+    assert!(
+        !refused.ok && refused.log.contains("another errand"),
+        "{}",
+        refused.log
+    );
+    assert!(std::path::Path::new(&unfinished).exists());
+    drop(held);
     let people = errand(&["person", "list", "--database", &database], "").lines;
     let restored = errand(&[&replace[..], &["--database", &database]].concat(), "");
     assert!(restored.ok, "{}", restored.log);

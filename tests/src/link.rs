@@ -407,7 +407,12 @@ fn serve_round(
     let mut round = Round::new(Arc::clone(app), device).with_pages_of(page_bytes);
     let mut reader = FrameReader::new(limits::REQUEST_BYTES_MAX);
     reader.push(body).map_err(|_| 400u16)?;
+    let mut count = 0;
     while let Some(frame) = reader.next_frame().map_err(|_| 400u16)? {
+        count += 1;
+        if count > limits::REQUEST_FRAMES_MAX {
+            return Err(413);
+        }
         round.receive(&frame).map_err(|fault| {
             if matches!(fault, RoundFault::Malformed) {
                 400u16

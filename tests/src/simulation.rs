@@ -112,8 +112,10 @@ pub struct Simulation {
     pub(crate) twice: BTreeSet<EntryId>,
     /// Entries on older copies to which phones went back. When the server goes back too, what was handed in from there is handed in again.
     pub(crate) past: BTreeSet<EntryId>,
-    /// Phones of which two copies live.
+    /// Phones of which two copies live, and revoked ones.
     pub(crate) copied: BTreeSet<usize>,
+    /// Of these, the copies.
+    pub(crate) twins: BTreeSet<usize>,
     pub(crate) documents: Vec<DocumentId>,
     /// Documents with a change that only a newer server will take.
     pub(crate) of_next_year: BTreeSet<DocumentId>,
@@ -222,6 +224,7 @@ impl Simulation {
             twice: BTreeSet::new(),
             past: BTreeSet::new(),
             copied: BTreeSet::new(),
+            twins: BTreeSet::new(),
             documents: Vec::new(),
             of_next_year: BTreeSet::new(),
             coverage: Coverage::default(),

@@ -140,7 +140,11 @@ fn unexplained(files: &[Source]) -> Breaches {
             .starts_with("Self::")
             .then_some(word.strip_suffix("\",")?)
     });
+    let words: Vec<&str> = words.collect();
     let mut breaches = Breaches::new();
+    if words.is_empty() {
+        breaches.push(format!("{FAULTS} has no words"));
+    }
     for word in words {
         for path in HANDBOOKS {
             if !text(path).contains(&format!("\n| `{word}` | ")) {
@@ -167,5 +171,9 @@ fn every_word_for_a_fault_of_an_import_is_explained_in_both_handbooks() {
     assert_eq!(
         of(&files, unexplained),
         ["docs/handbook.zh.md does not explain not_text"]
+    );
+    assert_eq!(
+        of(&[(FAULTS, "")], unexplained),
+        ["server/src/sheet/fault.rs has no words"]
     );
 }

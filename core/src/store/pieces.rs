@@ -116,9 +116,10 @@ pub fn sent(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// The server has seen a piece, which was [`sent`], and cannot take it yet: it is due again later, and later still each time.
+/// The server has seen a piece and cannot take it yet: it is due again later, and later still each time. One that has become due anew since
+/// it was [`sent`], as in a new epoch, stays so.
 pub fn put_off(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE pieces SET due_at = ?2 + min(?3 << min(tries - 1, 20), ?4), tries = tries + 1 WHERE id = ?1";
+    let sql = "UPDATE pieces SET due_at = ?2 + min(?3 << min(tries - 1, 20), ?4), tries = tries + 1 WHERE id = ?1 AND tries > 0";
     let values = params![id, now.0, limits::PIECE_RETRY_MS, DAY_MS];
     transaction.prepare_cached(sql)?.execute(values)?;
     Ok(())
@@ -202,5 +203,13 @@ mod tests {
             now.0 += wait;
             assert_eq!(is_due(now.0).ok(), Some(true), "{tries}");
         }
+        let anew = |transaction: &Transaction<'_>| {
+            let (id, _) = due(transaction, 1, now)?.remove(0);
+            sent(transaction, id, now)?;
+            try_anew(transaction)?;
+            put_off(transaction, id, now)
+        };
+        store.write(anew).expect("put off");
+        assert_eq!(is_due(now.0).ok(), Some(true));
     }
 }

@@ -98,11 +98,12 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
         return Err(one("a database is not restored from itself: copy it first"));
     }
     let unfinished = copied(from, to)?;
-    copies::upgrade(&unfinished.0).map_err(|error| named(&unfinished.0, &error))?;
-    copies::begin_epoch(&unfinished.0, &new).map_err(|error| named(&unfinished.0, &error))?;
-    File::open(&unfinished.0)
+    let path = &unfinished.path;
+    copies::upgrade(path).map_err(|error| named(path, &error))?;
+    copies::begin_epoch(path, &new).map_err(|error| named(path, &error))?;
+    File::open(path)
         .and_then(|file| hand_over(&file, to))
-        .map_err(|error| named(&unfinished.0, &error))?;
+        .map_err(|error| named(path, &error))?;
     let aside = move_aside(errand, to, now)?;
     unfinished.settle(to).map_err(|error| named(to, &error))?;
     tracing::warn!(
@@ -241,39 +242,55 @@ fn move_logs(to: &Path, aside: &Path) -> Result<bool, Faults> {
     Ok(had_any)
 }
 
-/// A copy that has not got its name yet. Dropped before it has, nothing of it stays.
-struct Unfinished(PathBuf);
+/// A copy that has not got its name yet. Dropped before it has, nothing of it stays. Nobody else makes one of the same name meanwhile.
+struct Unfinished {
+    path: PathBuf,
+    _lock: File,
+}
 
 impl Unfinished {
     /// Makes it durable under its name.
     fn settle(self, name: &Path) -> std::io::Result<()> {
-        File::open(&self.0)?.sync_all()?;
-        std::fs::rename(&self.0, name)?;
+        File::open(&self.path)?.sync_all()?;
+        std::fs::rename(&self.path, name)?;
         File::open(folder(name))?.sync_all()
-    }
-
-    fn remove(&self) {
-        for suffix in [""].into_iter().chain(LOGS) {
-            drop(std::fs::remove_file(beside(&self.0, suffix)));
-        }
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        self.remove();
+        remove(&self.path);
+    }
+}
+
+fn remove(unfinished: &Path) {
+    for suffix in [""].into_iter().chain(LOGS) {
+        drop(std::fs::remove_file(beside(unfinished, suffix)));
     }
 }
 
 /// A copy of a database beside the name that it will have, looked through, readable by its owner alone.
 fn copied(from: &Path, name: &Path) -> Result<Unfinished, Faults> {
-    let unfinished = Unfinished(beside(name, ".unfinished"));
-    unfinished.remove();
-    make_file(&unfinished.0).map_err(one)?;
-    copies::copy(from, &unfinished.0)
-        .map_err(|error| one(format!("{}: {error}", from.display())))?;
-    copies::look_at(&unfinished.0)
-        .map_err(|error| one(format!("{}: {error}", unfinished.0.display())))?;
+    let path = beside(name, ".unfinished");
+    let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
+    if let (Ok(from), Ok(left)) = (from.canonicalize(), path.canonicalize())
+        && from == left
+    {
+        return Err(named(&"this name is for unfinished copies: move it first"));
+    }
+    // One that nobody holds has been left by an errand that was killed.
+    let taken = || named(&"another errand makes it");
+    if let Ok(left) = File::open(&path) {
+        left.try_lock().map_err(|_| taken())?;
+    }
+    remove(&path);
+    make_file(&path).map_err(|error| named(&error))?;
+    let lock = File::open(&path).map_err(|error| named(&error))?;
+    lock.try_lock().map_err(|_| taken())?;
+    let unfinished = Unfinished { path, _lock: lock };
+    let path = &unfinished.path;
+    copies::copy(from, path).map_err(|error| one(format!("{}: {error}", from.display())))?;
+    copies::look_at(path).map_err(|error| one(format!("{}: {error}", path.display())))?;
     Ok(unfinished)
 }
 

@@ -51,9 +51,14 @@ fn device_id(text: &str) -> Result<DeviceId, String> {
 fn address(text: &str) -> Result<String, String> {
     let is_address = text.parse().is_ok_and(|uri: Uri| {
         let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-        is_web && uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none()
+        // Nothing but a host, and a port where there is a colon.
+        let is_host = uri.authority().is_some_and(|authority| {
+            let rest = authority.as_str().strip_prefix(authority.host());
+            !authority.host().is_empty() && (rest == Some("") || authority.port_u16().is_some())
+        });
+        is_web && is_host && uri.query().is_none()
     });
-    if !is_address || text.contains(['&', '#']) {
+    if !is_address || text.contains(['&', '#', '@']) {
         return Err("not an address as https://host:port".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
@@ -102,6 +107,10 @@ mod tests {
             "ftp://xuncun.example",
             "javascript:alert(1)",
             "https://",
+            "https://:80",
+            "https://xuncun.example:",
+            "https://xuncun.example:80800",
+            "https://a:b@xuncun.example",
             "https://xuncun.example/?a=1",
             "https://xuncun.example/&code=1",
             "https://xuncun.example/#top",

@@ -78,7 +78,7 @@ pub fn post_at_text(at: PostAt) -> String {
 }
 
 /// Stands for a name that could not be read, so that nobody finds it empty.
-const UNREAD: &str = "\u{fffd}";
+const UNREAD: &str = "\u{fdd0}";
 
 /// Reads a name.
 pub(super) fn name(line: &Line, column: &str, faults: &mut Faults) -> String {
@@ -88,9 +88,12 @@ pub(super) fn name(line: &Line, column: &str, faults: &mut Faults) -> String {
     bounded(line, column, limits::NAME_CHARS_MAX, faults)
 }
 
-/// Whether two rows of the same thing call it differently.
-pub(super) fn are_other_names(one: &str, other: &str) -> bool {
-    one != other && ![one, other].contains(&UNREAD)
+/// Whether a row calls a thing otherwise than the first of its rows whose name could be read, which is kept.
+pub(super) fn is_other_name(kept: &mut String, name: &str) -> bool {
+    if *kept == UNREAD {
+        name.clone_into(kept);
+    }
+    *kept != name && name != UNREAD
 }
 
 /// Reads a text of at most so many characters.
@@ -103,7 +106,7 @@ pub(crate) fn bounded(line: &Line, column: &str, most: usize, faults: &mut Fault
 }
 
 /// The columns of a point: in one datum, both coordinates.
-pub(super) const POINT: &[&str] = &[
+pub(crate) const POINT: &[&str] = &[
     "lon_gcj02",
     "lat_gcj02",
     "lon_cgcs2000",

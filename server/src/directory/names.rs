@@ -57,6 +57,10 @@ impl Names {
     /// The person of a row.
     pub(super) fn person(&mut self, line: &Line, faults: &mut Faults) -> Option<PersonId> {
         let name = line.field("name");
+        // Whose row it is cannot be told, and why has been.
+        if line.is_spoilt("person") || (line.field("person").is_empty() && line.is_spoilt("name")) {
+            return None;
+        }
         let known = self.known.get(name);
         let draw = self
             .draw

@@ -93,6 +93,7 @@ impl Import {
         );
         let mut rows = Vec::new();
         while let Some(line) = self.next(&mut sheet) {
+            let name = fields::name(&line, "name", &mut self.faults);
             let Some(code) = line.read(
                 "code",
                 Reason::NotACode,
@@ -102,10 +103,7 @@ impl Import {
                 continue;
             };
             if self.is_new(&line, "code", (Row::District(code), None)) {
-                rows.push(District {
-                    code,
-                    name: fields::name(&line, "name", &mut self.faults),
-                });
+                rows.push(District { code, name });
             }
         }
         rows
@@ -121,6 +119,7 @@ impl Import {
         );
         let mut rows = Vec::new();
         while let Some(line) = self.next(&mut sheet) {
+            let name = fields::name(&line, "name", &mut self.faults);
             let town = line.read(
                 "code",
                 Reason::NotACode,
@@ -136,10 +135,7 @@ impl Import {
             let (Some(code), Some(district)) = (town, district) else {
                 continue;
             };
-            let row = Town {
-                code,
-                name: fields::name(&line, "name", &mut self.faults),
-            };
+            let row = Town { code, name };
             if row.district() != district {
                 self.faults
                     .push(line.fault("district_code", Reason::Contradiction));
@@ -161,6 +157,7 @@ impl Import {
         );
         let mut rows = Vec::new();
         while let Some(line) = self.next(&mut sheet) {
+            let name = fields::name(&line, "name", &mut self.faults);
             let point = fields::point(&line, &mut self.faults);
             let village = line.read(
                 "code",
@@ -182,11 +179,7 @@ impl Import {
                     .push(line.fault("town_code", Reason::Contradiction));
             }
             if self.is_new(&line, "code", (Row::Village(code), None)) {
-                rows.push(Village {
-                    code,
-                    name: fields::name(&line, "name", &mut self.faults),
-                    point,
-                });
+                rows.push(Village { code, name, point });
             }
         }
         rows
@@ -202,6 +195,7 @@ impl Import {
         );
         let mut beats: BTreeMap<BeatId, Beat> = BTreeMap::new();
         while let Some(line) = self.next(&mut sheet) {
+            let name = fields::name(&line, "beat_name", &mut self.faults);
             let faults = &mut self.faults;
             let id = line.read(
                 "beat_id",
@@ -223,13 +217,12 @@ impl Import {
             self.lines
                 .entry((Row::Beat(id), None))
                 .or_insert_with(|| line.place());
-            let name = fields::name(&line, "beat_name", &mut self.faults);
             let beat = beats.entry(id).or_insert_with(|| Beat {
                 id,
                 name: name.clone(),
                 villages: Vec::new(),
             });
-            if fields::are_other_names(&beat.name, &name) {
+            if fields::is_other_name(&mut beat.name, &name) {
                 self.faults
                     .push(line.fault("beat_name", Reason::Contradiction));
             }
@@ -255,6 +248,7 @@ impl Import {
         );
         let mut rows = Vec::new();
         while let Some(line) = self.next(&mut sheet) {
+            let name = fields::name(&line, "name", &mut self.faults);
             let id = line.read(
                 "id",
                 Reason::NotANumber,
@@ -266,11 +260,7 @@ impl Import {
                 continue;
             };
             if self.is_new(&line, "id", (Row::Unit(id), None)) {
-                rows.push(Unit {
-                    id,
-                    kind,
-                    name: fields::name(&line, "name", &mut self.faults),
-                });
+                rows.push(Unit { id, kind, name });
             }
         }
         rows
@@ -286,6 +276,7 @@ impl Import {
         );
         let mut rows = Vec::new();
         while let Some(line) = self.next(&mut sheet) {
+            let name = fields::name(&line, "name", &mut self.faults);
             let scheme = line.read("scheme", Reason::NotANumber, number, &mut self.faults);
             let kind = line.read("kind", Reason::UnknownWord, category_kind, &mut self.faults);
             let code = line.read("code", Reason::NotANumber, number, &mut self.faults);
@@ -294,10 +285,7 @@ impl Import {
             };
             let key = CategoryKey { scheme, kind, code };
             if self.is_new(&line, "code", (Row::Category(key), None)) {
-                rows.push(CategoryRow {
-                    key,
-                    name: fields::name(&line, "name", &mut self.faults),
-                });
+                rows.push(CategoryRow { key, name });
             }
         }
         rows
@@ -315,6 +303,7 @@ impl Import {
         let mut people: BTreeMap<PersonId, Person> = BTreeMap::new();
         let mut held: BTreeMap<(PersonId, Role, PostAt), Stretches> = BTreeMap::new();
         while let Some(line) = self.next(&mut sheet) {
+            let name = fields::name(&line, "name", &mut self.faults);
             let Some((id, post)) = self.post(&line) else {
                 continue;
             };
@@ -330,13 +319,12 @@ impl Import {
                 .or_insert_with(|| line.place());
             let rows = self.posts.entry(id).or_default();
             rows.push((post, line.place()));
-            let name = fields::name(&line, "name", &mut self.faults);
             let person = people.entry(id).or_insert_with(|| Person {
                 id,
                 name: name.clone(),
                 posts: Vec::new(),
             });
-            if fields::are_other_names(&person.name, &name) {
+            if fields::is_other_name(&mut person.name, &name) {
                 self.faults.push(line.fault("name", Reason::Contradiction));
             }
             person.posts.push(post);

@@ -381,6 +381,32 @@ fn a_table_without_rows_or_with_too_many_or_with_an_unknown_column_is_one_fault(
 }
 
 #[test]
+fn of_a_row_that_is_spoilt_in_part_the_rest_is_told_and_nothing_else() {
+    let people = "person,name,role,at,from\n\
+        1.23457E+15,张伟,mayor,beat:1,2020-01-01\n\
+        ,张\u{200b}伟,inspector,beat:x,2020-01-01\n\
+        00000000000000c3,#N/A,cadre,unit:101,2020-01-01\n\
+        00000000000000c3,张伟,leader,city,2020-01-01\n\
+        00000000000000c3,李伟,leader,unit:101,2020-01-01\n\
+        ,\u{fffd}-,leader,city,2020-01-01\n";
+    let faults = faults_of(&Files { people, ..ZHUHAI });
+    assert_eq!(
+        faults,
+        [
+            "people.csv:2: person: lost_digits",
+            "people.csv:2: role: unknown_word",
+            "people.csv:3: name: control_character",
+            "people.csv:3: at: not_a_place",
+            "people.csv:4: name: error_cell",
+            "people.csv:6: name: contradiction",
+            "people.csv:7: name: control_character",
+            "people.csv:4: at: misplaced_post",
+            "people.csv:6: at: misplaced_post",
+        ]
+    );
+}
+
+#[test]
 fn bad_rows_of_people_are_named() {
     let people = "person,name,role,at,from\n\
         b2,王芳,inspector,beat:1,2020-01-01\n\

@@ -166,16 +166,17 @@ impl<'v> Reading<'v> {
         let (name, state) = (text("name", 30), text("state", 10));
         let (source, remarks) = (text("source", 30), text("remarks", 1_000));
         let (town_name, village_name) = (text("town_name", 50), text("village_name", 50));
-        let town_code = line.text("town_code");
-        let (code, first_on, changed_on) = (code?, first_on?, changed_on.ok()?);
-        let village = village?;
-        contradictions(line, (code, village), (first_on, changed_on), faults);
+        let town = line.read_optional("town_code", Reason::NotACode, number, faults);
         for column in ["authority_code", "owner_code", "keeper_code"] {
             if is_check_right(line.field(column)) == Some(false) {
                 self.warnings
                     .push(line.fault(column, Reason::CheckCharacter));
             }
         }
+        let (code, first_on, changed_on) = (code?, first_on?, changed_on.ok()?);
+        let village = village?;
+        let town = town.ok().flatten();
+        contradictions(line, (code, village, town), (first_on, changed_on), faults);
         Some(Component {
             code,
             name,
@@ -188,7 +189,7 @@ impl<'v> Reading<'v> {
             changed_on,
             source,
             remarks,
-            town_code,
+            town_code: line.text("town_code"),
             town_name,
             village,
             village_name,
@@ -229,7 +230,7 @@ impl Iterator for Reading<'_> {
 fn position(line: &Line, lon_lat: [&'static str; 2], faults: &mut Faults) -> Option<Position> {
     let before = faults.total;
     let point = fields::point(line, faults);
-    let is_told = lon_lat.iter().any(|column| line.is_spoilt(column));
+    let is_told = fields::POINT.iter().any(|column| line.is_spoilt(column));
     if point.is_none() && faults.total == before && !is_told {
         for column in lon_lat {
             faults.push(line.fault(column, Reason::NotACoordinate));
@@ -266,7 +267,7 @@ fn village(
 
 fn contradictions(
     line: &Line,
-    (code, village): (ComponentCode, VillageCode),
+    (code, village, town): (ComponentCode, VillageCode, Option<u64>),
     (first_on, changed_on): (u32, Option<u32>),
     faults: &mut Faults,
 ) {
@@ -276,8 +277,7 @@ fn contradictions(
     if changed_on.is_some_and(|changed_on| changed_on < first_on) {
         faults.push(line.fault("changed_on", Reason::Contradiction));
     }
-    let town = line.read_optional("town_code", Reason::NotACode, number, faults);
-    if town.is_ok_and(|town| town.is_some_and(|town| town != village.town())) {
+    if town.is_some_and(|town| town != village.town()) {
         faults.push(line.fault("town_code", Reason::Contradiction));
     }
 }

@@ -15,7 +15,7 @@ use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::spoilt::{LOST_DIGITS, PASSED_OVER, mark};
+use super::spoilt::{LOST_DIGITS, mark};
 use super::{ImportFault, Reason, Record, Rows};
 use outline::{point, read};
 
@@ -154,7 +154,7 @@ fn fields_of(feature: &Feature<'_>, names: &BTreeSet<Cow<'_, str>>) -> (Vec<Stri
             (fields, is_outline)
         }
         Err(reason) => {
-            fields.extend([mark(reason), PASSED_OVER].map(str::to_owned));
+            fields.extend([mark(reason); 2].map(str::to_owned));
             (fields, false)
         }
     }
@@ -207,7 +207,7 @@ mod tests {
                 ok("440403100201|鱼月村|113.25|22.125"),
                 ok("|凹村|5.5|2"),
                 ok("||15|5"),
-                ok("||\u{fffd}{|\u{fffd}-"),
+                ok("||\u{fdd0}{|\u{fdd0}{"),
             ]
         );
         assert!(has_outlines);

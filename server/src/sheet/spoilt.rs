@@ -4,24 +4,21 @@
 
 use super::Reason;
 
-/// Stands in a field whose number has been rounded.
-pub(crate) const LOST_DIGITS: &str = "\u{fffd}";
+/// Stands in a field whose number has been rounded. Marks begin with a code point that is no character, so that no text has them.
+pub(crate) const LOST_DIGITS: &str = "\u{fdd0}~";
 
 /// Stands in a field whose value the file does not hold.
-pub(crate) const NO_VALUE: &str = "\u{fffd}=";
-
-/// Stands in a field that another one's mark speaks for.
-pub(crate) const PASSED_OVER: &str = "\u{fffd}-";
+pub(crate) const NO_VALUE: &str = "\u{fdd0}=";
 
 /// What stands in a field in place of what cannot be what was meant.
 const MARKS: &[(&str, Reason)] = &[
     (LOST_DIGITS, Reason::LostDigits),
     (NO_VALUE, Reason::NoValue),
-    ("\u{fffd}[", Reason::NotAValue),
-    ("\u{fffd}{", Reason::NotGeoJson),
-    ("\u{fffd}.", Reason::NoGeometry),
-    ("\u{fffd}o", Reason::OutlineWithHoles),
-    ("\u{fffd}c", Reason::OpenOutline),
+    ("\u{fdd0}[", Reason::NotAValue),
+    ("\u{fdd0}{", Reason::NotGeoJson),
+    ("\u{fdd0}.", Reason::NoGeometry),
+    ("\u{fdd0}o", Reason::OutlineWithHoles),
+    ("\u{fdd0}c", Reason::OpenOutline),
 ];
 
 /// What spreadsheets write where they could not compute.
@@ -53,7 +50,7 @@ pub(super) fn reason(column: &str, field: &str) -> Option<Reason> {
     let is_name = column.ends_with("name");
     let is_unseen = |char: char| {
         let is_control = char.is_control() && (is_name || !is_line(char));
-        is_control || (is_name && is_invisible(char))
+        is_control || is_damage(char) || (is_name && is_invisible(char))
     };
     let is_escaped = is_name && has_escape(field);
     let marked = MARKS.iter().find(|(mark, _)| *mark == field);
@@ -68,6 +65,14 @@ pub(super) fn reason(column: &str, field: &str) -> Option<Reason> {
     } else {
         None
     }
+}
+
+/// What stands for a character that was lost on its way, and code points that are none.
+fn is_damage(char: char) -> bool {
+    matches!(
+        char,
+        '\u{fffd}' | '\u{fdd0}'..='\u{fdef}' | '\u{fffe}' | '\u{ffff}'
+    )
 }
 
 /// Signs without a width, ends of lines, and those that turn the direction of writing.
@@ -110,8 +115,10 @@ mod tests {
         for (field, found) in [
             ("4.40403E+11", Some(Reason::LostDigits)),
             ("1E+15", Some(Reason::LostDigits)),
-            ("\u{fffd}", Some(Reason::LostDigits)),
-            ("\u{fffd}=", Some(Reason::NoValue)),
+            (LOST_DIGITS, Some(Reason::LostDigits)),
+            (NO_VALUE, Some(Reason::NoValue)),
+            ("\u{fffd}-", Some(Reason::ControlCharacter)),
+            ("\u{fdd0}", Some(Reason::ControlCharacter)),
             ("#N/A", Some(Reason::ErrorCell)),
             ("#REF!", Some(Reason::ErrorCell)),
             ("######", Some(Reason::ErrorCell)),

@@ -130,6 +130,7 @@ fn what_is_wrong_with_components_is_told_row_by_row_and_counted_to_the_last() {
         ),
         ("113.", "213.", "经度: not_a_coordinate"),
         (",路灯,", ",#N/A,", "管理部件名称: error_cell"),
+        (",实测,", ",\u{fffd}-,", "数据来源: control_character"),
         (
             ",,,91350100M000100Y43",
             ",O,,91350100M000100Y43",
@@ -187,8 +188,8 @@ fn a_wrong_check_character_is_a_warning_and_a_mixed_import_a_fault() {
     assert_eq!(
         faults(&mixed),
         [
-            "components.csv: not_alone",
             "units.csv: no_rows",
+            "components.csv: not_alone",
             "components.csv:2: 初始日期: not_a_day",
         ]
     );

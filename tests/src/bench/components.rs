@@ -100,6 +100,11 @@ async fn on_phone(folder: &Folder, app: &Arc<App>, seed: u64) -> Figure {
     let synced = replica.sync(&http, &Cancel::default(), &|_| ()).await;
     synced.expect("a good line");
     serving.abort();
+    let count = replica.store().read(|connection| {
+        let count = "SELECT count(*) FROM components";
+        Ok(connection.query_row(count, [], |row| row.get::<_, u32>(0))?)
+    });
+    assert_eq!(count.expect("the file answers") as usize, ON_PHONE);
     let mut rng = ChaCha8Rng::seed_from_u64(seed + 3);
     let (_, worst) = asked(&mut rng, |place| {
         let found = replica.nearest_components(place, 10);

@@ -198,6 +198,7 @@ impl Simulation {
         let number = self.next_number();
         let twin = self.world.twin(&self.phones[phone], copy, number);
         self.copied.extend([phone, self.phones.len()]);
+        self.twins.extend([phone, self.phones.len()]);
         self.join(twin, self.names[phone].clone());
         self.suffer("phone copied");
     }

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::doc::document;
-use patrol_core::domain::id::DocumentId;
+use patrol_core::doc::parse::parse_admitted;
+use patrol_core::domain::id::{DeviceId, DocumentId};
 use patrol_core::store::{boxes, changes, documents, feed};
+use patrol_core::sync::wire::Fate;
 
 use super::Simulation;
 use super::audit::OnServer;
@@ -75,20 +77,25 @@ impl Simulation {
             .replica
             .store()
             .read(|connection| changes::outbox(connection, 0, 10_000));
-        let idle = unsent.expect("a look").into_iter().find(|change| {
-            let id = change.document;
-            !self.of_next_year.contains(&id) && !self.is_not_his_any_more(phone, id, server)
-        })?;
-        let body = phone
-            .replica
-            .store()
-            .read(|connection| changes::body(connection, idle.document, idle.hash));
-        let item = (idle.document, body.ok()??);
-        let fate = push(&self.world.app, phone, &[item]);
-        Some(format!(
-            "change {} ({:?}) of document {} still waits: {fate:?}",
-            idle.hash, idle.state, idle.document
-        ))
+        unsent.expect("a look").into_iter().find_map(|idle| {
+            if self.of_next_year.contains(&idle.document) {
+                return None;
+            }
+            let body = phone
+                .replica
+                .store()
+                .read(|connection| changes::body(connection, idle.document, idle.hash));
+            let item = (idle.document, body.ok()??);
+            let fate = push(&self.world.app, phone, &[item]);
+            let is_unseen = matches!(fate.as_deref(), Ok([Fate::Missing(_)]));
+            if is_unseen && self.is_not_his_any_more(phone, idle.document, server) {
+                return None;
+            }
+            Some(format!(
+                "change {} ({:?}) of document {} still waits: {fate:?}",
+                idle.hash, idle.state, idle.document,
+            ))
+        })
     }
 
     /// A new epoch has another history of the document, in which it was never in a scope of the person's: the one that had brought it here
@@ -99,15 +106,31 @@ impl Simulation {
         id: DocumentId,
         server: &BTreeMap<DocumentId, OnServer>,
     ) -> bool {
-        let now = self.world.clock.now();
-        let ever_his = self.world.app.known();
-        let ever_his = ever_his.directory.scopes_until(phone.person, now);
-        let is_hidden = server.get(&id).is_some_and(|of| {
-            let (current, former) = document::scopes(&of.growing.ledger);
-            let mut all = current.iter().chain(&former);
-            !all.any(|scope| ever_his.contains(scope))
+        let Some(of) = server.get(&id) else {
+            return false;
+        };
+        let (now, known) = (self.world.clock.now(), self.world.app.known());
+        let ever_his = known.directory.scopes_until(phone.person, now);
+        let (current, former) = document::scopes(&of.growing.ledger);
+        let is_hidden = !current
+            .iter()
+            .chain(&former)
+            .any(|scope| ever_his.contains(scope));
+        let boxed = phone
+            .replica
+            .store()
+            .read(|connection| boxes::of_document(connection, id));
+        let twins: BTreeSet<DeviceId> = self
+            .twins
+            .iter()
+            .map(|twin| self.phones[*twin].device())
+            .collect();
+        let has_lost_its_place = boxed.expect("a look").iter().any(|change| {
+            let is_twins = parse_admitted(&change.body)
+                .is_ok_and(|change| twins.contains(&change.actor.device()));
+            is_twins && of.growing.ledger.places_of(&[change.hash]).is_err()
         });
-        self.epochs > 0 && !self.copied.is_empty() && is_hidden
+        self.epochs > 0 && is_hidden && has_lost_its_place
     }
 
     /// I10, and eviction: every document here is in a scope of the person's, or holds work that is not settled.
