@@ -170,3 +170,31 @@ fn verified(
         received_at: app.environment.now(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use patrol_core::domain::id::{Epoch, PersonId};
+    use patrol_core::domain::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn of_a_revoked_device_as_much_is_taken_and_no_more() {
+        let most = limits::REVOKED_BYTES_MAX;
+        let device = |revoked_at, revoked_bytes| Device {
+            revoked_at,
+            revoked_bytes,
+            ..Device::new(
+                DeviceId::new(Epoch([1; 4]), 1),
+                PersonId([2; 8]),
+                [3; 32],
+                Timestamp(4),
+            )
+        };
+        let revoked = Some(Timestamp(5));
+        assert!(!is_too_much(&device(revoked, 0), 1));
+        assert!(!is_too_much(&device(revoked, most - 7), 7));
+        assert!(is_too_much(&device(revoked, most - 7), 8));
+        assert!(!is_too_much(&device(None, most), 8));
+    }
+}

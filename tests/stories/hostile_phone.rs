@@ -127,6 +127,41 @@ fn a_follower_that_has_not_the_right_is_refused_when_the_first_is_released() {
 }
 
 #[test]
+fn a_frame_holds_so_many_changes_and_no_more() {
+    let mut world = World::new(89);
+    let (case, _) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let most = limits::PUSH_FRAME_CHANGES_MAX as u64;
+    let junk = |count: u64| -> Vec<_> {
+        let junk = (0..count).map(|number| (case, number.to_be_bytes().to_vec()));
+        junk.collect()
+    };
+    assert_eq!(
+        push(&world.app, phone, &junk(most + 1)),
+        Err(Unread::Malformed)
+    );
+    let fates = push(&world.app, phone, &junk(most)).unwrap();
+    assert_eq!(fates.len() as u64, most);
+}
+
+#[test]
+fn a_revoked_phone_that_has_handed_in_everything_hands_in_nothing_more() {
+    let mut world = World::new(90);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let n = phone.replica.store().write(enrolment::next_n).unwrap();
+    let last = note(phone, &mut ledger, n);
+    let later = note(phone, &mut ledger, n + 1);
+    revoke(&world, phone);
+    let held = push(&world.app, phone, &[(case, last)]);
+    assert_eq!(held, Ok(vec![Fate::Review]));
+    // Its hello says that its outbox is empty.
+    phone.sync().unwrap();
+    let refused = push(&world.app, phone, &[(case, later)]);
+    assert_eq!(refused, Err(Unread::TooMuch));
+}
+
+#[test]
 fn one_phone_fills_the_boxes_of_its_day_and_no_more() {
     let mut world = World::new(83);
     let (case, _) = begun(&mut world);
