@@ -319,9 +319,7 @@ pub fn scrape(app: &App) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use patrol_core::domain::refusal::Refusal;
-    use patrol_core::sync::wire::Later;
-
-    use patrol_core::sync::wire::Unread;
+    use patrol_core::sync::wire::{Later, Unread};
 
     use super::*;
 

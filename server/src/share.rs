@@ -168,15 +168,13 @@ impl Share {
 /// Work in a device's turn. However it ends, also by a panic, the device has had it.
 #[derive(Debug)]
 pub(crate) struct Working {
-    turn: Option<Turn>,
+    turn: Turn,
     begun: Instant,
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
-        if let Some(turn) = self.turn.take() {
-            turn.end(self.begun.elapsed(), Instant::now());
-        }
+        self.turn.end(self.begun.elapsed(), Instant::now());
     }
 }
 
@@ -184,13 +182,13 @@ impl Turn {
     /// The work begins now.
     pub(crate) fn begin(self) -> Working {
         Working {
-            turn: Some(self),
+            turn: self,
             begun: Instant::now(),
         }
     }
 
-    /// Ends with work that took so long.
-    fn end(self, work: Duration, now: Instant) {
+    /// Charges the device with work that took so long.
+    fn end(&self, work: Duration, now: Instant) {
         let Place(share) = &self.place;
         // What it had while nobody else was there is not held against it for long: no line waits half a minute.
         let most = Duration::from_millis(2 * limits::DEVICE_BURST_MS);

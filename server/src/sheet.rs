@@ -307,8 +307,11 @@ impl Line {
         read: impl FnOnce(&str) -> Option<T>,
         faults: &mut Faults,
     ) -> Option<T> {
-        let value = read(self.field(column)).filter(|_| !self.is_spoilt(column));
-        if value.is_none() && !self.is_spoilt(column) {
+        if self.is_spoilt(column) {
+            return None;
+        }
+        let value = read(self.field(column));
+        if value.is_none() {
             faults.push(self.fault(column, reason));
         }
         value
