@@ -91,7 +91,7 @@ impl Simulation {
     /// A piece that waits at rest holds what only a newer server will take, or what rests on a change that a disaster has taken from
     /// everybody.
     pub(super) fn carries_for_nothing(&self, phone: &Phone) -> Option<String> {
-        let waiting = "SELECT body FROM pieces WHERE code IS NULL";
+        let waiting = "SELECT body FROM pieces WHERE code IS NULL AND handed_in_at IS NULL";
         let pieces = pieces(phone.replica.store(), waiting);
         let mut all = pieces.iter().map(|piece| opened(&self.world.app, piece));
         let idle = all.find(|saved| !saved.iter().any(|saved| self.must_wait(saved)))?;
