@@ -61,20 +61,6 @@ impl Simulation {
         }
     }
 
-    /// Another phone takes along what this one has not handed in.
-    fn rescue(&mut self, phone: usize) {
-        let carrier = self.some_phone();
-        let Ok(file) = self.phones[phone].replica.rescue_bundle() else {
-            return;
-        };
-        if carrier != phone && self.phones[carrier].replica.carry(&file).is_ok() {
-            self.suffer("rescue bundle carried");
-            if self.rng.random_bool(0.3) {
-                self.drown(phone, &file);
-            }
-        }
-    }
-
     pub(super) fn suffer(&mut self, what: &str) {
         self.faults += 1;
         self.coverage.add(what);
