@@ -86,7 +86,7 @@ pub struct Simulation {
     pub(crate) forgetful: BTreeSet<usize>,
     /// Entries that an older copy of their phone, to which it went back, had not handed in.
     pub(crate) twice: BTreeSet<EntryId>,
-    /// Entries on older copies to which phones went back. When the server goes back too, what was handed in from there is handed in again.
+    /// A phone's own entries on older copies to which it went back. When the server goes back too, what was handed in from there is handed in again.
     pub(crate) past: BTreeSet<EntryId>,
     /// Phones of which two copies live, and revoked ones.
     pub(crate) copied: BTreeSet<usize>,

@@ -167,7 +167,7 @@ impl Simulation {
         for (entry, carriers) in carriers(server) {
             let changes = carriers.len();
             let author = self.logged.get(&entry).and_then(|logged| logged.phone);
-            let has_twin = author.is_some_and(|phone| self.copied.contains(&phone));
+            let has_twin = author.is_some_and(|phone| self.twins.contains(&phone));
             let from_the_past = self.epochs > 0 && self.past.contains(&entry);
             let actors: BTreeSet<Actor> = carriers.iter().map(|(actor, _)| *actor).collect();
             let mut pushed = carriers.iter().map(|(_, change)| change);

@@ -159,7 +159,12 @@ impl Simulation {
         let before_it = is_alone.then(|| self.somewhere());
         // What the older copy has yet to hand in, and had made again meanwhile, comes a second time from its own past.
         self.twice.extend(unsent(&copy));
-        self.past.extend(super::audit::entries_on_phone(&copy));
+        let is_own = |entry: &EntryId| {
+            let logged = self.logged.get(entry);
+            logged.is_some_and(|logged| logged.phone == Some(phone))
+        };
+        let past = super::audit::entries_on_phone(&copy).into_iter();
+        self.past.extend(past.filter(is_own));
         let unsent = unsent(self.phones[phone].replica.store());
         let before = self.gone.len();
         self.gone
