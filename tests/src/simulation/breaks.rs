@@ -84,7 +84,9 @@ impl Simulation {
         match self.mutation {
             Mutation::ForgetRelic => {
                 let forgotten = store.write(|transaction| {
-                    while let Some(frame) = frames::next_relic(transaction, epoch, 0)? {
+                    while let Some(frame) =
+                        frames::next_relic(transaction, epoch, phone.machine.now(), 0)?
+                    {
                         frames::forget(transaction, frame.id)?;
                     }
                     Ok(())
@@ -107,8 +109,10 @@ impl Simulation {
     pub(super) fn forget_after_sync(&self, phone: usize, dropped: &[i64]) {
         if let Some(phone) = self.phones.get(phone).filter(|_| !dropped.is_empty()) {
             let forgotten = phone.replica.store().write(|transaction| {
-                let mut ids = dropped.iter();
-                ids.try_for_each(|id| pieces::remove(transaction, *id))
+                for id in dropped {
+                    transaction.execute("DELETE FROM pieces WHERE id = ?1", [id])?;
+                }
+                Ok(())
             });
             drop(forgotten);
         }
