@@ -2,6 +2,7 @@
 
 SEEDS ?= 2000
 SEED ?=
+FIRST ?=
 DAYS ?=
 CARGO ?= cargo
 PYTHON ?= python3
@@ -34,20 +35,21 @@ purity:
 demo: needs
 	$(CARGO) run --release -p patrol-tests --bin demo -- $(if $(DAYS),--days $(DAYS)) --seed $(or $(SEED),1)
 
-# Random days with every fault, replayable by seed.
+# Random days with every fault, replayable by seed. FIRST=7501 begins with that seed.
 sim:
-	$(CARGO) run --release -p patrol-tests --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(CARGO) run --release -p patrol-tests --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(or $(FIRST),1))
 
 # What is measured, beside its budget; all parts also as target/bench.json. PART=bytes, line, server, device, components or growth for one part.
 bench:
 	$(CARGO) run --release -p patrol-tests --bin bench -- $(PART) --seed $(or $(SEED),7)
 
-# The long runs of docs/proof.md, some hours. PART=kills, power, walk, scale, hostile, soak, inputs or sim for one of them.
+# The long runs of docs/proof.md, many hours. PART=kills, power, walk, scale, growth, hostile, soak, inputs or sim for one of them; sim
+# begins with the seed FIRST=.
 proof:
 	$(CARGO) build --release -p patrol-server -p patrol-tests
-	for part in $(or $(PART),kills power walk scale hostile soak inputs sim); do \
+	for part in $(or $(PART),kills power walk scale growth hostile soak inputs sim); do \
 	    case $$part in \
-	        sim) $(TARGET)/release/sim --seeds 100000 ;; \
+	        sim) $(TARGET)/release/sim --seeds 100000 --first $(or $(FIRST),1) ;; \
 	        *) $(TARGET)/release/proof $$part --seed $(or $(SEED),7) ;; \
 	    esac || exit 1; \
 	done

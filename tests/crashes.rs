@@ -13,6 +13,7 @@ use patrol_core::store::{changes, documents};
 use patrol_server::app::App;
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_tests::clock::{Clock, Machine};
+use patrol_tests::proof::kills::phone::of_a_phone;
 use patrol_tests::proof::kills::{self, Acknowledges};
 use patrol_tests::proof::power::{self, LIES};
 use patrol_tests::proof::scale;
@@ -164,9 +165,23 @@ fn a_server_killed_while_many_push_serves_again_and_knows_what_it_had_acknowledg
 fn a_phones_program_killed_while_it_reports_and_syncs_loses_and_doubles_nothing() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let victim = Path::new(env!("CARGO_BIN_EXE_victim"));
-    let killed = runtime.block_on(kills::of_a_phone(victim, 12, SEED));
+    let killed = runtime.block_on(of_a_phone(victim, 24, Acknowledges::Committed, SEED));
     assert!(
         killed.as_ref().is_ok_and(|killed| killed.told > 40),
+        "{killed:?}"
+    );
+}
+
+#[test]
+fn a_phones_program_that_shows_as_saved_before_it_commits_is_found_out() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let victim = Path::new(env!("CARGO_BIN_EXE_victim"));
+    // It ends with the first kill that shows it.
+    let killed = runtime.block_on(of_a_phone(victim, 40, Acknowledges::Early, SEED));
+    assert!(
+        killed
+            .as_ref()
+            .is_err_and(|fault| fault.starts_with("lost")),
         "{killed:?}"
     );
 }

@@ -4,9 +4,12 @@
 //! strikes is decided elsewhere; it judges nothing but the answer.
 
 mod blows;
+mod carried;
+mod junk;
 mod slow;
 mod streams;
 mod tally;
+mod unfinished;
 
 use std::net::SocketAddr;
 
@@ -15,10 +18,12 @@ use patrol_core::sync::wire::{CONTENT_TYPE, Fate, Unread};
 
 use crate::bench::client::Connection;
 
-pub(crate) use blows::{Foe, Junk};
+pub(crate) use blows::Foe;
+pub(crate) use junk::{Junk, Kind};
 pub(crate) use slow::Slow;
 pub(crate) use streams::streams;
 pub(crate) use tally::{Scrape, Tally};
+pub(crate) use unfinished::Unfinished;
 
 /// What a server says to a blow.
 #[derive(Clone, PartialEq, Eq, Debug)]

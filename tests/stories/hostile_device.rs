@@ -2,6 +2,7 @@
 //!
 //! How long honest rounds take beside it is asked there, not here: this runs on machines that do other things too.
 
+use patrol_tests::bench::Figure;
 use patrol_tests::proof::hostile::{Size, measure};
 
 #[test]
@@ -31,6 +32,8 @@ fn every_blow_is_answered_and_counted_and_nothing_of_it_stays() {
         "code=\"foreign_person\"",
         "code=\"not_permitted\"",
         "code=\"not_first\"",
+        "code=\"grammar\"",
+        "streams left within",
         "fate=\"missing\"",
         "fate=\"dup\"",
         "that owed: Head",
@@ -39,4 +42,10 @@ fn every_blow_is_answered_and_counted_and_nothing_of_it_stays() {
         assert!(value(told) >= 1.0, "{told}: {figures:?}");
     }
     assert!(value("junk changes") >= 2_000.0, "{figures:?}");
+    for kind in ["Bytes", "Grammar", "Right", "Place"] {
+        assert!(value(&format!("the same: {kind}")) >= 200.0, "{figures:?}");
+    }
+    let memory = |figure: &&Figure| figure.name == "the server's highest memory";
+    let memory = figures.iter().find(memory).and_then(Figure::is_ok);
+    assert_eq!(memory, Some(true), "{figures:?}");
 }

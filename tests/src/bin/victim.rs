@@ -2,7 +2,7 @@
 //!
 //! `victim phone <file> <seed>`: a phone that acts offline. `victim liar …`: one whose disk now and then has not written what
 //! it says it has. `victim server …`: a server to which a phone pushes. `victim device <file> <seed> <url> <code>`: a phone that reports and
-//! syncs with a server, and prints `synced` when nothing waits. They end by themselves after some thousand deeds, should nobody kill them.
+//! syncs with a server, and says each of its steps (`proof::kills::said`). They end by themselves after some thousand deeds, should nobody kill them.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -18,6 +18,7 @@ use patrol_server::store::sqlite::SqliteStore;
 use patrol_tests::clock::{Clock, Machine};
 use patrol_tests::link::Link;
 use patrol_tests::proof::kills;
+use patrol_tests::proof::kills::said::{self, Said};
 use patrol_tests::simulation::faults;
 use patrol_tests::world::{Phone, World, city, enrol_into};
 
@@ -138,15 +139,21 @@ fn device(file: &Path, seed: u64, url: &str, code: &str) {
         let enrolled = runtime.block_on(replica.enrol(&http, url, code));
         enrolled.expect("the code is good");
     }
+    let line = said::aloud().expect("a client");
     let mut last = None;
     for number in 0..DEEDS_MAX {
+        Said::Recording.tell();
         let entry = kills::deed(&replica, number, &mut last).expect("it is recorded");
-        tell(&[entry]);
+        Said::Recorded(entry).tell();
+        Said::Syncing.tell();
         let cancel = Cancel::default();
-        let synced = runtime.block_on(replica.sync(&http, &cancel, &|_| ()));
-        if synced.is_ok() && replica.status().expect("a look").outbox == 0 {
-            let mut out = std::io::stdout().lock();
-            writeln!(out, "synced").expect("somebody listens");
+        let synced = runtime.block_on(replica.sync(&line, &cancel, &|_| ()));
+        let is_done = synced.is_ok() && replica.status().expect("a look").outbox == 0;
+        if is_done {
+            Said::Synced
+        } else {
+            Said::Unsynced
         }
+        .tell();
     }
 }

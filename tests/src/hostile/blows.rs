@@ -1,8 +1,6 @@
-//! Rounds that should not be: replays, forged authors, foreign scopes, guessed ids, a stolen token, junk.
+//! Rounds that should not be: replays, forged authors, foreign scopes, guessed ids, a stolen token.
 //!
 //! All are composed from what the server's own file holds, as somebody could who had watched a phone of the beat.
-
-use std::net::SocketAddr;
 
 use patrol_core::cbor::Writer;
 use patrol_core::doc::document;
@@ -15,7 +13,7 @@ use patrol_core::domain::id::{DocumentId, UnitId};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::seal::{Batch, leaf};
 use patrol_core::sync::session;
-use patrol_core::sync::wire::{Fate, Form, Hello, Later, PushHead, Unread, write_raw};
+use patrol_core::sync::wire::{Fate, Form, Hello, PushHead, Unread, write_raw};
 use patrol_server::app::App;
 
 use super::{Answer, Blow, round};
@@ -36,16 +34,8 @@ pub(crate) struct Foe<'a> {
     pub(crate) far: Ledger,
 }
 
-/// Changes that are none, ever new, pushed frame by frame until the server takes no more of them today.
-#[derive(Debug, Default)]
-pub(crate) struct Junk {
-    /// How many were pushed.
-    pub(crate) pushed: u64,
-    is_over: bool,
-}
-
 /// How a frame is signed, and what its head says.
-struct Seal<'a> {
+pub(super) struct Seal<'a> {
     key: &'a Hand,
     signer: &'a Hand,
     /// The range that is signed.
@@ -58,11 +48,16 @@ struct Seal<'a> {
 impl<'a> Seal<'a> {
     /// As it should be.
     fn of(hand: &'a Hand, n: u64) -> Self {
+        Self::over(hand, (n, n))
+    }
+
+    /// The same over a range.
+    pub(super) fn over(hand: &'a Hand, n: (u64, u64)) -> Self {
         Seal {
             key: hand,
             signer: hand,
-            n: (n, n),
-            said: (n, n),
+            n,
+            said: n,
             form: Form::Raw,
         }
     }
@@ -70,7 +65,7 @@ impl<'a> Seal<'a> {
 
 impl Foe<'_> {
     /// A note by a hand on a case, as far as a stranger can make it.
-    fn entry(&self, hand: &mut Hand, ledger: &Ledger, action: Action) -> Entry {
+    pub(super) fn entry(&self, hand: &mut Hand, ledger: &Ledger, action: Action) -> Entry {
         let case = document::read(ledger, |_| Some(START)).case;
         let (capability, unit) = match action {
             Action::Urge => (Capability::Urge, UnitId::CITY),
@@ -100,7 +95,7 @@ impl Foe<'_> {
         round(Some(token), &session::request(&hello, &[frame]))
     }
 
-    fn frame(&self, seal: &Seal<'_>, items: &[(DocumentId, Vec<u8>)]) -> Vec<u8> {
+    pub(super) fn frame(&self, seal: &Seal<'_>, items: &[(DocumentId, Vec<u8>)]) -> Vec<u8> {
         let leaves = items.iter().map(|(id, bytes)| leaf(*id, chunk_hash(bytes)));
         let batch = Batch {
             server: self.app.identity.server,
@@ -285,43 +280,6 @@ impl Foe<'_> {
                 Answer::Round,
             ),
         ]
-    }
-
-    /// A frame of junk on the near case. All of it must be refused, or from some place on be too much for a day.
-    ///
-    /// # Errors
-    /// Another answer than it must be.
-    pub(crate) fn junk(
-        &self,
-        junk: &mut Junk,
-        server: SocketAddr,
-        count: u64,
-    ) -> Result<Answer, String> {
-        let near = self.near.document();
-        let items =
-            (junk.pushed..junk.pushed + count).map(|number| (near, number.to_be_bytes().to_vec()));
-        let items: Vec<_> = items.collect();
-        let frame = self.frame(&Seal::of(&self.own, 1), &items);
-        let hello = Hello::first(self.app.identity.epoch);
-        let blow = Blow {
-            name: "junk",
-            request: round(Some(&self.own.token), &session::request(&hello, &[frame])),
-            pushed: Some(items.len()),
-            answer: Answer::Fates(Vec::new()),
-        };
-        let answer = blow.told(server)?;
-        let Answer::Fates(fates) = &answer else {
-            return Err(format!("junk: {answer:?}"));
-        };
-        for fate in fates {
-            match fate {
-                Fate::Refused(Refusal::Malformed) if !junk.is_over => {}
-                Fate::Later(Later::Slow) => junk.is_over = true,
-                fate => return Err(format!("junk: {fate:?}")),
-            }
-        }
-        junk.pushed += count;
-        Ok(answer)
     }
 
     /// A round that was seen on its way, once more. It had pushed one change.

@@ -24,7 +24,7 @@ pub(crate) enum Slow {
 /// Between two bytes.
 const STEP: Duration = Duration::from_millis(20);
 /// Nobody is served longer than this.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Slow {
     /// All of them.
@@ -86,6 +86,15 @@ fn trickle(socket: &mut TcpStream, ready: &[u8], more: usize) -> std::io::Result
         }
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// What the server says, until it ends the connection.
+pub(super) fn heard(socket: &mut TcpStream) -> std::io::Result<String> {
+    let mut answer = Vec::new();
+    match socket.read_to_end(&mut answer) {
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error),
+        _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
+    }
 }
 
 /// Asks for much, again and again, and takes nothing.

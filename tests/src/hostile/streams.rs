@@ -26,11 +26,7 @@ pub(crate) fn streams(token: &str, epoch: Epoch) -> Vec<Blow> {
         pushed: None,
         answer,
     };
-    let begun = |volume| {
-        let mut writer = FrameWriter::new(volume);
-        writer.write(kind::HELLO, &Hello::first(epoch).encode());
-        writer
-    };
+    let begun = |volume| begun(volume, epoch);
     let sent = |body: &[u8]| round(Some(token), body);
     let long = [b' '; limits::JSON_BYTES_MAX + 1];
     let json = post("/v1/session", "application/json", None, &long);
@@ -46,6 +42,11 @@ pub(crate) fn streams(token: &str, epoch: Epoch) -> Vec<Blow> {
             too_large(),
         ),
         blow(
+            "the largest frame, to its end",
+            sent(&largest_frame(epoch)),
+            Answer::Round,
+        ),
+        blow(
             "a body beyond its size",
             sent(&noise(begun(Volume::Much))),
             too_large(),
@@ -55,6 +56,19 @@ pub(crate) fn streams(token: &str, epoch: Epoch) -> Vec<Blow> {
         blow("gzip", gzipped(token), malformed()),
         blow("noise", sent(&[0xff; 1_000]), malformed()),
     ]
+}
+
+fn begun(volume: Volume, epoch: Epoch) -> FrameWriter {
+    let mut writer = FrameWriter::new(volume);
+    writer.write(kind::HELLO, &Hello::first(epoch).encode());
+    writer
+}
+
+/// A frame as large as one may be, in some hundred bytes.
+pub(super) fn largest_frame(epoch: Epoch) -> Vec<u8> {
+    let mut writer = begun(Volume::Much, epoch);
+    writer.write(SKIPPED, &vec![0; limits::FRAME_BYTES_MAX]);
+    finished(writer)
 }
 
 /// Some kilobytes that become 64 megabytes.

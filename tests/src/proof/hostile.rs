@@ -27,7 +27,7 @@ use crate::bench::bytes::villages_of;
 use crate::bench::client::{Connection, admitted};
 use crate::bench::{Figure, Watch, memory_of, micros, percentile};
 use crate::clock::START;
-use crate::hostile::{Blow, Foe, Junk, Scrape, Slow, Tally, streams};
+use crate::hostile::{Blow, Foe, Junk, Kind, Scrape, Slow, Tally, Unfinished, streams};
 use crate::served::Folder;
 use crate::world::city;
 use gate::{Gate, Phase};
@@ -53,8 +53,10 @@ pub struct Size {
     pub windows: (u32, u64),
 }
 
-/// Changes of one frame of junk at most.
-const JUNK_AT_ONCE: u64 = 4_000;
+/// Of the junk that is asked for, this part at least of each kind.
+const JUNK_PART: u64 = 10;
+/// What the server may take of the machine's memory while it is attacked.
+const MEMORY_MB: f64 = 300.0;
 /// Threads that strike one blow after the other.
 const STRIKERS: usize = 2;
 
@@ -66,9 +68,13 @@ struct Attack<'a> {
     second: String,
     blows: Vec<Blow>,
     streams: Vec<Blow>,
+    /// Of a third, which with them has all that one device may have at once.
+    unfinished: Unfinished,
     tally: Tally,
     junk: Mutex<Junk>,
     struck: AtomicU64,
+    /// Streams that were left unfinished.
+    left: AtomicU64,
     /// Connections given up, by what they owed.
     slow: Mutex<BTreeMap<Slow, u64>>,
 }
@@ -81,12 +87,20 @@ impl Attack<'_> {
         Ok(())
     }
 
-    /// A frame of junk: one change, or thousands.
+    /// A frame of junk: one change, or hundreds, or thousands.
     fn junk(&self, number: usize) -> Result<(), String> {
-        let count = [1, 20, 400, JUNK_AT_ONCE][number % 4];
+        let kind = Kind::ALL[number / 4 % Kind::ALL.len()];
+        let count = kind.counts()[number % 4];
         let mut junk = self.junk.lock().unwrap_or_else(PoisonError::into_inner);
         self.tally
-            .note(&self.foe.junk(&mut junk, self.server, count)?);
+            .note(&self.foe.junk(&mut junk, self.server, (kind, count))?);
+        Ok(())
+    }
+
+    fn leave_unfinished(&self) -> Result<(), String> {
+        let told = self.unfinished.strike(self.server)?;
+        told.iter().for_each(|answer| self.tally.note(answer));
+        self.left.fetch_add(told.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -103,16 +117,19 @@ impl Attack<'_> {
         all.get(&slow).copied().unwrap_or_default()
     }
 
-    fn pushed_junk(&self) -> u64 {
+    fn pushed_junk(&self) -> (u64, [u64; 4]) {
         let junk = self.junk.lock().unwrap_or_else(PoisonError::into_inner);
-        junk.pushed
+        (junk.pushed(), Kind::ALL.map(|kind| junk.of(kind)))
     }
 
     /// Whether each kind of strike has been struck, and junk enough.
     fn is_enough(&self, junk: u64) -> bool {
         let blows = (self.blows.len() + self.streams.len()) as u64;
+        let (pushed, kinds) = self.pushed_junk();
         self.struck.load(Ordering::Relaxed) >= 3 * blows
-            && self.pushed_junk() >= junk
+            && pushed >= junk
+            && kinds.iter().all(|pushed| *pushed >= junk / JUNK_PART)
+            && self.left.load(Ordering::Relaxed) > 0
             && Slow::ALL.iter().all(|slow| self.slow_of(*slow) > 0)
     }
 
@@ -166,8 +183,8 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
         cases: cases.clone(),
         rng: ChaCha8Rng::seed_from_u64(seed),
     };
-    let [own, second, victim, honest @ ..] = callers.as_mut_slice() else {
-        return Err("three phones at least".to_owned());
+    let [own, second, third, victim, honest @ ..] = callers.as_mut_slice() else {
+        return Err("four phones at least".to_owned());
     };
     let seen = town(seed).call(victim, 1);
     if admitted(&Connection::open(address).exchange(&seen.request)) != 1 {
@@ -176,16 +193,19 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
     let mut foe = foe(&app, &cases, own, victim);
     let mut blows = foe.callers();
     blows.extend(foe.forgeries());
+    blows.extend(foe.carried());
     blows.push(Foe::replay(&seen.request));
     let attack = Attack {
         server: address,
         second: second.hand.token.clone(),
         streams: streams(&foe.own.token, app.identity.epoch),
+        unfinished: Unfinished::new(&third.hand.token, app.identity.epoch),
         foe,
         blows,
         tally: Tally::default(),
         junk: Mutex::default(),
         struck: AtomicU64::new(0),
+        left: AtomicU64::new(0),
         slow: Mutex::default(),
     };
     // Each once, while there is room in the boxes of the day.
@@ -210,7 +230,8 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
         .iter()
         .map(|caller| (caller.hand.device, caller.hand.n));
     let sent: Vec<_> = sent
-        .chain([(foe, 0), (second.hand.device, 0), (victim, 1)])
+        .chain([second, third].map(|caller| (caller.hand.device, 0)))
+        .chain([(foe, 0), (victim, 1)])
         .collect();
     drop(app);
     super::entries_in(&file)?;
@@ -224,12 +245,12 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
     Ok(figures)
 }
 
-/// A file with cases in the villages of as many beats as there are phones, and the phones: the foe's two, the victim's, honest ones.
+/// A file with cases in the villages of as many beats as there are phones, and the phones: the foe's three, the victim's, honest ones.
 fn made(file: &Path, size: Size, seed: u64) -> (std::sync::Arc<App>, Vec<DocumentId>, Vec<Caller>) {
-    let beats = city().beats.iter().take(size.phones + 3);
+    let beats = city().beats.iter().take(size.phones + 4);
     let villages = beats.flat_map(|beat| beat.villages.iter().map(|row| row.village));
     let villages: Vec<VillageCode> = villages.collect();
-    let (town, callers) = Town::make(file, (size.cases, &villages), size.phones + 3, seed);
+    let (town, callers) = Town::make(file, (size.cases, &villages), size.phones + 4, seed);
     (town.app, town.cases, callers)
 }
 
@@ -274,6 +295,7 @@ fn beside(
         }
         scope.spawn(|| gate.repeat(|number| attack.strike(&attack.streams, number)));
         scope.spawn(|| gate.repeat(|number| attack.junk(number)));
+        scope.spawn(|| gate.repeat(|_| attack.leave_unfinished()));
         for first in 0..size.slow {
             let slow = Slow::ALL[first % Slow::ALL.len()];
             scope.spawn(move || gate.repeat(|_| attack.keep_waiting(slow)));
@@ -315,10 +337,18 @@ fn told(attack: &Attack<'_>, rounds: [Vec<f64>; 2], memory: f64) -> Vec<Figure> 
     let [mut quiet, mut attacked] = rounds;
     let struck = attack.struck.load(Ordering::Relaxed) as f64;
     let p99 = [&mut quiet, &mut attacked].map(|times| percentile(times, 99));
+    let (pushed, kinds) = attack.pushed_junk();
     let mut figures = vec![
         Figure::told("blows struck, each answered as it must be", struck, ""),
-        Figure::told("junk changes", attack.pushed_junk() as f64, ""),
+        Figure::told("junk changes", pushed as f64, ""),
     ];
+    for (kind, pushed) in Kind::ALL.into_iter().zip(kinds) {
+        let name = format!("the same: {kind:?}");
+        figures.push(Figure::told(name, pushed as f64, ""));
+    }
+    let left = attack.left.load(Ordering::Relaxed) as f64;
+    let name = "streams left within one of the largest frames";
+    figures.push(Figure::told(name, left, ""));
     for slow in Slow::ALL {
         let name = format!("connections given up that owed: {slow:?}");
         figures.push(Figure::told(name, attack.slow_of(slow) as f64, ""));
@@ -327,7 +357,7 @@ fn told(attack: &Attack<'_>, rounds: [Vec<f64>; 2], memory: f64) -> Vec<Figure> 
         figures.push(Figure::told(line, times as f64, ""));
     }
     figures.extend([
-        Figure::told("the server's highest memory", memory, "MB"),
+        Figure::at_most("the server's highest memory", memory, "MB", MEMORY_MB),
         Figure::told("honest rounds without the attack", quiet.len() as f64, ""),
         Figure::told("the same: p50", percentile(&mut quiet, 50), "ms"),
         Figure::told("the same: p99", p99[0], "ms"),

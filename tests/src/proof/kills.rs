@@ -1,15 +1,15 @@
 //! Programs killed (−9) again and again while they work with each other over sockets: the server under phones that push, and a phone that
-//! reports and syncs. The moment is a number of entries, never a time; how many of the kills cut a request is counted, and asked.
+//! reports and syncs (`phone`). The moment is a number of entries, never a time; how many of the kills cut something is counted, and asked.
 //!
 //! What a kill leaves unsynced is still in the machine's memory: losing that is the business of `power`.
 
 mod cut;
 pub(super) mod early;
+pub mod phone;
+pub mod said;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +19,6 @@ use patrol_core::domain::id::{DocumentId, EntryId};
 use patrol_core::error::Error;
 use patrol_core::replica::{Cancel, Deed, Replica};
 use patrol_core::store::Store;
-use patrol_core::sync::http::Http;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{Notify, watch};
@@ -30,20 +29,20 @@ use crate::clock::{Clock, Machine};
 use crate::served::Folder;
 use crate::world::matter;
 
-/// How a run ended.
+/// How a run with a server ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Killed {
-    /// How often something was killed.
+    /// How often it was killed.
     pub kills: u32,
-    /// How many of the kills cut a request; of a phone's, how many came between what it recorded and the end of its round.
+    /// How many of the kills cut a request.
     pub cut: usize,
-    /// Changes that a killed server had committed when the answer was cut: pushed again, and known.
-    pub unanswered: Option<usize>,
-    /// Entries that had been acknowledged, or shown as saved, before.
+    /// Changes that it had committed when the answer was cut: pushed again, and known.
+    pub unanswered: usize,
+    /// Entries that had been acknowledged before.
     pub told: usize,
 }
 
-/// When the server says that it has kept something.
+/// When a program says that it has kept something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledges {
     /// When it is committed, as it does.
@@ -52,19 +51,38 @@ pub enum Acknowledges {
     Early,
 }
 
-/// The file of a killed server is looked into after each of so many kills, and then after every so manieth.
+/// The file of a killed program is looked into after each of so many kills, and then after every so manieth.
 const LOOKS: u32 = 20;
 /// Rounds in a row after which a phone must have handed in everything once.
 const ROUNDS: u32 = 500;
-/// A run proves little unless this share of its kills cut a request.
+/// A run proves little unless this share of its kills cut what they should cut.
 const CUT_SHARE: f64 = 0.1;
+
+/// Whether so many of the kills are enough.
+fn is_enough(cut: usize, kills: u32) -> bool {
+    cut as f64 >= f64::from(kills) * CUT_SHARE
+}
+
+fn is_looked_into(kill: u32) -> bool {
+    kill < LOOKS || kill.is_multiple_of(LOOKS)
+}
+
+/// Copies a database of a killed program, with its log.
+fn copy(database: &Path, to: &Path) -> Result<(), String> {
+    for end in ["", "-wal"] {
+        let beside = |path: &Path| format!("{}{end}", path.display());
+        std::fs::copy(beside(database), beside(to)).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
 
 impl Killed {
     fn proved(self) -> Result<Self, String> {
-        if (self.cut as f64) < f64::from(self.kills) * CUT_SHARE {
-            return Err(format!("too few requests were cut: {self:?}"));
+        if is_enough(self.cut, self.kills) {
+            Ok(self)
+        } else {
+            Err(format!("too few requests were cut: {self:?}"))
         }
-        Ok(self)
     }
 }
 
@@ -94,12 +112,9 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let folder = Folder::new("kills-look").map_err(|error| error.to_string())?;
-        let copy = folder.file("server.db");
-        for end in ["", "-wal"] {
-            let beside = |path: &Path| format!("{}{end}", path.display());
-            std::fs::copy(beside(database), beside(&copy)).map_err(|error| error.to_string())?;
-        }
-        all_are_in(&acknowledged, &entries_in(&copy)?)
+        let file = folder.file("server.db");
+        copy(database, &file)?;
+        all_are_in(&acknowledged, &entries_in(&file)?)
     }
 }
 
@@ -142,10 +157,7 @@ impl Worker {
         let store = Store::in_memory().map_err(|error| error.to_string())?;
         let worker = Self {
             replica: Replica::on(store, machine),
-            line: Line {
-                http: Http::new().map_err(|_| "no client")?,
-                cuts,
-            },
+            line: Line::new(cuts).ok_or("no client")?,
             last: None,
         };
         let enrolled = worker.replica.enrol(&worker.line, url, code).await;
@@ -246,7 +258,7 @@ pub async fn of_a_server(kills: u32, when: Acknowledges, seed: u64) -> Result<Ki
         if when == Acknowledges::Early {
             early::undo_commits(&database, 1).map_err(|error| error.to_string())?;
         }
-        if kill < LOOKS || kill.is_multiple_of(LOOKS) {
+        if is_looked_into(kill) {
             shared.are_all_in(&database)?;
         }
         server = Program::start(&database, port, &[])?;
@@ -275,92 +287,8 @@ pub async fn of_a_server(kills: u32, when: Acknowledges, seed: u64) -> Result<Ki
     let killed = Killed {
         kills,
         cut,
-        unanswered: Some(unanswered),
+        unanswered,
         told: acknowledged.len(),
-    };
-    killed.proved()
-}
-
-/// What a phone's program prints.
-enum Said {
-    Recorded(EntryId),
-    Synced,
-}
-
-fn said(line: &str) -> Option<Said> {
-    match line.split_once(' ') {
-        None if line == "synced" => Some(Said::Synced),
-        None => EntryId::from_hex(line).map(Said::Recorded),
-        Some(_) => None,
-    }
-}
-
-/// Kills a phone's program so often while it reports and syncs with a server.
-///
-/// # Errors
-/// What was lost or doubled, or is not sound.
-pub async fn of_a_phone(victim: &Path, kills: u32, seed: u64) -> Result<Killed, String> {
-    let folder = Folder::new("phone-kills").map_err(|error| error.to_string())?;
-    let (database, file) = (folder.file("server.db"), folder.file("phone.db"));
-    let server = Program::start(&database, 0, &[])?;
-    let code = Program::code(&database, "巡查员01")?;
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (mut recorded, mut synced) = (BTreeSet::new(), BTreeSet::new());
-    let mut cut = 0;
-    for kill in 0..kills {
-        let lines = rng.random_range(1..30);
-        let mut child = Command::new(victim)
-            .arg("device")
-            .arg(&file)
-            .arg((seed + u64::from(kill)).to_string())
-            .args([&server.url, &code])
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| error.to_string())?;
-        let output = BufReader::new(child.stdout.take().ok_or("its output")?);
-        let mut heard = 0;
-        let mut here = BTreeSet::new();
-        let mut is_open = false;
-        for line in output.lines().map_while(Result::ok) {
-            let Some(said) = said(&line) else {
-                continue;
-            };
-            match said {
-                Said::Recorded(entry) => drop(here.insert(entry)),
-                Said::Synced => synced.extend(here.iter().copied()),
-            }
-            is_open = !matches!(said, Said::Synced);
-            heard += 1;
-            if heard == lines {
-                child.kill().map_err(|error| error.to_string())?;
-            }
-        }
-        child.wait().map_err(|error| error.to_string())?;
-        if heard < lines {
-            return Err(format!(
-                "kill {kill}: it ended by itself after {heard} lines"
-            ));
-        }
-        cut += usize::from(is_open);
-        recorded.append(&mut here);
-    }
-    let machine = Arc::new(Machine::new(&Clock::default(), seed));
-    let (replica, rescued) = Replica::open(&file, machine).map_err(|error| error.to_string())?;
-    if rescued.is_some() {
-        return Err("the phone's file was damaged".to_owned());
-    }
-    let http = Http::new().map_err(|_| "no client")?;
-    let done = replica.sync(&http, &Cancel::default(), &|_| ()).await;
-    done.map_err(|error| error.to_string())?;
-    server.kill();
-    let found = entries_in(&database)?;
-    all_are_in(&recorded, &found)?;
-    all_are_in(&synced, &found)?;
-    let killed = Killed {
-        kills,
-        cut,
-        unanswered: None,
-        told: recorded.len(),
     };
     killed.proved()
 }
@@ -374,7 +302,7 @@ mod tests {
         let killed = |cut| Killed {
             kills: 100,
             cut,
-            unanswered: None,
+            unanswered: 0,
             told: 500,
         };
         assert!(killed(9).proved().is_err());

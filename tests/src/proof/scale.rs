@@ -4,21 +4,24 @@
 //! Phones are keys and counters that speak the protocol; they come at the pace of a morning or as fast as the server answers, and are
 //! not more than a few at once.
 
+mod pauses;
 mod waves;
 
-use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use patrol_core::domain::place::VillageCode;
 use patrol_core::sync::wire::Fate;
+use patrol_server::app::App;
 
+use self::pauses::Singles;
 use self::waves::{Wave, answered, pause, rush, wave};
 use super::Program;
 use super::kills::Acknowledges;
 use super::kills::early::undo_commits;
 use super::town::{Call, Caller, Town, open};
-use crate::bench::client::{Connection, admitted, fated};
+use crate::bench::client::fated;
 use crate::bench::{Figure, Watch, memory_of, micros, percentile};
 use crate::served::Folder;
 use crate::world::city;
@@ -31,7 +34,7 @@ const SERVING: Duration = Duration::from_secs(30);
 const RUSH_LEAST: usize = 40;
 /// Deeds of a phone that was a day without a network.
 const DEEDS: usize = 20;
-/// Pushes of one change, beside a backup and without one.
+/// Pushes of one change, with all cases and with few.
 const SINGLES: usize = 200;
 
 /// How large.
@@ -71,25 +74,6 @@ impl Town {
             calls.push(self.call(caller, deeds));
         }
         calls
-    }
-
-    /// Pushes of one change, one after the other on one connection, each by a phone that has caught up.
-    fn singles(
-        &mut self,
-        address: SocketAddr,
-        caller: &mut Caller,
-        is_enough: impl Fn(usize) -> bool,
-    ) -> Vec<f64> {
-        let mut connection = Connection::open(address);
-        let mut times = Vec::new();
-        while times.len() < SINGLES && !is_enough(times.len()) {
-            let call = self.call(caller, 1);
-            let started = Watch::start();
-            let answer = connection.exchange(&call.request);
-            times.push(micros(started.elapsed()) / 1e3);
-            assert_eq!(admitted(&answer), 1, "the change is admitted");
-        }
-        times
     }
 }
 
@@ -205,7 +189,7 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
         .iter_mut()
         .map(|caller| town.call(caller, DEEDS))
         .collect();
-    let Town { cases, rng, .. } = town;
+    drop(town);
     let disk = disk_of(&file);
 
     let (server, killed) = killed_under(&file, &rushes, size.at_once, Acknowledges::Committed)?;
@@ -217,15 +201,12 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
     let disks = (disk, disk_of(&file));
 
     let app = open(&file, seed);
-    let town = Town { app, cases, rng };
-    let files = (&*file, &*folder.file("backup.db"));
-    let caller = &mut callers[0];
     let singles = singles_of(
-        town,
-        caller,
+        (app, seed),
+        &mut callers,
         server,
-        files,
-        (few, &mut few_callers[0], &small),
+        (&file, folder.path()),
+        (few.app, &mut few_callers, &small),
     )?;
     super::entries_in(&file)?;
     let mut figures = vec![
@@ -268,10 +249,11 @@ impl Killed {
                 "ms",
                 1_000.0,
             ),
-            Figure::told(
+            Figure::at_most(
                 "the same: until it had answered a round",
                 self.until_serving,
                 "ms",
+                1_000.0,
             ),
         ]
     }
@@ -313,62 +295,29 @@ fn of_the_morning(size: Size, mut wave: Wave, seconds: f64, changes: usize) -> V
     figures
 }
 
-/// Pushes of one change: with nothing beside them, beside a backup, and on a server with few cases. Ends the server.
+/// Pushes of one change: beside a backup and without one, and on a server with few cases. Ends the server.
 fn singles_of(
-    mut town: Town,
-    caller: &mut Caller,
+    (app, seed): (Arc<App>, u64),
+    callers: &mut [Caller],
     server: Program,
-    (file, backup): (&Path, &Path),
-    (mut few, few_caller, small): (Town, &mut Caller, &Path),
+    (file, folder): (&Path, &Path),
+    (few, few_callers, small): (Arc<App>, &mut [Caller], &Path),
 ) -> Result<Vec<Figure>, String> {
     let address = server.address();
-    let mut quiet = town.singles(address, caller, |_| false);
-    let mut beside = beside_a_backup(&mut town, caller, address, (file, backup))?;
+    let mut figures = pauses::measure((&app, seed), callers, address, (file, folder))?;
     let small_server = Program::start(small, 0, &[])?;
-    let mut at_few = few.singles(small_server.address(), few_caller, |_| false);
-    let mut at_many = town.singles(address, caller, |_| false);
+    let one = callers.split_at_mut(1).0;
+    let at = |app, callers, server| Singles::new(app, callers, server, seed).pushes(SINGLES);
+    let mut at_few = at(&few, few_callers, small_server.address());
+    let mut at_many = at(&app, one, address);
     small_server.kill();
     server.kill();
     let growth = percentile(&mut at_many, 50) / percentile(&mut at_few, 50);
-    Ok(vec![
-        Figure::told(
-            "one-change push, nothing beside it: p50",
-            percentile(&mut quiet, 50),
-            "ms",
-        ),
-        Figure::told("the same: longest", most(&quiet), "ms"),
-        Figure::told(
-            "one-change push while a backup is taken: p50",
-            percentile(&mut beside, 50),
-            "ms",
-        ),
-        Figure::at_most(
-            "the same: longest, beyond the longest without",
-            most(&beside) - most(&quiet),
-            "ms",
-            50.0,
-        ),
-        Figure::at_most(
-            "one-change round with all cases / with 100",
-            growth,
-            "×",
-            1.5,
-        ),
-    ])
-}
-
-/// Pushes while the program's own errand takes a backup, for as long as that runs.
-fn beside_a_backup(
-    town: &mut Town,
-    caller: &mut Caller,
-    address: SocketAddr,
-    (file, to): (&Path, &Path),
-) -> Result<Vec<f64>, String> {
-    let (file, to) = (file.to_str().ok_or("UTF-8")?, to.to_str().ok_or("UTF-8")?);
-    std::thread::scope(|scope| {
-        let backup = scope.spawn(|| Program::errand(&["backup", "--database", file, "--to", to]));
-        let times = town.singles(address, caller, |count| backup.is_finished() && count > 20);
-        backup.join().map_err(|_| "the backup panicked")??;
-        Ok(times)
-    })
+    figures.push(Figure::at_most(
+        "one-change round with all cases / with 100",
+        growth,
+        "×",
+        1.5,
+    ));
+    Ok(figures)
 }

@@ -1,4 +1,5 @@
-//! A phone's way to the server that knows whether a kill has cut a request, and whether the server had already done what it asked.
+//! A phone's way to the server on which somebody watches its requests: whether a kill has cut one, and whether the server had already done
+//! what it asked.
 //!
 //! It passes everything on as it is.
 
@@ -11,6 +12,18 @@ use patrol_core::sync::frame::FrameReader;
 use patrol_core::sync::http::Http;
 use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
 use patrol_core::sync::wire::{Fate, Fates, kind};
+
+/// Who watches a phone's requests.
+pub(super) trait Observer: Send + Sync {
+    /// One is about to be sent. What it returns is said where that request fails.
+    fn sent(&self) -> u32;
+    /// One had no answer, or not a whole one.
+    fn failed(&self, sent: u32);
+    /// So many changes of one were known to the server.
+    fn known(&self, count: usize);
+    /// The whole answer to one has come.
+    fn answered(&self);
+}
 
 /// What all phones of a run have seen.
 #[derive(Debug, Default)]
@@ -34,38 +47,58 @@ impl Cuts {
         let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
         (cut.len(), self.unanswered.load(Ordering::Relaxed))
     }
+}
 
-    /// A request that was sent after so many kills has failed. One that was sent after the last kill found nobody there.
+impl Observer for Cuts {
+    fn sent(&self) -> u32 {
+        self.kills.load(Ordering::SeqCst)
+    }
+
+    /// One that was sent after the last kill found nobody there.
     fn failed(&self, sent: u32) {
         if self.kills.load(Ordering::SeqCst) > sent {
             let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
             cut.insert(sent);
         }
     }
+
+    fn known(&self, count: usize) {
+        self.unanswered.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn answered(&self) {}
 }
 
 /// The transport of one phone.
 pub(super) struct Line {
-    pub(super) http: Http,
-    pub(super) cuts: Arc<Cuts>,
+    http: Http,
+    observer: Arc<dyn Observer>,
+}
+
+impl Line {
+    /// None: there is no client to be had.
+    pub(super) fn new(observer: Arc<dyn Observer>) -> Option<Self> {
+        let http = Http::new().ok()?;
+        Some(Self { http, observer })
+    }
 }
 
 impl Transport for Line {
     fn send(&self, request: Request) -> Waiting<'_, Result<Box<dyn Response>, Unreachable>> {
         Box::pin(async move {
-            let sent = self.cuts.kills.load(Ordering::SeqCst);
+            let sent = self.observer.sent();
             match self.http.send(request).await {
                 Ok(inner) => {
                     let answer: Box<dyn Response> = Box::new(Answer {
                         inner,
                         reader: FrameReader::new(limits::RESPONSE_BYTES_MAX),
-                        cuts: Arc::clone(&self.cuts),
+                        observer: Arc::clone(&self.observer),
                         sent,
                     });
                     Ok(answer)
                 }
                 Err(unreachable) => {
-                    self.cuts.failed(sent);
+                    self.observer.failed(sent);
                     Err(unreachable)
                 }
             }
@@ -76,7 +109,7 @@ impl Transport for Line {
 struct Answer {
     inner: Box<dyn Response>,
     reader: FrameReader,
-    cuts: Arc<Cuts>,
+    observer: Arc<dyn Observer>,
     sent: u32,
 }
 
@@ -92,7 +125,7 @@ impl Answer {
             let fates = Fates::decode(&frame.payload, limits::PUSH_FRAME_CHANGES_MAX);
             if let Ok(Ok(fates)) = fates.map(|fates| fates.outcome) {
                 let again = fates.iter().filter(|fate| **fate == Fate::Dup).count();
-                self.cuts.unanswered.fetch_add(again, Ordering::Relaxed);
+                self.observer.known(again);
             }
         }
     }
@@ -116,8 +149,8 @@ impl Response for Answer {
             let piece = self.inner.piece().await;
             match &piece {
                 Ok(Some(bytes)) => self.count(bytes),
-                Ok(None) => {}
-                Err(Unreachable) => self.cuts.failed(self.sent),
+                Ok(None) => self.observer.answered(),
+                Err(Unreachable) => self.observer.failed(self.sent),
             }
             piece
         })
