@@ -53,24 +53,47 @@ struct Share {
 
 /// A place among a device's requests, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    share: Arc<Share>,
-    /// Bytes that this request keeps in memory.
-    kept: usize,
-}
+pub struct Place(Arc<Share>);
 
 impl Place {
     fn of(share: &Arc<Share>) -> Self {
         share.places.fetch_add(1, Ordering::Relaxed);
-        let share = Arc::clone(share);
-        Self { share, kept: 0 }
+        Self(Arc::clone(share))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.share.places.fetch_sub(1, Ordering::Relaxed);
-        self.share.kept.fetch_sub(self.kept, Ordering::Relaxed);
+        self.0.places.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a request keeps in memory, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    share: Arc<Share>,
+    bytes: usize,
+}
+
+impl Kept {
+    /// Notes how much it is now.
+    ///
+    /// # Errors
+    /// `Busy`: all of the device's requests together keep too much, and this one is not alone.
+    pub(crate) fn note(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        self.share.kept.fetch_sub(before, Ordering::Relaxed);
+        let others = self.share.kept.fetch_add(bytes, Ordering::Relaxed);
+        if others > 0 && others + bytes > limits::DEVICE_KEPT_BYTES_MAX {
+            return Err(ApiError::Busy);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.share.kept.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -123,23 +146,15 @@ impl Shares {
 }
 
 impl Place {
-    /// Notes how much this request keeps in memory now.
-    ///
-    /// # Errors
-    /// `Busy`: all of the device's together keep too much, and this one is not alone.
-    pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), ApiError> {
-        let before = std::mem::replace(&mut self.kept, bytes);
-        self.share.kept.fetch_sub(before, Ordering::Relaxed);
-        let others = self.share.kept.fetch_add(bytes, Ordering::Relaxed);
-        if others > 0 && others + bytes > limits::DEVICE_KEPT_BYTES_MAX {
-            return Err(ApiError::Busy);
-        }
-        Ok(())
+    /// What the request keeps in memory: nothing yet.
+    pub(crate) fn keeps(&self) -> Kept {
+        let share = Arc::clone(&self.0);
+        Kept { share, bytes: 0 }
     }
 
     /// Waits for the device's turn to have work done, and until it has rested from the work before, if that was much and others are modest.
     pub(crate) async fn turn(&self) -> Result<Turn, ApiError> {
-        let share = &self.share;
+        let Self(share) = self;
         let permit = Arc::clone(&share.turns).acquire_owned().await;
         let turn = Turn {
             place: Self::of(share),
@@ -212,7 +227,7 @@ impl Turn {
 
     /// Charges the device with work that took so long.
     fn end(&self, work: Duration, now: Instant) {
-        let share = &self.place.share;
+        let Place(share) = &self.place;
         // What it had while nobody else was there is not held against it for long: no line waits half a minute.
         let most = Duration::from_millis(2 * limits::DEVICE_BURST_MS);
         {
@@ -241,7 +256,7 @@ mod tests {
 
     /// How long a device must rest at a moment.
     fn rest(place: &Place, now: Instant) -> u128 {
-        place.share.rest(now).as_millis()
+        place.0.rest(now).as_millis()
     }
 
     fn works(place: &Place, ms: u64, now: Instant) {
@@ -296,19 +311,21 @@ mod tests {
      {
         let (shares, now) = (Shares::default(), Instant::now());
         let enter = |device| shares.enter(device, now).expect("a place");
-        let [mut first, mut second, mut other] = [ONE, ONE, OTHER].map(enter);
+        let places = [ONE, ONE, ONE, OTHER].map(|device| shares.enter(device, now));
+        let [mut first, mut second, mut third, mut other] =
+            places.map(|place| place.expect("a place").keeps());
         let largest = limits::FRAME_BYTES_MAX + (1 << limits::ZSTD_WINDOW_LOG_MAX);
         assert!(largest <= limits::DEVICE_KEPT_BYTES_MAX);
-        assert!(first.keep(largest).is_ok());
-        assert!(second.keep(limits::DEVICE_KEPT_BYTES_MAX - largest).is_ok());
-        assert!(matches!(second.keep(largest), Err(ApiError::Busy)));
-        assert!(other.keep(largest).is_ok());
+        assert!(first.note(largest).is_ok());
+        let rest = limits::DEVICE_KEPT_BYTES_MAX - largest;
+        assert!(second.note(rest).is_ok());
+        assert!(matches!(second.note(largest), Err(ApiError::Busy)));
+        assert!(other.note(largest).is_ok());
         drop(second);
-        assert!(first.keep(0).is_ok());
-        let mut third = enter(ONE);
-        assert!(third.keep(largest).is_ok(), "what has ended keeps nothing");
+        assert!(first.note(0).is_ok());
+        assert!(third.note(largest).is_ok(), "what has ended keeps nothing");
         drop(first);
-        assert!(third.keep(2 * limits::DEVICE_KEPT_BYTES_MAX).is_ok());
+        assert!(third.note(2 * limits::DEVICE_KEPT_BYTES_MAX).is_ok());
     }
 
     #[test]
@@ -363,7 +380,7 @@ mod tests {
             panic!("in the middle of it");
         }));
         assert!(panicked.is_err());
-        assert!(place.share.owes(now));
+        assert!(place.0.owes(now));
         assert!(place.turn().now_or_never().is_some(), "its turn has ended");
     }
 

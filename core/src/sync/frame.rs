@@ -132,11 +132,17 @@ impl FrameWriter {
     }
 }
 
-/// Reads frames out of a compressed stream that arrives in pieces of any size.
+/// Reads frames out of a compressed stream that arrives in pieces of any size. It unpacks no more than the next frame needs.
 pub struct FrameReader {
     decoder: Decoder<'static>,
     /// Bytes of the magic seen so far.
     magic: usize,
+    /// What has arrived.
+    packed: Vec<u8>,
+    /// How much of it has been unpacked.
+    unpacked: usize,
+    /// The decoder may hold more than it gave.
+    has_more: bool,
     plain: Vec<u8>,
     /// How much of it frames have been made of.
     taken: usize,
@@ -163,6 +169,9 @@ impl FrameReader {
         Self {
             decoder,
             magic: 0,
+            packed: Vec::new(),
+            unpacked: 0,
+            has_more: false,
             plain: Vec::new(),
             taken: 0,
             read: 0,
@@ -181,47 +190,63 @@ impl FrameReader {
             return Err(StreamFault::Foreign);
         }
         self.magic += head.len();
-        let piece = piece.get(head.len()..).unwrap_or_default();
-        // What frames have been made of makes room.
-        self.plain.drain(..std::mem::take(&mut self.taken));
-        let mut input = InBuffer::around(piece);
-        while input.pos() < piece.len() && !self.is_over {
-            self.decompress(&mut input)?;
-        }
-        // Nothing follows the end of the stream.
-        if input.pos() < piece.len() {
-            return Err(StreamFault::Damaged);
-        }
+        self.packed
+            .extend_from_slice(piece.get(head.len()..).unwrap_or_default());
         Ok(())
-    }
-
-    fn decompress(&mut self, input: &mut InBuffer<'_>) -> Result<(), StreamFault> {
-        loop {
-            let mut buffer = [0; 16 * 1024];
-            let mut output = OutBuffer::around(&mut buffer[..]);
-            let hint = self
-                .decoder
-                .run(input, &mut output)
-                .map_err(|_| StreamFault::Damaged)?;
-            let written = output.as_slice();
-            self.read += written.len();
-            if self.read > self.total_max {
-                return Err(StreamFault::TooLarge);
-            }
-            self.plain.extend_from_slice(written);
-            self.is_over = hint == 0;
-            if written.len() < buffer.len() || self.is_over {
-                return Ok(());
-            }
-        }
     }
 
     /// The next whole frame, if it has arrived.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, StreamFault> {
+        loop {
+            if let Some(frame) = self.whole_frame()? {
+                return Ok(Some(frame));
+            }
+            if !self.unpack()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Unpacks some more. Returns whether there was anything.
+    fn unpack(&mut self) -> Result<bool, StreamFault> {
+        let rest = self.packed.get(self.unpacked..).unwrap_or_default();
+        if rest.is_empty() && !self.has_more {
+            // Nothing is kept for a client that says no more for a while.
+            (self.packed, self.unpacked) = (Vec::new(), 0);
+            if self.plain.len() == self.taken {
+                (self.plain, self.taken) = (Vec::new(), 0);
+            }
+            return Ok(false);
+        }
+        // Nothing follows the end of the stream.
+        if self.is_over {
+            return Err(StreamFault::Damaged);
+        }
+        let mut input = InBuffer::around(rest);
+        let mut buffer = [0; 16 * 1024];
+        let mut output = OutBuffer::around(&mut buffer[..]);
+        let hint = self
+            .decoder
+            .run(&mut input, &mut output)
+            .map_err(|_| StreamFault::Damaged)?;
+        self.unpacked += input.pos();
+        let written = output.as_slice();
+        self.read += written.len();
+        if self.read > self.total_max {
+            return Err(StreamFault::TooLarge);
+        }
+        self.is_over = hint == 0;
+        self.has_more = written.len() == 16 * 1024 && !self.is_over;
+        // What frames have been made of makes room.
+        self.plain.drain(..std::mem::take(&mut self.taken));
+        self.plain.extend_from_slice(written);
+        Ok(true)
+    }
+
+    /// A frame out of what has been unpacked.
+    fn whole_frame(&mut self) -> Result<Option<Frame>, StreamFault> {
         let plain = self.plain.get(self.taken..).unwrap_or_default();
         let Some((kind, rest)) = plain.split_first() else {
-            // Nothing is kept for a client that says no more for a while.
-            (self.plain, self.taken) = (Vec::new(), 0);
             return Ok(None);
         };
         let Some((len, used)) = uvarint(rest)? else {
@@ -251,12 +276,12 @@ impl FrameReader {
     /// Bytes kept for what is to come: the frame that is not whole yet, and what unpacking may have to look back to.
     pub fn kept(&self) -> usize {
         let window = self.read.min(1 << limits::ZSTD_WINDOW_LOG_MAX);
-        self.plain.len() - self.taken + window
+        self.packed.len() + self.plain.len() - self.taken + window
     }
 
     /// Whether the stream came to its proper end with nothing left over.
     pub fn is_finished(&self) -> bool {
-        self.is_over && self.plain.len() == self.taken
+        self.is_over && self.plain.len() == self.taken && self.packed.len() == self.unpacked
     }
 }
 
@@ -334,7 +359,25 @@ mod tests {
         assert!(reader.kept() > (2 << 20) + window, "{}", reader.kept());
         reader.push(rest).expect("intact");
         assert!(reader.next_frame().is_ok_and(|frame| frame.is_some()));
+        assert_eq!(reader.next_frame(), Ok(None));
         assert_eq!(reader.kept(), window);
+    }
+
+    #[test]
+    fn of_frames_that_arrive_together_one_is_unpacked_at_a_time() {
+        let mut writer = FrameWriter::new(Volume::Much);
+        (0..100).for_each(|_| writer.write(1, &[7; 60_000]));
+        let bytes = writer.finish();
+        assert!(bytes.len() < 10_000, "{}", bytes.len());
+        let mut reader = FrameReader::new(8 << 20);
+        reader.push(&bytes).expect("intact");
+        let mut frames = 0;
+        while let Some(frame) = reader.next_frame().expect("intact") {
+            assert_eq!(frame.payload.len(), 60_000);
+            assert!(reader.plain.len() < 80_000, "{}", reader.plain.len());
+            frames += 1;
+        }
+        assert_eq!((frames, reader.is_finished()), (100, true));
     }
 
     #[test]
@@ -381,6 +424,8 @@ mod tests {
     #[test]
     fn a_bomb_is_refused_before_it_is_unpacked() {
         let mut encoder = FrameWriter::new(Volume::Much);
+        // Of a kind, and of five megabytes.
+        encoder.compress(&[1, 0x80, 0x80, 0xc0, 2]);
         encoder.compress(&vec![0; 8 << 20]);
         assert_eq!(read(&encoder.finish(), 1 << 20), Err(StreamFault::TooLarge));
     }

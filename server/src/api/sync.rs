@@ -21,7 +21,7 @@ use crate::auth::CallingDevice;
 use crate::error::ApiError;
 use crate::metrics::Way;
 use crate::round::{Round, RoundFault};
-use crate::share::Place;
+use crate::share::{Kept, Place};
 
 /// One round of a device.
 #[utoipa::path(post, path = "/v1/sync", operation_id = "sync",
@@ -31,7 +31,7 @@ use crate::share::Place;
 )]
 pub(super) async fn round(
     State(host): State<Host>,
-    CallingDevice { device, mut place }: CallingDevice,
+    CallingDevice { device, place }: CallingDevice,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -39,7 +39,7 @@ pub(super) async fn round(
     {
         return Err(ApiError::ContentType);
     }
-    let mut taken = Taken::new(Round::new(Arc::clone(&host.app), device));
+    let mut taken = Taken::new(Round::new(Arc::clone(&host.app), device), place.keeps());
     let (mut pieces, mut bytes) = (body.into_data_stream(), 0);
     let stall = host.settings.stall;
     while let Some(piece) = in_time(stall, pieces.next()).await? {
@@ -58,14 +58,17 @@ pub(super) async fn round(
             let go_on = move |_: &App| taken.take_in(&[], TURN);
             taken = host.in_turn(&place, go_on).await??;
         }
-        place.keep(taken.reader.kept())?;
     }
-    let Taken { round, reader, .. } = taken;
+    let Taken {
+        round,
+        reader,
+        kept,
+        ..
+    } = taken;
     if !reader.is_finished() {
         return Err(ApiError::BadRequest("cut"));
     }
-    drop(reader);
-    place.keep(0)?;
+    drop((reader, kept));
     let (round, batch) = host.in_turn(&place, move |_| make(round)).await??;
     let volume = if batch.is_over && batch.bytes() < 4_096 {
         Volume::Little
@@ -99,15 +102,17 @@ const TURN: Duration = Duration::from_millis(limits::DEVICE_TURN_MS);
 struct Taken {
     round: Round,
     reader: FrameReader,
+    kept: Kept,
     frames: usize,
     /// The last turn ended before there was no whole frame left.
     has_more: bool,
 }
 
 impl Taken {
-    fn new(round: Round) -> Self {
+    fn new(round: Round, kept: Kept) -> Self {
         Self {
             round,
+            kept,
             reader: FrameReader::new(limits::REQUEST_BYTES_MAX),
             frames: 0,
             has_more: false,
@@ -134,6 +139,8 @@ impl Taken {
                 break;
             }
         }
+        // Within the turn, so that what is too much is gone before the device's next one.
+        self.kept.note(self.reader.kept())?;
         Ok(self)
     }
 }
@@ -212,6 +219,7 @@ mod tests {
     use super::*;
     use crate::app::draw_identity;
     use crate::host::SystemEnvironment;
+    use crate::share::Shares;
     use crate::store::memory::MemoryStore;
 
     /// A kind of frame that is passed over.
@@ -231,7 +239,9 @@ mod tests {
         let mut writer = FrameWriter::new(Volume::Little);
         writer.write(kind::HELLO, &Hello::first(Epoch([0; 4])).encode());
         (0..3).for_each(|_| writer.write(UNKNOWN, &[]));
-        let mut taken = Taken::new(Round::new(Arc::new(app), device));
+        let place = Shares::default().enter(device.id, Instant::now());
+        let kept = place.expect("a place").keeps();
+        let mut taken = Taken::new(Round::new(Arc::new(app), device), kept);
         let body = writer.finish();
         let take_in = |taken: Taken, piece: &[u8]| taken.take_in(piece, Duration::ZERO);
         taken = take_in(taken, &body).map_err(drop).expect("a round");
