@@ -17,7 +17,7 @@ fn a_seed_replays_exactly() {
 }
 
 /// What the oracle says of each break; it must be that which notices, not chance.
-const FOUND_BY: [(Mutation, &[&str]); 4] = [
+const FOUND_BY: [(Mutation, &[&str]); 9] = [
     (
         Mutation::SkipPage,
         &["disagreed", "lacks document", "reads document", "sums of"],
@@ -33,6 +33,11 @@ const FOUND_BY: [(Mutation, &[&str]); 4] = [
         ],
     ),
     (Mutation::ReuseSeq, &["lost: entry"]),
+    (Mutation::MakeTwice, &["doubled: entry"]),
+    (Mutation::ForgetRelic, &["lost: entry"]),
+    (Mutation::ForgetPiece, &["lost: entry"]),
+    (Mutation::ThinBundle, &["leaves out change"]),
+    (Mutation::HalfBundle, &["leaves out change"]),
 ];
 
 #[test]
@@ -49,6 +54,24 @@ fn every_deliberate_break_of_the_protocol_is_noticed_for_what_it_is() {
         assert_eq!(run(seed, Mutation::None).1, Ok(()), "seed {seed}");
     }
 }
+
+/// A new epoch excuses only what a relic or a piece has brought back.
+#[test]
+fn what_is_made_twice_is_noticed_also_where_a_server_was_lost() {
+    let caught = (1..=100).find_map(|seed| {
+        let (coverage, held) = run(seed, Mutation::MakeTwice);
+        let lost = coverage.counts().keys();
+        let mut lost = lost.filter(|what| LOSSES.contains(&what.as_str()));
+        held.err().filter(|_| lost.next().is_some())
+    });
+    let what = caught.expect("one of them is noticed");
+    assert!(what.contains("doubled: entry"), "{what}");
+}
+
+const LOSSES: [&str; 2] = [
+    "server restored from a backup",
+    "a copy that lagged behind took over",
+];
 
 #[test]
 fn a_course_has_phones_villages_deeds_and_faults_enough_and_says_what_never_occurred() {

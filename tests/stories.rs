@@ -2,6 +2,7 @@
 
 mod adopted;
 mod bad_network;
+mod brought_again;
 mod busy_server;
 mod carriers;
 mod components;
@@ -23,6 +24,7 @@ mod phone_calls;
 mod poor_line;
 mod rescue;
 mod retired;
+mod salvaged;
 mod sizes;
 mod survey;
 mod tally;

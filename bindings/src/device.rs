@@ -76,6 +76,30 @@ impl From<drafts::Draft> for Draft {
     }
 }
 
+/// What was found in a damaged file.
+#[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
+pub struct Salvaged {
+    /// A rescue bundle of the work in it.
+    pub bundle: Vec<u8>,
+    /// How many deeds that holds.
+    pub deeds: u64,
+    /// How many drafts were found that were not here.
+    pub drafts: u64,
+    /// Whether everything that was looked for could be read: then no work is missing.
+    pub is_whole: bool,
+}
+
+impl From<replica::Salvaged> for Salvaged {
+    fn from(found: replica::Salvaged) -> Self {
+        Self {
+            bundle: found.bundle,
+            deeds: found.changes,
+            drafts: found.drafts,
+            is_whole: found.is_whole,
+        }
+    }
+}
+
 /// Another phone's rescue bundle that this one carries, or has carried.
 #[derive(Clone, PartialEq, Eq, Debug, uniffi::Record)]
 pub struct Carried {

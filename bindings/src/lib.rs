@@ -34,7 +34,7 @@ use patrol_core::store::documents::ListRow;
 use patrol_core::sync::http::Http;
 
 use deed::{Body, Count};
-use device::{Carried, DeviceStatus, Directory, Draft, Notice};
+use device::{Carried, DeviceStatus, Directory, Draft, Notice, Salvaged};
 use error::PatrolError;
 use host::Host;
 use observer::{Observer, Watch};
@@ -78,7 +78,7 @@ impl Patrol {
         })
     }
 
-    /// Where a damaged file was moved when this one was opened: enrol again, and hand the old file in.
+    /// Where a damaged file was moved when this one was opened: enrol again, see `salvage`, and `carry` what that finds.
     pub fn rescued(&self) -> Result<Option<String>, PatrolError> {
         Ok(self.live()?.rescued.clone())
     }
@@ -207,6 +207,12 @@ impl Patrol {
     /// other phone, or the office, to hand in. Nothing here changes.
     pub fn rescue_bundle(&self) -> Result<Vec<u8>, PatrolError> {
         Ok(self.live()?.replica.rescue_bundle()?)
+    }
+
+    /// What can still be read of a damaged file that was moved aside: a rescue bundle of the work in it, to `carry` once this phone is
+    /// enrolled again, or for another phone or the office; its drafts are put here. The file stays as it is.
+    pub fn salvage(&self, path: String) -> Result<Salvaged, PatrolError> {
+        Ok(self.live()?.replica.salvage(Path::new(&path))?.into())
     }
 
     /// Takes another phone's rescue bundle along; `sync` hands it in. The same file a second time changes nothing.

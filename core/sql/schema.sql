@@ -124,9 +124,11 @@ CREATE TABLE frames (
     epoch BLOB NOT NULL,
     tag BLOB NOT NULL,
     list BLOB NOT NULL,              -- per change: document 16, hash 32, received_at 8
-    tries INTEGER NOT NULL DEFAULT 0, -- how often something of it was missing when it was pushed back in this epoch
-    answered INTEGER NOT NULL DEFAULT 0 -- in this epoch: 1 all of it is there, 2 something of it was refused
+    tries INTEGER NOT NULL DEFAULT 0, -- how often it was pushed back in this epoch without an answer for good
+    answered INTEGER NOT NULL DEFAULT 0, -- in this epoch: 1 all of it is there, 2 something of it was refused, 3 it was not read
+    due_at INTEGER NOT NULL DEFAULT 0 -- not again before, by this phone's clock
 ) STRICT;
+CREATE INDEX frames_waiting ON frames (due_at) WHERE due_at > 0;
 
 CREATE TABLE notices (
     -- What the server told.
@@ -172,12 +174,13 @@ CREATE TABLE bundles (
 ) STRICT;
 
 CREATE TABLE pieces (
-    -- Pieces that the server has not taken, until a person gives their bundle up. Sealed: this phone cannot read them.
+    -- Pieces of these bundles, until a person gives them up, or the server has had them for a while. Sealed: this phone cannot read them.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     bundle INTEGER NOT NULL REFERENCES bundles (id),
     tries INTEGER NOT NULL DEFAULT 0, -- how often the server answered, but not for good; 1 at least once it was handed in
     due_at INTEGER NOT NULL DEFAULT 0, -- not again before, by this phone's clock
     code TEXT,                       -- why the server says that it will never take it; null while it may
+    handed_in_at INTEGER,            -- when the server took it, by this phone's clock; null until then
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX pieces_bundle ON pieces (bundle);

@@ -35,6 +35,7 @@ use crate::store::{self, Store};
 pub use crate::domain::offers::Offer;
 pub use components::Refreshed;
 pub use record::Deed;
+pub use rescue::Salvaged;
 pub use safety::BoxedDeed;
 pub use sync::{Cancel, Progress, Summary};
 pub use views::{CaseSync, CaseView, DeviceStatus, SyncState};

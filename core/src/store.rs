@@ -14,6 +14,7 @@ pub mod enrolment;
 pub mod feed;
 pub mod frames;
 pub mod pieces;
+pub mod salvage;
 pub mod search;
 
 use std::path::{Path, PathBuf};
@@ -59,7 +60,7 @@ pub enum Fault {
 pub struct Opened {
     /// The store.
     pub store: Store,
-    /// The damaged file, moved aside and kept. The new store is empty: enrol again, then hand the old file in.
+    /// The damaged file, moved aside and kept. The new store is empty: see `salvage`.
     pub rescued: Option<PathBuf>,
 }
 

@@ -49,6 +49,7 @@ pub struct Host {
     /// Places for passwords that are being hashed or wait for it: each takes memory and time on purpose.
     sign_ins: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
+    bundles: bundles::Desk,
     /// What each device has a right to.
     pub(crate) shares: Arc<Shares>,
 }
@@ -210,6 +211,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
             openapi: openapi::written(&openapi),
             sign_ins: Arc::new(Semaphore::new(limits::SIGN_INS_WAITING)),
             hashing: Arc::new(Semaphore::new(limits::SIGN_INS_AT_ONCE)),
+            bundles: bundles::Desk::default(),
             shares: Arc::default(),
         })
 }

@@ -87,32 +87,60 @@ pub struct Handed {
     pub waiting: u64,
 }
 
+/// Reads a bundle, a file as it is.
+///
+/// # Errors
+/// It is none of this server's.
+pub(crate) fn read(app: &App, file: &[u8]) -> std::result::Result<Bundle, BundleFault> {
+    let bundle = Bundle::decode(file)?;
+    if bundle.server == app.identity.server {
+        Ok(bundle)
+    } else {
+        Err(BundleFault::Foreign)
+    }
+}
+
 /// Takes in a whole bundle, as a file. The same file again is no harm.
 ///
 /// # Errors
 /// The store's. A file that is no bundle of this server is told apart inside.
 pub fn hand_in(app: &App, file: &[u8]) -> Result<std::result::Result<Handed, BundleFault>> {
-    let bundle = match Bundle::decode(file) {
-        Ok(bundle) if bundle.server == app.identity.server => bundle,
-        Ok(_) => return Ok(Err(BundleFault::Foreign)),
+    let bundle = match read(app, file) {
+        Ok(bundle) => bundle,
         Err(fault) => return Ok(Err(fault)),
     };
-    let mut handed = Handed {
-        pieces: bundle.pieces.len() as u64,
-        damaged: bundle.damaged,
-        ..Handed::default()
-    };
+    let mut handed = Handed::of(&bundle);
     for sealed in &bundle.pieces {
-        match take_in(app, sealed)? {
-            Ok(fates) => fates.iter().for_each(|fate| handed.count(fate)),
-            Err(_) => handed.unread += 1,
-        }
+        handed.take(app, sealed)?;
     }
-    tracing::info!(device = %bundle.device, "a rescue bundle of phone {} was handed in: {handed:?}", bundle.device);
+    handed.note(&bundle);
     Ok(Ok(handed))
 }
 
 impl Handed {
+    /// Nothing of a bundle has been taken in yet.
+    pub(crate) fn of(bundle: &Bundle) -> Self {
+        Self {
+            pieces: bundle.pieces.len() as u64,
+            damaged: bundle.damaged,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in a piece.
+    pub(crate) fn take(&mut self, app: &App, sealed: &[u8]) -> Result<()> {
+        match take_in(app, sealed)? {
+            Ok(fates) => fates.iter().for_each(|fate| self.count(fate)),
+            Err(_) => self.unread += 1,
+        }
+        Ok(())
+    }
+
+    /// Says in the log what became of the whole.
+    pub(crate) fn note(&self, bundle: &Bundle) {
+        tracing::info!(device = %bundle.device, "a rescue bundle of phone {} was handed in: {self:?}", bundle.device);
+    }
+
     fn count(&mut self, fate: &Fate) {
         let count = match fate {
             Fate::Ok => &mut self.taken,

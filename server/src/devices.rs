@@ -95,6 +95,7 @@ pub struct DeviceRow {
     revoked_at: Option<String>,
     seen_at: Option<String>,
     n_max: u64,
+    /// How much it had to push when it called last, less what it has handed in since; null before its first call.
     outbox: Option<u64>,
     last_error: Option<String>,
 }
@@ -109,7 +110,7 @@ impl DeviceRow {
             revoked_at: device.revoked_at.map(rfc3339),
             seen_at: device.seen_at.map(rfc3339),
             n_max: device.n_max,
-            outbox: device.status.outbox,
+            outbox: device.seen_at.map(|_| device.status.outbox.unwrap_or(0)),
             last_error: device.status.last_error,
         }
     }

@@ -3,7 +3,9 @@
 //! Labels are words of this program only: no name, no id, no address. It is counted once a request or a frame, never once a change.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
+use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::{Fate, Fates, kind};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -32,6 +34,8 @@ pub struct Metrics {
     unread: Family<Labels<1>, Counter>,
     sync_bytes: Family<Labels<1>, Counter>,
     connections: Gauge,
+    /// Nothing where the server shows none.
+    certificate_until: OnceLock<Gauge>,
 }
 
 /// Which way something went.
@@ -100,6 +104,7 @@ impl Default for Metrics {
             unread: Family::default(),
             sync_bytes: Family::default(),
             connections: Gauge::default(),
+            certificate_until: OnceLock::new(),
         }
     }
 }
@@ -123,6 +128,12 @@ impl Metrics {
         self.seconds
             .get_or_create(&[("route", route)])
             .observe(seconds);
+    }
+
+    /// Notes when the certificate in force ends.
+    pub(crate) fn note_certificate(&self, until: Timestamp) {
+        let gauge = self.certificate_until.get_or_init(Gauge::default);
+        gauge.set(until.0 / 1_000);
     }
 
     /// Counts a request that was answered by an error.
@@ -228,6 +239,13 @@ impl Metrics {
             "Connections that are open, the scrape's own among them",
             self.connections.clone(),
         );
+        if let Some(until) = self.certificate_until.get() {
+            registry.register(
+                "certificate_until_timestamp_seconds",
+                "When the certificate in force ends",
+                until.clone(),
+            );
+        }
     }
 }
 
@@ -322,6 +340,20 @@ mod tests {
     use patrol_core::sync::wire::{Later, Unread};
 
     use super::*;
+
+    #[test]
+    fn the_end_of_a_certificate_is_shown_where_there_is_one() {
+        let shown = |metrics: &Metrics| {
+            let (mut registry, mut text) = (Registry::default(), String::new());
+            metrics.register(&mut registry);
+            encode(&mut text, &registry).expect("text");
+            text
+        };
+        let metrics = Metrics::default();
+        assert!(!shown(&metrics).contains("certificate"));
+        metrics.note_certificate(Timestamp(1_797_724_800_000));
+        assert!(shown(&metrics).contains("certificate_until_timestamp_seconds 1797724800"));
+    }
 
     #[test]
     fn fates_are_counted_by_kind_refusals_by_code_and_what_was_not_read_too() {

@@ -45,24 +45,32 @@ struct Share {
     turns: Arc<Semaphore>,
     /// Places taken.
     places: AtomicUsize,
+    /// Bytes that requests keep in memory.
+    kept: AtomicUsize,
     debt: Mutex<Debt>,
     modest: Arc<Modest>,
 }
 
 /// A place among a device's requests, until it is dropped.
 #[derive(Debug)]
-pub struct Place(Arc<Share>);
+pub struct Place {
+    share: Arc<Share>,
+    /// Bytes that this request keeps in memory.
+    kept: usize,
+}
 
 impl Place {
     fn of(share: &Arc<Share>) -> Self {
         share.places.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(share))
+        let share = Arc::clone(share);
+        Self { share, kept: 0 }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.places.fetch_sub(1, Ordering::Relaxed);
+        self.share.places.fetch_sub(1, Ordering::Relaxed);
+        self.share.kept.fetch_sub(self.kept, Ordering::Relaxed);
     }
 }
 
@@ -101,6 +109,7 @@ impl Shares {
         let share = Arc::new(Share {
             turns: Arc::new(Semaphore::new(limits::DEVICE_WORKS_AT_ONCE)),
             places: AtomicUsize::new(0),
+            kept: AtomicUsize::new(0),
             debt: Mutex::new(Debt {
                 work: Duration::ZERO,
                 at: now,
@@ -114,9 +123,23 @@ impl Shares {
 }
 
 impl Place {
+    /// Notes how much this request keeps in memory now.
+    ///
+    /// # Errors
+    /// `Busy`: all of the device's together keep too much, and this one is not alone.
+    pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let before = std::mem::replace(&mut self.kept, bytes);
+        self.share.kept.fetch_sub(before, Ordering::Relaxed);
+        let others = self.share.kept.fetch_add(bytes, Ordering::Relaxed);
+        if others > 0 && others + bytes > limits::DEVICE_KEPT_BYTES_MAX {
+            return Err(ApiError::Busy);
+        }
+        Ok(())
+    }
+
     /// Waits for the device's turn to have work done, and until it has rested from the work before, if that was much and others are modest.
     pub(crate) async fn turn(&self) -> Result<Turn, ApiError> {
-        let Self(share) = self;
+        let share = &self.share;
         let permit = Arc::clone(&share.turns).acquire_owned().await;
         let turn = Turn {
             place: Self::of(share),
@@ -189,7 +212,7 @@ impl Turn {
 
     /// Charges the device with work that took so long.
     fn end(&self, work: Duration, now: Instant) {
-        let Place(share) = &self.place;
+        let share = &self.place.share;
         // What it had while nobody else was there is not held against it for long: no line waits half a minute.
         let most = Duration::from_millis(2 * limits::DEVICE_BURST_MS);
         {
@@ -218,7 +241,7 @@ mod tests {
 
     /// How long a device must rest at a moment.
     fn rest(place: &Place, now: Instant) -> u128 {
-        place.0.rest(now).as_millis()
+        place.share.rest(now).as_millis()
     }
 
     fn works(place: &Place, ms: u64, now: Instant) {
@@ -266,6 +289,26 @@ mod tests {
         assert!(enter(OTHER).is_ok());
         drop(requests.pop());
         assert!(enter(ONE).is_ok());
+    }
+
+    #[test]
+    fn what_a_devices_requests_keep_in_memory_is_bounded_together_and_one_alone_is_never_told_to_wait()
+     {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let enter = |device| shares.enter(device, now).expect("a place");
+        let [mut first, mut second, mut other] = [ONE, ONE, OTHER].map(enter);
+        let largest = limits::FRAME_BYTES_MAX + (1 << limits::ZSTD_WINDOW_LOG_MAX);
+        assert!(largest <= limits::DEVICE_KEPT_BYTES_MAX);
+        assert!(first.keep(largest).is_ok());
+        assert!(second.keep(limits::DEVICE_KEPT_BYTES_MAX - largest).is_ok());
+        assert!(matches!(second.keep(largest), Err(ApiError::Busy)));
+        assert!(other.keep(largest).is_ok());
+        drop(second);
+        assert!(first.keep(0).is_ok());
+        let mut third = enter(ONE);
+        assert!(third.keep(largest).is_ok(), "what has ended keeps nothing");
+        drop(first);
+        assert!(third.keep(2 * limits::DEVICE_KEPT_BYTES_MAX).is_ok());
     }
 
     #[test]
@@ -320,7 +363,7 @@ mod tests {
             panic!("in the middle of it");
         }));
         assert!(panicked.is_err());
-        assert!(place.0.owes(now));
+        assert!(place.share.owes(now));
         assert!(place.turn().now_or_never().is_some(), "its turn has ended");
     }
 

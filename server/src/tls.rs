@@ -1,17 +1,21 @@
 //! The certificate that the server shows, read from files and read again when they change.
 //!
-//! It obtains none and renews none. What cannot be used is said, and what was in force stays.
+//! It obtains none and renews none. What cannot be used is said, and what was in force stays, also past its end: that is said once a day.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use patrol_core::domain::limits;
+use patrol_core::domain::time::{DAY_MS, Timestamp};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::calendar::rfc3339;
 
 /// Why files cannot be used, in words.
 pub type Fault = String;
@@ -40,7 +44,16 @@ pub struct Certificates {
     certificate: PathBuf,
     key: PathBuf,
     seen: Mutex<Seen>,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Current>,
+    /// The last day on which it was said that the certificate ends soon, or has ended.
+    said_on: Mutex<Option<i64>>,
+}
+
+/// A certificate in force.
+struct Current {
+    config: Arc<ServerConfig>,
+    /// When it ends, or the first of those that vouch for it.
+    until: Timestamp,
 }
 
 impl std::fmt::Debug for Certificates {
@@ -65,6 +78,7 @@ impl Certificates {
                 fault: None,
             }),
             current: RwLock::new(current),
+            said_on: Mutex::default(),
         })
     }
 
@@ -94,7 +108,31 @@ impl Certificates {
     /// What shakes hands with the certificate in force.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        TlsAcceptor::from(Arc::clone(&current))
+        TlsAcceptor::from(Arc::clone(&current.config))
+    }
+
+    /// When the certificate in force ends.
+    pub fn until(&self) -> Timestamp {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.until
+    }
+
+    /// That it ends within two weeks, or has ended: once a day.
+    pub fn warning(&self, now: Timestamp) -> Option<String> {
+        let until = self.until();
+        let day = now.0.div_euclid(DAY_MS);
+        if until.0 - now.0 > limits::CERTIFICATE_WARNING_MS {
+            return None;
+        }
+        let mut said_on = self.said_on.lock().unwrap_or_else(PoisonError::into_inner);
+        if said_on.replace(day) == Some(day) {
+            return None;
+        }
+        let ends = if until <= now { "has ended" } else { "ends" };
+        Some(format!(
+            "the certificate {ends} at {}: phones and browsers refuse it from then on",
+            rfc3339(until)
+        ))
     }
 }
 
@@ -117,11 +155,17 @@ fn which(_: &Metadata) -> (i64, i64, u64) {
     (0, 0, 0)
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Fault> {
+fn read(certificate: &Path, key: &Path) -> Result<Current, Fault> {
     let named = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .map_err(|error| named(certificate, &error))?;
+    let mut until = i64::MAX / 1_000;
+    for link in &chain {
+        let parsed = x509_parser::parse_x509_certificate(link);
+        let (_, parsed) = parsed.map_err(|error| named(certificate, &error))?;
+        until = until.min(parsed.validity().not_after.timestamp());
+    }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, &error))?;
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
@@ -130,5 +174,8 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Fault> {
     let mut config = config.map_err(|error| named(certificate, &error))?;
     // What connections speak here.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Current {
+        config: Arc::new(config),
+        until: Timestamp(until * 1_000),
+    })
 }

@@ -1,6 +1,6 @@
 //! How often a secret was tried in vain: who tries too often waits, longer each time.
 //!
-//! It knows no secret and no address, does not ask whether there is such a login, and lives in memory: a restart forgets. Sessions that
+//! It keeps no secret and knows no address, is the same for a login that there is not, and lives in memory: a restart forgets. Sessions that
 //! exist are not its business.
 
 use std::collections::BTreeMap;
@@ -21,10 +21,10 @@ type Rows = BTreeMap<[u8; 32], Vain>;
 /// Whose secret is tried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Of<'n> {
-    /// That of a login, whoever tries.
-    Login(&'n str),
-    /// His own, by who is signed in.
-    Own(PersonId),
+    /// That of a login, whoever tries, and what is kept of it: nothing where there is no such login. Another secret was not tried yet.
+    Login(&'n str, &'n str),
+    /// His own, by who is signed in, and what is kept of it.
+    Own(PersonId, &'n str),
     /// That of the first administrator.
     SetupCode,
 }
@@ -33,8 +33,8 @@ impl Of<'_> {
     /// No login is like what is none.
     fn key(self) -> [u8; 32] {
         auth::hash_of(&match self {
-            Self::Login(login) => format!("login {login}"),
-            Self::Own(person) => format!("own {}", person.hex()),
+            Self::Login(login, kept) => format!("login {kept} {login}"),
+            Self::Own(person, kept) => format!("own {kept} {}", person.hex()),
             Self::SetupCode => "setup code".to_owned(),
         })
     }
@@ -100,11 +100,6 @@ impl Tries {
             key,
             begun_at: now,
         })
-    }
-
-    /// Forgets what was tried: the secret is another one now.
-    pub fn forget(&self, of: Of<'_>) {
-        self.lock().remove(&of.key());
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
@@ -187,7 +182,7 @@ mod tests {
     const RIGHT: Result<Option<()>, ()> = Ok(Some(()));
 
     fn fail(tries: &Tries, name: &str, now: i64) -> Result<(), TooMany> {
-        let tried = tries.begin(Of::Login(name), Timestamp(now))?;
+        let tried = tries.begin(Of::Login(name, ""), Timestamp(now))?;
         tried.settle(&WRONG);
         Ok(())
     }
@@ -216,7 +211,7 @@ mod tests {
         assert_eq!(waits, [30, 60, 120, 240, 480, 900, 900, 900]);
         assert_eq!(fail(&tries, "b", now), Ok(()));
         now += limits::TRIES_WAIT_MS_MAX;
-        let tried = tries.begin(Of::Login("a"), Timestamp(now));
+        let tried = tries.begin(Of::Login("a", ""), Timestamp(now));
         tried.expect("the wait is over").settle(&RIGHT);
         for _ in 0..limits::TRIES_FREE_MAX {
             assert_eq!(fail(&tries, "a", now), Ok(()));
@@ -229,7 +224,7 @@ mod tests {
     #[test]
     fn many_at_once_are_not_free_and_one_that_was_not_made_does_not_count() {
         let tries = Tries::default();
-        let begin = || tries.begin(Of::Login("a"), Timestamp(0));
+        let begin = || tries.begin(Of::Login("a", ""), Timestamp(0));
         let mut begun: Vec<Try> = (0..limits::TRIES_FREE_MAX)
             .map(|_| begin().expect("a free one"))
             .collect();
@@ -247,13 +242,13 @@ mod tests {
         let tries = failed_often("a");
         let over = limits::TRIES_WAIT_MS;
         for _ in 0..3 {
-            let tried = tries.begin(Of::Login("a"), Timestamp(over));
+            let tried = tries.begin(Of::Login("a", ""), Timestamp(over));
             drop(tried.expect("the wait is over"));
         }
         assert_eq!(fail(&tries, "a", over), Ok(()));
         // Nor does one that is given up while a later one is made.
         let later = 3 * over;
-        let given_up = tries.begin(Of::Login("a"), Timestamp(later));
+        let given_up = tries.begin(Of::Login("a", ""), Timestamp(later));
         let given_up = given_up.expect("the wait is over");
         assert_eq!(
             fail(&tries, "a", later),
@@ -273,7 +268,7 @@ mod tests {
             &person.hex(),
             &format!("own {}", person.hex()),
         ];
-        let others = [Of::Own(person), Of::SetupCode];
+        let others = [Of::Own(person, ""), Of::SetupCode];
         for name in names {
             let tries = failed_often(name);
             let begun = others.map(|of| tries.begin(of, Timestamp(0)).is_ok());

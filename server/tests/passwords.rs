@@ -2,6 +2,7 @@
 
 use patrol_core::domain::limits;
 use patrol_server::api::CookieKind;
+use patrol_server::auth;
 use serde_json::{Value, json};
 
 use crate::http::{self, Reply};
@@ -52,6 +53,14 @@ fn an_administrator_gives_a_person_an_account_and_later_a_new_password() {
     // What was tried before was tried on another password.
     assert_eq!(office.sign_in("desk", "eight signs").status, 401);
     assert_eq!(office.sign_in("desk", "other signs").status, 200);
+    // The same where an errand on the machine has replaced it.
+    for _ in 0..limits::TRIES_FREE_MAX {
+        assert_eq!(office.sign_in("desk", "wrong signs").status, 401);
+    }
+    assert_eq!(office.sign_in("desk", "other signs").status, 429);
+    let person = office.person(DESK);
+    auth::put_account(&office.app, person, "desk", "third signs").expect("it is kept");
+    assert_eq!(office.sign_in("desk", "third signs").status, 200);
     let taken = reset(&office, ADMIN, "评价员01", &first);
     assert_eq!(code(&taken), (409, json!("login_taken")));
     let short = json!({ "login": "desk", "password": "seven.." });

@@ -2,9 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use patrol_core::domain::time::{DAY_MS, Timestamp};
 use patrol_server::tls::{Certificates, Look};
 use serde_json::json;
 use tokio_rustls::rustls::crypto::ring;
@@ -120,6 +122,42 @@ fn pages_are_served_by_tls_and_cookies_are_for_it_alone() {
     let mut answer = Vec::new();
     drop(plain.read_to_end(&mut answer));
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+}
+
+#[test]
+fn the_end_of_a_certificate_is_said_once_a_day_from_two_weeks_before() {
+    let folder = Folder::new("tls_ends");
+    let files = Files::new(&folder);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut wanted = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    wanted.not_after = rcgen::date_time_ymd(2026, 12, 20);
+    let made = wanted.self_signed(&key).expect("a certificate");
+    std::fs::write(&files.certificate, made.pem()).expect("it is written");
+    std::fs::write(&files.key, key.serialize_pem()).expect("it is written");
+    let [certificate, key] = [&files.certificate, &files.key].map(Path::new);
+    let certificates = Certificates::open(certificate, key).expect("they fit");
+    let day = |number: i64| Timestamp(certificates.until().0 + number * DAY_MS);
+    assert_eq!(certificates.until(), Timestamp(1_797_724_800_000));
+    assert_eq!(certificates.warning(day(-15)), None);
+    let soon = certificates.warning(day(-14)).expect("it is said");
+    assert!(soon.contains("ends at 2026-12-20"), "{soon}");
+    assert_eq!(certificates.warning(day(-14)), None);
+    let over = certificates.warning(day(1)).expect("it is said again");
+    assert!(over.contains("has ended at 2026-12-20"), "{over}");
+}
+
+#[test]
+fn a_server_whose_certificate_has_ended_says_so_and_shows_when() {
+    let folder = Folder::new("tls_ended");
+    let files = Files::new(&folder);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut wanted = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    wanted.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let made = wanted.self_signed(&key).expect("a certificate");
+    std::fs::write(&files.certificate, made.pem()).expect("it is written");
+    std::fs::write(&files.key, key.serialize_pem()).expect("it is written");
+    let mut server = serve(&folder, &files, &["--metrics", "127.0.0.1:0"]);
+    server.wait_for("the certificate has ended at 2020-01-01");
 }
 
 #[test]
@@ -251,5 +289,5 @@ fn settings_of_tls_that_cannot_be_are_named() {
             said.log
         );
     }
-    assert!(!std::path::Path::new(&database).exists());
+    assert!(!Path::new(&database).exists());
 }

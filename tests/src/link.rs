@@ -3,10 +3,11 @@
 //! It speaks the same bytes as HTTP carries, through the same `Round`; only sockets and headers are missing. What it
 //! counts is what bodies hold.
 
+mod brought;
 mod reply;
 mod tamper;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -102,6 +103,8 @@ pub struct Link {
     late: Mutex<Vec<Request>>,
     mutation: Mutex<Mutation>,
     fates: Mutex<BTreeMap<&'static str, usize>>,
+    /// Changes that came to a server in relics and pieces.
+    brought: Mutex<BTreeSet<ChangeHash>>,
     page_bytes: AtomicUsize,
     /// After how many frames more a response is cut.
     cut_after: Mutex<Option<usize>>,
@@ -142,6 +145,7 @@ impl Link {
             late: Mutex::default(),
             mutation: Mutex::new(Mutation::None),
             fates: Mutex::new(BTreeMap::new()),
+            brought: Mutex::default(),
             page_bytes: AtomicUsize::new(limits::PAGE_FRAME_BYTES),
             cut_after: Mutex::new(None),
             spoilt_pages: AtomicUsize::new(0),
@@ -211,6 +215,11 @@ impl Link {
     /// Fates told so far, by name, since the last call.
     pub fn take_fates(&self) -> BTreeMap<&'static str, usize> {
         std::mem::take(&mut locked(&self.fates))
+    }
+
+    /// Changes that came to a server in relics and pieces since the last call.
+    pub fn take_brought(&self) -> BTreeSet<ChangeHash> {
+        std::mem::take(&mut locked(&self.brought))
     }
 
     fn draw(&self) -> Mishap {
@@ -308,7 +317,9 @@ impl Link {
         match (request.method, request.path.as_ref()) {
             (Method::Post, "/v1/sync") => {
                 let page_bytes = self.page_bytes.load(Ordering::Relaxed);
-                match serve_round(&app, request, body, page_bytes) {
+                let served = serve_round(&app, request, body, page_bytes);
+                self.note_brought(&app, body, served.as_deref().map_err(|status| *status));
+                match served {
                     Ok(frames) => self.handed_down(self.pass_on(frames)),
                     Err(status) => Reply::status(status),
                 }

@@ -5,19 +5,21 @@
 
 pub mod audit;
 mod beside;
+mod breaks;
 mod counters;
 pub mod coverage;
 mod deeds;
 mod drowned;
 pub mod faults;
 mod injected;
+mod rescued;
 mod rest;
 mod restored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::DAY_MS;
 use patrol_core::error::Error;
@@ -31,45 +33,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::link::{FAIR, Weather};
 use crate::world::{Phone, World};
+pub use breaks::Mutation;
 use coverage::Coverage;
 use faults::Hits;
-
-/// A deliberate break of the protocol, to see whether the oracle notices.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Mutation {
-    /// None: the protocol as it is.
-    None,
-    /// The network swallows the items of a page and keeps its cursors.
-    SkipPage,
-    /// The server says `ok` before a commit that then fails.
-    AckBeforeCommit,
-    /// A fate that is not `ok` is told as `ok`.
-    DropFate,
-    /// A phone shows as saved what it never committed, and so uses its counters twice.
-    ReuseSeq,
-}
-
-impl Mutation {
-    /// All that break something.
-    pub const BREAKS: [Self; 4] = [
-        Self::SkipPage,
-        Self::AckBeforeCommit,
-        Self::DropFate,
-        Self::ReuseSeq,
-    ];
-
-    /// The mutation of a word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "none" => Some(Self::None),
-            "skip-page" => Some(Self::SkipPage),
-            "ack-before-commit" => Some(Self::AckBeforeCommit),
-            "drop-fate" => Some(Self::DropFate),
-            "reuse-seq" => Some(Self::ReuseSeq),
-            _ => None,
-        }
-    }
-}
 
 /// An entry that somebody was told is recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,6 +65,16 @@ pub struct Simulation {
     pub(crate) given_up: Option<(Arc<FaultyStore<MemoryStore>>, u32)>,
     /// How often the server was restored, or another took over.
     pub(crate) epochs: u8,
+    /// Changes that a lost server had and the one after it had not.
+    pub(crate) taken: BTreeSet<ChangeHash>,
+    /// Changes that came to a server in a relic or in a piece of a bundle.
+    pub(crate) brought: BTreeSet<ChangeHash>,
+    /// The last `n` of each phone when a server was last lost.
+    pub(crate) last_n: BTreeMap<DeviceId, u64>,
+    /// What did not hold on the way.
+    pub(crate) broken: Option<String>,
+    /// Some days are long: then a bundle has several pieces.
+    pub(crate) has_long_days: bool,
     /// Entries that the office has refused after a look: the server keeps them, whether or not their phone still does.
     pub(crate) turned_down: BTreeSet<EntryId>,
     /// What lay in the bundles of phones that are lost.
@@ -110,7 +86,7 @@ pub struct Simulation {
     pub(crate) forgetful: BTreeSet<usize>,
     /// Entries that an older copy of their phone, to which it went back, had not handed in.
     pub(crate) twice: BTreeSet<EntryId>,
-    /// Entries on older copies to which phones went back. When the server goes back too, what was handed in from there is handed in again.
+    /// A phone's own entries on older copies to which it went back. When the server goes back too, what was handed in from there is handed in again.
     pub(crate) past: BTreeSet<EntryId>,
     /// Phones of which two copies live, and revoked ones.
     pub(crate) copied: BTreeSet<usize>,
@@ -131,6 +107,8 @@ const DEEDS_MIN: usize = 100;
 const FAULTS_MIN: usize = 10;
 /// Steps after which a course is given up.
 const STEPS_MAX: usize = 5_000;
+/// Of so many courses one has long days.
+const LONG_DAYS: u64 = 8;
 /// How bad everybody's network is.
 pub(crate) const STORMY: Weather = Weather {
     mishaps_percent: 30,
@@ -216,6 +194,11 @@ impl Simulation {
             standby: None,
             given_up: None,
             epochs: 0,
+            taken: BTreeSet::new(),
+            brought: BTreeSet::new(),
+            last_n: BTreeMap::new(),
+            broken: None,
+            has_long_days: seed.is_multiple_of(LONG_DAYS),
             turned_down: BTreeSet::new(),
             drowned: Vec::new(),
             logged: BTreeMap::new(),
@@ -309,9 +292,11 @@ impl Simulation {
 
     /// One call of sync; the network may fail it, nothing else may.
     pub(crate) fn sync(&mut self, phone: usize) {
+        let dropped = self.forget_before_sync(phone);
         if let Some(result) = self.phones.get(phone).map(Phone::sync) {
             self.count_sync(&result);
         }
+        self.forget_after_sync(phone, &dropped);
         self.count_fates(phone);
     }
 
@@ -328,12 +313,11 @@ impl Simulation {
     }
 
     fn count_fates(&mut self, phone: usize) {
-        let fates = self
-            .phones
-            .get(phone)
-            .map(|phone| phone.link.take_fates())
-            .unwrap_or_default();
-        for (fate, count) in fates {
+        let Some(link) = self.phones.get(phone).map(|phone| &phone.link) else {
+            return;
+        };
+        self.brought.extend(link.take_brought());
+        for (fate, count) in link.take_fates() {
             self.coverage.add_many(fate, count);
         }
     }

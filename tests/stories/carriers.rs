@@ -75,7 +75,7 @@ fn pieces_whose_answer_was_lost_go_one_by_one() {
     let carrier = &world.phones[CARRIER];
     lose_answer(carrier, 1);
     carrier.sync().unwrap();
-    world.clock.advance_ms(limits::PIECE_RETRY_MS);
+    world.clock.advance_ms(limits::RETRY_FIRST_MS);
     // The second of them is lost again; it keeps the others waiting no longer than this call.
     let carrier = &world.phones[CARRIER];
     lose_answer(carrier, 2);
@@ -87,7 +87,7 @@ fn pieces_whose_answer_was_lost_go_one_by_one() {
     // Each alone, behind one's own round.
     assert_eq!(requests as u64, 1 + (pieces - 2));
     assert_eq!(waiting(carrier), 1);
-    world.clock.advance_ms(limits::PIECE_RETRY_MS);
+    world.clock.advance_ms(limits::RETRY_FIRST_MS);
     let carrier = &world.phones[CARRIER];
     carrier.sync().unwrap();
     assert_eq!(waiting(carrier), 0);

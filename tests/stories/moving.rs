@@ -18,7 +18,7 @@ const COLLEAGUE: &str = "巡查员31";
 const DISPATCHER: &str = "受理派遣员01";
 
 /// The office corrects where a case is.
-fn put_at(world: &mut World, case: DocumentId, village: VillageCode) {
+pub(super) fn put_at(world: &mut World, case: DocumentId, village: VillageCode) {
     let person = world.person(DISPATCHER);
     let view = patrol_server::office::view(&world.app, person, case).unwrap();
     let deed = patrol_server::office::Deed {

@@ -30,12 +30,13 @@ CREATE TABLE bundles (
 ) STRICT;
 
 CREATE TABLE pieces (
-    -- Pieces that the server has not taken, until a person gives their bundle up. Sealed: this phone cannot read them.
+    -- Pieces of these bundles, until a person gives them up, or the server has had them for a while. Sealed: this phone cannot read them.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     bundle INTEGER NOT NULL REFERENCES bundles (id),
     tries INTEGER NOT NULL DEFAULT 0, -- how often the server answered, but not for good; 1 at least once it was handed in
     due_at INTEGER NOT NULL DEFAULT 0, -- not again before, by this phone's clock
     code TEXT,                       -- why the server says that it will never take it; null while it may
+    handed_in_at INTEGER,            -- when the server took it, by this phone's clock; null until then
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX pieces_bundle ON pieces (bundle);
@@ -61,3 +62,5 @@ CREATE INDEX components_village ON components (village);
 INSERT INTO unindexed (document) SELECT no FROM documents;
 
 ALTER TABLE enrolment ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE frames ADD COLUMN due_at INTEGER NOT NULL DEFAULT 0; -- not again before, by this phone's clock
+CREATE INDEX frames_waiting ON frames (due_at) WHERE due_at > 0;

@@ -1,5 +1,7 @@
 //! Every bound of the system. Both ends import these; no other file holds a numeric limit.
 
+use super::time::DAY_MS;
+
 /// Bytes of one change, with its chunk header.
 pub const CHANGE_BYTES_MAX: usize = 16 * 1024;
 /// Operations of one change.
@@ -94,6 +96,8 @@ pub const REQUEST_FRAMES_AIM: usize = 16;
 pub const REVOKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Memory that a zstd decoder may use for its window, as a power of two.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 21;
+/// Milliseconds before the end of the server's certificate from which on that is said once a day.
+pub const CERTIFICATE_WARNING_MS: i64 = 14 * DAY_MS;
 /// Milliseconds without a byte after which a connection counts as stalled.
 pub const STALL_MS: u64 = 30_000;
 /// Connections that the server holds open at once, with its own files below the 1,024 handles that systems give a program.
@@ -108,20 +112,27 @@ pub const KEPT_BACK_MAX: usize = 1_024;
 pub const LOG_ROWS: usize = 1_000;
 /// Ranges of missing entries that one notice tells.
 pub const RESEND_RANGES_MAX: usize = 64;
-/// Times that a device pushes one page frame back in an epoch.
-pub const RELIC_TRIES_MAX: u32 = 8;
+/// Times that a device pushes one page frame back in vain, in calls that follow each other, before it waits longer each time.
+pub const RELIC_TRIES_IN_A_ROW: u32 = 8;
 /// Bytes of the changes in one piece of a rescue bundle at which another begins.
 pub const PIECE_BYTES: usize = 64 * 1024;
 /// Bytes of one such piece at most, opened: some hundred changes of the largest size.
 pub const PIECE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes of one rescue bundle at most.
 pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Rescue bundles that people hand in at the same time at most: each is held in memory.
+pub const BUNDLES_AT_ONCE: usize = 2;
+/// Milliseconds that handing in a file may take in all, before its work begins: one of the largest over a slow line.
+pub const UPLOAD_MS_MAX: u64 = 10 * 60 * 1_000;
 /// Pieces of one rescue bundle at most.
 pub const BUNDLE_PIECES_MAX: usize = 4_096;
+/// Milliseconds for which a phone keeps a carried piece that the server has taken: as long as a backup may be gone back to.
+pub const PIECE_KEPT_MS: i64 = 30 * DAY_MS;
 /// Pieces that a phone hands in with one request at most.
 pub const REQUEST_PIECES_MAX: usize = 256;
-/// Milliseconds before a piece that has got no answer for good is handed in again; twice as long each time, and a day at most.
-pub const PIECE_RETRY_MS: i64 = 60 * 1_000;
+/// Milliseconds before what has got no answer for good goes to the server again, a carried piece or a page frame; twice as long each time,
+/// and a day at most.
+pub const RETRY_FIRST_MS: i64 = 60 * 1_000;
 /// Milliseconds before the first retry of a failed round, at most.
 pub const RETRY_MS_FIRST: u64 = 2_000;
 /// Milliseconds before any retry, at most.
@@ -138,6 +149,9 @@ pub const DEVICE_BURST_MS: u64 = 1_000;
 pub const DEVICE_REST: u32 = 4;
 /// Milliseconds after the last work of a device that wanted less in which others still rest for its sake.
 pub const DEVICE_MODEST_MS: u64 = 500;
+/// Bytes that all open requests of one device may keep in memory together: the frames that are not whole yet, and what unpacking needs of
+/// what came before. One request alone never has as many.
+pub const DEVICE_KEPT_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// Requests of one device that are open at once. An honest phone has one, and those besides whose cut the server has not noticed yet.
 pub const DEVICE_REQUESTS_AT_ONCE: usize = 16;
 /// Pieces of requests' work at the server, done or waiting, above which phones are asked to come later.

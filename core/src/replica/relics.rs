@@ -11,13 +11,14 @@ use super::Replica;
 use super::push::Pushed;
 use super::remake::{self, Blow};
 use crate::doc::parse::parse_admitted;
-use crate::domain::id::{ChangeHash, DeviceId, DocumentId, Epoch};
+use crate::domain::id::{ChangeHash, DeviceId, DocumentId};
 use crate::domain::limits;
 use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::changes::{self, ChangeState};
 use crate::store::frames::{self, Answer, Frame};
-use crate::store::{documents, enrolment};
+use crate::store::{boxes, documents, enrolment};
 use crate::sync::wire::{Fate, Relic, Unread};
 
 /// A frame that goes back.
@@ -37,10 +38,26 @@ impl Replica {
         if !self.store.read(enrolment::round_state)?.relics_due {
             return Ok(Vec::new());
         }
-        self.store.write(|transaction| {
-            let epoch = enrolment::enrolled(transaction)?.epoch;
-            next(transaction, epoch, after)
-        })
+        let now = self.environment.now();
+        self.store
+            .write(|transaction| next(transaction, now, after))
+    }
+
+    /// Whether a call begins by listening, to learn what the server has: there are frames to go back, or one that had to wait is due.
+    pub(super) fn heals(&self) -> Result<bool> {
+        let now = self.environment.now();
+        let (is_due, has_waited) = self.store.read(|connection| {
+            let state = enrolment::round_state(connection)?;
+            Ok((state.relics_due, frames::has_waited(connection, now)?))
+        })?;
+        if has_waited && !is_due {
+            self.store.write(|transaction| {
+                let mut state = enrolment::round_state(transaction)?;
+                state.relics_due = true;
+                enrolment::put_round_state(transaction, &state)
+            })?;
+        }
+        Ok(is_due || has_waited)
     }
 
     /// What became of a relic.
@@ -59,8 +76,8 @@ impl Replica {
                 Err(Unread::Epoch) => return Ok(()),
                 Err(Unread::TooMuch) => return Err(Error::SignedOut),
                 // An older server: a newer one will come.
-                Err(Unread::Newer) => return Ok(()),
-                Err(_) => return frames::give_up(transaction, id),
+                Err(Unread::Newer) => return frames::put_off(transaction, id, now),
+                Err(_) => return frames::answer(transaction, id, Answer::Unread),
             };
             let own = enrolment::enrolled(transaction)?.device;
             let mut refused: BTreeMap<DocumentId, BTreeMap<ChangeHash, Refusal>> = BTreeMap::new();
@@ -68,6 +85,7 @@ impl Replica {
                 match fate {
                     Fate::Ok | Fate::Dup => {
                         remake::acknowledge(transaction, *document, *hash, now)?;
+                        boxes::release(transaction, *hash)?;
                     }
                     // Own work is judged when it is pushed.
                     Fate::Refused(refusal) if !is_by(transaction, *document, *hash, own)? => {
@@ -81,14 +99,23 @@ impl Replica {
                 let suffix = self.random();
                 remake::take_up(transaction, document, &Blow::Refused(refused), suffix, now)?;
             }
-            if fates.iter().any(|fate| matches!(fate, Fate::Missing(_))) {
-                frames::tried(transaction, id)
-            } else if fates.iter().any(|fate| matches!(fate, Fate::Later(_))) {
-                Ok(())
-            } else if fates.iter().any(|fate| matches!(fate, Fate::Refused(_))) {
-                frames::answer(transaction, id, Answer::Refused)
-            } else {
-                frames::answer(transaction, id, Answer::There)
+            let mut answer = Some(Answer::There);
+            for ((document, hash), fate) in pushed.iter().zip(fates) {
+                let is_refused = match fate {
+                    Fate::Refused(_) => true,
+                    // What it builds on was refused, and it lies in the box with that.
+                    Fate::Missing(_) => changes::body(transaction, *document, *hash)?.is_none(),
+                    _ => false,
+                };
+                if is_refused {
+                    answer = answer.map(|_| Answer::Refused);
+                } else if matches!(fate, Fate::Missing(_) | Fate::Later(_)) {
+                    answer = None;
+                }
+            }
+            match answer {
+                Some(answer) => frames::answer(transaction, id, answer),
+                None => frames::put_off(transaction, id, now),
             }
         })
     }
@@ -107,9 +134,9 @@ fn is_by(
 }
 
 /// Whether healing goes on after a whole round.
-pub(super) fn are_due(connection: &Connection) -> Result<bool> {
+pub(super) fn are_due(connection: &Connection, now: Timestamp) -> Result<bool> {
     let epoch = enrolment::enrolled(connection)?.epoch;
-    Ok(frames::next_relic(connection, epoch, 0)?.is_some())
+    Ok(frames::next_relic(connection, epoch, now, 0)?.is_some())
 }
 
 /// A whole round has told, in frames of this epoch, what of the answered frames is this phone's business: those of which nothing is left are
@@ -125,12 +152,13 @@ pub(super) fn forget_told(transaction: &Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
-fn next(transaction: &Transaction<'_>, epoch: Epoch, after: i64) -> Result<Vec<Returned>> {
+fn next(transaction: &Transaction<'_>, now: Timestamp, after: i64) -> Result<Vec<Returned>> {
+    let epoch = enrolment::enrolled(transaction)?.epoch;
     let (mut returned, mut total, mut last) = (Vec::new(), 0, after);
     let mut known = BTreeMap::new();
     let bytes = enrolment::request_bytes(enrolment::round_state(transaction)?.frame_bytes);
     while total < bytes && returned.len() < limits::REQUEST_RELICS_MAX {
-        let Some(frame) = frames::next_relic(transaction, epoch, last)? else {
+        let Some(frame) = frames::next_relic(transaction, epoch, now, last)? else {
             break;
         };
         last = frame.id;
@@ -146,7 +174,7 @@ fn next(transaction: &Transaction<'_>, epoch: Epoch, after: i64) -> Result<Vec<R
     Ok(returned)
 }
 
-/// The changes of a document that no page of this epoch has placed.
+/// The changes of a document that no page of this epoch has placed, those in the box too: this server may let in what the last one refused.
 type Rows = BTreeMap<ChangeHash, Vec<u8>>;
 
 type Bodies = Vec<(usize, (DocumentId, ChangeHash), Vec<u8>)>;
@@ -172,12 +200,14 @@ fn missed(
 }
 
 fn rows(connection: &Connection, id: DocumentId) -> Result<Rows> {
-    let Some(state) = documents::state(connection, id)? else {
-        return Ok(Rows::new());
-    };
-    let rows = changes::of_document(connection, state.number)?.into_iter();
-    let unplaced = rows.filter(|row| row.state != ChangeState::Placed);
-    Ok(unplaced.map(|row| (row.hash, row.body)).collect())
+    let boxed = boxes::of_document(connection, id)?.into_iter();
+    let mut rows: Rows = boxed.map(|boxed| (boxed.hash, boxed.body)).collect();
+    if let Some(state) = documents::state(connection, id)? {
+        let here = changes::of_document(connection, state.number)?.into_iter();
+        let unplaced = here.filter(|row| row.state != ChangeState::Placed);
+        rows.extend(unplaced.map(|row| (row.hash, row.body)));
+    }
+    Ok(rows)
 }
 
 fn returned_of(frame: Frame, bodies: Bodies) -> Returned {

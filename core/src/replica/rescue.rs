@@ -2,6 +2,8 @@
 //!
 //! What becomes of a piece is decided by the server; a carrier hears no more than whether it is taken.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 
@@ -9,12 +11,12 @@ use super::Replica;
 use super::push::signed_frame;
 use crate::cbor::Writer;
 use crate::doc::{entry, parse};
-use crate::domain::id::{ChangeHash, DocumentId};
+use crate::domain::id::{ChangeHash, DeviceId, DocumentId};
 use crate::domain::limits;
 use crate::error::{Error, Result};
 use crate::store::enrolment::{self, Enrolment};
 use crate::store::pieces::{self, CarriedBundle};
-use crate::store::{boxes, changes};
+use crate::store::{boxes, changes, drafts, salvage};
 use crate::sync::rescue::{Bundle, BundleFault, Card, Piece};
 use crate::sync::seal;
 use crate::sync::wire::{Fate, Form, Unread, write_raw};
@@ -27,29 +29,68 @@ struct Saved {
     n: u64,
 }
 
+/// What was found in a damaged file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Salvaged {
+    /// A rescue bundle of the work in it.
+    pub bundle: Vec<u8>,
+    /// How many changes that holds.
+    pub changes: u64,
+    /// How many drafts were found that were not here.
+    pub drafts: u64,
+    /// Whether everything that was looked for could be read: then no work is missing.
+    pub is_whole: bool,
+}
+
 impl Replica {
     /// Everything of this phone's own work that no page has placed, sealed for the server: a file for any phone or the office to carry.
     /// Nothing here changes. Works without a network.
     pub fn rescue_bundle(&self) -> Result<Vec<u8>> {
         let (enrolment, saved) = self.store.read(|connection| {
             let enrolment = enrolment::enrolled(connection)?;
-            let saved = unplaced(connection, &enrolment)?;
+            let saved = unplaced(connection, enrolment.device)?;
             Ok((enrolment, saved))
         })?;
+        self.bundle_of(&enrolment, &saved)
+    }
+
+    /// What can still be read of a damaged file that was moved aside: a bundle of the work in it, to carry along once this phone is enrolled
+    /// anew, or to hand to another or the office; and its drafts, which are put here. The file stays as it is. A second time changes nothing.
+    ///
+    /// # Errors
+    /// `Damaged`: not even whose it was can be read. `NotEnrolled`: it was nobody's.
+    pub fn salvage(&self, file: &Path) -> Result<Salvaged> {
+        let remains = salvage::read(file)?;
+        let (saved, is_sound) = own_sound(remains.changes, remains.enrolment.device);
+        let drafts = self.store.write(|transaction| {
+            let mut new = 0;
+            for draft in &remains.drafts {
+                new += u64::from(drafts::put_if_none(transaction, draft)?);
+            }
+            Ok(new)
+        })?;
+        Ok(Salvaged {
+            bundle: self.bundle_of(&remains.enrolment, &saved)?,
+            changes: saved.len() as u64,
+            drafts,
+            is_whole: remains.is_whole && is_sound,
+        })
+    }
+
+    fn bundle_of(&self, enrolment: &Enrolment, saved: &[Saved]) -> Result<Vec<u8>> {
         let card = Card {
             device: enrolment.device,
             person: enrolment.person,
             public_key: seal::public_key(&enrolment.seed),
-            certificate: enrolment.certificate,
+            certificate: enrolment.certificate.clone(),
             token_hash: Sha256::digest(enrolment.token.as_bytes()).into(),
         };
-        let mut sealed = Vec::new();
-        let mut rest = saved.as_slice();
+        let (mut sealed, mut rest) = (Vec::new(), saved);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(fitting(rest));
             let piece = Piece {
                 card: card.clone(),
-                frame: frame(&enrolment, now),
+                frame: frame(enrolment, now),
             };
             sealed.push(
                 piece
@@ -140,7 +181,7 @@ impl Replica {
         let now = self.environment.now();
         self.hear(heard, |transaction| match outcome {
             Ok(fates) => match fates.first() {
-                Some(Fate::Ok | Fate::Dup) => pieces::remove(transaction, id),
+                Some(Fate::Ok | Fate::Dup) => pieces::handed_in(transaction, id, now),
                 _ => pieces::put_off(transaction, id, now),
             },
             // An older server, or one that has just gone back: later.
@@ -158,18 +199,30 @@ impl Replica {
 
 /// This device's own changes that no page has placed, in the order in which they were made: those without a fate, those that the server
 /// has acknowledged or holds, and those that it refused.
-fn unplaced(connection: &Connection, enrolment: &Enrolment) -> Result<Vec<Saved>> {
+fn unplaced(connection: &Connection, device: DeviceId) -> Result<Vec<Saved>> {
     let local = changes::unplaced(connection)?.into_iter();
     let boxed = boxes::all(connection)?
         .into_iter()
         .map(|change| (change.document, change.hash, change.body));
-    let mut saved = Vec::new();
-    for (document, hash, body) in local.chain(boxed) {
-        // What is spoilt cannot be rescued, and must not keep the rest from it.
-        let Ok(parsed) = parse::parse_admitted(&body) else {
+    // What is spoilt cannot be rescued, and must not keep the rest from it.
+    Ok(own_sound(local.chain(boxed), device).0)
+}
+
+/// Those of these changes that are a device's own and as they were, and whether all are as they were.
+fn own_sound(
+    changes: impl IntoIterator<Item = (DocumentId, ChangeHash, Vec<u8>)>,
+    device: DeviceId,
+) -> (Vec<Saved>, bool) {
+    let (mut saved, mut is_sound) = (Vec::new(), true);
+    for (document, hash, body) in changes {
+        let Some(parsed) = parse::parse(&body)
+            .ok()
+            .filter(|parsed| parsed.hash == hash)
+        else {
+            is_sound = false;
             continue;
         };
-        if parsed.actor.device() == enrolment.device {
+        if parsed.actor.device() == device {
             let entry = parsed
                 .puts
                 .iter()
@@ -184,7 +237,7 @@ fn unplaced(connection: &Connection, enrolment: &Enrolment) -> Result<Vec<Saved>
     }
     // Of two with one counter the one that was made again is later in the list, and stays so.
     saved.sort_by_key(|change| change.n);
-    Ok(saved)
+    (saved, is_sound)
 }
 
 /// How many changes fit one piece; at least one.

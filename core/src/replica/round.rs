@@ -70,7 +70,7 @@ impl Replica {
                 state.scopes_tag = [0; 4];
                 state.relics_due = true;
                 frames::try_anew(transaction)?;
-                pieces::try_anew(transaction)?;
+                pieces::begin_epoch(transaction)?;
                 again = true;
             }
             for (number, notice) in welcome
@@ -187,13 +187,14 @@ impl Replica {
             // Where the sums differ, membership cannot be trusted to say what may go.
             if !done.has_more && !differs && !stays_off && is_whole {
                 let was_due = state.relics_due;
-                state.relics_due = was_due && relics::are_due(transaction)?;
+                state.relics_due = was_due && relics::are_due(transaction, self.environment.now())?;
                 // A revoked phone hears of no scopes in a new epoch.
                 let hears = state.scopes_tag != [0; 4];
                 // While the server may lack what is here, nothing goes; nor from who hears of nothing any more.
                 if !state.relics_due && hears {
                     documents::evict(transaction)?;
                     documents::drop_doubted(transaction)?;
+                    pieces::forget_old(transaction, self.environment.now())?;
                     if was_due {
                         relics::forget_told(transaction)?;
                     }

@@ -162,7 +162,7 @@ impl Replica {
         let mut plan = PushPlan {
             form: Form::Stripped,
             after: 0,
-            listens: self.store.read(enrolment::round_state)?.relics_due,
+            listens: self.heals()?,
             relics_after: 0,
             carries: false,
         };

@@ -104,6 +104,15 @@ pub fn remove(transaction: &Transaction<'_>, hash: ChangeHash) -> Result<()> {
     Ok(())
 }
 
+/// The server has a change that lies in the box: it comes with the feed.
+pub fn release(transaction: &Transaction<'_>, hash: ChangeHash) -> Result<()> {
+    let sql = "UPDATE boxed SET state = ?2, code = ?2 WHERE hash = ?1 AND dismissed = 0";
+    transaction
+        .prepare_cached(sql)?
+        .execute(params![hash.0, BoxState::Released.word()])?;
+    Ok(())
+}
+
 /// Everything in the boxes that a person has not dismissed, newest first.
 pub fn all(connection: &Connection) -> Result<Vec<BoxedChange>> {
     let sql = format!("SELECT {COLUMNS} FROM boxed WHERE dismissed = 0 ORDER BY id DESC");

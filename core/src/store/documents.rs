@@ -265,7 +265,9 @@ pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
         WHERE documents.confirmed = 1
         AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no
                           AND (changes.state >= 2 OR documents.placed = 0))
-        AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0)";
+        AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0)
+        AND NOT (EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.state = 1)
+                 AND EXISTS (SELECT 1 FROM frames WHERE frames.answered IN (0, 3) AND frames.epoch != (SELECT epoch FROM enrolment)))";
     let leaving: Vec<DocumentNumber> = transaction
         .prepare_cached(leaving)?
         .query_map([], |row| row.get(0))?
@@ -283,7 +285,7 @@ pub fn forget_actors(transaction: &Transaction<'_>) -> Result<()> {
 /// while page frames of another epoch have no answer: the server may lack them.
 pub fn drop_doubted(transaction: &Transaction<'_>) -> Result<usize> {
     let doubted = "SELECT no FROM documents WHERE confirmed = 0
-        AND NOT EXISTS (SELECT 1 FROM frames WHERE frames.answered = 0 AND frames.epoch != (SELECT epoch FROM enrolment))
+        AND NOT EXISTS (SELECT 1 FROM frames WHERE frames.answered IN (0, 3) AND frames.epoch != (SELECT epoch FROM enrolment))
         AND NOT EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)
         AND EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.received_at IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.state >= 2)

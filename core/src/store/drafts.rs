@@ -1,6 +1,6 @@
 //! What a person has begun to write. What is in it is the app's business.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use super::bytes;
 use crate::domain::id::{DocumentId, DraftId};
@@ -38,19 +38,31 @@ fn write(transaction: &Transaction<'_>, sql: &str, draft: &Draft) -> Result<bool
     Ok(transaction.prepare_cached(sql)?.execute(values)? > 0)
 }
 
+/// Keeps a draft unless one is kept under its id. Returns whether it is kept now by this.
+pub fn put_if_none(transaction: &Transaction<'_>, draft: &Draft) -> Result<bool> {
+    let sql =
+        "INSERT OR IGNORE INTO drafts (id, document, form, changed_at) VALUES (?1, ?2, ?3, ?4)";
+    write(transaction, sql, draft)
+}
+
+/// What reads drafts, see [`draft`].
+pub(super) const ALL: &str = "SELECT id, document, form, changed_at FROM drafts";
+
+pub(super) fn draft(row: &Row<'_>) -> rusqlite::Result<Draft> {
+    let document: Option<Vec<u8>> = row.get(1)?;
+    Ok(Draft {
+        id: DraftId(bytes(row, 0)?),
+        document: document.and_then(|id| id.try_into().ok().map(DocumentId)),
+        form: row.get(2)?,
+        changed_at: Timestamp(row.get(3)?),
+    })
+}
+
 /// All drafts, the last changed first.
 pub fn all(connection: &Connection) -> Result<Vec<Draft>> {
-    let sql = "SELECT id, document, form, changed_at FROM drafts ORDER BY changed_at DESC, id";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
-        let document: Option<Vec<u8>> = row.get(1)?;
-        Ok(Draft {
-            id: DraftId(bytes(row, 0)?),
-            document: document.and_then(|id| id.try_into().ok().map(DocumentId)),
-            form: row.get(2)?,
-            changed_at: Timestamp(row.get(3)?),
-        })
-    })?;
+    let sql = format!("{ALL} ORDER BY changed_at DESC, id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], draft)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

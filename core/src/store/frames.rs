@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, params};
 use super::bytes;
 use crate::domain::id::Epoch;
 use crate::domain::limits;
+use crate::domain::time::{DAY_MS, Timestamp};
 use crate::error::{Error, Result};
 use crate::sync::seal::PageList;
 
@@ -29,14 +30,25 @@ pub fn put(transaction: &Transaction<'_>, epoch: Epoch, tag: [u8; 16], list: &[u
     Ok(())
 }
 
-/// The first frame behind a row that is of another epoch and has not been pushed back too often.
-pub fn next_relic(connection: &Connection, now: Epoch, after: i64) -> Result<Option<Frame>> {
-    let sql = "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND epoch != ?2 AND tries < ?3 AND answered = 0 ORDER BY id LIMIT 1";
-    first(
-        connection,
-        sql,
-        params![after, now.0, limits::RELIC_TRIES_MAX],
-    )
+/// The first frame behind a row that is of another epoch, has no answer and is due. One that is said to be due in more than a day was
+/// noted by a clock that was wrong.
+pub fn next_relic(
+    connection: &Connection,
+    epoch: Epoch,
+    now: Timestamp,
+    after: i64,
+) -> Result<Option<Frame>> {
+    let sql =
+        "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND epoch != ?2 AND answered = 0
+               AND (due_at <= ?3 OR due_at > ?3 + ?4) ORDER BY id LIMIT 1";
+    first(connection, sql, params![after, epoch.0, now.0, DAY_MS])
+}
+
+/// Whether a frame that had to wait is due.
+pub fn has_waited(connection: &Connection, now: Timestamp) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM frames WHERE due_at > 0 AND (due_at <= ?1 OR due_at > ?1 + ?2))";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row(params![now.0, DAY_MS], |row| row.get(0))?)
 }
 
 fn first(connection: &Connection, sql: &str, values: impl Params) -> Result<Option<Frame>> {
@@ -64,11 +76,13 @@ pub enum Answer {
     There,
     /// Something of it was refused: another epoch may see that otherwise.
     Refused,
+    /// It was not read, and will not be in this epoch.
+    Unread,
 }
 
 /// Notes what a server made of a frame.
 pub fn answer(transaction: &Transaction<'_>, id: i64, answer: Answer) -> Result<()> {
-    let sql = "UPDATE frames SET answered = ?2 WHERE id = ?1";
+    let sql = "UPDATE frames SET answered = ?2, due_at = 0 WHERE id = ?1";
     transaction.execute(sql, params![id, answer as i64 + 1])?;
     Ok(())
 }
@@ -85,22 +99,23 @@ pub fn forget(transaction: &Transaction<'_>, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// A frame was pushed back, and something was missing.
-pub fn tried(transaction: &Transaction<'_>, id: i64) -> Result<()> {
-    let sql = "UPDATE frames SET tries = tries + 1 WHERE id = ?1";
-    transaction.execute(sql, [id])?;
-    Ok(())
-}
-
-/// A frame is not pushed back again in this epoch, and nothing was made of it.
-pub fn give_up(transaction: &Transaction<'_>, id: i64) -> Result<()> {
-    let sql = "UPDATE frames SET tries = ?2 WHERE id = ?1";
-    transaction.execute(sql, params![id, limits::RELIC_TRIES_MAX])?;
+/// A frame was pushed back, and something of it must wait: it is due in the next calls, and later ever more seldom.
+pub fn put_off(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE frames SET tries = tries + 1,
+                      due_at = iif(tries + 1 < ?2, 0, ?3 + min(?4 << min(tries + 1 - ?2, 20), ?5)) WHERE id = ?1";
+    let values = params![
+        id,
+        limits::RELIC_TRIES_IN_A_ROW,
+        now.0,
+        limits::RETRY_FIRST_MS,
+        DAY_MS
+    ];
+    transaction.execute(sql, values)?;
     Ok(())
 }
 
 /// A new epoch: every frame may be asked for.
 pub fn try_anew(transaction: &Transaction<'_>) -> Result<()> {
-    transaction.execute("UPDATE frames SET tries = 0, answered = 0", [])?;
+    transaction.execute("UPDATE frames SET tries = 0, answered = 0, due_at = 0", [])?;
     Ok(())
 }

@@ -1,4 +1,6 @@
-//! Pieces of other phones' rescue bundles, until the server has taken them. They are sealed, so nothing here reads one.
+//! Pieces of other phones' rescue bundles. They are sealed, so nothing here reads one.
+//!
+//! What the server has taken stays for a while: it may go back to a backup from before, and nobody else may have that work any more.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -67,7 +69,7 @@ pub fn put(
 /// clock that was wrong.
 pub fn due(connection: &Connection, bytes: usize, now: Timestamp) -> Result<Vec<(i64, Vec<u8>)>> {
     let sql = "SELECT id, tries, length(body) FROM pieces
-               WHERE code IS NULL AND (due_at <= ?1 OR due_at > ?1 + ?2) ORDER BY tries, id LIMIT ?3";
+               WHERE code IS NULL AND handed_in_at IS NULL AND (due_at <= ?1 OR due_at > ?1 + ?2) ORDER BY tries, id LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let limit = limits::REQUEST_PIECES_MAX as i64;
     let rows = statement.query_map(params![now.0, DAY_MS, limit], |row| {
@@ -97,21 +99,30 @@ pub fn due(connection: &Connection, bytes: usize, now: Timestamp) -> Result<Vec<
 /// Whether there is any piece to hand in.
 pub fn is_any_due(connection: &Connection, now: Timestamp) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM pieces
-               WHERE code IS NULL AND (due_at <= ?1 OR due_at > ?1 + ?2))";
+               WHERE code IS NULL AND handed_in_at IS NULL AND (due_at <= ?1 OR due_at > ?1 + ?2))";
     let mut statement = connection.prepare_cached(sql)?;
     Ok(statement.query_row(params![now.0, DAY_MS], |row| row.get(0))?)
 }
 
+/// Lets go of what the server took long ago.
+pub fn forget_old(transaction: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    let sql = "DELETE FROM pieces WHERE handed_in_at < ?1";
+    let long_ago = now.0 - limits::PIECE_KEPT_MS;
+    transaction.prepare_cached(sql)?.execute([long_ago])?;
+    Ok(())
+}
+
 /// The server has taken a piece.
-pub fn remove(transaction: &Transaction<'_>, id: i64) -> Result<()> {
-    transaction.execute("DELETE FROM pieces WHERE id = ?1", [id])?;
+pub fn handed_in(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE pieces SET handed_in_at = ?2 WHERE id = ?1";
+    transaction.prepare_cached(sql)?.execute([id, now.0])?;
     Ok(())
 }
 
 /// A piece is about to be handed in: whatever comes of it, not again at once, and then alone.
 pub fn sent(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
     let sql = "UPDATE pieces SET due_at = ?2 + ?3, tries = max(tries, 1) WHERE id = ?1";
-    let values = params![id, now.0, limits::PIECE_RETRY_MS];
+    let values = params![id, now.0, limits::RETRY_FIRST_MS];
     transaction.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
@@ -120,7 +131,7 @@ pub fn sent(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()
 /// it was [`sent`], as in a new epoch, stays so.
 pub fn put_off(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
     let sql = "UPDATE pieces SET due_at = ?2 + min(?3 << min(tries - 1, 20), ?4), tries = tries + 1 WHERE id = ?1 AND tries > 0";
-    let values = params![id, now.0, limits::PIECE_RETRY_MS, DAY_MS];
+    let values = params![id, now.0, limits::RETRY_FIRST_MS, DAY_MS];
     transaction.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
@@ -132,9 +143,17 @@ pub fn refuse(transaction: &Transaction<'_>, id: i64, code: &str) -> Result<()> 
     Ok(())
 }
 
-/// All pieces are due again, also those that were refused: the server has changed, or a person wants it.
+/// All pieces that were not taken are due again, also those that were refused: a person wants it.
 pub fn try_anew(transaction: &Transaction<'_>) -> Result<()> {
-    let sql = "UPDATE pieces SET tries = 0, due_at = 0, code = NULL WHERE tries > 0";
+    let sql = "UPDATE pieces SET tries = 0, due_at = 0, code = NULL WHERE tries > 0 AND handed_in_at IS NULL";
+    transaction.execute(sql, [])?;
+    Ok(())
+}
+
+/// All pieces are due again, also those that were taken: the server has gone back, or is another.
+pub fn begin_epoch(transaction: &Transaction<'_>) -> Result<()> {
+    let sql =
+        "UPDATE pieces SET tries = 0, due_at = 0, code = NULL, handed_in_at = NULL WHERE tries > 0";
     transaction.execute(sql, [])?;
     Ok(())
 }
@@ -150,7 +169,7 @@ pub fn discard(transaction: &Transaction<'_>, bundle: i64) -> Result<bool> {
 pub fn bundles(connection: &Connection) -> Result<Vec<CarriedBundle>> {
     let sql = "SELECT bundles.id, device, made_at, taken_at, bundles.pieces, damaged,
                       count(pieces.id), count(pieces.code), min(pieces.code)
-               FROM bundles LEFT JOIN pieces ON pieces.bundle = bundles.id
+               FROM bundles LEFT JOIN pieces ON pieces.bundle = bundles.id AND pieces.handed_in_at IS NULL
                GROUP BY bundles.id ORDER BY bundles.id DESC";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| {
@@ -198,7 +217,7 @@ mod tests {
                 put_off(transaction, id, now)
             };
             store.write(put_off).expect("put off");
-            let wait = DAY_MS.min(limits::PIECE_RETRY_MS << tries);
+            let wait = DAY_MS.min(limits::RETRY_FIRST_MS << tries);
             assert_eq!(is_due(now.0 + wait - 1).ok(), Some(false), "{tries}");
             now.0 += wait;
             assert_eq!(is_due(now.0).ok(), Some(true), "{tries}");

@@ -248,6 +248,12 @@ impl FrameReader {
         Ok(Some(frame))
     }
 
+    /// Bytes kept for what is to come: the frame that is not whole yet, and what unpacking may have to look back to.
+    pub fn kept(&self) -> usize {
+        let window = self.read.min(1 << limits::ZSTD_WINDOW_LOG_MAX);
+        self.plain.len() - self.taken + window
+    }
+
     /// Whether the stream came to its proper end with nothing left over.
     pub fn is_finished(&self) -> bool {
         self.is_over && self.plain.len() == self.taken
@@ -312,6 +318,23 @@ mod tests {
             );
             assert!(is_finished);
         }
+    }
+
+    #[test]
+    fn a_reader_says_what_it_keeps_of_a_frame_that_is_not_whole_and_looks_back_on() {
+        let mut writer = FrameWriter::new(Volume::Much);
+        writer.write(1, &[7; 3 << 20]);
+        let bytes = writer.finish();
+        // Without the sum behind it.
+        let (begun, rest) = bytes.split_at(bytes.len() - 8);
+        let mut reader = FrameReader::new(8 << 20);
+        reader.push(begun).expect("intact");
+        assert_eq!(reader.next_frame(), Ok(None));
+        let window = 1 << limits::ZSTD_WINDOW_LOG_MAX;
+        assert!(reader.kept() > (2 << 20) + window, "{}", reader.kept());
+        reader.push(rest).expect("intact");
+        assert!(reader.next_frame().is_ok_and(|frame| frame.is_some()));
+        assert_eq!(reader.kept(), window);
     }
 
     #[test]

@@ -16,7 +16,6 @@ use crate::auth::{self, Caller};
 use crate::calendar::parse_day;
 use crate::error::ApiError;
 use crate::people::{self, Leave, Left};
-use crate::tries::Of;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -108,9 +107,5 @@ fn replace_password(
     if holder.is_some_and(|account| account.person != person) {
         return Err(ApiError::Refused("login_taken"));
     }
-    auth::put_account(app, person, &login, &request.password)?;
-    for of in [Of::Login(&login), Of::Own(person)] {
-        app.tries.forget(of);
-    }
-    Ok(())
+    Ok(auth::put_account(app, person, &login, &request.password)?)
 }

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use patrol_core::doc::entry;
+use patrol_core::doc::key::Key;
 use patrol_core::doc::parse;
+use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,8 @@ pub(super) struct HeldAnswer {
     person: Option<String>,
     held_at: String,
     entry: Option<json::EntryJson>,
+    /// What it writes besides: the words, the place, the category … that are to be judged.
+    fields: json::FieldsJson,
 }
 
 #[derive(Deserialize, utoipa::IntoParams, Debug, Default)]
@@ -77,6 +81,11 @@ fn held_json(held: &BoxedChange) -> HeldAnswer {
             .ok()
             .map(|entry| (entry::entry_id(held.document, &put.value), entry))
     });
+    let puts = change.iter().flat_map(|change| &change.puts);
+    let fields = puts.filter_map(|put| match put.key {
+        Key::Field(field) => FieldValue::decode(field, &put.value).ok(),
+        _ => None,
+    });
     HeldAnswer {
         document: held.document.hex(),
         change: held.hash.hex(),
@@ -84,6 +93,7 @@ fn held_json(held: &BoxedChange) -> HeldAnswer {
         person: held.person.map(|person| person.hex()),
         held_at: rfc3339(held.boxed_at),
         entry: entry.map(|(id, entry)| json::entry(id, &entry, None)),
+        fields: json::FieldsJson::of(fields),
     }
 }
 

@@ -56,7 +56,13 @@ pub(super) async fn sign_in(
         return Err(ApiError::Forbidden("foreign_origin"));
     }
     let cookies = host.settings.cookies;
-    let (tried, turn) = host.turn_to_try(Of::Login(&request.login)).await?;
+    let login = request.login.clone();
+    let known = host.blocking(move |app| app.store.account(&login));
+    let known = known.await??;
+    let kept = known
+        .map(|account| account.password_hash)
+        .unwrap_or_default();
+    let (tried, turn) = host.turn_to_try(Of::Login(&request.login, &kept)).await?;
     let signed_in = host.blocking(move |app| {
         // Held by the work, not by the request: a client that hangs up frees no place.
         let _turn = turn;
@@ -105,7 +111,9 @@ pub(super) async fn change_password(
     let account = host.blocking(move |app| app.store.account_of(person));
     let account = account.await??.ok_or(ApiError::NotFound)?;
     // Apart from signing in: a stranger who tries his login does not keep him from a new password.
-    let (tried, turn) = host.turn_to_try(Of::Own(person)).await?;
+    let (tried, turn) = host
+        .turn_to_try(Of::Own(person, &account.password_hash))
+        .await?;
     let cookies = host.settings.cookies;
     let token = host.blocking(move |app| {
         let _turn = turn;

@@ -31,7 +31,7 @@ use crate::share::Place;
 )]
 pub(super) async fn round(
     State(host): State<Host>,
-    CallingDevice { device, place }: CallingDevice,
+    CallingDevice { device, mut place }: CallingDevice,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -58,11 +58,14 @@ pub(super) async fn round(
             let go_on = move |_: &App| taken.take_in(&[], TURN);
             taken = host.in_turn(&place, go_on).await??;
         }
+        place.keep(taken.reader.kept())?;
     }
     let Taken { round, reader, .. } = taken;
     if !reader.is_finished() {
         return Err(ApiError::BadRequest("cut"));
     }
+    drop(reader);
+    place.keep(0)?;
     let (round, batch) = host.in_turn(&place, move |_| make(round)).await??;
     let volume = if batch.is_over && batch.bytes() < 4_096 {
         Volume::Little

@@ -68,11 +68,18 @@ fn look(app: &App, certificates: Option<&Certificates>, how: Look) {
     if let Err(error) = app.refresh_directory() {
         tracing::error!(%error, "the directory was not taken up: {error}");
     }
-    match certificates.map_or(Ok(false), |certificates| certificates.look_again(how)) {
+    let Some(certificates) = certificates else {
+        return;
+    };
+    match certificates.look_again(how) {
         Ok(false) => {}
         Ok(true) => tracing::info!("the certificate was read again and is in force"),
         Err(fault) => {
             tracing::error!("the new certificate is not used, the old one stays: {fault}");
         }
+    }
+    app.metrics.note_certificate(certificates.until());
+    if let Some(warning) = certificates.warning(app.environment.now()) {
+        tracing::warn!("{warning}");
     }
 }

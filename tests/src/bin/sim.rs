@@ -22,7 +22,7 @@ struct Options {
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     first: u64,
-    /// Breaks the protocol on purpose: skip-page, ack-before-commit, drop-fate, reuse-seq.
+    /// Breaks the protocol on purpose, by a word of `Mutation`: such as skip-page.
     #[arg(long, default_value = "none")]
     mutation: String,
     /// Replays this seed alone.

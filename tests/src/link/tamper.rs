@@ -40,6 +40,10 @@ impl Link {
                     if mutation == Mutation::DropFate && locked(&self.rng).random_bool(0.3) {
                         *fate = Fate::Ok;
                     }
+                    let is_taken = *fate == Fate::Ok && mutation == Mutation::MakeTwice;
+                    if is_taken && locked(&self.rng).random_bool(0.1) {
+                        *fate = Fate::Refused(Refusal::Forked);
+                    }
                 }
                 fates.encode()
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use patrol_core::doc::compose::Content;
 use patrol_core::doc::document;
 use patrol_core::doc::parse::parse_admitted;
-use patrol_core::domain::id::{Actor, DocumentId, EntryId};
+use patrol_core::domain::id::{Actor, ChangeHash, DocumentId, EntryId};
 use patrol_core::store::{Store, boxes, changes, documents};
 use patrol_server::app::App;
 use patrol_server::check;
@@ -65,7 +65,7 @@ pub fn entries_of_sound(app: &App) -> Result<BTreeSet<EntryId>, String> {
 /// The entries that stand in more than one change, and in how many.
 pub fn entries_twice(app: &App) -> Result<Vec<(EntryId, usize)>, String> {
     let carriers = carriers(&on_server(app)?).into_iter();
-    let times = carriers.map(|(entry, actors)| (entry, actors.len()));
+    let times = carriers.map(|(entry, changes)| (entry, changes.len()));
     Ok(times.filter(|(_, times)| *times > 1).collect())
 }
 
@@ -111,7 +111,11 @@ impl Simulation {
         if let Some(first) = self.coverage.disagreements().first() {
             return Err(format!("the two ends disagreed: {first}"));
         }
+        if let Some(first) = &self.broken {
+            return Err(first.clone());
+        }
         let server = on_server(&self.world.app)?;
+        self.nothing_is_carried_for_nothing()?;
         self.nothing_is_lost(&server)?;
         self.nothing_is_doubled(&server)?;
         self.replicas_are_equal(&server)?;
@@ -157,19 +161,25 @@ impl Simulation {
     }
 
     /// An entry stands in one change, unless a phone had a twin, or an older self, that handed it in too, or a phone made it again as
-    /// another installation because the server had lost it, and somebody brought the first one back: then reading counts it once.
+    /// another installation because the server had lost it, and a relic or a piece of a bundle has brought the first one back: then reading
+    /// counts it once.
     fn nothing_is_doubled(&self, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {
-        for (entry, actors) in carriers(server) {
-            let changes = actors.len();
+        for (entry, carriers) in carriers(server) {
+            let changes = carriers.len();
             let author = self.logged.get(&entry).and_then(|logged| logged.phone);
-            let has_twin = author.is_some_and(|phone| self.copied.contains(&phone));
+            let has_twin = author.is_some_and(|phone| self.twins.contains(&phone));
             let from_the_past = self.epochs > 0 && self.past.contains(&entry);
-            let by_installation: BTreeSet<Actor> = actors.into_iter().collect();
-            let brought_back = self.epochs > 0 && by_installation.len() == changes;
+            let actors: BTreeSet<Actor> = carriers.iter().map(|(actor, _)| *actor).collect();
+            let mut pushed = carriers.iter().map(|(_, change)| change);
+            let pushed = pushed
+                .by_ref()
+                .filter(|change| !self.brought.contains(change));
+            let brought_back = self.epochs > 0 && actors.len() == changes && pushed.count() < 2;
             let is_known = has_twin || from_the_past || self.twice.contains(&entry);
             if changes > 1 && !is_known && !brought_back {
                 return Err(format!(
-                    "doubled: entry {entry} of phone {author:?}, {changes} times"
+                    "doubled: entry {entry} of phone {author:?}, {changes} times, epoch {}",
+                    self.epochs
                 ));
             }
         }
@@ -210,13 +220,16 @@ impl Simulation {
     }
 }
 
-/// The actors of the changes in which each entry stands.
-fn carriers(server: &BTreeMap<DocumentId, OnServer>) -> BTreeMap<EntryId, Vec<Actor>> {
-    let mut carriers = BTreeMap::<_, Vec<Actor>>::new();
+/// The changes in which each entry stands, and their actors.
+fn carriers(
+    server: &BTreeMap<DocumentId, OnServer>,
+) -> BTreeMap<EntryId, Vec<(Actor, ChangeHash)>> {
+    let mut carriers = BTreeMap::<_, Vec<_>>::new();
     for held in server.values() {
         for link in held.growing.ledger.links() {
             if let Some((id, _)) = &link.entry {
-                carriers.entry(*id).or_default().push(link.change.actor);
+                let carrier = (link.change.actor, link.change.hash);
+                carriers.entry(*id).or_default().push(carrier);
             }
         }
     }

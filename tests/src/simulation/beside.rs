@@ -69,6 +69,7 @@ impl Simulation {
         second: &Phone,
         done: Option<Done>,
     ) {
+        self.brought.extend(second.link.take_brought());
         for (fate, count) in second.link.take_fates() {
             self.coverage.add_many(fate, count);
         }

@@ -41,6 +41,7 @@ pub const REQUIRED: &[&str] = &[
     "second program syncs on a phone's file",
     "sync overtaken",
     "rescue bundle carried",
+    "rescue bundle of several pieces",
     "phone lost, its bundle carried",
     "right ended",
     "right returned",

@@ -4,7 +4,9 @@ use patrol_core::doc::document;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::{Body, Part, Verdict};
 use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
+use patrol_core::domain::limits;
 use patrol_core::domain::offers::Offer;
+use patrol_core::domain::place::VillageCode;
 use patrol_core::replica::Deed;
 use patrol_server::office::{self, Rejection};
 use patrol_server::review::{self, Decision};
@@ -35,8 +37,23 @@ impl Simulation {
         };
         let phone = self.some_phone();
         let words = format!("第{}号问题", self.documents.len() + 1);
+        self.report_in(phone, village, &words);
+    }
+
+    /// A long day without a network: more than one piece of a bundle holds.
+    pub(super) fn long_day(&mut self, phone: usize) {
+        let words = "长".repeat(limits::CASE_WORDS_MAX);
+        let enough = limits::PIECE_BYTES / words.len() + 2;
+        for _ in 0..enough {
+            if let Some(village) = self.villages.choose(&mut self.rng).copied() {
+                self.report_in(phone, village, &words);
+            }
+        }
+    }
+
+    fn report_in(&mut self, phone: usize, village: VillageCode, words: &str) {
         let deed = Deed {
-            fields: matter(village, &words),
+            fields: matter(village, words),
             ..Deed::new(Action::Report, Body::default())
         };
         if let Ok((document, entry)) = self.phones[phone].replica.begin(&deed) {

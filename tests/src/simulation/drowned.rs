@@ -1,20 +1,22 @@
 //! A phone that is lost for good: all that is left of its work is the bundle that another phone carries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::cbor::Reader;
 use patrol_core::doc::parse::parse_admitted;
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId};
-use patrol_core::store::Store;
+use patrol_core::store::{Store, boxes, changes, documents};
 use patrol_core::sync::rescue::{Bundle, Piece};
-use patrol_core::sync::wire::{PushHead, read_raw};
+use patrol_core::sync::wire::{Fate, PushHead, read_raw};
 use patrol_server::app::App;
+use patrol_server::bundle;
 use patrol_server::grow::Growing;
-use patrol_server::store::Store as _;
+use patrol_server::store::{Device, Store as _};
 use rand::Rng as _;
 
 use super::audit::entry_of;
 use super::faults::Hits;
+use super::rescued::unplaced;
 use super::{STORMY, Simulation};
 use crate::world::Phone;
 
@@ -22,8 +24,8 @@ use crate::world::Phone;
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
     device: DeviceId,
-    document: DocumentId,
-    hash: ChangeHash,
+    pub(super) document: DocumentId,
+    pub(super) hash: ChangeHash,
     deps: Vec<ChangeHash>,
     entry: EntryId,
 }
@@ -56,15 +58,48 @@ impl Simulation {
         self.backups[phone] = None;
         self.hits[phone] = Hits::default();
         self.forgetful.remove(&phone);
+        self.look_what_went_down(&old, &before);
         self.lose_what_is_nowhere(Some(before));
         self.suffer("phone lost, its bundle carried");
+    }
+
+    /// With the lost phone went nothing but what a lost server had once had: its own work lies in its bundle, and all else on the server.
+    fn look_what_went_down(&mut self, old: &Phone, before: &BTreeSet<EntryId>) {
+        let mut after = self.somewhere();
+        // A carrier that is lost takes with it what it carried.
+        after.extend(self.carried_by(old).iter().map(|saved| saved.entry));
+        let (store, device) = (old.replica.store(), old.device());
+        let own = unplaced(store, device).into_iter();
+        let left_out = own
+            .filter_map(|(_, own)| own.entry)
+            .find(|entry| before.contains(entry) && !after.contains(entry));
+        if let Some(entry) = left_out {
+            self.does_not_hold(format!(
+                "entry {entry} of phone {device} is carried by nobody"
+            ));
+        }
+        let changes = changes_on_phone(store);
+        for entry in before.difference(&after) {
+            let hashes = changes.get(entry).into_iter().flatten();
+            if !hashes.into_iter().any(|hash| self.taken.contains(hash)) {
+                let what =
+                    format!("entry {entry} went down with phone {device}, from no lost server");
+                self.broken.get_or_insert(what);
+            }
+        }
     }
 
     /// Entries of lost phones that lie in pieces on other phones, or that the server, or one given up that is still reached, has refused
     /// and keeps.
     pub(super) fn saved_by_others(&self) -> BTreeSet<EntryId> {
+        let mut entries = self.boxed_of_the_drowned();
         let carried = self.phones.iter().flat_map(|phone| self.carried_by(phone));
-        let mut entries: BTreeSet<EntryId> = carried.map(|saved| saved.entry).collect();
+        entries.extend(carried.map(|saved| saved.entry));
+        entries
+    }
+
+    fn boxed_of_the_drowned(&self) -> BTreeSet<EntryId> {
+        let mut entries = BTreeSet::new();
         let given_up = self.given_up.iter().map(|(store, _)| store);
         for store in given_up.chain([&self.world.store]) {
             let look = store.inner().fork().read(&mut |snapshot| {
@@ -81,50 +116,167 @@ impl Simulation {
     }
 
     fn carried_by(&self, phone: &Phone) -> Vec<Saved> {
-        let pieces = pieces(phone.replica.store(), "SELECT body FROM pieces");
-        pieces
+        pieces(phone.replica.store())
             .iter()
-            .flat_map(|piece| opened(&self.world.app, piece))
+            .flat_map(|piece| opened(&self.world.app, &piece.body))
             .collect()
     }
 
-    /// A piece that waits at rest holds what only a newer server will take, or what rests on a change that a disaster has taken from
-    /// everybody.
-    pub(super) fn carries_for_nothing(&self, phone: &Phone) -> Option<String> {
-        let waiting = "SELECT body FROM pieces WHERE code IS NULL";
-        let pieces = pieces(phone.replica.store(), waiting);
-        let mut all = pieces.iter().map(|piece| opened(&self.world.app, piece));
-        let idle = all.find(|saved| !saved.iter().any(|saved| self.must_wait(saved)))?;
-        Some(format!("a piece still waits: {idle:?}"))
+    /// A piece that waits at rest, on whatever phone, holds what only a newer server will take, or what rests on a change that a lost server
+    /// has taken with it. One that was refused is of a revoked phone that has no more to say.
+    pub(super) fn nothing_is_carried_for_nothing(&self) -> Result<(), String> {
+        let waiting = self.rightly_waiting();
+        for (number, phone) in self.phones.iter().enumerate() {
+            for piece in pieces(phone.replica.store()) {
+                let saved = opened(&self.world.app, &piece.body);
+                let is_right = match (&piece.code, piece.is_taken) {
+                    (_, true) => self.has_taken(&piece, &saved),
+                    (Some(code), false) => self.is_rightly_refused(&saved, code),
+                    (None, false) => saved.iter().any(|saved| waiting.contains(&saved.hash)),
+                } || self.is_cut_off(phone);
+                if !is_right {
+                    let (code, is_taken) = (piece.code, piece.is_taken);
+                    let fate = bundle::take_in_carried(&self.world.app, &piece.body);
+                    return Err(format!(
+                        "phone {number}: a piece (taken: {is_taken}, refused: {code:?}) gets {fate:?}: {saved:?}"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
-    fn must_wait(&self, saved: &Saved) -> bool {
-        let mut is_orphan = false;
+    /// A revoked phone that had nothing more to say, and has: its own work is turned away, and it never comes to what it carries. Known;
+    /// a person can take the file elsewhere.
+    fn is_cut_off(&self, phone: &Phone) -> bool {
+        let device = self.device_of(phone.device());
+        let outbox = phone.replica.store().read(changes::outbox_len);
+        device.is_some_and(|device| device.revoked_empty) && outbox.expect("a look") > 0
+    }
+
+    /// What the server knows of a device.
+    fn device_of(&self, id: DeviceId) -> Option<Device> {
+        let mut device = None;
         let look = self.world.store.inner().fork().read(&mut |snapshot| {
-            let growing = Growing::load(snapshot, saved.document)?;
-            for dep in &saved.deps {
-                is_orphan |= growing.ledger.place(dep).is_none()
-                    && snapshot.boxed(saved.device, *dep)?.is_none();
+            device = snapshot.device(id)?;
+            Ok(())
+        });
+        look.expect("the model answers");
+        device
+    }
+
+    /// What is called taken is there: handed in once more, everything in it has a fate for good.
+    fn has_taken(&self, piece: &Sealed, saved: &[Saved]) -> bool {
+        let again = bundle::take_in_carried(&self.world.app, &piece.body);
+        match again.expect("the model answers") {
+            Ok(fate) => fate == Fate::Ok,
+            Err(_) => self.is_rightly_refused(saved, "too_much"),
+        }
+    }
+
+    fn is_rightly_refused(&self, saved: &[Saved], code: &str) -> bool {
+        let author = saved.first().and_then(|saved| self.device_of(saved.device));
+        author.is_some_and(|device| device.revoked_empty) && code == "too_much"
+    }
+
+    /// The carried changes that must wait: for a newer server, or for one that a lost server has taken with it, or for one of these.
+    fn rightly_waiting(&self) -> BTreeSet<ChangeHash> {
+        let carried: Vec<Saved> = self
+            .phones
+            .iter()
+            .flat_map(|phone| self.carried_by(phone))
+            .collect();
+        let absent = self.absent(&carried);
+        let mut waiting = BTreeSet::new();
+        loop {
+            let must_wait = |saved: &&Saved| {
+                let misses = |dep: &ChangeHash| {
+                    let is_taken = self.taken.contains(dep) || waiting.contains(dep);
+                    is_taken && absent.contains(&(saved.device, *dep))
+                };
+                !waiting.contains(&saved.hash)
+                    && (self.of_next_year.contains(&saved.document)
+                        || saved.deps.iter().any(misses))
+            };
+            let Some(found) = carried.iter().find(must_wait) else {
+                return waiting;
+            };
+            waiting.insert(found.hash);
+        }
+    }
+
+    /// What these changes build on that the server has neither in its place nor in a box.
+    fn absent(&self, carried: &[Saved]) -> BTreeSet<(DeviceId, ChangeHash)> {
+        let mut absent = BTreeSet::new();
+        let look = self.world.store.inner().fork().read(&mut |snapshot| {
+            for saved in carried {
+                let growing = Growing::load(snapshot, saved.document)?;
+                for dep in &saved.deps {
+                    if growing.ledger.place(dep).is_none()
+                        && snapshot.boxed(saved.device, *dep)?.is_none()
+                    {
+                        absent.insert((saved.device, *dep));
+                    }
+                }
             }
             Ok(())
         });
         look.expect("the model answers");
-        is_orphan || self.of_next_year.contains(&saved.document)
+        absent
     }
 }
 
-/// Sealed pieces that a phone carries.
-fn pieces(store: &Store, sql: &str) -> Vec<Vec<u8>> {
+/// The changes on a phone in which each entry stands.
+fn changes_on_phone(store: &Store) -> BTreeMap<EntryId, Vec<ChangeHash>> {
     let read = store.read(|connection| {
+        let mut found = BTreeMap::<EntryId, Vec<ChangeHash>>::new();
+        for id in documents::all(connection)? {
+            let Some(state) = documents::state(connection, id)? else {
+                continue;
+            };
+            for row in changes::of_document(connection, state.number)? {
+                if let Some(entry) = entry_of(id, &row.body) {
+                    found.entry(entry).or_default().push(row.hash);
+                }
+            }
+        }
+        for boxed in boxes::all(connection)? {
+            if let Some(entry) = boxed.entry {
+                found.entry(entry).or_default().push(boxed.hash);
+            }
+        }
+        Ok(found)
+    });
+    read.expect("a look")
+}
+
+/// A sealed piece that a phone carries.
+struct Sealed {
+    body: Vec<u8>,
+    /// Why it was refused.
+    code: Option<String>,
+    /// The server has taken it.
+    is_taken: bool,
+}
+
+fn pieces(store: &Store) -> Vec<Sealed> {
+    let read = store.read(|connection| {
+        let sql = "SELECT body, code, handed_in_at IS NOT NULL FROM pieces ORDER BY id";
         let mut statement = connection.prepare(sql)?;
-        let rows = statement.query_map([], |row| row.get(0))?;
+        let rows = statement.query_map([], |row| {
+            Ok(Sealed {
+                body: row.get(0)?,
+                code: row.get(1)?,
+                is_taken: row.get(2)?,
+            })
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     });
     read.expect("a look")
 }
 
 /// What is in a piece, as its server can see.
-fn opened(app: &App, sealed: &[u8]) -> Vec<Saved> {
+pub(super) fn opened(app: &App, sealed: &[u8]) -> Vec<Saved> {
     let identity = &app.identity;
     let Ok(piece) = Piece::open(sealed, identity.server, &identity.rescue_key) else {
         return Vec::new();

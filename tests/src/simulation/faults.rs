@@ -61,20 +61,6 @@ impl Simulation {
         }
     }
 
-    /// Another phone takes along what this one has not handed in.
-    fn rescue(&mut self, phone: usize) {
-        let carrier = self.some_phone();
-        let Ok(file) = self.phones[phone].replica.rescue_bundle() else {
-            return;
-        };
-        if carrier != phone && self.phones[carrier].replica.carry(&file).is_ok() {
-            self.suffer("rescue bundle carried");
-            if self.rng.random_bool(0.3) {
-                self.drown(phone, &file);
-            }
-        }
-    }
-
     pub(super) fn suffer(&mut self, what: &str) {
         self.faults += 1;
         self.coverage.add(what);
@@ -173,7 +159,12 @@ impl Simulation {
         let before_it = is_alone.then(|| self.somewhere());
         // What the older copy has yet to hand in, and had made again meanwhile, comes a second time from its own past.
         self.twice.extend(unsent(&copy));
-        self.past.extend(super::audit::entries_on_phone(&copy));
+        let is_own = |entry: &EntryId| {
+            let logged = self.logged.get(entry);
+            logged.is_some_and(|logged| logged.phone == Some(phone))
+        };
+        let past = super::audit::entries_on_phone(&copy).into_iter();
+        self.past.extend(past.filter(is_own));
         let unsent = unsent(self.phones[phone].replica.store());
         let before = self.gone.len();
         self.gone

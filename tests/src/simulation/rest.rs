@@ -40,7 +40,6 @@ impl Simulation {
             let what = self
                 .sums_differ(phone)
                 .or_else(|| self.waits_for_nothing(phone, server))
-                .or_else(|| self.carries_for_nothing(phone))
                 .or_else(|| finds_what_is_here(phone))
                 .or_else(|| self.holds_what_is_not_his(phone, server));
             if let Some(what) = what {

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use patrol_core::domain::id::{EntryId, Epoch};
+use patrol_core::domain::id::{ChangeHash, EntryId, Epoch};
+use patrol_core::store::enrolment;
 use patrol_server::app::App;
 use patrol_server::grow::Growing;
 use patrol_server::store::faulty::FaultyStore;
@@ -75,10 +76,12 @@ impl Simulation {
         for phone in &self.phones {
             phone.link.lead_to(Arc::clone(&self.world.app));
         }
-        if self.given_up.is_some() {
+        if let Some((store, _)) = &self.given_up {
+            let lost = changes_at(store);
             let before = self.somewhere();
             self.given_up = None;
             self.lose_what_is_nowhere(Some(before));
+            self.lose_server_with(&lost);
         }
     }
 
@@ -87,7 +90,7 @@ impl Simulation {
         if self.epochs == 3 {
             return false;
         }
-        let before = self.somewhere();
+        let (before, lost) = (self.somewhere(), changes_at(&self.world.store));
         self.epochs += 1;
         let new = NewEpoch {
             epoch: Epoch([self.epochs; 4]),
@@ -98,7 +101,18 @@ impl Simulation {
         self.world.restore(copy, &new);
         self.bring_back();
         self.lose_what_is_nowhere(Some(before));
+        self.lose_server_with(&lost);
         true
+    }
+
+    /// Takes down what the server has not that a lost one had, and how far each phone had counted.
+    fn lose_server_with(&mut self, lost: &BTreeSet<ChangeHash>) {
+        let now = changes_at(&self.world.store);
+        self.taken.extend(lost.difference(&now));
+        for phone in &self.phones {
+            let last = phone.replica.store().read(enrolment::last_n);
+            self.last_n.insert(phone.device(), last.expect("a look"));
+        }
     }
 
     /// Entries that somebody holds: the server, or one given up that is still reached, or a phone in whatever state.
@@ -123,6 +137,23 @@ impl Simulation {
             self.gone.extend(before.difference(&after));
         }
     }
+}
+
+/// The changes in a server's database, admitted or held.
+fn changes_at(store: &FaultyStore<MemoryStore>) -> BTreeSet<ChangeHash> {
+    let mut changes = BTreeSet::new();
+    let looked = store.inner().fork().read(&mut |snapshot| {
+        for id in snapshot.all_documents()? {
+            let growing = Growing::load(snapshot, id)?;
+            let links = growing.ledger.links().iter();
+            changes.extend(links.map(|link| link.change.hash));
+        }
+        let held = snapshot.held(0, usize::MAX >> 8)?;
+        changes.extend(held.iter().map(|(_, row)| row.hash));
+        Ok(())
+    });
+    looked.expect("the model answers");
+    changes
 }
 
 /// The entries in a server's database, admitted or held.

@@ -48,6 +48,19 @@ pub(in crate::api) struct FieldsJson {
 }
 
 impl FieldsJson {
+    /// What values look like.
+    pub(in crate::api) fn of(values: impl IntoIterator<Item = FieldValue>) -> Self {
+        let mut fields = Self::default();
+        for value in values {
+            match value {
+                FieldValue::Place(place) => fields.place = Some(place_json(&place)),
+                FieldValue::Category(category) => fields.category = Some(category_json(&category)),
+                FieldValue::Words(words) => fields.words = Some(words),
+            }
+        }
+        fields
+    }
+
     /// As domain values; a code names what is wrong.
     pub(in crate::api) fn into_fields(self) -> Result<Vec<FieldValue>, ApiError> {
         let place = |place: PlaceJson| {

@@ -118,45 +118,96 @@ pub async fn read_only_phone() -> Step {
     goes_on(&office, server, phone, state).await
 }
 
-/// Pages of a phone's file are damaged while it is open; opened again it begins anew and keeps the old one.
+/// Pages of a phone's file are damaged while it is open and holds work that it has not handed in; opened again it begins anew, keeps the
+/// old one, and hands in what can be read of that. All of the work is there where pages of the search are damaged, and what the server
+/// has where all are.
 ///
 /// # Errors
 /// What did not hold.
 pub async fn damaged_phone() -> Step {
+    let spoil_search: fn(&Path) -> Result<(), String> = |file| {
+        let connection = rusqlite::Connection::open(file).map_err(said)?;
+        let sql =
+            "SELECT rootpage FROM sqlite_schema WHERE name IN ('search_data', 'documents_changed')";
+        let mut pages = connection.prepare(sql).map_err(said)?;
+        let pages = pages.query_map([], |row| row.get(0)).map_err(said)?;
+        let pages: rusqlite::Result<Vec<u32>> = pages.collect();
+        spoil(
+            file,
+            pages
+                .map_err(said)?
+                .into_iter()
+                .map(|page| u64::from(page) - 1),
+        )
+    };
+    let spoil_all: fn(&Path) -> Result<(), String> = |file| {
+        let len = fs::metadata(file).map_err(said)?.len();
+        spoil(file, 1..len / PAGE)
+    };
+    damaged(spoil_search, Work::Unsent).await?;
+    damaged(spoil_all, Work::HandedIn).await
+}
+
+const PAGE: u64 = 4_096;
+
+fn spoil(file: &Path, pages: impl IntoIterator<Item = u64>) -> Result<(), String> {
     use std::os::unix::fs::FileExt as _;
+    let bytes = fs::File::options().write(true).open(file).map_err(said)?;
+    let mut written = pages
+        .into_iter()
+        .map(|page| bytes.write_all_at(&[0xa5; PAGE as usize], page * PAGE));
+    written.try_for_each(|written| written.map_err(said))
+}
+
+/// What of a phone's work must be at the server in the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Unsent,
+    HandedIn,
+}
+
+async fn damaged(spoil: fn(&Path) -> Result<(), String>, work: Work) -> Step {
     let (office, server, phone) = scene("walk-damaged-phone").await?;
-    let acknowledged = {
+    if work == Work::HandedIn {
         phone.sync().await?;
         phone.is_through()?;
-        phone.recorded.clone()
-    };
+    }
+    let recorded = phone.recorded.clone();
     let file = office.folder.file("phone.db");
     // What lies in the log is not read from the file.
     drop(phone.replica);
     let (replica, _) = open(&file).map_err(said)?;
-    let len = fs::metadata(&file).map_err(said)?.len();
-    let bytes = fs::File::options().write(true).open(&file).map_err(said)?;
-    for at in (4_096..len).step_by(4_096) {
-        bytes.write_all_at(&[0xa5; 4_096], at).map_err(said)?;
-    }
+    spoil(&file)?;
     let spoilt = fs::read(&file).map_err(said)?;
-    let shown = replica.list("case", 0, 1_000).map(drop);
-    let is_named = matches!(shown, Err(Error::Damaged));
-    is_named.then_some(()).ok_or_else(|| format!("{shown:?}"))?;
+    if work == Work::HandedIn {
+        let shown = replica.list("case", 0, 1_000).map(drop);
+        let is_named = matches!(shown, Err(Error::Damaged));
+        is_named.then_some(()).ok_or_else(|| format!("{shown:?}"))?;
+    }
     drop(replica);
     let (replica, aside) = {
         let machine = Arc::new(Machine::new(&Clock::default(), 2));
         Replica::open(&file, machine).map_err(said)?
     };
     let aside = aside.ok_or("it was not moved aside")?;
+    let found = replica.salvage(&aside);
     let is_kept = fs::read(aside).map_err(said)? == spoilt;
     is_kept
         .then_some(())
         .ok_or_else(|| "it is not kept as it was".to_owned())?;
     let mut phone = Phone::enrol_on(replica, &server, &office.database).await?;
+    match (work, found) {
+        (Work::Unsent, Ok(found)) if found.is_whole => {
+            phone.replica.carry(&found.bundle).map_err(said)?;
+        }
+        (Work::HandedIn, Err(Error::Damaged)) => {}
+        (_, found) => return Err(format!("{found:?}")),
+    }
     phone.sync().await?;
     let shown = crate::simulation::audit::entries_on_phone(phone.replica.store());
-    super::all_are_in(&acknowledged, &shown)?;
-    phone.recorded = acknowledged;
+    if work == Work::HandedIn {
+        super::all_are_in(&recorded, &shown)?;
+    }
+    phone.recorded = recorded;
     goes_on(&office, server, phone, Error::Damaged.to_string()).await
 }
