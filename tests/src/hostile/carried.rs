@@ -13,7 +13,7 @@ use super::{Answer, Blow, Foe, round};
 use crate::clock::START;
 
 /// Bytes of nothing.
-const NOISE: [u8; 60_000] = [0xff; 60_000];
+static NOISE: [u8; 60_000] = [0xff; 60_000];
 /// Changes of a relic.
 const ROWS: u64 = 1_000;
 
