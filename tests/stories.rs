@@ -4,6 +4,7 @@ mod adopted;
 mod bad_network;
 mod busy_server;
 mod carriers;
+mod checked;
 mod components;
 mod copied_phone;
 mod crowd;

@@ -1,5 +1,5 @@
 //! Whether everything that is kept agrees: what is derived is derived again, what proves itself is asked for its proof (a hash, a
-//! signature, a shape). Which column is which stands in `tests/stories/checked/columns.rs`.
+//! signature, a shape). Which column is which stands in `tests/stories/checked/columns.txt`.
 //!
 //! It reads one snapshot, changes nothing and repairs nothing. Whether the file itself is whole is the backend's to say. It goes through each
 //! table once; of that it remembers 24 bytes a change and the documents of one feed.

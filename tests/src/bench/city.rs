@@ -159,9 +159,8 @@ impl City {
 
     /// The proof of a push frame with all that one hand has not sent yet. The office sends none.
     fn frame(&mut self, unsent: &mut Unsent) -> Option<BatchRow> {
-        let sends = |hand: &&Hand| unsent.contains_key(&hand.device);
-        let waiting: Vec<&Hand> = self.hands.iter().filter(sends).collect();
-        let hand = waiting.get(self.rng.random_range(0..waiting.len().max(1)))?;
+        let waiting = |hand: &&Hand| unsent.get(&hand.device).map_or(0, Vec::len);
+        let hand = self.hands.iter().max_by_key(waiting)?;
         let (numbers, leaves): (Vec<u64>, Vec<[u8; 32]>) =
             unsent.remove(&hand.device)?.into_iter().unzip();
         let batch = Batch {

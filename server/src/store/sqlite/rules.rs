@@ -53,6 +53,11 @@ const RULES: &[Rule] = &[
     ),
     ("accounts", "SELECT count(*) FROM accounts WHERE length(person) <> 8 OR login = ''", "`person` is not 8 bytes or `login` empty"),
     (
+        "accounts",
+        "SELECT count(*) FROM accounts WHERE password_hash NOT LIKE '$argon2id$%'",
+        "`password_hash` is not in its form",
+    ),
+    (
         "sessions",
         "SELECT count(*) FROM sessions WHERE length(token) <> 32 OR person NOT IN (SELECT person FROM accounts)",
         "`token` is not 32 bytes or `person` has no account",
