@@ -59,3 +59,23 @@ impl Keys {
         self.met.contains(&false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_met_is_known() {
+        let mut keys = Keys::default();
+        let [one, other, third] = [&[1u8; 32], &[2; 32], &[3; 32]].map(|bytes| leaf(bytes));
+        [one, other, one].into_iter().for_each(|key| keys.add(key));
+        keys.seal();
+        assert!(keys.contains(one) && !keys.contains(third));
+        keys.meet(one);
+        keys.meet(third);
+        assert!(keys.has_unmet() && keys.is_unmet(other));
+        assert!(!keys.is_unmet(one) && !keys.is_unmet(third));
+        keys.meet(other);
+        assert!(!keys.has_unmet());
+    }
+}
