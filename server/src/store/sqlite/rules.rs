@@ -11,31 +11,71 @@ type Rule = (&'static str, &'static str, &'static str);
 
 const RULES: &[Rule] = &[
     ("counters", "SELECT count(*) <> 1 FROM counters", "it is not one row"),
-    ("documents", "SELECT count(*) <> coalesce(max(no), 0) FROM documents", "`no` is not 1, 2, 3 …"),
-    ("scopes", "SELECT count(*) <> coalesce(max(number), 0) FROM scopes", "`number` is not 1, 2, 3 …"),
+    (
+        "documents",
+        "SELECT count(*) <> coalesce(max(no), 0) FROM documents",
+        "`no` is not 1, 2, 3 …",
+    ),
+    (
+        "scopes",
+        "SELECT count(*) <> coalesce(max(number), 0) FROM scopes",
+        "`number` is not 1, 2, 3 …",
+    ),
     ("boxed", "SELECT count(*) <> coalesce(max(no), 0) FROM boxed", "`no` is not 1, 2, 3 …"),
     ("batches", "SELECT count(*) <> coalesce(max(no), 0) FROM batches", "`no` is not 1, 2, 3 …"),
-    ("directories", "SELECT count(*) <> coalesce(max(no), 0) FROM directories", "`no` is not 1, 2, 3 …"),
-    ("component_imports", "SELECT count(*) <> coalesce(max(no), 0) FROM component_imports", "`no` is not 1, 2, 3 …"),
+    (
+        "directories",
+        "SELECT count(*) <> coalesce(max(no), 0) FROM directories",
+        "`no` is not 1, 2, 3 …",
+    ),
+    (
+        "component_imports",
+        "SELECT count(*) <> coalesce(max(no), 0) FROM component_imports",
+        "`no` is not 1, 2, 3 …",
+    ),
     (
         "boxed",
         "SELECT count(*) FROM boxed WHERE (settled_by IS NULL) + (settled_at IS NULL) + (settled_words IS NULL)
            + (released IS NULL) NOT IN (0, 4)",
         "the `settled_` columns and `released` are there in part",
     ),
-    ("boxed", "SELECT count(*) FROM boxed WHERE released NOT IN (0, 1)", "`released` is neither 0 nor 1"),
-    ("boxed", "SELECT count(*) FROM boxed WHERE device NOT IN (SELECT id FROM devices)", "`device` is no device"),
-    ("notices", "SELECT count(*) FROM notices WHERE device NOT IN (SELECT id FROM devices)", "`device` is no device"),
+    (
+        "boxed",
+        "SELECT count(*) FROM boxed WHERE released NOT IN (0, 1)",
+        "`released` is neither 0 nor 1",
+    ),
+    (
+        "boxed",
+        "SELECT count(*) FROM boxed WHERE device NOT IN (SELECT id FROM devices)",
+        "`device` is no device",
+    ),
+    (
+        "notices",
+        "SELECT count(*) FROM notices WHERE device NOT IN (SELECT id FROM devices)",
+        "`device` is no device",
+    ),
     (
         "notices",
         "SELECT count(*) FROM notices n LEFT JOIN notice_heads h ON h.device = n.device
          WHERE n.number < 1 OR h.last IS NULL OR n.number > h.last",
         "`number` is beyond the last of `notice_heads`",
     ),
-    ("notice_heads", "SELECT count(*) FROM notice_heads WHERE device NOT IN (SELECT id FROM devices)", "`device` is no device"),
+    (
+        "notice_heads",
+        "SELECT count(*) FROM notice_heads WHERE device NOT IN (SELECT id FROM devices)",
+        "`device` is no device",
+    ),
     ("notice_heads", "SELECT count(*) FROM notice_heads WHERE last < 0", "`last` is below 0"),
-    ("devices", "SELECT count(*) FROM devices WHERE length(token) <> 32", "`token` is not 32 bytes"),
-    ("devices", "SELECT count(*) FROM devices WHERE revoked_empty NOT IN (0, 1)", "`revoked_empty` is neither 0 nor 1"),
+    (
+        "devices",
+        "SELECT count(*) FROM devices WHERE length(token) <> 32",
+        "`token` is not 32 bytes",
+    ),
+    (
+        "devices",
+        "SELECT count(*) FROM devices WHERE revoked_empty NOT IN (0, 1)",
+        "`revoked_empty` is neither 0 nor 1",
+    ),
     (
         "devices",
         "SELECT count(*) FROM devices WHERE revoked_at IS NULL AND revoked_empty <> 0",
@@ -51,7 +91,11 @@ const RULES: &[Rule] = &[
         "SELECT count(*) FROM enrol_codes WHERE length(code) <> 32 OR length(person) <> 8",
         "`code` is not 32 bytes or `person` not 8",
     ),
-    ("accounts", "SELECT count(*) FROM accounts WHERE length(person) <> 8 OR login = '' OR password_hash = ''", "`person` is not 8 bytes, or `login` or `password_hash` empty"),
+    (
+        "accounts",
+        "SELECT count(*) FROM accounts WHERE length(person) <> 8 OR login = '' OR password_hash = ''",
+        "`person` is not 8 bytes, or `login` or `password_hash` empty",
+    ),
     (
         "sessions",
         "SELECT count(*) FROM sessions WHERE length(token) <> 32 OR person NOT IN (SELECT person FROM accounts)",
