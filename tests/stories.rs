@@ -5,6 +5,7 @@ mod bad_network;
 mod brought_again;
 mod busy_server;
 mod carriers;
+mod checked;
 mod components;
 mod copied_phone;
 mod crowd;

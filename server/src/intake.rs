@@ -13,6 +13,7 @@ use patrol_core::sync::wire::{Fate, Form, PushHead, Unread};
 use crate::app::App;
 use crate::store::{BatchRow, Device, StoreError};
 use judge::Judge;
+pub(crate) use judge::entry_of;
 
 /// The changes of a push frame: document and hash, for echoes.
 pub type Pushed = Vec<(DocumentId, ChangeHash)>;

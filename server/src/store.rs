@@ -26,6 +26,7 @@ pub mod memory;
 pub mod reference;
 mod serial;
 pub mod sqlite;
+pub mod whole;
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
 use patrol_core::domain::place::Scope;
@@ -329,7 +330,7 @@ pub struct BoxedSince {
 }
 
 /// One snapshot of everything.
-pub trait Snapshot {
+pub trait Snapshot: whole::Whole {
     /// A scope's row; none before a document has joined it.
     fn scope(&self, scope: Scope) -> Result<Option<ScopeRow>>;
     /// Rows of a scope's feed after `seq`, ascending, at most `limit`.

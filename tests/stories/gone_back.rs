@@ -44,13 +44,16 @@ pub(super) fn open(file: &Path, world: &World, seed: u64) -> Arc<App> {
 
 /// What an administrator's command does after a restore.
 pub(super) fn begin_epoch(file: &Path) {
-    let new = NewEpoch {
+    backup::begin_epoch(file, &new_epoch()).expect("a new epoch begins");
+}
+
+fn new_epoch() -> NewEpoch {
+    NewEpoch {
         epoch: Epoch([9; 4]),
         suffix: [7; 8],
         number_block: "B".to_owned(),
         since: patrol_tests::clock::START.plus_ms(10_000_000),
-    };
-    backup::begin_epoch(file, &new).expect("a new epoch begins");
+    }
 }
 
 /// A phone of that server.
@@ -254,6 +257,8 @@ fn what_was_held_when_the_server_was_lost_is_held_again() {
 fn a_relic_that_nobody_sent_is_not_let_in() {
     let mut world = World::new(54);
     let village = world.villages(INSPECTOR)[0];
+    let lost = world.store.inner().fork();
+    world.restore(lost, &new_epoch());
     let phone = world.phone(INSPECTOR);
     let (case, _) = phone.report(village, "未送出");
     let mut list = PageList::default();
@@ -371,81 +376,5 @@ fn what_is_restored_twice_from_one_backup_still_tells_its_phones_everything() {
             (0, usize::from(round)),
             "round {round}"
         );
-    }
-}
-
-#[test]
-fn a_look_finds_what_is_not_as_its_sources_say() {
-    let folder = Folder::new("looked").expect("a folder");
-    let file = folder.file("server.db");
-    let mut world = World::new(57);
-    let village = world.villages(INSPECTOR)[0];
-    world.app = open(&file, &world, 2);
-    let phone = phone_of(&world, &world.app, INSPECTOR, 3);
-    for words in ["一", "二"] {
-        phone.report(village, words);
-    }
-    phone.sync().expect("the server answers");
-    let connection = rusqlite::Connection::open(&file).expect("the file opens");
-    let findings = || {
-        check::check(world.app.store.as_ref())
-            .expect("a look")
-            .findings
-    };
-    let damages = [
-        (
-            "UPDATE documents SET stage = 'closed' WHERE no = 1",
-            "its row is not",
-        ),
-        (
-            "UPDATE documents SET number = NULL WHERE no = 1",
-            "its row is not",
-        ),
-        (
-            "UPDATE scopes SET digest = zeroblob(16) WHERE number = 1",
-            "the digest is not",
-        ),
-        (
-            "UPDATE scopes SET head = head + 1 WHERE number = 1",
-            "the feed ends at",
-        ),
-        (
-            "DELETE FROM feed WHERE scope = 1 AND seq = 1",
-            "does not follow",
-        ),
-        (
-            "UPDATE feed SET ordinal = 0 WHERE scope = 1 AND seq = 1",
-            "does not tell",
-        ),
-        (
-            "DELETE FROM members WHERE document = 1 AND scope = 1",
-            "is in the feeds of",
-        ),
-        ("DELETE FROM fates WHERE n = 1", "the log does not know"),
-        (
-            "UPDATE changes SET body = zeroblob(9) WHERE document = 1 AND ordinal = 0",
-            "cannot be read",
-        ),
-    ];
-    for (sql, what) in damages {
-        assert_eq!(findings(), [] as [String; 0], "before {sql}");
-        let kept = folder.file("kept.db");
-        drop(std::fs::remove_file(&kept));
-        connection
-            .execute("VACUUM INTO ?1", [kept.to_str()])
-            .expect("a copy is kept");
-        assert!(
-            connection.execute(sql, []).expect("it is damaged") > 0,
-            "{sql}"
-        );
-        let found = findings();
-        assert!(
-            found.iter().any(|found| found.contains(what)),
-            "{sql}: {found:?}"
-        );
-        let mut target = rusqlite::Connection::open(&file).expect("the file opens");
-        target
-            .restore("main", &kept, None::<fn(rusqlite::backup::Progress)>)
-            .expect("it is mended");
     }
 }

@@ -184,6 +184,8 @@ pub const RETIRE_STEP_MS: i64 = 2 * 24 * 3_600_000;
 /// Frames received last whose times a server compares its clock with: enough that one that was set back is noticed, so few that one that
 /// was ahead and is right again is soon believed.
 pub const RECEIPTS_LOOKED_AT: usize = 1_000;
+/// Differences that `check` tells one by one; of the others it tells how many.
+pub const CHECK_FINDINGS_MAX: usize = 1_000;
 /// Milliseconds by which a clock may be before them: less is how clocks are set right.
 pub const CLOCK_BACK_MS: i64 = 600_000;
 /// Closed cases that leave their feeds in one transaction.

@@ -59,7 +59,7 @@ pub struct UpgradeErrand {
     database: Database,
 }
 
-/// Looks whether everything that is derived is what its sources say, also while a server runs; and lists, a line each, the villages that
+/// Looks whether everything that is derived is what its sources say, and what proves itself does, also while a server runs; and lists, a line each, the villages that
 /// lack a terminal, a cadre in post or an inspector on their beat, and the proposals that have waited for an answer for two weeks.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct CheckErrand {

@@ -476,7 +476,7 @@ impl<'a> Judge<'a> {
 }
 
 /// The entry of a change, where it can be read.
-fn entry_of(document: DocumentId, change: &Parsed) -> Option<(EntryId, Entry)> {
+pub(crate) fn entry_of(document: DocumentId, change: &Parsed) -> Option<(EntryId, Entry)> {
     let content = Content::of(change)?;
     let id = content.entry_id(document)?;
     let Content::Person { entry: bytes, .. } = content else {

@@ -5,6 +5,7 @@
 mod feeds;
 mod reference;
 mod setup;
+mod whole;
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, Epoch, PersonId};
 use patrol_core::domain::limits;
@@ -49,6 +50,7 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     reference::an_error_among_components_changes_nothing(make().as_ref());
     reference::components_are_found_by_their_cells(make().as_ref());
     reference::a_village_has_one_terminal(make().as_ref());
+    whole::everything_is_shown_as_it_is_kept(make().as_ref());
 }
 
 fn document(number: u8) -> DocumentId {

@@ -6,6 +6,7 @@ mod commit;
 mod figures;
 mod look;
 mod reference;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -16,9 +16,11 @@ mod figures;
 mod logs;
 mod look;
 mod reference;
+mod rules;
 mod schema;
 mod setup;
 mod trouble;
+mod whole;
 mod writer;
 
 use std::path::Path;

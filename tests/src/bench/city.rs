@@ -3,6 +3,7 @@
 //!
 //! Rights are waived while filling (24 devices write everywhere); they are judged when something is measured.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use patrol_core::doc::admit::{RightCheck, Signer};
@@ -18,10 +19,10 @@ use patrol_core::domain::id::{Actor, DeviceId, DocumentId, PersonId, UnitId};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::rules;
 use patrol_core::domain::time::{At, Timestamp};
-use patrol_core::sync::seal;
+use patrol_core::sync::seal::{self, Batch};
 use patrol_server::app::App;
 use patrol_server::grow::Growing;
-use patrol_server::store::{Commit, DocumentCommit, FateRow};
+use patrol_server::store::{BatchRow, Commit, DocumentCommit, FateRow};
 use rand::{Rng as _, RngCore as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -54,6 +55,9 @@ pub struct Hand {
     boot: u64,
     offset_ms: i64,
 }
+
+/// Of each device what no frame has proved yet: counters and leaves.
+type Unsent = BTreeMap<DeviceId, Vec<(u64, [u8; 32])>>;
 
 /// An app with a store to be filled, and the hands that fill it.
 #[derive(Debug)]
@@ -125,18 +129,53 @@ impl City {
             let begun_at = START.plus_ms(-SPAN_MS + SPAN_MS * number as i64 / cases as i64);
             lives.push(Life::begin(&mut self.rng, *village, begun_at));
         }
+        let mut unsent = Unsent::new();
         for open in lives.chunks_mut(COMMIT_DOCUMENTS) {
             while open.iter().any(|life| life.deeds > 0) {
                 let (documents, fates) = self.deeds(open);
+                for (document, row) in documents.iter().zip(&fates) {
+                    let change = document.changes.first().expect("a deed").hash;
+                    let leaf = seal::leaf(document.id, change);
+                    unsent.entry(row.device).or_default().push((row.n, leaf));
+                }
                 let commit = Commit {
                     documents,
                     fates,
+                    batch: self.frame(&mut unsent),
                     ..Commit::default()
                 };
                 self.app.store.commit(&commit).expect("the store takes it");
             }
         }
+        while let Some(batch) = self.frame(&mut unsent) {
+            let commit = Commit {
+                batch: Some(batch),
+                ..Commit::default()
+            };
+            self.app.store.commit(&commit).expect("the store takes it");
+        }
         lives.iter().map(|life| life.id).collect()
+    }
+
+    /// The proof of a push frame with all that one hand has not sent yet. The office sends none.
+    fn frame(&mut self, unsent: &mut Unsent) -> Option<BatchRow> {
+        let waiting = |hand: &&Hand| unsent.get(&hand.device).map_or(0, Vec::len);
+        let hand = self.hands.iter().max_by_key(waiting)?;
+        let (numbers, leaves): (Vec<u64>, Vec<[u8; 32]>) =
+            unsent.remove(&hand.device)?.into_iter().unzip();
+        let batch = Batch {
+            server: self.app.identity.server,
+            device: hand.device,
+            n: (*numbers.iter().min()?, *numbers.iter().max()?),
+            leaves,
+        };
+        Some(BatchRow {
+            device: batch.device,
+            n: batch.n,
+            signature: batch.sign(&hand.seed),
+            leaves: batch.leaves.concat(),
+            received_at: START,
+        })
     }
 
     /// The next deed of each case that has one left, and the log's row of each.

@@ -7,6 +7,8 @@ use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
 use super::columns::{bound, strange, uint, uint_option};
+use super::whole;
+use crate::store::whole::Visit;
 use crate::store::{BoxedAs, BoxedChange, BoxedSince, Result, Settled};
 
 /// The columns of a row, in the order in which [`from_row`] reads them.
@@ -107,6 +109,12 @@ pub(super) fn held(
         Ok((row.get::<_, i64>(11)?.cast_unsigned(), from_row(row)?))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// All rows, for who looks whether they agree.
+pub(super) fn all(connection: &Connection, visit: Visit<'_, (u64, BoxedChange)>) -> Result<()> {
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(11)?.cast_unsigned(), from_row(row)?));
+    whole::each(connection, select_boxed!("ORDER BY no"), [], read, visit)
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<BoxedChange> {

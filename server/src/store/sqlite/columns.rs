@@ -52,6 +52,15 @@ pub(super) fn uint_option(row: &Row<'_>, column: usize) -> rusqlite::Result<Opti
         .map(|value| value.map(i64::cast_unsigned))
 }
 
+/// A flag that is nothing but 0 or 1.
+pub(super) fn flag(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
+    match row.get::<_, i64>(column)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(strange(column, "neither 0 nor 1")),
+    }
+}
+
 /// A list or a tuple as a JSON array.
 pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Broken(error.to_string()))

@@ -9,6 +9,8 @@ use patrol_core::sync::wire::Status;
 use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
 use super::columns::{bound, json_option, to_json, uint, uint_option};
+use super::whole;
+use crate::store::whole::Visit;
 use crate::store::{Device, Result, StoreError};
 
 /// The columns of a device, in the order in which [`from_row`] reads them.
@@ -172,6 +174,17 @@ pub(super) fn devices(connection: &Connection) -> Result<Vec<Device>> {
     let mut select = connection.prepare_cached(select_devices!("ORDER BY d.id"))?;
     let rows = select.query_map([], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// All devices, for who looks whether they agree.
+pub(super) fn all(connection: &Connection, visit: Visit<'_, Device>) -> Result<()> {
+    whole::each(
+        connection,
+        select_devices!("ORDER BY d.id"),
+        [],
+        from_row,
+        visit,
+    )
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Device> {

@@ -19,7 +19,7 @@ use crate::store::{
 };
 
 /// The columns of a summary, in the order in which [`summary_from_row`] reads them from position 1 on.
-const SUMMARY: &str =
+pub(super) const SUMMARY: &str =
     "d.kind, d.number, d.numbers, d.stage, d.rework, d.village, d.category, d.words, d.units,
     d.reporter, d.conflicts, d.anomalies, d.opened_at, d.changed_at, d.ended_at";
 
@@ -299,7 +299,7 @@ pub(super) fn all_documents(connection: &Connection) -> Result<Vec<DocumentId>> 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn summary_from_row(row: &Row<'_>) -> rusqlite::Result<Summary> {
+pub(super) fn summary_from_row(row: &Row<'_>) -> rusqlite::Result<Summary> {
     Ok(Summary {
         kind: row.get(1)?,
         number: row.get(2)?,

@@ -274,7 +274,7 @@ pub(super) fn memberships(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn feed_row(row: &Row<'_>) -> rusqlite::Result<FeedRow> {
+pub(super) fn feed_row(row: &Row<'_>) -> rusqlite::Result<FeedRow> {
     let event = match (row.get::<_, i64>(3)?, uint(row, 4)?) {
         (0, ordinal) => FeedEvent::Change(ordinal),
         (1, ordinal) => FeedEvent::Join(ordinal),
