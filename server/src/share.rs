@@ -310,7 +310,6 @@ mod tests {
     fn what_a_devices_requests_keep_in_memory_is_bounded_together_and_one_alone_is_never_told_to_wait()
      {
         let (shares, now) = (Shares::default(), Instant::now());
-        let enter = |device| shares.enter(device, now).expect("a place");
         let places = [ONE, ONE, ONE, OTHER].map(|device| shares.enter(device, now));
         let [mut first, mut second, mut third, mut other] =
             places.map(|place| place.expect("a place").keeps());
