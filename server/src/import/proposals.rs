@@ -103,7 +103,7 @@ fn weigh(
     drafts: Vec<Draft>,
     preview: &mut Preview,
 ) -> Result<Vec<ComponentRow>> {
-    let known = villages(&app.known().directory);
+    let known = villages(&app.known().directory, app.environment.now());
     let columns = COLUMNS.required.iter().chain(COLUMNS.optional);
     let columns: Vec<&str> = columns
         .copied()
@@ -217,6 +217,7 @@ fn fault(line: Option<usize>, column: &str, reason: Reason) -> ImportFault {
         line,
         column: Some(column.to_owned()),
         reason,
+        detail: None,
     }
 }
 

@@ -76,6 +76,13 @@ pub struct Weighed {
     pub unchanged: u64,
 }
 
+impl Weighed {
+    /// Whether everything is as it was.
+    pub fn is_nothing(&self) -> bool {
+        self.added + self.changed + self.removed == 0
+    }
+}
+
 /// An import of components that was adopted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ComponentImport {
