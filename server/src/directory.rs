@@ -230,7 +230,7 @@ pub(crate) struct Laid {
 pub(crate) fn in_words(fault: DirectoryFault, directory: &Directory, now: Timestamp) -> String {
     let today = Today { now, ends: now };
     let words = fault::in_words(fault, (directory, today));
-    format!("{} ({words})", Reason::Unsound(fault).code())
+    format!("{} ({words})", Reason::unsound(&fault).code())
 }
 
 /// Reads the tables that are given, lays them over the directory in force, and says what is wrong with what then would be,

@@ -112,7 +112,7 @@ impl Examining<'_> {
                 .or_else(|| fault::place(fault, &self.import.lines));
             *number += 1;
             let is_placed = placed.is_some();
-            let placed = placed.unwrap_or_else(|| fault::in_force(Reason::Unsound(fault)));
+            let placed = placed.unwrap_or_else(|| fault::in_force(Reason::unsound(&fault)));
             let words = fault::in_words(fault, (self.directory, self.today));
             let told = match placed.reason {
                 Reason::Unsound(_) => placed.with(words),

@@ -41,7 +41,7 @@ pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> Option<ImportFault>
         } => ((Row::Town(town), None), Some("district_code")),
         F::UnknownDistrict { row, .. } => ((row, None), Some("code")),
         F::UnknownTown { village, .. } => ((Row::Village(village), None), Some("town_code")),
-        F::NoBeat { village } => return no_beat(village, lines, Reason::Unsound(fault)),
+        F::NoBeat { village } => return no_beat(village, lines, Reason::unsound(&fault)),
         F::UnknownVillage { beat, village } | F::CrossesDistricts { beat, village } => {
             ((Row::Beat(beat), Some(village)), Some("village_code"))
         }
@@ -71,7 +71,7 @@ pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> Option<ImportFault>
         .get(&key)
         .or_else(|| lines.get(&other?))
         .or_else(|| lines.get(&(derived?, None)));
-    line.map(|place| place.fault(column, Reason::Unsound(fault)))
+    line.map(|place| place.fault(column, Reason::unsound(&fault)))
 }
 
 /// Of a village without a beat: at its own row, or at the first that puts it in a beat.

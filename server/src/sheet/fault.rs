@@ -169,11 +169,16 @@ pub enum Reason {
         /// Since when.
         from: Timestamp,
     },
-    /// The rows can be read, but do not fit together.
-    Unsound(DirectoryFault),
+    /// The rows can be read, but do not fit together, as this word says.
+    Unsound(&'static str),
 }
 
 impl Reason {
+    /// How rows do not fit together.
+    pub(crate) fn unsound(fault: &DirectoryFault) -> Self {
+        Self::Unsound(unsound::word(fault))
+    }
+
     /// Whether it is said of where a feature lies, which no column of its file holds.
     pub(super) fn is_of_geometry(self) -> bool {
         matches!(
@@ -258,7 +263,7 @@ impl Reason {
             Self::NearAnother => "near_another",
             Self::FarAway => "far_away",
             Self::NoAdministrator { .. } => "no_administrator",
-            Self::Unsound(fault) => unsound::word(fault),
+            Self::Unsound(word) => word,
         }
     }
 }
