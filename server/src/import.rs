@@ -5,7 +5,9 @@
 //! asked by the callers.
 
 pub mod components;
+mod listed;
 mod needed;
+mod places;
 mod preview;
 pub mod proposals;
 pub mod restore;
@@ -35,6 +37,8 @@ pub use upload::{Content, Upload, is_left_behind};
 pub(crate) use waiting::Waiting;
 
 use components::{Digest, OnFault, Reading};
+use listed::Listed;
+use places::Places;
 use upload::{Of, Part};
 
 /// What files would change.
@@ -252,7 +256,13 @@ fn preview_components(
     preview: &mut Preview,
 ) -> Result<()> {
     let mut reading = Reading::new(part.file, part.rows, villages, OnFault::Pass);
-    let weighed = app.store.weigh_components(&mut reading, Rest::Removed)?;
+    reading.places = Some(Places::new(app));
+    let mut listed = Listed::default();
+    let weighed =
+        app.store
+            .weigh_components(&mut reading, Rest::Removed, &mut |differs, code| {
+                listed.take(differs, code);
+            })?;
     let digest = reading.digest();
     if let Some(fault) = reading.without_rows() {
         reading.faults.push(fault);
@@ -268,7 +278,12 @@ fn preview_components(
         && preview.faults.is_empty()
     {
         let table = ("table", json!("components"));
-        preview.tables.push(counts([table, not_named], &weighed));
+        let [rows, not_shown] = listed.json();
+        let of = [table, not_named, rows, not_shown];
+        preview.tables.push(counts(of, &weighed));
+        if weighed.is_nothing() {
+            preview.notes.push("nothing_changes");
+        }
         preview.plan = Plan::Components(upload.clone(), digest);
     }
     Ok(())

@@ -9,6 +9,7 @@ mod leaves;
 mod people;
 mod phone;
 mod proposals;
+mod register;
 mod restore;
 
 use std::sync::Arc;

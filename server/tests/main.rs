@@ -23,5 +23,6 @@ mod setup;
 mod sign_in;
 mod stop;
 mod tls;
+mod untouched;
 mod villages;
 mod watching;
