@@ -55,11 +55,13 @@ pub(crate) fn back_over(
     let import = Import::default();
     let mut laid = examine::laid(import, (force, directory), kept, (&files, today));
     for ((person, (role, at, _)), end) in lifted {
-        let told = Told(&laid.directory);
-        let (person, post) = (told.person(person), told.post(role, at));
-        let warning = fault::in_force(Reason::EndLifted);
-        laid.warnings
-            .push(warning.with(format!("{person}, {post}, {}", day(end))));
+        let mut warning = fault::in_force(Reason::EndLifted);
+        if laid.warnings.has_room() {
+            let told = Told(&laid.directory);
+            let (person, post) = (told.person(person), told.post(role, at));
+            warning = warning.with(format!("{person}, {post}, {}", day(end)));
+        }
+        laid.warnings.push(warning);
     }
     laid
 }
@@ -160,17 +162,18 @@ fn units(old: &Directory, force: &Directory) -> Vec<Unit> {
 /// The ends that are set and have not come yet, and that are none any more, or later ones.
 fn lifted(force: &Directory, after: &Directory, now: Timestamp) -> Vec<(Held, Timestamp)> {
     let mut lifted = Vec::new();
+    let mut ends: BTreeMap<Held, Timestamp> = BTreeMap::new();
+    for person in &force.people {
+        let set = person.posts.iter();
+        let set = set.filter_map(|post| Some(((person.id, post_key(post)), post.until?)));
+        ends.extend(set.filter(|(_, end)| now < *end));
+    }
     for person in &after.people {
-        let ends: BTreeMap<_, Timestamp> = force
-            .person(person.id)
-            .into_iter()
-            .flat_map(|person| &person.posts)
-            .filter_map(|post| Some((post_key(post), post.until?)))
-            .collect();
         for post in &person.posts {
-            let end = ends.get(&post_key(post)).filter(|end| now < **end);
+            let held = (person.id, post_key(post));
+            let end = ends.get(&held);
             let end = end.filter(|end| post.until.is_none_or(|until| **end < until));
-            lifted.extend(end.map(|end| ((person.id, post_key(post)), *end)));
+            lifted.extend(end.map(|end| (held, *end)));
         }
     }
     lifted

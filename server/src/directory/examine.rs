@@ -72,23 +72,32 @@ struct Examining<'d> {
 }
 
 impl Examining<'_> {
-    fn warn(&mut self, warning: ImportFault) {
+    /// Counts a warning, and puts it into words where it is shown.
+    fn warn(&mut self, warning: impl FnOnce(&Import, &Told<'_>) -> ImportFault) {
+        let warning = if self.import.warnings.has_room() {
+            warning(&self.import, &Told(self.directory))
+        } else {
+            fault::in_force(Reason::Vacant)
+        };
         self.import.warnings.push(warning);
     }
 
     /// What of leaves stays against the file.
     fn kept(&mut self, kept: &Kept) {
-        let told = Told(self.directory);
         for (held, end) in &kept.ends {
-            let (person, (role, at, _)) = held;
-            let (person, post) = (told.person(*person), told.post(*role, *at));
-            let place = fault::at_end(*held, &self.import.posts, Reason::EarlierEnd);
-            self.warn(place.with(format!("{person}, {post}, {}", day(*end))));
+            self.warn(|import, told| {
+                let (person, (role, at, _)) = held;
+                let (person, post) = (told.person(*person), told.post(*role, *at));
+                let place = fault::at_end(*held, &import.posts, Reason::EarlierEnd);
+                place.with(format!("{person}, {post}, {}", day(*end)))
+            });
         }
         for ((person, (role, at, from)), after) in &kept.takeovers {
-            let (person, post) = (told.person(*person), told.post(*role, *at));
-            let place = fault::at_end(*after, &self.import.posts, Reason::TakeoverKept);
-            self.warn(place.with(format!("{person}, {post}, {}", day(*from))));
+            self.warn(|import, told| {
+                let (person, post) = (told.person(*person), told.post(*role, *at));
+                let place = fault::at_end(*after, &import.posts, Reason::TakeoverKept);
+                place.with(format!("{person}, {post}, {}", day(*from)))
+            });
         }
     }
 
@@ -113,28 +122,31 @@ impl Examining<'_> {
             *number += 1;
             let is_placed = placed.is_some();
             let placed = placed.unwrap_or_else(|| fault::in_force(Reason::unsound(&fault)));
-            let words = fault::in_words(fault, (self.directory, self.today));
-            let told = match placed.reason {
-                Reason::Unsound(_) => placed.with(words),
-                _ => placed,
-            };
             let is_beats = matches!(fault, DirectoryFault::NoBeat { .. })
                 && self.files.contains_key(&Table::Beats);
-            if were.contains(&fault) && !is_placed && !is_beats {
-                self.warn(told);
+            let is_warning = were.contains(&fault) && !is_placed && !is_beats;
+            let told = if is_warning {
+                &mut self.import.warnings
             } else {
-                self.import.faults.push(told);
-            }
+                &mut self.import.faults
+            };
+            told.push(match placed.reason {
+                Reason::Unsound(_) if told.has_room() => {
+                    placed.with(fault::in_words(fault, (self.directory, self.today)))
+                }
+                _ => placed,
+            });
         }
     }
 
     fn gaps(&mut self) {
         for (village, from) in later::gaps(self.directory, self.today) {
-            let reason = Reason::NoBeatThen;
-            let placed = fault::no_beat(village, &self.import.lines, reason);
-            let village = Told(self.directory).village(village);
-            let placed = placed.unwrap_or_else(|| fault::in_force(reason));
-            self.warn(placed.with(format!("{village}, {}", day(from))));
+            self.warn(|import, told| {
+                let reason = Reason::NoBeatThen;
+                let placed = fault::no_beat(village, &import.lines, reason);
+                let placed = placed.unwrap_or_else(|| fault::in_force(reason));
+                placed.with(format!("{}, {}", told.village(village), day(from)))
+            });
         }
     }
 
@@ -143,13 +155,11 @@ impl Examining<'_> {
         let Some(file) = of.iter().find_map(|table| self.files.get(table)) else {
             return;
         };
-        let vacant = later::vacant(self.force, self.directory, self.today.now);
-        for ((role, at), from) in vacant {
-            let post = Told(self.directory).post(role, at);
-            let warning = ImportFault::of_file(file, Reason::Vacant);
-            self.import
-                .warnings
-                .push(warning.with(format!("{post}, {}", day(from))));
+        for ((role, at), from) in later::vacant(self.force, self.directory, self.today.now) {
+            self.warn(|_, told| {
+                let warning = ImportFault::of_file(file, Reason::Vacant);
+                warning.with(format!("{}, {}", told.post(role, at), day(from)))
+            });
         }
     }
 

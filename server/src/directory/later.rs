@@ -6,11 +6,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::domain::capability::Role;
-use patrol_core::domain::directory::{BeatVillage, Directory, Post, PostAt, Village};
+use patrol_core::domain::directory::{BeatVillage, Directory, PostAt, Village};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
 use super::Today;
+
+/// When something holds: stretches that do not touch, ascending.
+#[derive(Default)]
+struct Cover(Vec<(Timestamp, Option<Timestamp>)>);
+
+impl Cover {
+    fn of(mut stretches: Vec<(Timestamp, Option<Timestamp>)>) -> Self {
+        stretches.sort_unstable_by_key(|(from, _)| *from);
+        let mut cover: Vec<(Timestamp, Option<Timestamp>)> = Vec::new();
+        for (from, until) in stretches {
+            match cover.last_mut() {
+                Some((_, end)) if end.is_none_or(|end| from <= end) => {
+                    *end = end.and_then(|end| until.map(|until| until.max(end)));
+                }
+                _ => cover.push((from, until)),
+            }
+        }
+        Self(cover)
+    }
+
+    fn holds_at(&self, at: Timestamp) -> bool {
+        let next = self.0.partition_point(|(from, _)| *from <= at);
+        let last = next.checked_sub(1).and_then(|last| self.0.get(last));
+        last.is_some_and(|(_, until)| until.is_none_or(|until| at < until))
+    }
+
+    fn begins(&self) -> impl Iterator<Item = Timestamp> {
+        self.0.iter().map(|(from, _)| *from)
+    }
+
+    fn ends(&self) -> impl Iterator<Item = Timestamp> {
+        self.0.iter().filter_map(|(_, until)| *until)
+    }
+}
 
 type Rows<'d> = BTreeMap<VillageCode, Vec<&'d BeatVillage>>;
 
@@ -26,32 +60,29 @@ fn rows_of(directory: &Directory) -> Rows<'_> {
 pub(super) fn gaps(directory: &Directory, today: Today) -> Vec<(VillageCode, Timestamp)> {
     let rows = rows_of(directory);
     let gap = |village: &Village| {
-        let rows = rows.get(&village.code)?;
-        let is_gap = |at: &Timestamp| {
-            *at > today.ends
-                && village.is_in_force_at(*at)
-                && !rows.iter().any(|row| row.is_in_force_at(*at))
-        };
-        let ends = rows.iter().filter_map(|row| row.until);
-        Some((village.code, ends.filter(is_gap).min()?))
+        let rows = rows.get(&village.code)?.iter();
+        let cover = Cover::of(rows.map(|row| (row.from, row.until)).collect());
+        let is_gap = |at: &Timestamp| *at > today.ends && village.is_in_force_at(*at);
+        Some((village.code, cover.ends().find(is_gap)?))
     };
     directory.villages.iter().filter_map(gap).collect()
 }
 
-/// The posts of a kind, wherever they are held.
-type Posts<'d> = BTreeMap<(Role, PostAt), Vec<&'d Post>>;
+/// When posts of a kind are held, wherever that is.
+type Posts = BTreeMap<(Role, PostAt), Cover>;
 
-fn posts_of(directory: &Directory) -> Posts<'_> {
-    let mut posts = Posts::new();
+fn posts_of(directory: &Directory) -> Posts {
+    let mut posts: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for post in directory.people.iter().flat_map(|person| &person.posts) {
-        posts.entry((post.role, post.at)).or_default().push(post);
+        let held = posts.entry((post.role, post.at)).or_default();
+        held.push((post.from, post.until));
     }
-    posts
+    let posts = posts.into_iter();
+    posts.map(|(post, held)| (post, Cover::of(held))).collect()
 }
 
-fn is_held(posts: &Posts<'_>, post: (Role, PostAt), at: Timestamp) -> bool {
-    let mut held = posts.get(&post).into_iter().flatten();
-    held.any(|post| post.is_in_force_at(at))
+fn is_held(posts: &Posts, post: (Role, PostAt), at: Timestamp) -> bool {
+    posts.get(&post).is_some_and(|cover| cover.holds_at(at))
 }
 
 /// Posts that nobody holds from a time on, though somebody holds them in the other directory, each with the first such time. Where there is
@@ -65,10 +96,8 @@ pub(super) fn vacant(
     let rows = rows_of(after);
     let mut vacant = Vec::new();
     for (post, held) in &were {
-        let begins = held.iter().map(|post| post.from);
-        let ends = are.get(post).into_iter().flatten();
-        let ends = ends.filter_map(|post| post.until);
-        let times = begins.chain(ends).filter(|time| *time > now);
+        let ends = are.get(post).into_iter().flat_map(Cover::ends);
+        let times = held.begins().chain(ends).filter(|time| *time > now);
         let times: BTreeSet<Timestamp> = times.chain([now]).collect();
         let is_vacant = |at: &&Timestamp| {
             is_held(&were, *post, **at)
@@ -89,8 +118,8 @@ pub(super) fn vacant(
 
 /// Inspectors' posts on beats that have come into villages which another beat's inspector walked.
 fn unwalked<'d>(
-    (before, were): (&'d Directory, &'d Posts<'d>),
-    (after, are): (&'d Directory, &'d Posts<'d>),
+    (before, were): (&'d Directory, &'d Posts),
+    (after, are): (&'d Directory, &'d Posts),
     (rows, now): (&'d Rows<'d>, Timestamp),
 ) -> impl Iterator<Item = ((Role, PostAt), Timestamp)> + 'd {
     let post_on = |directory: &Directory, village, at| {
@@ -143,7 +172,7 @@ pub(crate) struct Ending {
 
 /// The villages that have an end.
 pub(super) fn endings(before: &Directory, after: &Directory) -> Vec<Ending> {
-    let (rows, posts) = (rows_of(after), posts_of(after));
+    let rows = rows_of(after);
     let mut endings = Vec::new();
     for village in &after.villages {
         let Some(end) = village.until else {
@@ -152,8 +181,8 @@ pub(super) fn endings(before: &Directory, after: &Directory) -> Vec<Ending> {
         let goes_on = |until: Option<Timestamp>| until.is_none_or(|until| end < until);
         let was = before.village(village.code).and_then(|was| was.until);
         let at = PostAt::Unit(village.code.unit());
-        let there = posts.iter().filter(|((_, other), _)| *other == at);
-        let there = there.flat_map(|(_, posts)| posts);
+        let posts = after.people.iter().flat_map(|person| &person.posts);
+        let there = posts.filter(|post| post.at == at);
         let rows = rows.get(&village.code).into_iter().flatten();
         endings.push(Ending {
             village: village.code,
@@ -163,4 +192,29 @@ pub(super) fn endings(before: &Directory, after: &Directory) -> Vec<Ending> {
         });
     }
     endings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_that_touch_are_one() {
+        let time = Timestamp;
+        let cover = Cover::of(vec![
+            (time(50), None),
+            (time(0), Some(time(10))),
+            (time(10), Some(time(20))),
+            (time(5), Some(time(7))),
+            (time(30), Some(time(40))),
+        ]);
+        let holds = [0, 10, 19, 20, 30, 40, 49, 50, 99].map(|at| cover.holds_at(time(at)));
+        assert_eq!(
+            holds,
+            [true, true, true, false, true, false, false, true, true]
+        );
+        let ends: Vec<Timestamp> = cover.ends().collect();
+        assert_eq!(ends, [time(20), time(40)]);
+        assert!(!Cover::default().holds_at(time(0)));
+    }
 }

@@ -333,9 +333,14 @@ impl Faults {
     /// Counts a fault, and keeps it while there is room.
     pub fn push(&mut self, fault: ImportFault) {
         self.total += 1;
-        if self.shown.len() < limits::IMPORT_FAULTS_SHOWN {
+        if self.has_room() {
             self.shown.push(fault);
         }
+    }
+
+    /// Whether another one would be shown; what would not is only counted, and needs no words.
+    pub(crate) fn has_room(&self) -> bool {
+        self.shown.len() < limits::IMPORT_FAULTS_SHOWN
     }
 
     /// Counts those of another reading too.
