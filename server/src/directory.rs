@@ -84,7 +84,8 @@ pub struct Files<'t> {
     pub districts: &'t str,
     /// `towns.csv`: code (9 digits), name, district_code.
     pub towns: &'t str,
-    /// `villages.csv`: code (12 digits), name, town_code, lon_gcj02, lat_gcj02 (both or none).
+    /// `villages.csv`: code (12 digits), name, town_code, lon_gcj02, lat_gcj02 (both or none), and for one that has become part of another
+    /// until or last_day.
     pub villages: &'t str,
     /// `beats.csv`, a row per village: beat_id, beat_name, village_code, from, and optionally until (days in +08:00; the first on
     /// which it holds no more) or last_day (the last on which it holds).

@@ -44,8 +44,13 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
         let were = known.directory.check(now);
         unsound.retain(|fault| !were.contains(fault));
         if !unsound.is_empty() {
+            // The log has no names of people.
+            let nameless = Directory {
+                people: Vec::new(),
+                ..loaded.clone()
+            };
             let words = |fault: &_| {
-                let fault = directory::in_words(*fault, &loaded, now);
+                let fault = directory::in_words(*fault, &nameless, now);
                 format!("{}: {fault}", path.display())
             };
             return pass_over(known.no, path, unsound.iter().map(words).collect());
