@@ -359,6 +359,8 @@ pub struct VillageRow {
     pub name: String,
     /// A point within it.
     pub point: Option<Point>,
+    /// When it ended; open when absent.
+    pub until: Option<Timestamp>,
 }
 
 /// A body that fixes.

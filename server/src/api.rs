@@ -189,6 +189,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .routes(routes!(imports::preview_proposals))
         .routes(routes!(imports::adopt))
         .routes(routes!(imports::directory))
+        .routes(routes!(imports::restore))
         .routes(routes!(imports::replaced))
         .routes(routes!(villages::lacking))
         .routes(routes!(villages::register, villages::end))

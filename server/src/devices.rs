@@ -22,6 +22,8 @@ pub struct Code {
     pub qr: String,
     /// Until when it is good.
     pub until: String,
+    /// Whether the person holds a post today: if not, the phone gets nothing, and what it hands in goes to review.
+    pub has_post: bool,
 }
 
 /// A one-time code for a phone of a person, for a day. None: nobody of that id.
@@ -37,6 +39,7 @@ pub fn issue_code(app: &App, person: PersonId, server_url: &str) -> Result<Optio
         qr: format!("xuncun:1?server={server_url}&code={code}"),
         code,
         until: rfc3339(until),
+        has_post: auth::has_post(app, person),
     }))
 }
 

@@ -4,32 +4,40 @@
 //! It neither publishes nor stores a directory. The program comes without people: [`synthetic_people`] makes some up, for
 //! trials and demonstrations.
 
+mod back;
+mod examine;
 mod fault;
 pub(crate) mod fields;
+mod kept;
+mod later;
 mod names;
 mod over;
 mod synthetic;
 mod tables;
+mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
 use patrol_core::domain::directory::{Directory, DirectoryFault};
-use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 
-use crate::people;
 use crate::sheet::{self, Rows};
 use over::Tables;
 use tables::Import;
 
 pub use crate::sheet::{Faults, ImportFault, Reason};
+pub(crate) use back::{Stays, back_over};
+pub(crate) use examine::in_use;
 pub use fields::post_at_text;
+pub(crate) use kept::{Held, keep_leaves, post_key, posts_of};
+pub(crate) use later::Ending;
 pub(crate) use names::Names;
-pub(crate) use over::{PostKey, Today, keep_ends, post_key};
+pub(crate) use over::Today;
 pub use synthetic::{SYNTHETIC_SINCE, synthetic_people};
+pub(crate) use told::Told;
 
 /// A table of the directory that files bring.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -76,7 +84,8 @@ pub struct Files<'t> {
     pub districts: &'t str,
     /// `towns.csv`: code (9 digits), name, district_code.
     pub towns: &'t str,
-    /// `villages.csv`: code (12 digits), name, town_code, lon_gcj02, lat_gcj02 (both or none).
+    /// `villages.csv`: code (12 digits), name, town_code, lon_gcj02, lat_gcj02 (both or none), and for one that has become part of another
+    /// until or last_day.
     pub villages: &'t str,
     /// `beats.csv`, a row per village: beat_id, beat_name, village_code, from, and optionally until (days in +08:00; the first on
     /// which it holds no more) or last_day (the last on which it holds).
@@ -198,7 +207,13 @@ fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Faults) {
         Names::default(),
         (today, faults),
     );
-    (laid.directory, laid.faults)
+    let mut faults = laid.faults;
+    for (ending, fault) in laid.endings {
+        if let Some(fault) = in_use((&ending, fault), &laid.directory, (0, 0)) {
+            faults.push(fault);
+        }
+    }
+    (laid.directory, faults)
 }
 
 /// A directory with tables laid over it.
@@ -206,6 +221,17 @@ pub(crate) struct Laid {
     pub(crate) directory: Directory,
     pub(crate) faults: Faults,
     pub(crate) warnings: Faults,
+    /// The file of people, where all of its rows could be read.
+    pub(crate) people: Option<Arc<str>>,
+    /// Villages that would end, each with a fault where it may not.
+    pub(crate) endings: Vec<(Ending, ImportFault)>,
+}
+
+/// A fault of a directory as that of a file is said.
+pub(crate) fn in_words(fault: DirectoryFault, directory: &Directory, now: Timestamp) -> String {
+    let today = Today { now, ends: now };
+    let words = fault::in_words(fault, (directory, today));
+    format!("{} ({words})", Reason::unsound(&fault).code())
 }
 
 /// Reads the tables that are given, lays them over the directory in force, and says what is wrong with what then would be,
@@ -223,8 +249,10 @@ pub(crate) fn read_over(
     };
     let mut tables = Tables::default();
     given.sort_by_key(|(table, _, _)| *table);
-    let people_file = given.iter().find(|(table, _, _)| *table == Table::People);
-    let people_file = people_file.map(|(_, file, _)| Arc::clone(file));
+    let files: BTreeMap<Table, Arc<str>> = given
+        .iter()
+        .map(|(table, file, _)| (*table, Arc::clone(file)))
+        .collect();
     for (table, file, rows) in given {
         let file = (file, rows);
         match table {
@@ -237,42 +265,8 @@ pub(crate) fn read_over(
             Table::Categories => tables.categories = Some(import.categories(file)),
         }
     }
-    let (directory, ends_kept) = tables.over(force, today);
-    let mut warnings = import.warnings;
-    for (person, post) in ends_kept {
-        warnings.push(fault::earlier_end(person, post, &import.posts));
-    }
-    // With rows that cannot be read it would say nothing: one of them may be an administrator's.
-    if let Some(file) = people_file.filter(|_| import.faults.is_empty())
-        && let Some(from) = people::administrators_end(&force.people, &directory.people, today.now)
-    {
-        let reason = Reason::NoAdministrator { from };
-        import.faults.push(ImportFault::of_file(&file, reason));
-    }
-    if !import.is_table_unread {
-        let mut unsound = directory.check(today.now);
-        // What ends with the day may leave a village without a beat from then on.
-        let later = directory.check(today.ends).into_iter();
-        let told: BTreeSet<DirectoryFault> = unsound.iter().copied().collect();
-        unsound.extend(later.filter(|fault| !told.contains(fault)));
-        let mut before: BTreeMap<DirectoryFault, usize> = BTreeMap::new();
-        for fault in unsound {
-            let number = before.entry(fault).or_default();
-            let placed = fault::of_post(fault, *number, &import.posts);
-            *number += 1;
-            let placed = placed.unwrap_or_else(|| fault::place(fault, &import.lines));
-            import.faults.push(placed);
-        }
-    }
-    let mut faults = import.faults;
-    if patrol_core::sync::directory::encode(&directory).len() > limits::DIRECTORY_BYTES_MAX {
-        faults.push(ImportFault::of_file(&"in force".into(), Reason::TooLarge));
-    }
-    Laid {
-        directory,
-        faults,
-        warnings,
-    }
+    let (directory, kept) = tables.over(force, today);
+    examine::laid(import, (force, directory), kept, (&files, today))
 }
 
 #[cfg(test)]

@@ -5,12 +5,17 @@
 //! asked by the callers.
 
 pub mod components;
+mod listed;
+mod needed;
+mod places;
 mod preview;
 pub mod proposals;
+pub mod restore;
 mod upload;
 mod waiting;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use patrol_core::domain::directory::Directory;
 use patrol_core::domain::id::{DocumentId, PersonId};
@@ -20,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::calendar::rfc3339;
-use crate::directory::{self, Names, Table, Today};
+use crate::directory::{self, Laid, Names, Table, Today};
 use crate::office::Deed;
 use crate::sheet::{Faults, ImportFault, Reason};
 use crate::store::reference::{ComponentRow, Replacing, Rest, Weighed};
@@ -32,6 +37,8 @@ pub use upload::{Content, Upload, is_left_behind};
 pub(crate) use waiting::Waiting;
 
 use components::{Digest, OnFault, Reading};
+use listed::Listed;
+use places::Places;
 use upload::{Of, Part};
 
 /// What files would change.
@@ -90,6 +97,8 @@ impl Preview {
 pub enum Adopted {
     /// A directory, and its number.
     Directory(u64),
+    /// The directory of that number stays as it is: the files say nothing else.
+    Unchanged(u64),
     /// Components.
     Components(Weighed),
     /// Components, and so many proposals that were accepted.
@@ -101,6 +110,12 @@ impl Adopted {
     pub fn json(&self) -> Value {
         match self {
             Self::Directory(no) => json!({ "adopted": { "directory": no } }),
+            Self::Unchanged(no) => {
+                json!({ "adopted": { "directory": no, "nothing_changed": true } })
+            }
+            Self::Components(weighed) if weighed.is_nothing() => {
+                json!({ "adopted": { "components": counts([], weighed), "nothing_changed": true } })
+            }
             Self::Components(weighed) => {
                 json!({ "adopted": { "components": counts([], weighed) } })
             }
@@ -142,9 +157,9 @@ pub fn preview(app: &App, uploads: &[Upload]) -> Result<Preview> {
     let (components, tables): (Vec<Part>, Vec<Part>) = parts
         .into_iter()
         .partition(|part| part.of == Of::Components);
-    let mut villages = villages(&app.known().directory);
+    let mut villages = villages(&app.known().directory, app.environment.now());
     if components.is_empty() || !tables.is_empty() {
-        villages.extend(preview_directory(app, tables, &mut preview));
+        villages.extend(preview_directory(app, tables, &mut preview)?);
     }
     for part in components {
         if !is_one {
@@ -171,7 +186,11 @@ fn begun(app: &App) -> Result<Preview> {
 }
 
 /// Returns the villages that there would be.
-fn preview_directory(app: &App, parts: Vec<Part>, preview: &mut Preview) -> BTreeSet<VillageCode> {
+fn preview_directory(
+    app: &App,
+    parts: Vec<Part>,
+    preview: &mut Preview,
+) -> Result<BTreeSet<VillageCode>> {
     let known = app.known();
     let (mut given, mut tables): (Vec<_>, BTreeSet<Table>) = (Vec::new(), BTreeSet::new());
     for part in parts {
@@ -188,15 +207,35 @@ fn preview_directory(app: &App, parts: Vec<Part>, preview: &mut Preview) -> BTre
     let today = today(app.environment.now());
     let faults = std::mem::take(&mut preview.faults);
     let names = Names::new(&known.directory.people, app.person_ids());
+    let units = given.iter().find(|(table, _, _)| *table == Table::Units);
+    let units = units.map_or_else(|| "units".into(), |(_, file, _)| Arc::clone(file));
     let laid = directory::read_over(given, &known.directory, names, (today, faults));
-    preview.faults = laid.faults;
-    preview.warnings = laid.warnings;
-    let villages = villages(&laid.directory);
+    let villages = villages(&laid.directory, today.now);
+    take_in(app, laid, (today, &units), preview)?;
+    Ok(villages)
+}
+
+/// Takes what has been laid over the directory in force into a preview; of what comes of the file of units, it says which that is.
+fn take_in(
+    app: &App,
+    mut laid: Laid,
+    (today, units): (Today, &Arc<str>),
+    preview: &mut Preview,
+) -> Result<()> {
+    let known = app.known();
+    preview.faults = std::mem::take(&mut laid.faults);
+    preview.warnings = std::mem::take(&mut laid.warnings);
+    let endings = std::mem::take(&mut laid.endings);
+    let pair = (&known.directory, &laid);
+    needed::examine(app, pair, endings, units, preview)?;
     if preview.faults.is_empty() {
         preview.tables = preview::changes(&known.directory, &laid.directory);
+        if laid.directory == known.directory {
+            preview.notes.push("nothing_changes");
+        }
         preview.plan = Plan::Directory(Box::new(laid.directory), today);
     }
-    villages
+    Ok(())
 }
 
 /// Days begin and end in +08:00.
@@ -217,7 +256,13 @@ fn preview_components(
     preview: &mut Preview,
 ) -> Result<()> {
     let mut reading = Reading::new(part.file, part.rows, villages, OnFault::Pass);
-    let weighed = app.store.weigh_components(&mut reading, Rest::Removed)?;
+    reading.places = Some(Places::new(app));
+    let mut listed = Listed::default();
+    let weighed =
+        app.store
+            .weigh_components(&mut reading, Rest::Removed, &mut |differs, code| {
+                listed.take(differs, code);
+            })?;
     let digest = reading.digest();
     if let Some(fault) = reading.without_rows() {
         reading.faults.push(fault);
@@ -233,18 +278,22 @@ fn preview_components(
         && preview.faults.is_empty()
     {
         let table = ("table", json!("components"));
-        preview.tables.push(counts([table, not_named], &weighed));
+        let [rows, not_shown] = listed.json();
+        let of = [table, not_named, rows, not_shown];
+        preview.tables.push(counts(of, &weighed));
+        if weighed.is_nothing() {
+            preview.notes.push("nothing_changes");
+        }
         preview.plan = Plan::Components(upload.clone(), digest);
     }
     Ok(())
 }
 
-fn villages(directory: &Directory) -> BTreeSet<VillageCode> {
-    directory
-        .villages
-        .iter()
-        .map(|village| village.code)
-        .collect()
+/// The villages in which something may stand.
+fn villages(directory: &Directory, now: Timestamp) -> BTreeSet<VillageCode> {
+    let villages = directory.villages.iter();
+    let in_force = villages.filter(|village| village.is_in_force_at(now));
+    in_force.map(|village| village.code).collect()
 }
 
 fn last_import(app: &App) -> Result<u64> {
@@ -263,7 +312,7 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
         Plan::Nothing => Ok(None),
         Plan::Directory(_, today) if app.environment.now() >= today.ends => Err(StoreError::Stale),
         Plan::Directory(directory, _) if **directory == known.directory => {
-            Ok(Some(Adopted::Directory(directory_no)))
+            Ok(Some(Adopted::Unchanged(directory_no)))
         }
         Plan::Directory(directory, _) => {
             let no = app.replace_directory(directory_no, directory)?;
@@ -275,7 +324,7 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
             let Some(part) = parts.pop().filter(|_| faults.is_empty()) else {
                 return Err(StoreError::Stale);
             };
-            let villages = villages(&known.directory);
+            let villages = villages(&known.directory, app.environment.now());
             let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Stop(*digest));
             let replacing = Replacing {
                 base: components_no,
@@ -309,10 +358,5 @@ pub fn list(app: &App) -> Result<Value> {
 
 /// A directory that is or was in force, table by table; none of that number.
 pub fn show(app: &App, no: u64) -> Result<Option<Vec<Value>>> {
-    let Some(bytes) = app.store.directory_of(no)? else {
-        return Ok(None);
-    };
-    let directory = patrol_core::sync::directory::decode(&bytes)
-        .map_err(|fault| StoreError::Broken(format!("directory {no} cannot be read: {fault:?}")))?;
-    Ok(Some(tables(&directory)))
+    Ok(restore::read(app, no)?.map(|directory| tables(&directory)))
 }

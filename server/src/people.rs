@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::calendar::rfc3339;
-use crate::directory::{self, PostKey, post_key};
+use crate::directory::{self, posts_of};
 use crate::store::StoreError;
 
 /// Who leaves.
@@ -40,7 +40,7 @@ pub enum LeaveFault {
     LeavesAlready,
     /// The substitute is not in the directory, holds no post then, or is the same person.
     Substitute,
-    /// Nobody would be administrator at some time from then on.
+    /// Nobody would be administrator, or nobody who can sign in, at some time from then on.
     LastAdministrator,
     /// Not now.
     Store(StoreError),
@@ -84,15 +84,18 @@ pub fn leave(app: &App, leave: Leave) -> Result<Left, LeaveFault> {
         if let Some(substitute) = leave.substitute {
             take_over(directory, leave, substitute, &ended, from)?;
         }
-        let is_administrator = |post: &Post| post.role == Role::Administrator;
-        if ended.iter().any(is_administrator)
-            && first_gap(&directory.people, is_administrator, from).is_some()
-        {
-            return Err(LeaveFault::LastAdministrator);
+        if ended.iter().any(is_administrator) {
+            let signing = signing_in(app, &[&directory.people])?;
+            let is_signing = signing.contains(&leave.person);
+            let is_gap = |signing| administrators_gap(&directory.people, signing, from).is_some();
+            if is_gap(None) || (is_signing && is_gap(Some(&signing))) {
+                return Err(LeaveFault::LastAdministrator);
+            }
         }
         let is_vacant = |post: &Post| {
             let is_like = |other: &Post| (other.role, other.at) == (post.role, post.at);
-            let gap = first_gap(&directory.people, is_like, post.from.max(from));
+            let posts = directory.people.iter().flat_map(|person| &person.posts);
+            let gap = first_gap(posts.filter(|other| is_like(other)), post.from.max(from));
             gap.is_some_and(|gap| post.until.is_none_or(|until| gap < until))
         };
         let vacant: Vec<&Post> = ended.iter().filter(|post| is_vacant(post)).collect();
@@ -108,14 +111,9 @@ pub fn leave(app: &App, leave: Leave) -> Result<Left, LeaveFault> {
     })
 }
 
-/// The first time, from one on, at which nobody holds a post of a kind.
-fn first_gap(
-    people: &[Person],
-    is_kind: impl Fn(&Post) -> bool,
-    from: Timestamp,
-) -> Option<Timestamp> {
-    let posts = people.iter().flat_map(|person| &person.posts);
-    let mut posts: Vec<&Post> = posts.filter(|post| is_kind(post)).collect();
+/// The first time, from one on, at which nobody holds any of some posts.
+fn first_gap<'p>(posts: impl Iterator<Item = &'p Post>, from: Timestamp) -> Option<Timestamp> {
+    let mut posts: Vec<&Post> = posts.collect();
     posts.sort_by_key(|post| post.from);
     let mut at = from;
     for post in posts {
@@ -127,17 +125,48 @@ fn first_gap(
     Some(at)
 }
 
-/// When nobody is administrator any more, where people come in place of others of whom somebody was, for longer.
+fn is_administrator(post: &Post) -> bool {
+    post.role == Role::Administrator
+}
+
+/// The first time, from one on, at which nobody is administrator: nobody of these, if some are named.
+fn administrators_gap(
+    people: &[Person],
+    of: Option<&BTreeSet<PersonId>>,
+    from: Timestamp,
+) -> Option<Timestamp> {
+    let people = people
+        .iter()
+        .filter(|person| of.is_none_or(|of| of.contains(&person.id)));
+    let posts = people.flat_map(|person| &person.posts);
+    first_gap(posts.filter(|post| is_administrator(post)), from)
+}
+
+/// Those who are, were or will be administrators and have an account.
+fn signing_in(app: &App, people: &[&[Person]]) -> crate::store::Result<BTreeSet<PersonId>> {
+    let mut signing = BTreeSet::new();
+    for person in people.iter().copied().flatten() {
+        if person.posts.iter().any(is_administrator) && app.store.account_of(person.id)?.is_some() {
+            signing.insert(person.id);
+        }
+    }
+    Ok(signing)
+}
+
+/// When nobody is administrator any more, or nobody who can sign in, where people come in place of others of whom somebody was, for longer.
 pub(crate) fn administrators_end(
+    app: &App,
     before: &[Person],
     after: &[Person],
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let gap = |people| first_gap(people, |post| post.role == Role::Administrator, now);
-    let after = gap(after)?;
-    gap(before)
-        .is_none_or(|before| after < before)
-        .then_some(after)
+) -> crate::store::Result<Option<Timestamp>> {
+    let now = app.environment.now();
+    let signing = signing_in(app, &[before, after])?;
+    let end = |of| {
+        let [before, after] = [before, after].map(|people| administrators_gap(people, of, now));
+        after.filter(|after| before.is_none_or(|before| *after < before))
+    };
+    let ends = [end(None), end(Some(&signing))];
+    Ok(ends.into_iter().flatten().min())
 }
 
 /// Ends a person's posts; what had not begun by then never begins. Returns them as they were.
@@ -225,14 +254,16 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreErro
         loaded.people.clone_from(people);
         return Ok(Vec::new());
     }
-    let kept = directory::keep_ends(&mut loaded.people, people).len();
-    let named: BTreeSet<_> = posts_of(&loaded.people).collect();
-    let gone = posts_of(people).filter(|post| !named.contains(post));
-    let gone = gone.count();
+    let kept = directory::keep_leaves(&mut loaded.people, people);
+    loaded.people.sort_by_key(|person| person.id);
+    let gone = posts_of(people)
+        .difference(&posts_of(&loaded.people))
+        .count();
+    let (kept, takeovers) = (kept.ends.len(), kept.takeovers.len());
     let mut words = Vec::new();
-    if let Some(end) = administrators_end(people, &loaded.people, app.environment.now()) {
+    if let Some(end) = administrators_end(app, people, &loaded.people)? {
         words.push(format!(
-            "people.csv has no administrator from {} on, so nobody manages people and phones then: person administrator makes one",
+            "people.csv has no administrator who can sign in from {} on, so nobody manages people and phones then: person administrator makes one",
             rfc3339(end)
         ));
     }
@@ -241,20 +272,17 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreErro
             "{kept} posts have ended earlier than people.csv says: the earlier end stays, and who comes back needs a row of his own"
         ));
     }
+    if takeovers > 0 {
+        words.push(format!(
+            "{takeovers} posts follow on such an end and are not in people.csv: they stay, until it has the end itself"
+        ));
+    }
     if gone > 0 {
         words.push(format!(
             "{gone} posts were in the directory and are not in people.csv: late work of their people will be refused; give a post an end instead"
         ));
     }
     Ok(words)
-}
-
-/// Every post, by whose it is.
-fn posts_of(people: &[Person]) -> impl Iterator<Item = (PersonId, PostKey)> + '_ {
-    people.iter().flat_map(|person| {
-        let posts = person.posts.iter();
-        posts.map(|post| (person.id, post_key(post)))
-    })
 }
 
 /// Names the people of a file.

@@ -94,6 +94,7 @@ impl Sheet {
             line: Some(head.line),
             column: Some(column.to_owned()),
             reason,
+            detail: None,
         };
         let mut is_read = head.fields.len() <= limits::SHEET_COLUMNS_MAX;
         if !is_read {
@@ -173,6 +174,7 @@ impl Sheet {
             line: Some(self.head.line),
             column: Some(column.to_owned()),
             reason,
+            detail: None,
         }
     }
 }
@@ -204,6 +206,7 @@ impl Iterator for Sheet {
                 line: Some(record.line),
                 column: None,
                 reason: Reason::WrongFieldCount { expected, found },
+                detail: None,
             }));
         }
         let mut line = Line {
@@ -253,6 +256,7 @@ impl Place {
             line: Some(self.number),
             column: column.map(named),
             reason,
+            detail: None,
         }
     }
 }

@@ -78,7 +78,9 @@ pub fn lacking(app: &App) -> Result<Vec<Lacking>> {
             lacks,
         })
     };
-    Ok(known.directory.villages.iter().filter_map(of).collect())
+    let villages = known.directory.villages.iter();
+    let villages = villages.filter(|village| village.is_in_force_at(now));
+    Ok(villages.filter_map(of).collect())
 }
 
 fn at(village: VillageCode) -> PostAt {
@@ -102,12 +104,14 @@ pub(crate) fn is_cadre_of(app: &App, person: PersonId, village: VillageCode) -> 
 
 /// Registers a browser as the terminal of a village's hall. False: there is no such village.
 pub fn register(app: &App, village: VillageCode, person: PersonId) -> Result<bool> {
-    if app.known().directory.village(village).is_none() {
+    let (known, now) = (app.known(), app.environment.now());
+    let row = known.directory.village(village);
+    if row.is_none_or(|row| !row.is_in_force_at(now)) {
         return Ok(false);
     }
     app.store.put_terminal(&Terminal {
         village,
-        registered_at: app.environment.now(),
+        registered_at: now,
         registered_by: person,
     })?;
     Ok(true)

@@ -419,6 +419,26 @@ fn a_backup_is_taken_beside_the_server_and_restored_when_it_is_gone() {
 }
 
 #[test]
+fn a_code_for_a_person_without_a_post_is_drawn_with_a_warning() {
+    let trial = Trial::start("code_without_post");
+    let words = ["device", "code", "--name", "巡查员01"];
+    let code = trial.errand(&words, "");
+    assert_eq!(code.lines[0]["has_post"], true, "{}", code.log);
+    let leave = [
+        "person",
+        "leave",
+        "--name",
+        "巡查员01",
+        "--from",
+        "2026-01-01",
+    ];
+    assert!(trial.errand(&leave, "").ok);
+    let code = trial.errand(&words, "");
+    assert_eq!(code.lines[0]["has_post"], false, "{}", code.log);
+    assert!(code.log.contains("holds no post"), "{}", code.log);
+}
+
+#[test]
 fn a_database_whose_server_was_killed_is_restored_with_its_log() {
     let trial = Trial::start("with_its_log");
     let name = ["--name", "管理员01", "--login", "admin"];

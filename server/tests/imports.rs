@@ -1,12 +1,16 @@
 //! Files that are imported: what a preview says, what is in force after it was adopted, and that nothing is before.
 
 mod api;
+mod beats;
 mod command;
 mod components;
 mod directory;
+mod leaves;
 mod people;
 mod phone;
 mod proposals;
+mod register;
+mod restore;
 
 use std::sync::Arc;
 

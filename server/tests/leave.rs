@@ -174,6 +174,9 @@ fn somebody_is_administrator_at_every_later_time_too() {
         until: None,
     };
     office.change(DESK, |posts| posts.push(administrator));
+    for (name, login) in [(DESK, "second"), (STRANGER, "third")] {
+        office.account(name, login, "eight signs");
+    }
     assert_eq!(leave(office, ADMIN, ADMIN, &day(10)).status, 200);
     // Nobody would be from the tenth day on, whenever the other one leaves.
     for days in [1, 10, 20] {
@@ -295,22 +298,24 @@ fn no_file_of_people_undoes_a_leave_in_silence() {
     let adopted = errand(&["import", "--database", &database, "--adopt", &file], "");
     assert!(adopted.ok, "{}", adopted.log);
     let shown = &adopted.lines[0];
-    assert_eq!(shown["warnings_total"], 1, "{shown}");
+    assert_eq!(shown["warnings_total"], 2, "{shown}");
+    let told = |at: usize| {
+        let warning = &shown["warnings"][at];
+        (warning["reason"].clone(), warning["line"].clone())
+    };
     assert_eq!(
-        (
-            &shown["warnings"][0]["reason"],
-            &shown["warnings"][0]["line"]
-        ),
-        (&json!("earlier_end"), &json!(3))
+        [told(0), told(1)],
+        ["earlier_end", "takeover_kept"].map(|word| (json!(word), json!(3)))
     );
     assert_eq!(posts(), (2, 1, true));
     // Another file: ends stay, and what it lacks is said.
     let log = start("00000000000000a3,赵敏,dispatcher,city,2026-01-01\n");
     assert!(
-        log.contains("1 posts have ended earlier") && log.contains("1 posts were in"),
+        log.contains("1 posts have ended earlier") && log.contains("1 posts follow on such an end"),
         "{log}"
     );
-    assert_eq!(posts(), (1, 1, true));
+    assert!(!log.contains("posts were in"), "{log}");
+    assert_eq!(posts(), (2, 1, true));
     assert!(!log.contains("no administrator"), "{log}");
     let nobody = "person,name,role,at,from\n00000000000000a3,赵敏,dispatcher,city,2026-01-01\n";
     std::fs::write(folder.file("people.csv"), nobody).expect("a file is written");

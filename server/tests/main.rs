@@ -24,5 +24,6 @@ mod setup;
 mod sign_in;
 mod stop;
 mod tls;
+mod untouched;
 mod villages;
 mod watching;

@@ -60,6 +60,12 @@ impl ComponentCode {
     pub fn class(self) -> u64 {
         self.0 / 1_000_000 % self.classes()
     }
+
+    /// The digits of its class: 5, or 4 in an older code.
+    pub fn class_text(self) -> String {
+        let digits = if self.classes() == 10_000 { 4 } else { 5 };
+        format!("{:0digits$}", self.class())
+    }
 }
 
 impl std::fmt::Display for ComponentCode {

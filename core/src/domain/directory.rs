@@ -50,6 +50,15 @@ pub struct Village {
     pub name: String,
     /// A point within it, for maps.
     pub point: Option<Point>,
+    /// When it ended, as one that has become part of another; open when absent. Never deleted: cases and posts of its time name it.
+    pub until: Option<Timestamp>,
+}
+
+impl Village {
+    /// Whether there is such a village at that time.
+    pub fn is_in_force_at(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// The number of a beat.

@@ -271,5 +271,9 @@ pub const COMPONENTS_MAX: usize = 2_000_000;
 pub const COMPONENTS_A_WRITE: usize = 2_000;
 /// Up to so many 10⁻⁷ degrees, about a metre, two positions of a row are one.
 pub const POSITIONS_ONE_E7: i64 = 100;
+/// Metres within which two components of a class are perhaps the same one.
+pub const COMPONENTS_ONE_M: f64 = 5.0;
+/// Metres from its village, as far as that is known, beyond which a component stands there by mistake: islands belong to villages.
+pub const COMPONENT_FAR_M: f64 = 50_000.0;
 /// Metres beyond which no component is near.
 pub const COMPONENTS_NEAR_M: f64 = 5_000.0;

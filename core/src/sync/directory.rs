@@ -9,7 +9,7 @@
 //! directory = [version, [district*], [town*], [village*], [beat*], [unit*], [person*], [category*]]
 //! district  = [code, name]
 //! town      = [code, name]
-//! village   = [code, name, point | null]            point = [lon_e7, lat_e7, datum, accuracy_m | null]
+//! village   = [code, name, point | null, until?]    point = [lon_e7, lat_e7, datum, accuracy_m | null]
 //! beat      = [id, name, [[village, from, until | null]*]]
 //! unit      = [id, kind word, name]
 //! person    = [id (8 bytes), name, [[role word, at, at id, from, until | null]*]]
@@ -49,10 +49,14 @@ pub fn encode(directory: &Directory) -> Vec<u8> {
         w.array(2).uint(row.code).text(&row.name);
     });
     rows(w, &directory.villages, |w, row| {
-        w.array(3).uint(row.code.number()).text(&row.name);
+        let items = 3 + usize::from(row.until.is_some());
+        w.array(items).uint(row.code.number()).text(&row.name);
         match row.point {
             Some(point) => write_point(w, point),
             None => _ = w.null(),
+        }
+        if let Some(until) = row.until {
+            w.int(until.0);
         }
     });
     rows(w, &directory.beats, |w, row| {
@@ -156,7 +160,7 @@ pub fn decode(bytes: &[u8]) -> cbor::Result<Directory> {
                 },
                 |row| row.code,
             )?,
-            villages: table(r, 3, read_village, |row| row.code)?,
+            villages: ascending(villages(r)?, |row| row.code)?,
             beats: table(r, 3, read_beat, |row| row.id)?,
             units: table(r, 3, read_unit, |row| row.id)?,
             people: table(r, 3, read_person, |row| row.id)?,
@@ -203,7 +207,10 @@ fn table<'b, T, K: Ord>(
     read: impl Fn(&mut Reader<'b>) -> cbor::Result<T>,
     id: impl Fn(&T) -> K,
 ) -> cbor::Result<Vec<T>> {
-    let rows = list(r, known, read)?;
+    ascending(list(r, known, read)?, id)
+}
+
+fn ascending<T, K: Ord>(rows: Vec<T>, id: impl Fn(&T) -> K) -> cbor::Result<Vec<T>> {
     if rows.is_sorted_by(|one, next| id(one) < id(next)) {
         Ok(rows)
     } else {
@@ -235,14 +242,30 @@ fn dates(r: &mut Reader<'_>) -> cbor::Result<(Timestamp, Option<Timestamp>)> {
     Ok((from, until))
 }
 
-fn read_village(r: &mut Reader<'_>) -> cbor::Result<Village> {
-    let (code, name) = (village_code(r)?, name(r)?);
-    let point = if r.null()? {
-        None
-    } else {
-        Some(positions(r, 4, read_point)?)
-    };
-    Ok(Village { code, name, point })
+/// Villages; only one that has ended has an end.
+fn villages(r: &mut Reader<'_>) -> cbor::Result<Vec<Village>> {
+    let len = r.array()?;
+    let mut rows = Vec::new();
+    for _ in 0..len {
+        let more = r.array()?.checked_sub(3).ok_or(Fault::Unexpected)?;
+        let (code, name) = (village_code(r)?, name(r)?);
+        let point = if r.null()? {
+            None
+        } else {
+            Some(positions(r, 4, read_point)?)
+        };
+        let until = (more > 0).then(|| r.int().map(Timestamp)).transpose()?;
+        for _ in 1..more {
+            r.item()?;
+        }
+        rows.push(Village {
+            code,
+            name,
+            point,
+            until,
+        });
+    }
+    Ok(rows)
 }
 
 fn read_point(r: &mut Reader<'_>) -> cbor::Result<Point> {

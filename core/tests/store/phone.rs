@@ -119,6 +119,7 @@ fn city() -> Directory {
             code: village(),
             name: "耕管村".to_owned(),
             point: None,
+            until: None,
         }],
         beats: vec![Beat {
             id: BeatId(1),

@@ -177,6 +177,23 @@ pub(super) async fn directory(
     Ok(Json(tables.await??))
 }
 
+/// What would be with a version of the directory in force again; it is adopted as any preview. Nothing is changed by this.
+#[utoipa::path(post, path = "/v1/imports/directories/{no}/restore", operation_id = "preview_restore",
+    security(("session" = [])), params(("no" = u64, Path)), responses((status = 200, body = Value), ForPeople)
+)]
+pub(super) async fn restore(
+    State(host): State<Host>,
+    Caller(caller): Caller,
+    Named(no): Named<u64>,
+) -> Result<Json<Value>, ApiError> {
+    let shown = host.blocking(move |app| {
+        need(app, caller, Capability::Administer)?;
+        let preview = import::restore::preview(app, no)?.ok_or(ApiError::NotFound)?;
+        Ok::<_, ApiError>(waits(app, caller, preview))
+    });
+    Ok(Json(shown.await??))
+}
+
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

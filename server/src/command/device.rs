@@ -74,6 +74,9 @@ pub(super) fn run(errand: &DeviceErrand) -> Result<Vec<Value>, Faults> {
                 .map_err(failed)?
                 .ok_or_else(|| vec!["the person has left the directory".to_owned()])?;
             tracing::info!(%person, "a one-time code for {person} was drawn by command");
+            if !code.has_post {
+                tracing::warn!(%person, "{person} holds no post today: the phone gets nothing, and what it hands in goes to review");
+            }
             Ok(vec![json!(code)])
         }
         DeviceErrand::List { database } => {

@@ -39,9 +39,20 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
     }
     let warnings = people::merge(app, &mut loaded).map_err(one)?;
     if loaded != known.directory {
-        let unsound = loaded.check(now);
+        let mut unsound = loaded.check(now);
+        // What is so already is not the folder's fault.
+        let were = known.directory.check(now);
+        unsound.retain(|fault| !were.contains(fault));
         if !unsound.is_empty() {
-            let words = |fault| format!("{}: {fault:?}", path.display());
+            // The log has no names of people.
+            let nameless = Directory {
+                people: Vec::new(),
+                ..loaded.clone()
+            };
+            let words = |fault: &_| {
+                let fault = directory::in_words(*fault, &nameless, now);
+                format!("{}: {fault}", path.display())
+            };
             return pass_over(known.no, path, unsound.iter().map(words).collect());
         }
         let no = app.replace_directory(known.no, &loaded).map_err(one)?;

@@ -48,6 +48,17 @@ pub enum PastErrand {
         /// Its number.
         no: u64,
     },
+    /// Shows what would be with a version of the directory in force again, and puts it in force when told to.
+    Restore {
+        /// Where.
+        #[command(flatten)]
+        database: Database,
+        /// Puts it in force, if nothing is wrong with it. Without this, what it would change is only shown.
+        #[arg(long)]
+        adopt: bool,
+        /// Its number.
+        no: u64,
+    },
     /// Shows what components would be with proposals of phones, and adopts that when told to, if no server runs.
     Proposals(ProposalsErrand),
 }
@@ -90,6 +101,16 @@ pub(super) fn run(errand: &ImportErrand) -> Result<Vec<Value>, Faults> {
             let tables = import::show(&database.open()?, *no).map_err(one)?;
             tables.ok_or_else(|| one(format!("there was no directory {no}")))
         }
+        Some(PastErrand::Restore {
+            database,
+            adopt,
+            no,
+        }) => {
+            let app = database.open()?;
+            let preview = import::restore::preview(&app, *no).map_err(one)?;
+            let preview = preview.ok_or_else(|| one(format!("there was no directory {no}")))?;
+            shown_and_adopted(&app, &preview, adopt.then_some(Adopt))
+        }
         Some(PastErrand::Proposals(errand)) => import_proposals(errand),
         None => import_files(errand),
     }
@@ -105,11 +126,7 @@ fn import_files(errand: &ImportErrand) -> Result<Vec<Value>, Faults> {
     }
     let app = errand.database.open()?;
     let preview = import::preview(&app, &uploads).map_err(one)?;
-    let mut said = shown(&preview)?;
-    if errand.adopt {
-        said.extend(adopted(&app, &preview)?);
-    }
-    Ok(said)
+    shown_and_adopted(&app, &preview, errand.adopt.then_some(Adopt))
 }
 
 fn import_proposals(errand: &ProposalsErrand) -> Result<Vec<Value>, Faults> {
@@ -121,9 +138,20 @@ fn import_proposals(errand: &ProposalsErrand) -> Result<Vec<Value>, Faults> {
     };
     let person = errand.who.find(&app)?;
     let preview = proposals::preview(&app, person, &asked).map_err(one)?;
-    let mut said = shown(&preview)?;
-    if errand.adopt {
-        said.extend(adopted(&app, &preview)?);
+    shown_and_adopted(&app, &preview, errand.adopt.then_some(Adopt))
+}
+
+/// Told to adopt what is shown.
+struct Adopt;
+
+fn shown_and_adopted(
+    app: &App,
+    preview: &Preview,
+    told: Option<Adopt>,
+) -> Result<Vec<Value>, Faults> {
+    let mut said = shown(preview)?;
+    if told.is_some() {
+        said.extend(adopted(app, preview)?);
     }
     Ok(said)
 }

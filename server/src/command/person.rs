@@ -142,7 +142,7 @@ fn leave(
                 "--substitute is another person of the directory, who holds a post then".to_owned()
             }
             LeaveFault::LastAdministrator => {
-                "nobody would be administrator at some time from then on".to_owned()
+                "nobody who can sign in would be administrator at some time from then on".to_owned()
             }
             LeaveFault::Store(error) => error.to_string(),
         })

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use patrol_core::domain::directory::{DirectoryFault, Post, PostAt, Row};
+use patrol_core::domain::directory::{Directory, DirectoryFault, Post, PostAt, Row};
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::place::VillageCode;
 
-use super::over::{PostKey, post_key};
+use super::Today;
+use super::kept::{Held, post_key};
+use super::told::{Told, day_since};
+use crate::calendar;
 use crate::sheet::{ImportFault, Place, Reason};
 
 /// A row of the directory; for a beat, with the village, since it has a line for each.
@@ -23,8 +26,8 @@ pub(super) type Posts = BTreeMap<PersonId, Vec<(Post, Place)>>;
 /// Stands for the files where a row is in none of them: it is in force already.
 const IN_FORCE: &str = "in force";
 
-/// Where in the files a fault of the whole has its line.
-pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> ImportFault {
+/// Where in the files a fault of the whole has its line, if it has one there.
+pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> Option<ImportFault> {
     use DirectoryFault as F;
     let (key, column) = match fault {
         F::Duplicate { row } | F::OutOfOrder { row } => ((row, None), None),
@@ -38,7 +41,7 @@ pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> ImportFault {
         } => ((Row::Town(town), None), Some("district_code")),
         F::UnknownDistrict { row, .. } => ((row, None), Some("code")),
         F::UnknownTown { village, .. } => ((Row::Village(village), None), Some("town_code")),
-        F::NoBeat { village } => ((Row::Village(village), None), None),
+        F::NoBeat { village } => return no_beat(village, lines, Reason::unsound(&fault)),
         F::UnknownVillage { beat, village } | F::CrossesDistricts { beat, village } => {
             ((Row::Beat(beat), Some(village)), Some("village_code"))
         }
@@ -68,18 +71,74 @@ pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> ImportFault {
         .get(&key)
         .or_else(|| lines.get(&other?))
         .or_else(|| lines.get(&(derived?, None)));
-    let reason = Reason::Unsound(fault);
-    line.map_or_else(
-        || in_force(column, reason),
-        |place| place.fault(column, reason),
-    )
+    line.map(|place| place.fault(column, Reason::unsound(&fault)))
+}
+
+/// Of a village without a beat: at its own row, or at the first that puts it in a beat.
+pub(super) fn no_beat(village: VillageCode, lines: &Lines, reason: Reason) -> Option<ImportFault> {
+    let own = lines.get(&(Row::Village(village), None));
+    let in_beat = || {
+        let mut rows = lines.iter();
+        let is_it = |key: &Key| matches!(key, (Row::Beat(_), Some(other)) if *other == village);
+        rows.find(|(key, _)| is_it(key)).map(|(_, place)| place)
+    };
+    let place = own.or_else(in_beat)?;
+    Some(place.fault(None, reason))
 }
 
 /// A fault of what is in none of the files.
-fn in_force(column: Option<&str>, reason: Reason) -> ImportFault {
-    ImportFault {
-        column: column.map(str::to_owned),
-        ..ImportFault::of_file(&IN_FORCE.into(), reason)
+pub(super) fn in_force(reason: Reason) -> ImportFault {
+    ImportFault::of_file(&IN_FORCE.into(), reason)
+}
+
+/// With codes, names and days in place of a row.
+pub(super) fn in_words(fault: DirectoryFault, (directory, today): (&Directory, Today)) -> String {
+    use DirectoryFault as F;
+    let told = Told(directory);
+    match fault {
+        F::Duplicate { row } | F::OutOfOrder { row } | F::EmptyName { row } => told.row(row),
+        F::UnknownDistrict { row, district } => format!("{}, {district}", told.row(row)),
+        F::UnknownTown { village, town } => format!("{}, {town}", told.village(village)),
+        F::UnknownVillage { beat, village } | F::CrossesDistricts { beat, village } => {
+            format!("{}, {}", told.beat(beat), told.village(village))
+        }
+        F::NoBeat { village } => {
+            let since = day_since(directory, village, today);
+            format!("{}, {since}", told.village(village))
+        }
+        F::TwoBeats {
+            village,
+            first,
+            second,
+            from,
+        } => {
+            let (first, second) = (first.0, second.0);
+            let (village, day) = (told.village(village), calendar::day(from));
+            format!("{village}, beat:{first}, beat:{second}, {day}")
+        }
+        F::UnitOutOfRange { unit, kind } => format!("{} {}", kind.word(), told.unit(unit)),
+        F::UnitWithoutPlace { unit } => told.unit(unit),
+        F::UnknownUnit { person, unit } => {
+            format!("{}, {}", told.person(person), told.unit(unit))
+        }
+        F::UnknownBeat { person, beat } => {
+            format!("{}, {}", told.person(person), told.beat(beat))
+        }
+        F::MisplacedPost { person, role, at } => {
+            format!("{}, {}", told.person(person), told.post(role, at))
+        }
+        F::EndsBeforeItBegins {
+            row,
+            village,
+            from,
+            until,
+        } => {
+            let of = village.map(|village| format!(", {}", told.village(village)));
+            let (row, of) = (told.row(row), of.unwrap_or_default());
+            let [from, until] = [from, until].map(calendar::day);
+            format!("{row}{of}, {from}, {until}")
+        }
+        F::UnknownCategoryKind { key } => key.name(),
     }
 }
 
@@ -119,7 +178,7 @@ pub(super) fn of_post(fault: DirectoryFault, number: usize, posts: &Posts) -> Op
 }
 
 /// The column in which a file has ends.
-fn end_of(place: &Place) -> &'static str {
+pub(super) fn end_of(place: &Place) -> &'static str {
     if place.has("last_day") && !place.has("until") {
         "last_day"
     } else {
@@ -127,12 +186,12 @@ fn end_of(place: &Place) -> &'static str {
     }
 }
 
-/// The warning that a person's post ends earlier than his line says.
-pub(super) fn earlier_end(person: PersonId, post: PostKey, posts: &Posts) -> ImportFault {
+/// A warning at the end of a person's post, on the row that has it.
+pub(super) fn at_end((person, post): Held, posts: &Posts, reason: Reason) -> ImportFault {
     let mut rows = posts.get(&person).into_iter().flatten();
     let row = rows.find(|(other, _)| post_key(other) == post);
     row.map_or_else(
-        || in_force(Some("until"), Reason::EarlierEnd),
-        |(_, place)| place.fault(Some(end_of(place)), Reason::EarlierEnd),
+        || in_force(reason),
+        |(_, place)| place.fault(Some(end_of(place)), reason),
     )
 }

@@ -115,6 +115,18 @@ pub(crate) const POINT: &[&str] = &[
     "lat_wgs84",
 ];
 
+/// What a row of villages may have besides: its point, and its end.
+pub(super) const VILLAGE: &[&str] = &[
+    "lon_gcj02",
+    "lat_gcj02",
+    "lon_cgcs2000",
+    "lat_cgcs2000",
+    "lon_wgs84",
+    "lat_wgs84",
+    "until",
+    "last_day",
+];
+
 /// The point of a row, if it has one.
 pub(crate) fn point(line: &Line, faults: &mut Faults) -> Option<Point> {
     let mut points = Vec::new();

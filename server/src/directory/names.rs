@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use patrol_core::domain::directory::{Person, Post, PostAt};
 use patrol_core::domain::id::PersonId;
 
-use super::over::{PostKey, post_key};
+use super::kept::{PostKey, post_key};
 use crate::sheet::{Faults, Line, Place, Reason};
 
 /// Who is known by which name, and where ids come from. The default draws none: then every row has its id.

@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{
-    Beat, BeatVillage, CategoryRow, Directory, District, Person, Post, PostAt, Town, Unit,
-    UnitKind, Village,
+    Beat, BeatVillage, CategoryRow, Directory, District, Person, Post, Town, Unit, UnitKind,
+    Village,
 };
-use patrol_core::domain::id::{PersonId, UnitId};
+use patrol_core::domain::id::UnitId;
+use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
+
+use super::kept::{Kept, PostKey, keep_leaves, post_key};
 
 /// The tables that were read; none where there was no file.
 #[derive(Default)]
@@ -35,12 +37,8 @@ pub(crate) struct Today {
 }
 
 impl Tables {
-    /// The directory that is then in force, and the posts in it that end earlier than the files say.
-    pub(super) fn over(
-        self,
-        force: &Directory,
-        today: Today,
-    ) -> (Directory, Vec<(PersonId, PostKey)>) {
+    /// The directory that is then in force, and what of leaves in it stays against the files.
+    pub(super) fn over(self, force: &Directory, today: Today) -> (Directory, Kept) {
         let Self {
             districts,
             towns,
@@ -50,8 +48,8 @@ impl Tables {
             people,
             categories,
         } = self;
-        let (people, ends_kept) = people.map_or_else(
-            || (force.people.clone(), Vec::new()),
+        let (people, kept) = people.map_or_else(
+            || (force.people.clone(), Kept::default()),
             |new| people_over(new, force, today),
         );
         let mut directory = Directory {
@@ -64,13 +62,10 @@ impl Tables {
             categories: categories.unwrap_or_else(|| force.categories.clone()),
         };
         match villages {
-            Some(committees) => place_villages(&mut directory, committees),
+            Some(committees) => place_villages(&mut directory, committees, force, today),
             None => {
                 directory.villages.clone_from(&force.villages);
-                let of_village = |unit: &&Unit| unit.kind == UnitKind::Village;
-                directory
-                    .units
-                    .extend(force.units.iter().filter(of_village).cloned());
+                directory.units.extend(committees_of(force).cloned());
             }
         }
         derive_towns(&mut directory);
@@ -79,8 +74,13 @@ impl Tables {
         directory.villages.sort_by_key(|row| row.code);
         directory.units.sort_by_key(|row| row.id);
         directory.categories.sort_by_key(|row| row.key);
-        (directory, ends_kept)
+        (directory, kept)
     }
+}
+
+fn committees_of(directory: &Directory) -> impl Iterator<Item = &Unit> {
+    let of_village = |unit: &&Unit| unit.kind == UnitKind::Village;
+    directory.units.iter().filter(of_village)
 }
 
 fn listed(units: &[Unit]) -> Vec<Unit> {
@@ -88,8 +88,15 @@ fn listed(units: &[Unit]) -> Vec<Unit> {
     units.iter().filter(is_listed).cloned().collect()
 }
 
-/// A village row carries the committee's name; the unit keeps it, and the village takes the place's.
-fn place_villages(directory: &mut Directory, committees: Vec<Village>) {
+/// A village row carries the committee's name; the unit keeps it, and the village takes the place's. What is not named any more ends
+/// with the day, unless it has.
+fn place_villages(
+    directory: &mut Directory,
+    committees: Vec<Village>,
+    force: &Directory,
+    today: Today,
+) {
+    let named: BTreeSet<VillageCode> = committees.iter().map(|village| village.code).collect();
     for committee in committees {
         directory.villages.push(Village {
             name: place_name(&committee.name).to_owned(),
@@ -100,6 +107,20 @@ fn place_villages(directory: &mut Directory, committees: Vec<Village>) {
             kind: UnitKind::Village,
             name: committee.name,
         });
+    }
+    for old in force
+        .villages
+        .iter()
+        .filter(|old| !named.contains(&old.code))
+    {
+        let until = old.until.map_or(today.ends, |until| until.min(today.ends));
+        directory.villages.push(Village {
+            until: Some(until),
+            ..old.clone()
+        });
+        let mut units = committees_of(force);
+        let committee = units.find(|unit| unit.id == old.code.unit());
+        directory.units.extend(committee.cloned());
     }
 }
 
@@ -171,12 +192,8 @@ fn beats_over(new: Vec<Beat>, force: &Directory, today: Today) -> Vec<Beat> {
     beats.into_values().collect()
 }
 
-fn people_over(
-    mut new: Vec<Person>,
-    force: &Directory,
-    today: Today,
-) -> (Vec<Person>, Vec<(PersonId, PostKey)>) {
-    let ends_kept = keep_ends(&mut new, &force.people);
+fn people_over(mut new: Vec<Person>, force: &Directory, today: Today) -> (Vec<Person>, Kept) {
+    let kept = keep_leaves(&mut new, &force.people);
     let mut people: BTreeMap<_, Person> =
         new.into_iter().map(|person| (person.id, person)).collect();
     for old in &force.people {
@@ -197,38 +214,5 @@ fn people_over(
             }
         }
     }
-    (people.into_values().collect(), ends_kept)
-}
-
-/// An end that has been set stays, where people of files hold the same post for longer: no file undoes a leave. Returns each such
-/// post with whose it is.
-pub(crate) fn keep_ends(new: &mut [Person], force: &[Person]) -> Vec<(PersonId, PostKey)> {
-    let known: BTreeMap<PersonId, &Person> =
-        force.iter().map(|person| (person.id, person)).collect();
-    let mut kept = Vec::new();
-    for person in new {
-        let mut ends: BTreeMap<PostKey, Timestamp> = BTreeMap::new();
-        for old in known.get(&person.id).into_iter().flat_map(|old| &old.posts) {
-            if let Some(until) = old.until {
-                let end = ends.entry(post_key(old)).or_insert(until);
-                *end = until.min(*end);
-            }
-        }
-        for post in &mut person.posts {
-            let end = ends.get(&post_key(post)).copied();
-            if let Some(end) = end.filter(|end| post.until.is_none_or(|named| *end < named)) {
-                post.until = Some(end);
-                kept.push((person.id, post_key(post)));
-            }
-        }
-    }
-    kept
-}
-
-/// What makes a post the same post; what may differ is its end.
-pub(crate) type PostKey = (Role, PostAt, Timestamp);
-
-/// What makes a post the same post.
-pub(crate) fn post_key(post: &Post) -> PostKey {
-    (post.role, post.at, post.from)
+    (people.into_values().collect(), kept)
 }

@@ -17,7 +17,9 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
 use super::fault::{Key, Lines, Posts};
-use super::fields::{self, END, POINT, category_kind, code, day, number, post_at, role, unit_kind};
+use super::fields::{
+    self, END, VILLAGE, category_kind, code, day, number, post_at, role, unit_kind,
+};
 use super::names::Names;
 use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
 
@@ -152,7 +154,7 @@ impl Import {
             file,
             &Columns {
                 required: &["code", "name", "town_code"],
-                optional: POINT,
+                optional: VILLAGE,
             },
         );
         let mut rows = Vec::new();
@@ -171,7 +173,8 @@ impl Import {
                 |text| code(text, 9),
                 &mut self.faults,
             );
-            let (Some(code), Some(town)) = (village, town) else {
+            let until = fields::end(&line, &mut self.faults);
+            let (Some(code), Some(town), Ok(until)) = (village, town, until) else {
                 continue;
             };
             if code.town() != town {
@@ -179,7 +182,12 @@ impl Import {
                     .push(line.fault("town_code", Reason::Contradiction));
             }
             if self.is_new(&line, "code", (Row::Village(code), None)) {
-                rows.push(Village { code, name, point });
+                rows.push(Village {
+                    code,
+                    name,
+                    point,
+                    until,
+                });
             }
         }
         rows

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{Person, Post, PostAt, UnitKind};
+use patrol_core::domain::limits;
 use patrol_core::domain::place::{Scope, VillageCode};
 
 use super::over::place_name;
@@ -186,8 +187,8 @@ fn every_bad_field_is_named_with_file_line_and_column() {
             "categories.csv:3: kind: unknown_word",
             "categories.csv:3: code: not_a_number",
             "categories.csv:4: wrong_field_count (3/4)",
-            "districts.csv:5: name: unsound (EmptyName { row: District(440404) })",
-            "units.csv:4: id: unsound (UnitOutOfRange { unit: UnitId(1000000), kind: Enterprise })",
+            "districts.csv:5: name: empty (440404)",
+            "units.csv:4: id: unit_out_of_range (enterprise unit:1000000 丙)",
         ]
     );
 }
@@ -238,9 +239,9 @@ fn beats_that_do_not_fit_are_named() {
     let starts = [
         "beats.csv:2: from: not_a_day",
         "beats.csv:124: beat_name: contradiction",
-        "villages.csv:2: unsound (NoBeat",
-        "beats.csv:122: village_code: unsound (CrossesDistricts",
-        "beats.csv:124: village_code: unsound (UnknownVillage",
+        "villages.csv:2: no_beat (440402105200 桂海村, 2026-01-01)",
+        "beats.csv:122: village_code: crosses_districts (beat:61 ",
+        "beats.csv:124: village_code: unknown_village (beat:61 ",
     ];
     assert_eq!(faults.len(), starts.len(), "{faults:#?}");
     for (fault, start) in faults.iter().zip(starts) {
@@ -278,7 +279,7 @@ fn a_village_changes_its_beat_by_an_end_and_a_new_row() {
     });
     assert_eq!(faults.len(), 1, "{faults:#?}");
     assert!(
-        faults[0].starts_with("beats.csv:124: village_code: unsound (TwoBeats"),
+        faults[0].starts_with("beats.csv:124: village_code: two_beats (440402105200 桂海村, beat:1, beat:3, 2025-12-31)"),
         "{faults:#?}"
     );
 }
@@ -424,7 +425,7 @@ fn bad_rows_of_people_are_named() {
         "people.csv:3: from: not_a_day",
         "people.csv:4: at: not_a_place",
         "people.csv:6: name: contradiction",
-        "people.csv:7: name: unsound (EmptyName",
+        "people.csv:7: name: empty (00000000000000c3)",
         "people.csv:5: at: unknown_place",
         "people.csv:8: at: misplaced_post",
     ];

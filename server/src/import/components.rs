@@ -13,6 +13,7 @@ use patrol_core::domain::place::{Point, VillageCode};
 
 use sha2::{Digest as _, Sha256};
 
+use super::places::Places;
 use crate::calendar::day_number;
 use crate::directory::fields::{self, bounded, number};
 use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
@@ -71,6 +72,8 @@ pub struct Reading<'v> {
     read: Sha256,
     codes: HashSet<u64>,
     bytes: BTreeMap<VillageCode, usize>,
+    /// By which it is told what stands too far away; nobody is told anything where there are none.
+    pub(super) places: Option<Places<'v>>,
     /// What is wrong so far.
     pub faults: Faults,
     /// What is strange so far.
@@ -103,6 +106,7 @@ impl<'v> Reading<'v> {
             read: Sha256::new(),
             codes: HashSet::new(),
             bytes: BTreeMap::new(),
+            places: None,
             faults,
             warnings: Faults::default(),
         }
@@ -126,6 +130,20 @@ impl<'v> Reading<'v> {
     /// Counts what stands in a village already and stays.
     pub(super) fn count_kept(&mut self, village: VillageCode, bytes: usize) {
         *self.bytes.entry(village).or_default() += bytes;
+    }
+
+    /// Warns of a component that stands too far away.
+    fn judge_place(&mut self, line: &Line, row: &ComponentRow) -> Result<()> {
+        let far = match &mut self.places {
+            Some(places) => places.far(row)?,
+            None => None,
+        };
+        if let Some(far) = far {
+            let column = fields::POINT.iter().find(|column| line.has(column));
+            let warning = line.fault(column.unwrap_or(&"code"), Reason::FarAway);
+            self.warnings.push(warning.with(far));
+        }
+        Ok(())
     }
 
     /// A row's component, unless there is a fault.
@@ -216,6 +234,9 @@ impl Iterator for Reading<'_> {
                 Err(fault) => self.faults.push(fault),
                 Ok(line) => {
                     if let Some(row) = self.row(&line) {
+                        if let Err(error) = self.judge_place(&line, &row) {
+                            return Some(Err(error));
+                        }
                         self.read.update(row.bytes.len().to_le_bytes());
                         self.read.update(&row.bytes);
                         return Some(Ok(row));

@@ -141,7 +141,8 @@ fn rows(directory: &Directory, table: Table) -> Rows {
                         format!("{} {datum} {} {}", row.name, point.lon_e7, point.lat_e7)
                     },
                 );
-                plain(row.code.to_string(), text)
+                let until = row.until;
+                (row.code.to_string(), Told { text, until })
             })
             .collect()
         }

@@ -15,6 +15,7 @@ use patrol_core::sync::components as codec;
 use serde_json::{Value, json};
 
 use super::components::{COLUMNS, OnFault, Reading};
+use super::places::Places;
 use super::{Adopted, Answers, Plan, Preview, begun, counts, villages};
 use crate::app::App;
 use crate::components;
@@ -23,6 +24,7 @@ use crate::sheet::{ImportFault, Reason, Record, Rows};
 use crate::store::reference::{ComponentRow, Replacing, Rest};
 use crate::store::{Result, StoreError};
 
+mod doubles;
 mod draft;
 mod survey;
 
@@ -103,7 +105,7 @@ fn weigh(
     drafts: Vec<Draft>,
     preview: &mut Preview,
 ) -> Result<Vec<ComponentRow>> {
-    let known = villages(&app.known().directory);
+    let known = villages(&app.known().directory, app.environment.now());
     let columns = COLUMNS.required.iter().chain(COLUMNS.optional);
     let columns: Vec<&str> = columns
         .copied()
@@ -131,18 +133,22 @@ fn weigh(
         .collect();
     let records: Rows = Box::new(records.into_iter().map(Ok));
     let mut reading = Reading::new(FILE.into(), records, &known, OnFault::Pass);
+    reading.places = Some(Places::new(app));
     for (village, bytes) in kept(app, &drafts)? {
         reading.count_kept(village, bytes);
     }
     let rows: Vec<ComponentRow> = reading.by_ref().collect::<Result<_>>()?;
     preview.faults.append(reading.faults);
-    preview.warnings = reading.warnings;
+    preview.warnings.append(reading.warnings);
     if preview.faults.is_empty() {
         examine_codes(app, drafts.iter().zip(&rows), preview)?;
+        doubles::warn(app, drafts.iter().zip(&rows), &mut preview.warnings)?;
     }
     if preview.faults.is_empty() {
         let mut given = rows.iter().cloned().map(Ok);
-        let weighed = app.store.weigh_components(&mut given, Rest::Kept)?;
+        let weighed = app
+            .store
+            .weigh_components(&mut given, Rest::Kept, &mut |_, _| {})?;
         let changes: Vec<Value> = drafts
             .iter()
             .zip(&rows)
@@ -217,6 +223,7 @@ fn fault(line: Option<usize>, column: &str, reason: Reason) -> ImportFault {
         line,
         column: Some(column.to_owned()),
         reason,
+        detail: None,
     }
 }
 

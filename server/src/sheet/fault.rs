@@ -2,6 +2,8 @@
 //!
 //! It words nothing: a fault names its file, line, column and reason.
 
+mod unsound;
+
 use std::sync::Arc;
 
 use patrol_core::domain::directory::DirectoryFault;
@@ -23,6 +25,8 @@ pub struct ImportFault {
     pub column: Option<String>,
     /// What is wrong.
     pub reason: Reason,
+    /// What it is wrong with, where that is not what stands there: codes, names, days.
+    pub detail: Option<String>,
 }
 
 /// What may be wrong with a file, a row or a field.
@@ -142,16 +146,39 @@ pub enum Reason {
     },
     /// A post has ended earlier in force, and the earlier end stays: a warning.
     EarlierEnd,
-    /// Nobody would be administrator from then on, and somebody is.
+    /// Who holds a post after such an end is not in the file, and holds it all the same: a warning.
+    TakeoverKept,
+    /// An end that has been set since and has not come yet is none any more: a warning.
+    EndLifted,
+    /// Nobody holds a post any more that somebody holds: a warning.
+    Vacant,
+    /// A village belongs to no beat from a later day on: a warning.
+    NoBeatThen,
+    /// A village cannot end: beats, posts, components or open cases go on in it.
+    VillageInUse,
+    /// Open cases are with a unit that the file lacks: a warning.
+    OpenCases,
+    /// The register has changed since the proposal was received: a warning.
+    OlderThanRegister,
+    /// Another component of the class stands as near as one and the same: a warning.
+    NearAnother,
+    /// Farther from its village than it can be: a warning.
+    FarAway,
+    /// Nobody who can sign in would be administrator from then on, and somebody is; or nobody at all.
     NoAdministrator {
         /// Since when.
         from: Timestamp,
     },
-    /// The rows can be read, but do not fit together.
-    Unsound(DirectoryFault),
+    /// The rows can be read, but do not fit together, as this word says.
+    Unsound(&'static str),
 }
 
 impl Reason {
+    /// How rows do not fit together.
+    pub(crate) fn unsound(fault: &DirectoryFault) -> Self {
+        Self::Unsound(unsound::word(fault))
+    }
+
     /// Whether it is said of where a feature lies, which no column of its file holds.
     pub(super) fn is_of_geometry(self) -> bool {
         matches!(
@@ -164,7 +191,6 @@ impl Reason {
     fn detail(self) -> Option<String> {
         match self {
             Self::Unreadable(kind) => Some(kind.to_string()),
-            Self::Unsound(fault) => Some(format!("{fault:?}")),
             Self::WrongFieldCount { expected, found } => Some(format!("{found}/{expected}")),
             Self::TooLong { most } => Some(most.to_string()),
             Self::TakenFor { person } => Some(person.hex()),
@@ -227,8 +253,17 @@ impl Reason {
             Self::Overlap => "overlap",
             Self::TakenFor { .. } => "taken_for",
             Self::EarlierEnd => "earlier_end",
+            Self::TakeoverKept => "takeover_kept",
+            Self::EndLifted => "end_lifted",
+            Self::Vacant => "vacant",
+            Self::NoBeatThen => "no_beat_then",
+            Self::VillageInUse => "village_in_use",
+            Self::OpenCases => "open_cases",
+            Self::OlderThanRegister => "older_than_register",
+            Self::NearAnother => "near_another",
+            Self::FarAway => "far_away",
             Self::NoAdministrator { .. } => "no_administrator",
-            Self::Unsound(_) => "unsound",
+            Self::Unsound(word) => word,
         }
     }
 }
@@ -241,7 +276,20 @@ impl ImportFault {
             line: None,
             column: None,
             reason,
+            detail: None,
         }
+    }
+
+    /// With what it is wrong.
+    pub(crate) fn with(self, detail: String) -> Self {
+        Self {
+            detail: Some(detail),
+            ..self
+        }
+    }
+
+    fn told(&self) -> Option<String> {
+        self.detail.clone().or_else(|| self.reason.detail())
     }
 
     /// As JSON; what does not fit together is told in detail.
@@ -251,7 +299,7 @@ impl ImportFault {
             "line": self.line,
             "column": self.column,
             "reason": self.reason.code(),
-            "detail": self.reason.detail(),
+            "detail": self.told(),
         })
     }
 }
@@ -267,8 +315,8 @@ impl std::fmt::Display for ImportFault {
             write!(f, ": {column}")?;
         }
         write!(f, ": {}", self.reason.code())?;
-        let detail = self.reason.detail();
-        detail.map_or(Ok(()), |detail| write!(f, " ({detail})"))
+        self.told()
+            .map_or(Ok(()), |detail| write!(f, " ({detail})"))
     }
 }
 
@@ -285,9 +333,14 @@ impl Faults {
     /// Counts a fault, and keeps it while there is room.
     pub fn push(&mut self, fault: ImportFault) {
         self.total += 1;
-        if self.shown.len() < limits::IMPORT_FAULTS_SHOWN {
+        if self.has_room() {
             self.shown.push(fault);
         }
+    }
+
+    /// Whether another one would be shown; what would not is only counted, and needs no words.
+    pub(crate) fn has_room(&self) -> bool {
+        self.shown.len() < limits::IMPORT_FAULTS_SHOWN
     }
 
     /// Counts those of another reading too.

@@ -50,6 +50,20 @@ pub enum Rest {
     Kept,
 }
 
+/// How a component differs from what it was.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Differs {
+    /// It is there no more.
+    Removed,
+    /// Something of it is otherwise.
+    Changed,
+    /// It was not there.
+    Added,
+}
+
+/// Is told of components that differ, by their codes.
+pub type Differing<'d> = &'d mut dyn FnMut(Differs, u64);
+
 /// How components are replaced.
 #[derive(Clone, Copy, Debug)]
 pub struct Replacing<'c> {
@@ -74,6 +88,13 @@ pub struct Weighed {
     pub removed: u64,
     /// Components that are as they were.
     pub unchanged: u64,
+}
+
+impl Weighed {
+    /// Whether everything is as it was.
+    pub fn is_nothing(&self) -> bool {
+        self.added + self.changed + self.removed == 0
+    }
 }
 
 /// An import of components that was adopted.
@@ -107,8 +128,13 @@ pub trait Reference {
     /// Keeps a directory after the one of that number (0: after none); `Stale` where another is in force by now. Returns its number.
     fn replace_directory(&self, base: u64, bytes: &[u8], now: Timestamp) -> Result<u64>;
 
-    /// What [`Reference::replace_components`] would do.
-    fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed>;
+    /// What [`Reference::replace_components`] would do; each component that would differ is told.
+    fn weigh_components(
+        &self,
+        rows: ComponentRows<'_>,
+        rest: Rest,
+        told: Differing<'_>,
+    ) -> Result<Weighed>;
     /// Puts rows in force, and what becomes of the rest of the villages that they name; `Stale` where there was another import by now. While rows
     /// come, other writes go on and what was in force is; then all is in force at once. What is replaced is kept. An import that does
     /// nothing is not counted.

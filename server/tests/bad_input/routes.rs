@@ -224,6 +224,11 @@ fn of_administrators(ground: &Ground) -> Vec<Route> {
             Takes::Nothing,
         ),
         admin(
+            "preview_restore",
+            post("/v1/imports/directories/1/restore"),
+            Takes::Nothing,
+        ),
+        admin(
             "list_replaced_components",
             get("/v1/imports/components/1"),
             Takes::Nothing,

@@ -43,6 +43,13 @@ fn a_command_shows_what_files_would_change_and_adopts_it_when_told_to() {
     // A folder is all its files; what has a fault changes nothing.
     let whole = run(&["--adopt", ZHUHAI]);
     assert_eq!(whole.lines[1]["adopted"]["directory"], 3, "{}", whole.log);
+    let restore = |words: &[&str]| past(&[&["import", "restore"], words].concat());
+    let shown = restore(&["2"]);
+    assert_eq!(super::counts(&shown[0], "categories"), [1, 0, 0, 11, 1]);
+    let back = restore(&["2", "--adopt"]);
+    assert_eq!(back[1]["adopted"]["directory"], 4);
+    assert_eq!(rows("4"), Some(2));
+    assert_eq!(restore(&["9"]), [] as [serde_json::Value; 0]);
     write("scheme,kind,code,name\n476785,thing,x,路灯\n");
     let wrong = run(&["--adopt", &path]);
     assert!(
@@ -56,7 +63,7 @@ fn a_command_shows_what_files_would_change_and_adopts_it_when_told_to() {
         past(&["import", "list"])[0]["directories"]
             .as_array()
             .map(Vec::len),
-        Some(3)
+        Some(4)
     );
 }
 

@@ -159,11 +159,8 @@ fn a_beat_hands_a_village_on_and_what_was_stays() {
             .map(|line| format!("{line}\n"))
             .collect::<String>();
     let faults = desk.faults("beats.csv", short.as_bytes());
-    assert_eq!(faults.len(), 1, "{faults:#?}");
-    assert!(
-        faults[0].starts_with("in force: unsound (NoBeat"),
-        "{faults:#?}"
-    );
+    let fault = "in force: no_beat (440402105201 桂山村, 2026-11-24)";
+    assert_eq!(faults, [fault]);
 }
 
 #[test]
@@ -293,4 +290,31 @@ fn a_preview_is_refused_when_something_else_was_put_in_force_or_its_day_is_over(
     );
     let list = import::list(&desk.office.app).expect("the store answers");
     assert_eq!(list["directories"][1]["in_force"], true);
+}
+
+#[test]
+fn a_unit_that_goes_with_open_cases_is_told() {
+    let desk = Desk::new();
+    let units = include_str!("../../data/zhuhai/units.csv");
+    desk.import("units.csv", &format!("{units}150,department,园林局\n"));
+    let case = desk.office.report("巡查员01", 440_402_105_200);
+    let dispatch = serde_json::json!({ "assign": [{ "unit": 150, "part": "main" }] });
+    let none = serde_json::json!({});
+    for (action, body) in [
+        ("accept", &none),
+        ("register", &none),
+        ("dispatch", &dispatch),
+    ] {
+        let reply = desk.office.act("受理派遣员01", &case, action, body);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+    let shown = desk.import("units.csv", units);
+    assert_eq!(counts(&shown, "units"), [0, 0, 0, 1, 30]);
+    assert_eq!(
+        (
+            &shown["warnings"][0]["reason"],
+            &shown["warnings"][0]["detail"]
+        ),
+        (&"open_cases".into(), &"unit:150 园林局, cases 1".into())
+    );
 }

@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::{Desk, counts, file};
 
-const HEAD: &str = "人员编号,姓名,角色,所在,开始日期,结束日期\n";
+pub(super) const HEAD: &str = "人员编号,姓名,角色,所在,开始日期,结束日期\n";
 
 /// Everybody in force, who stay as they are.
-fn everybody(desk: &Desk) -> String {
+pub(super) fn everybody(desk: &Desk) -> String {
     let mut text = HEAD.to_owned();
     for person in &desk.office.app.known().directory.people {
         for post in &person.posts {

@@ -275,7 +275,7 @@ impl<'d> Check<'d> {
                     town: code.town(),
                 });
             }
-            if !with_beat.contains(&code) {
+            if village.is_in_force_at(now) && !with_beat.contains(&code) {
                 self.faults.push(DirectoryFault::NoBeat { village: code });
             }
         }

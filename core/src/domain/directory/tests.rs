@@ -50,6 +50,7 @@ pub(super) fn city() -> Directory {
             code: village(code),
             name: name(text),
             point: None,
+            until: None,
         })
         .to_vec(),
         beats: vec![

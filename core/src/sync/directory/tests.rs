@@ -42,11 +42,13 @@ fn directory() -> Directory {
                 code: gengguan,
                 name: name("耕管村"),
                 point: Some(point),
+                until: None,
             },
             Village {
                 code: guangfeng,
                 name: name("广丰村"),
                 point: None,
+                until: None,
             },
         ],
         beats: vec![Beat {
@@ -110,6 +112,15 @@ fn the_bytes_of_version_1_do_not_change() {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     assert_eq!(hex, "c8d1201a53603dde");
+}
+
+#[test]
+fn a_village_that_has_ended_has_one_item_more_that_older_readers_pass_over() {
+    let mut ended = directory();
+    ended.villages[1].until = Some(Timestamp(1_800_000_000_000));
+    let bytes = encode(&ended);
+    assert_eq!(bytes.len(), encode(&directory()).len() + 9);
+    assert_eq!(decode(&bytes), Ok(ended));
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl Drafting<'_> {
             Proposed::Gone => state("丢失"),
             Proposed::Moved => self.moved(&draft, survey, position)?,
         };
+        self.compare_days(line, &draft, survey);
         draft.line = line;
         draft.surveys.push(survey.id);
         for (column, value) in said {
@@ -72,6 +73,20 @@ impl Drafting<'_> {
         draft.said.insert("changed_on", survey.day.to_string());
         self.drafts.push(draft);
         Ok(())
+    }
+
+    /// Warns where the register has changed since the proposal was received.
+    fn compare_days(&mut self, line: usize, draft: &Draft, survey: &Survey) {
+        let Some(was) = &draft.was else {
+            return;
+        };
+        let changed_on = was.changed_on.unwrap_or(was.first_on);
+        if survey.day < changed_on {
+            let [seen, changed] = [survey.day, changed_on].map(spelt);
+            let warning = fault(Some(line), "changed_on", Reason::OlderThanRegister);
+            let warning = warning.with(format!("{}, {seen}, {changed}", was.code));
+            self.preview.warnings.push(warning);
+        }
     }
 
     /// The draft of a component that is there, which earlier proposals may have made.
@@ -231,6 +246,12 @@ fn position(place: &Place) -> Option<Position> {
         lon_e7: point.lon_e7,
         lat_e7: point.lat_e7,
     })
+}
+
+/// A day as people write it.
+fn spelt(day: u32) -> String {
+    let (year, month, day) = (day / 10_000, day / 100 % 100, day % 100);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// The fields of a position; without one they are empty, which is a fault.

@@ -13,7 +13,7 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::components;
 
 use super::{document, part};
-use crate::store::reference::{ComponentRow, Replacing, Rest, Terminal, Weighed};
+use crate::store::reference::{ComponentRow, Differs, Replacing, Rest, Terminal, Weighed};
 use crate::store::{Commit, Result, Store, StoreError};
 
 fn village(number: u64) -> VillageCode {
@@ -90,7 +90,7 @@ pub(super) fn components_of_the_villages_named_are_replaced(store: &dyn Store) {
         added: 4,
         ..Weighed::default()
     };
-    let weighed = store.weigh_components(&mut rows(&first), Rest::Removed);
+    let weighed = store.weigh_components(&mut rows(&first), Rest::Removed, &mut |_, _| {});
     assert_eq!(weighed.expect("the store answers"), added);
     assert!(
         store
@@ -116,8 +116,19 @@ pub(super) fn components_of_the_villages_named_are_replaced(store: &dyn Store) {
         removed: 1,
         unchanged: 1,
     };
-    let weighed = store.weigh_components(&mut rows(&second), Rest::Removed);
+    let mut told = Vec::new();
+    let weighed =
+        store.weigh_components(&mut rows(&second), Rest::Removed, &mut |differs, code| {
+            told.push((differs, code));
+        });
     assert_eq!(weighed.expect("the store answers"), expected);
+    told.sort_unstable();
+    let differing = [
+        (Differs::Removed, 2),
+        (Differs::Changed, 3),
+        (Differs::Added, 6),
+    ];
+    assert_eq!(told, differing);
     assert!(matches!(replace(store, 0, &second), Err(StoreError::Stale)));
     assert_eq!(replace(store, 1, &second).expect("the second"), expected);
     let then = store.component_tags(&all).expect("the store answers");
@@ -164,7 +175,7 @@ pub(super) fn components_and_a_commit_go_into_force_together(store: &dyn Store) 
         changed: 1,
         ..Weighed::default()
     };
-    let weighed = store.weigh_components(&mut rows(&given), Rest::Kept);
+    let weighed = store.weigh_components(&mut rows(&given), Rest::Kept, &mut |_, _| {});
     assert_eq!(weighed.expect("the store answers"), expected);
     assert_eq!(kept(1, &with(0)).expect("the second"), expected);
     // What no row names stays.

@@ -9,7 +9,7 @@ use patrol_core::sync::components::Tag;
 
 use super::FaultyStore;
 use crate::store::reference::{
-    ComponentImport, ComponentRows, Reference, Replacing, Rest, Terminal, Weighed,
+    ComponentImport, ComponentRows, Differing, Reference, Replacing, Rest, Terminal, Weighed,
 };
 use crate::store::{Result, Store};
 
@@ -26,8 +26,13 @@ impl<S: Store> Reference for FaultyStore<S> {
         self.inner.replace_directory(base, bytes, now)
     }
 
-    fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed> {
-        self.inner.weigh_components(rows, rest)
+    fn weigh_components(
+        &self,
+        rows: ComponentRows<'_>,
+        rest: Rest,
+        told: Differing<'_>,
+    ) -> Result<Weighed> {
+        self.inner.weigh_components(rows, rest, told)
     }
 
     fn replace_components(

@@ -9,7 +9,8 @@ use patrol_core::sync::components::{self, Tag};
 
 use super::MemoryStore;
 use crate::store::reference::{
-    ComponentImport, ComponentRow, ComponentRows, Reference, Replacing, Rest, Terminal, Weighed,
+    ComponentImport, ComponentRow, ComponentRows, Differing, Differs, Reference, Replacing, Rest,
+    Terminal, Weighed,
 };
 use crate::store::{Result, StoreError};
 
@@ -23,7 +24,12 @@ pub(super) struct Components {
 
 impl Components {
     /// What then would be there, what is replaced for that, and how much it is.
-    fn with(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<(Self, Weighed)> {
+    fn with(
+        &self,
+        rows: ComponentRows<'_>,
+        rest: Rest,
+        told: Differing<'_>,
+    ) -> Result<(Self, Weighed)> {
         let (mut then, mut weighed) = (self.clone(), Weighed::default());
         let import = self.imports.len() as u64 + 1;
         let (mut seen, mut named) = (BTreeSet::new(), BTreeSet::new());
@@ -35,9 +41,13 @@ impl Components {
                 Some(before) if before.bytes == row.bytes => weighed.unchanged += 1,
                 Some(before) => {
                     weighed.changed += 1;
+                    told(Differs::Changed, row.code);
                     then.replaced.push((import, before));
                 }
-                None => weighed.added += 1,
+                None => {
+                    weighed.added += 1;
+                    told(Differs::Added, row.code);
+                }
             }
         }
         let is_gone = |row: &ComponentRow| {
@@ -51,6 +61,7 @@ impl Components {
             .collect();
         for row in gone {
             weighed.removed += 1;
+            told(Differs::Removed, row.code);
             then.rows.remove(&row.code);
             then.replaced.push((import, row));
         }
@@ -89,8 +100,13 @@ impl Reference for MemoryStore {
         })
     }
 
-    fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed> {
-        Ok(self.present().components.with(rows, rest)?.1)
+    fn weigh_components(
+        &self,
+        rows: ComponentRows<'_>,
+        rest: Rest,
+        told: Differing<'_>,
+    ) -> Result<Weighed> {
+        Ok(self.present().components.with(rows, rest, told)?.1)
     }
 
     fn replace_components(
@@ -104,7 +120,7 @@ impl Reference for MemoryStore {
             return Err(StoreError::Stale);
         }
         // While rows come, others write.
-        let (mut then, weighed) = before.with(rows, replacing.rest)?;
+        let (mut then, weighed) = before.with(rows, replacing.rest, &mut |_, _| {})?;
         if weighed.added + weighed.changed + weighed.removed > 0 {
             then.imports.push(ComponentImport {
                 no: replacing.base + 1,

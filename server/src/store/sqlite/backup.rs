@@ -2,7 +2,7 @@
 //!
 //! Where files lie and what is moved aside is the errand's business.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
@@ -24,10 +24,39 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// Whether a file is a sound database of ours that this program can read. Changes nothing.
 pub fn look_at(path: &Path) -> Result<()> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let connection = Connection::open_with_flags(path, flags)?;
+    match examine(&alone(path)?) {
+        // A server has begun to write meanwhile: what was read may be of two times.
+        Err(_) if beside(path, "-wal").exists() => examine(&alone(path)?),
+        looked => looked,
+    }
+}
+
+/// A connection that leaves nothing beside a file which nobody has open: SQLite makes a log for any other that reads.
+fn alone(path: &Path) -> Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let has_log = ["-wal", "-journal"].map(|suffix| beside(path, suffix).exists());
+    let name = path.to_str().filter(|_| has_log == [false; 2]);
+    let connection = match name {
+        Some(name) => {
+            flags |= OpenFlags::SQLITE_OPEN_URI;
+            let name = name.replace('%', "%25");
+            let name = name.replace('?', "%3f").replace('#', "%23");
+            Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?
+        }
+        None => Connection::open_with_flags(path, flags)?,
+    };
     connection.busy_timeout(schema::BUSY)?;
-    if schema::version(&connection)? == 0 {
+    Ok(connection)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn examine(connection: &Connection) -> Result<()> {
+    if schema::version(connection)? == 0 {
         return Err(StoreError::Broken("it is empty".to_owned()));
     }
     let verdict: String =
@@ -56,10 +85,7 @@ pub fn is_in_use(path: &Path) -> bool {
 
 /// The version of an older database; none where there is nothing to upgrade. Changes nothing.
 pub fn older(path: &Path) -> Result<Option<u32>> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(schema::BUSY)?;
-    let found = schema::version(&connection)?;
+    let found = schema::version(&alone(path)?)?;
     Ok(Some(found).filter(|found| (1..schema::VERSION).contains(found)))
 }
 

@@ -17,7 +17,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::columns::{bound, uint};
 use super::reference::village;
 use super::{SqliteStore, commit};
-use crate::store::reference::{ComponentRow, ComponentRows, Replacing, Rest, Weighed};
+use crate::store::reference::{
+    ComponentRow, ComponentRows, Differing, Differs, Replacing, Rest, Weighed,
+};
 use crate::store::{Result, StoreError};
 
 /// The number of the last import that counts.
@@ -57,8 +59,23 @@ pub(super) fn joined(
 }
 
 /// What rows would do.
-pub(super) fn weigh(store: &SqliteStore, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed> {
-    let walked = walk(store, rows, rest, &mut |_| Ok(()))?;
+pub(super) fn weigh(
+    store: &SqliteStore,
+    rows: ComponentRows<'_>,
+    rest: Rest,
+    told: Differing<'_>,
+) -> Result<Weighed> {
+    let walked = walk(store, rows, rest, &mut |changes| {
+        for change in changes {
+            let differs = match (change.ends, &change.begins) {
+                (_, None) => Differs::Removed,
+                (true, Some(_)) => Differs::Changed,
+                (false, Some(_)) => Differs::Added,
+            };
+            told(differs, change.code);
+        }
+        Ok(())
+    })?;
     Ok(walked.weighed)
 }
 

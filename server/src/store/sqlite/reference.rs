@@ -15,7 +15,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::columns::{bound, strange, uint};
 use super::{SqliteStore, components};
 use crate::store::reference::{
-    ComponentImport, ComponentRows, Reference, Replacing, Rest, Terminal, Weighed,
+    ComponentImport, ComponentRows, Differing, Reference, Replacing, Rest, Terminal, Weighed,
 };
 use crate::store::{Result, StoreError};
 
@@ -50,8 +50,13 @@ impl Reference for SqliteStore {
         })
     }
 
-    fn weigh_components(&self, rows: ComponentRows<'_>, rest: Rest) -> Result<Weighed> {
-        components::weigh(self, rows, rest)
+    fn weigh_components(
+        &self,
+        rows: ComponentRows<'_>,
+        rest: Rest,
+        told: Differing<'_>,
+    ) -> Result<Weighed> {
+        components::weigh(self, rows, rest, told)
     }
 
     fn replace_components(

@@ -33,6 +33,22 @@ fn a_sound_city_has_no_faults_at_any_time_since_its_beats_began() {
 }
 
 #[test]
+fn a_village_that_has_ended_needs_no_beat_any_more() {
+    let ends = |until| {
+        faults_after(|city| {
+            city.villages[0].until = Some(Timestamp(until));
+            let rows = city.beats.iter_mut().flat_map(|beat| &mut beat.villages);
+            for row in rows.filter(|row| row.village == village(LINGDING)) {
+                row.until = Some(Timestamp(50));
+            }
+        })
+    };
+    assert_eq!(ends(50), []);
+    let village = village(LINGDING);
+    assert_eq!(ends(51), [DirectoryFault::NoBeat { village }]);
+}
+
+#[test]
 fn ids_are_unique_and_ascend() {
     let same = faults_after(|city| city.units.push(city.units[0].clone()));
     assert_eq!(

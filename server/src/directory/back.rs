@@ -1,0 +1,180 @@
+//! A version of the directory that was in force laid over the one that is, so that an import that was a mistake is undone.
+//!
+//! What has passed stays as it was, and so does what leaves have decided. Which that is, is found out by who asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use patrol_core::domain::directory::{
+    Beat, BeatVillage, Directory, Person, Post, PostAt, Unit, UnitKind, Village,
+};
+use patrol_core::domain::id::{PersonId, UnitId};
+use patrol_core::domain::time::Timestamp;
+
+use super::kept::{Held, post_key};
+use super::over::Tables;
+use super::tables::Import;
+use super::told::Told;
+use super::{Laid, Table, Today, examine, fault};
+use crate::calendar::day;
+use crate::sheet::Reason;
+
+/// What leaves have decided since.
+#[derive(Debug, Default)]
+pub(crate) struct Stays {
+    /// The ends that they have set.
+    pub(crate) ends: BTreeMap<Held, Timestamp>,
+    /// The posts that they have given.
+    pub(crate) posts: Vec<(PersonId, Post)>,
+}
+
+/// Lays an older version, known by its number, over the directory in force.
+pub(crate) fn back_over(
+    (no, old): (u64, Directory),
+    force: &Directory,
+    stays: &Stays,
+    today: Today,
+) -> Laid {
+    let standing = Directory {
+        people: standing(&force.people, stays, today),
+        ..force.clone()
+    };
+    let tables = Tables {
+        districts: Some(with(&old.districts, &force.districts, |row| row.code)),
+        towns: Some(with(&old.towns, &force.towns, |row| row.code)),
+        villages: Some(committees(&old)),
+        beats: Some(beats(&old.beats, force, today)),
+        units: Some(units(&old, force)),
+        people: Some(old.people),
+        categories: Some(old.categories),
+    };
+    let (directory, kept) = tables.over(&standing, today);
+    let lifted = lifted(force, &directory, today.now);
+    let file: Arc<str> = format!("directory {no}").into();
+    let files = Table::ALL.map(|table| (table, Arc::clone(&file))).into();
+    let import = Import::default();
+    let mut laid = examine::laid(import, (force, directory), kept, (&files, today));
+    for ((person, (role, at, _)), end) in lifted {
+        let mut warning = fault::in_force(Reason::EndLifted);
+        if laid.warnings.has_room() {
+            let told = Told(&laid.directory);
+            let (person, post) = (told.person(person), told.post(role, at));
+            warning = warning.with(format!("{person}, {post}, {}", day(end)));
+        }
+        laid.warnings.push(warning);
+    }
+    laid
+}
+
+/// People without the ends that have not come yet, but for those of leaves, and with the posts that leaves have given.
+fn standing(force: &[Person], stays: &Stays, today: Today) -> Vec<Person> {
+    let mut given: BTreeMap<Held, Post> = stays
+        .posts
+        .iter()
+        .map(|(person, post)| ((*person, post_key(post)), *post))
+        .collect();
+    let mut people = force.to_vec();
+    for person in &mut people {
+        for post in &mut person.posts {
+            let held = (person.id, post_key(post));
+            let given = given.remove(&held).and_then(|post| post.until);
+            if post.until.is_none_or(|until| today.now < until) {
+                post.until = stays.ends.get(&held).copied().or(given);
+            }
+        }
+    }
+    for ((id, _), mut post) in given {
+        post.until = stays
+            .ends
+            .get(&(id, post_key(&post)))
+            .copied()
+            .or(post.until);
+        if let Some(person) = people.iter_mut().find(|person| person.id == id) {
+            person.posts.push(post);
+        }
+    }
+    people
+}
+
+/// Rows, and those that have come since: what stays may name them.
+fn with<T: Clone>(old: &[T], force: &[T], code: impl Fn(&T) -> u64) -> Vec<T> {
+    let known: BTreeSet<u64> = old.iter().map(&code).collect();
+    let since = force.iter().filter(|row| !known.contains(&code(row)));
+    old.iter().chain(since).cloned().collect()
+}
+
+/// Villages by the names of their committees, as files have them.
+fn committees(old: &Directory) -> Vec<Village> {
+    let name = |village: &Village| {
+        let unit = old.unit(village.code.unit());
+        unit.map_or(&village.name, |unit| &unit.name).clone()
+    };
+    let rows = old.villages.iter().map(|village| Village {
+        name: name(village),
+        ..village.clone()
+    });
+    rows.collect()
+}
+
+/// Beats as they were. Where a village has left one since, it comes back with the next day.
+fn beats(old: &[Beat], force: &Directory, today: Today) -> Vec<Beat> {
+    let mut beats = old.to_vec();
+    for beat in &mut beats {
+        let now = force.beat(beat.id);
+        let now: Vec<BeatVillage> = now.map(|beat| beat.villages.clone()).unwrap_or_default();
+        let mut back = Vec::new();
+        for row in &mut beat.villages {
+            let mut same = now.iter();
+            let same = same.find(|other| (other.village, other.from) == (row.village, row.from));
+            let end = same
+                .and_then(|row| row.until)
+                .filter(|end| *end <= today.now);
+            if end.is_some() && row.until.is_none_or(|until| today.ends < until) {
+                back.push(BeatVillage {
+                    from: today.ends,
+                    ..*row
+                });
+            }
+            row.until = end.or(row.until);
+        }
+        beat.villages.extend(back);
+        beat.villages.sort_by_key(|row| (row.village, row.from));
+    }
+    beats
+}
+
+/// Units that are listed, and those that have come since and that a post names.
+fn units(old: &Directory, force: &Directory) -> Vec<Unit> {
+    let is_listed = |unit: &&Unit| matches!(unit.kind, UnitKind::Department | UnitKind::Enterprise);
+    let posts = force.people.iter().flat_map(|person| &person.posts);
+    let named: BTreeSet<UnitId> = posts
+        .filter_map(|post| match post.at {
+            PostAt::Unit(unit) => Some(unit),
+            PostAt::City | PostAt::Beat(_) => None,
+        })
+        .collect();
+    let since = force.units.iter().filter(is_listed);
+    let since = since.filter(|unit| named.contains(&unit.id) && old.unit(unit.id).is_none());
+    let before = old.units.iter().filter(is_listed);
+    before.chain(since).cloned().collect()
+}
+
+/// The ends that are set and have not come yet, and that are none any more, or later ones.
+fn lifted(force: &Directory, after: &Directory, now: Timestamp) -> Vec<(Held, Timestamp)> {
+    let mut lifted = Vec::new();
+    let mut ends: BTreeMap<Held, Timestamp> = BTreeMap::new();
+    for person in &force.people {
+        let set = person.posts.iter();
+        let set = set.filter_map(|post| Some(((person.id, post_key(post)), post.until?)));
+        ends.extend(set.filter(|(_, end)| now < *end));
+    }
+    for person in &after.people {
+        for post in &person.posts {
+            let held = (person.id, post_key(post));
+            let end = ends.get(&held);
+            let end = end.filter(|end| post.until.is_none_or(|until| **end < until));
+            lifted.extend(end.map(|end| (held, *end)));
+        }
+    }
+    lifted
+}

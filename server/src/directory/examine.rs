@@ -1,0 +1,199 @@
+//! Says what is wrong and what is strange with the directory that tables make of the one in force.
+//!
+//! What needs the database, such as who can sign in, is asked by whoever has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use patrol_core::domain::directory::{Directory, DirectoryFault, Row};
+use patrol_core::domain::limits;
+
+use super::kept::Kept;
+use super::tables::Import;
+use super::told::Told;
+use super::{Ending, Laid, Table, Today, fault, later};
+use crate::calendar::day;
+use crate::sheet::{ImportFault, Reason};
+
+/// The file of each table that was given.
+pub(super) type Files = BTreeMap<Table, Arc<str>>;
+
+/// Everything that is to be told of the directory that then would be in force.
+pub(super) fn laid(
+    import: Import,
+    (force, directory): (&Directory, Directory),
+    kept: Kept,
+    (files, today): (&Files, Today),
+) -> Laid {
+    // With rows that cannot be read it would say nothing: one of them may be an administrator's.
+    let people = files
+        .get(&Table::People)
+        .filter(|_| import.faults.is_empty());
+    let mut examining = Examining {
+        people: people.cloned(),
+        import,
+        force,
+        directory: &directory,
+        files,
+        today,
+    };
+    examining.kept(&kept);
+    if !examining.import.is_table_unread {
+        examining.unsound();
+        examining.gaps();
+        examining.vacant();
+    }
+    let endings = examining.endings();
+    let Examining { import, people, .. } = examining;
+    let Import {
+        mut faults,
+        warnings,
+        ..
+    } = import;
+    if patrol_core::sync::directory::encode(&directory).len() > limits::DIRECTORY_BYTES_MAX {
+        faults.push(fault::in_force(Reason::TooLarge));
+    }
+    Laid {
+        directory,
+        faults,
+        warnings,
+        people,
+        endings,
+    }
+}
+
+struct Examining<'d> {
+    import: Import,
+    people: Option<Arc<str>>,
+    force: &'d Directory,
+    directory: &'d Directory,
+    files: &'d Files,
+    today: Today,
+}
+
+impl Examining<'_> {
+    /// Counts a warning, and puts it into words where it is shown.
+    fn warn(&mut self, warning: impl FnOnce(&Import, &Told<'_>) -> ImportFault) {
+        let warning = if self.import.warnings.has_room() {
+            warning(&self.import, &Told(self.directory))
+        } else {
+            fault::in_force(Reason::Vacant)
+        };
+        self.import.warnings.push(warning);
+    }
+
+    /// What of leaves stays against the file.
+    fn kept(&mut self, kept: &Kept) {
+        for (held, end) in &kept.ends {
+            self.warn(|import, told| {
+                let (person, (role, at, _)) = held;
+                let (person, post) = (told.person(*person), told.post(*role, *at));
+                let place = fault::at_end(*held, &import.posts, Reason::EarlierEnd);
+                place.with(format!("{person}, {post}, {}", day(*end)))
+            });
+        }
+        for ((person, (role, at, from)), after) in &kept.takeovers {
+            self.warn(|import, told| {
+                let (person, post) = (told.person(*person), told.post(*role, *at));
+                let place = fault::at_end(*after, &import.posts, Reason::TakeoverKept);
+                place.with(format!("{person}, {post}, {}", day(*from)))
+            });
+        }
+    }
+
+    /// What does not fit together: a warning, where it is so already and no file has to do with it.
+    fn unsound(&mut self) {
+        let Today { now, ends } = self.today;
+        let mut unsound = self.directory.check(now);
+        // What ends with the day may leave a village without a beat from then on.
+        let told: BTreeSet<DirectoryFault> = unsound.iter().copied().collect();
+        let later = self.directory.check(ends).into_iter();
+        unsound.extend(later.filter(|fault| !told.contains(fault)));
+        if unsound.is_empty() {
+            return;
+        }
+        let were = [now, ends].map(|at| self.force.check(at));
+        let were: BTreeSet<DirectoryFault> = were.into_iter().flatten().collect();
+        let mut before: BTreeMap<DirectoryFault, usize> = BTreeMap::new();
+        for fault in unsound {
+            let number = before.entry(fault).or_default();
+            let placed = fault::of_post(fault, *number, &self.import.posts)
+                .or_else(|| fault::place(fault, &self.import.lines));
+            *number += 1;
+            let is_placed = placed.is_some();
+            let placed = placed.unwrap_or_else(|| fault::in_force(Reason::unsound(&fault)));
+            let is_beats = matches!(fault, DirectoryFault::NoBeat { .. })
+                && self.files.contains_key(&Table::Beats);
+            let is_warning = were.contains(&fault) && !is_placed && !is_beats;
+            let told = if is_warning {
+                &mut self.import.warnings
+            } else {
+                &mut self.import.faults
+            };
+            told.push(match placed.reason {
+                Reason::Unsound(_) if told.has_room() => {
+                    placed.with(fault::in_words(fault, (self.directory, self.today)))
+                }
+                _ => placed,
+            });
+        }
+    }
+
+    fn gaps(&mut self) {
+        for (village, from) in later::gaps(self.directory, self.today) {
+            self.warn(|import, told| {
+                let reason = Reason::NoBeatThen;
+                let placed = fault::no_beat(village, &import.lines, reason);
+                let placed = placed.unwrap_or_else(|| fault::in_force(reason));
+                placed.with(format!("{}, {}", told.village(village), day(from)))
+            });
+        }
+    }
+
+    fn vacant(&mut self) {
+        let of = [Table::People, Table::Beats, Table::Villages, Table::Units];
+        let Some(file) = of.iter().find_map(|table| self.files.get(table)) else {
+            return;
+        };
+        for ((role, at), from) in later::vacant(self.force, self.directory, self.today.now) {
+            self.warn(|_, told| {
+                let warning = ImportFault::of_file(file, Reason::Vacant);
+                warning.with(format!("{}, {}", told.post(role, at), day(from)))
+            });
+        }
+    }
+
+    /// Villages that end, where rows of these files would let them or go on in them.
+    fn endings(&self) -> Vec<(Ending, ImportFault)> {
+        let endings = later::endings(self.force, self.directory).into_iter();
+        let told = endings.filter(|ending| ending.is_new || ending.beats + ending.posts > 0);
+        told.map(|ending| {
+            let line = self.import.lines.get(&(Row::Village(ending.village), None));
+            let file = self.files.get(&Table::Villages);
+            let reason = Reason::VillageInUse;
+            let fault = match (line, file) {
+                (Some(place), _) => place.fault(Some(fault::end_of(place)), reason),
+                (None, Some(file)) => ImportFault::of_file(file, reason),
+                (None, None) => fault::in_force(reason),
+            };
+            (ending, fault)
+        })
+        .collect()
+    }
+}
+
+/// What keeps a village from ending, in numbers.
+pub(crate) fn in_use(
+    (ending, fault): (&Ending, ImportFault),
+    directory: &Directory,
+    (components, cases): (usize, usize),
+) -> Option<ImportFault> {
+    let Ending { beats, posts, .. } = ending;
+    if beats + posts + components + cases == 0 {
+        return None;
+    }
+    let village = Told(directory).village(ending.village);
+    Some(fault.with(format!(
+        "{village}, beats {beats}, posts {posts}, components {components}, cases {cases}"
+    )))
+}

@@ -1,0 +1,170 @@
+//! An import that was a mistake is undone: a version that was in force comes back, and everything that this changes is told.
+
+use patrol_core::domain::time::DAY_MS;
+use serde_json::{Value, json};
+
+use super::people::everybody;
+use super::{Desk, counts, faults};
+use crate::http::{self, Reply};
+
+const ADMIN: &str = "管理员01";
+
+/// The head and the row of the only administrator.
+fn only_him(text: &str) -> String {
+    let rows = text.lines().enumerate();
+    let kept = rows.filter(|(at, line)| *at == 0 || line.contains(ADMIN));
+    kept.map(|(_, line)| format!("{line}\n")).collect()
+}
+
+fn ask(desk: &Desk, who: &str, method: &str, path: &str) -> Reply {
+    let (cookie, origin) = (desk.office.cookie(who), desk.office.origin());
+    let headers = [("cookie", cookie.as_str()), ("origin", origin.as_str())];
+    http::ask(desk.office.address, method, path, &headers, &[])
+}
+
+fn reasons(shown: &Value) -> Vec<String> {
+    let warnings = shown["warnings"].as_array().expect("warnings").iter();
+    let words = warnings.map(|warning| warning["reason"].as_str().unwrap_or_default().to_owned());
+    words.collect()
+}
+
+fn adopt(desk: &Desk, shown: &Value) -> Reply {
+    let id = shown["id"].as_str().expect("a name");
+    ask(desk, ADMIN, "POST", &format!("/v1/imports/{id}/adopt"))
+}
+
+#[test]
+fn a_version_comes_back_with_the_ends_lifted_that_an_import_has_set() {
+    let desk = Desk::new();
+    desk.office.cookie(ADMIN);
+    let whole = everybody(&desk);
+    let before = desk.office.app.known().directory.clone();
+    let mistaken = desk.import("people.csv", &only_him(&whole));
+    assert_eq!(counts(&mistaken, "people")[2], 221);
+    // Who leaves after the mistake leaves all the same.
+    let path = format!("/v1/people/{}/leave", desk.office.person("评价员01").hex());
+    let left = desk
+        .office
+        .post(ADMIN, &path, &json!({ "from": "2026-11-23" }));
+    assert_eq!(left.status, 200, "{}", left.body);
+    // The right file does not help: no file undoes an end. That is said.
+    let preview = desk.preview(&[super::file("people.csv", whole.as_bytes())]);
+    let shown = preview.json(None);
+    assert_eq!(shown["notes"], json!(["nothing_changes"]));
+    let adopted = desk.adopt(&preview).expect("it answers").expect("a number");
+    assert_eq!(
+        adopted.json(),
+        json!({ "adopted": { "directory": 3, "nothing_changed": true } })
+    );
+
+    let path = "/v1/imports/directories/1/restore";
+    assert_eq!(ask(&desk, "受理派遣员01", "POST", path).status, 403);
+    let unknown = "/v1/imports/directories/9/restore";
+    assert_eq!(ask(&desk, ADMIN, "POST", unknown).status, 404);
+    let shown = ask(&desk, ADMIN, "POST", path).json();
+    assert_eq!(shown["faults"], json!([]), "{shown}");
+    assert_eq!(counts(&shown, "people"), [0, 220, 0, 0, 2]);
+    let mut told = reasons(&shown);
+    told.sort();
+    told.dedup();
+    assert_eq!(told, ["earlier_end", "end_lifted"]);
+    let lifted = shown["warnings"].as_array().expect("warnings").iter();
+    let lifted = lifted.filter(|warning| warning["reason"] == "end_lifted");
+    assert_eq!(lifted.count(), 220);
+    let adopted = adopt(&desk, &shown);
+    assert_eq!(adopted.json(), json!({ "adopted": { "directory": 4 } }));
+    let after = desk.office.app.known().directory.clone();
+    let who_differs = |(was, is): (&patrol_core::domain::directory::Person, _)| {
+        (was != is).then(|| was.name.clone())
+    };
+    let people = before.people.iter().zip(&after.people);
+    assert_eq!(
+        people.filter_map(who_differs).collect::<Vec<_>>(),
+        ["评价员01"]
+    );
+}
+
+#[test]
+fn what_a_leave_has_decided_since_stays_with_who_takes_over() {
+    let desk = Desk::new();
+    let body = json!({ "from": "2026-12-01", "substitute": desk.office.person("巡查员08").hex() });
+    let path = format!("/v1/people/{}/leave", desk.office.person("巡查员07").hex());
+    let left = desk.office.post(ADMIN, &path, &body);
+    assert_eq!(left.status, 200, "{}", left.body);
+    let decided = desk.office.app.known().directory.clone();
+    desk.import("people.csv", &only_him(&everybody(&desk)));
+    let shown = ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
+    assert_eq!(shown["faults"], json!([]), "{shown}");
+    assert_eq!(adopt(&desk, &shown).status, 200);
+    assert_eq!(desk.office.app.known().directory, decided);
+    // Once the ends have passed they stay, and that is told.
+    desk.import("people.csv", &only_him(&everybody(&desk)));
+    desk.office.machine.advance_ms(DAY_MS);
+    let shown = ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
+    let told = reasons(&shown);
+    assert!(!told.contains(&"end_lifted".to_owned()), "{shown}");
+    assert_eq!(
+        told.iter().filter(|word| *word == "earlier_end").count(),
+        221
+    );
+}
+
+#[test]
+fn beats_and_units_come_back_too() {
+    let desk = Desk::new();
+    desk.office.cookie(ADMIN);
+    let before = desk.office.app.known().directory.clone();
+    let (head, rows) = include_str!("../../data/zhuhai/beats.csv")
+        .split_once('\n')
+        .expect("a head");
+    let all: String = rows
+        .lines()
+        .map(|line| {
+            format!(
+                "{},合成一个,{}\n",
+                900,
+                line.splitn(3, ',').nth(2).unwrap_or_default()
+            )
+        })
+        .filter(|line| line.contains(",4404021"))
+        .collect();
+    let others: String = rows
+        .lines()
+        .filter(|line| !line.contains(",4404021"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let merged = format!(
+        "{head}\n{others}{}",
+        all.replace("2020-01-01", "2026-11-24")
+    );
+    let preview = desk.preview(&[super::file("beats.csv", merged.as_bytes())]);
+    assert_eq!(faults(&preview), [] as [&str; 0]);
+    desk.adopt(&preview).expect("it is adopted");
+    let units = include_str!("../../data/zhuhai/units.csv");
+    desk.import("units.csv", &units.replace("水务局", "水利局"));
+    let shown = ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
+    assert_eq!(shown["faults"], json!([]), "{shown}");
+    assert_eq!(adopt(&desk, &shown).status, 200);
+    let after = desk.office.app.known().directory.clone();
+    assert_eq!(after.units, before.units);
+    let now = desk.office.app.environment.now().plus_ms(2 * DAY_MS);
+    for village in &before.villages {
+        let beat = |directory: &patrol_core::domain::directory::Directory| {
+            directory.beat_of(village.code, now).map(|beat| beat.id)
+        };
+        assert_eq!(beat(&after), beat(&before), "{}", village.name);
+    }
+    // Once the others hold, the beats come back from then on.
+    desk.import("beats.csv", &merged);
+    desk.office.machine.advance_ms(2 * DAY_MS);
+    let shown = ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
+    assert_eq!(shown["faults"], json!([]), "{shown}");
+    assert_eq!(adopt(&desk, &shown).status, 200);
+    let after = desk.office.app.known().directory.clone();
+    let later = now.plus_ms(DAY_MS);
+    for village in &before.villages {
+        let beat = after.beat_of(village.code, later).map(|beat| beat.id);
+        let was = before.beat_of(village.code, later).map(|beat| beat.id);
+        assert_eq!(beat, was, "{}", village.name);
+    }
+}
