@@ -191,6 +191,28 @@ fn a_phone_that_was_revoked_meanwhile_still_hands_in_what_it_carries() {
 }
 
 #[test]
+fn a_revoked_phone_that_has_said_its_last_and_goes_on_still_hands_in_what_it_carries() {
+    let mut world = World::new(312);
+    let (_, new) = offline(&mut world);
+    let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    let carrier = world.phone(CARRIER);
+    let (device, village) = (carrier.device(), carrier.replica.villages().unwrap()[0]);
+    let now = world.clock.now();
+    world.app.store.revoke(device, now).unwrap();
+    let carrier = &world.phones[CARRIER];
+    carrier.sync().unwrap();
+    let (own, _) = carrier.report(village, "井盖松动");
+    carrier.replica.carry(&file).unwrap();
+    assert!(matches!(carrier.sync(), Err(Error::SignedOut)));
+    assert_eq!(carrier.replica.carried().unwrap()[0].waiting, 0);
+    assert_eq!((world.stage(new), world.stage(own)), ("reported".into(), String::new()));
+    // Its own waits there, and is told.
+    let carrier = &world.phones[CARRIER];
+    assert!(matches!(carrier.sync(), Err(Error::SignedOut)));
+    assert_eq!(carrier.replica.status().unwrap().outbox, 1);
+}
+
+#[test]
 fn a_cut_on_the_way_costs_a_carrier_nothing_but_the_piece_in_flight() {
     let mut world = World::new(307);
     let village = world.villages(INSPECTOR)[0];

@@ -179,6 +179,13 @@ impl Replica {
                 }
                 // One's own is done: what becomes of others' must not spoil that.
                 Err(Error::Offline { .. } | Error::SignedOut) if plan.carries => break,
+                // A revoked phone that has no more to say itself still hands in what it carries.
+                Err(Error::SignedOut) if self.has_due_pieces()? => {
+                    missed = Some(Error::SignedOut);
+                    (plan.after, plan.relics_after, plan.carries) = (i64::MAX, i64::MAX, true);
+                    self.keep_size(course);
+                    continue;
+                }
                 round => round?,
             };
             // Of a server with much to do only what is here is still wanted: that it takes what is left to push.

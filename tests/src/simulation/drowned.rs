@@ -133,7 +133,7 @@ impl Simulation {
                     (_, true) => self.has_taken(&piece, &saved),
                     (Some(code), false) => self.is_rightly_refused(&saved, code),
                     (None, false) => saved.iter().any(|saved| waiting.contains(&saved.hash)),
-                } || self.is_cut_off(phone);
+                };
                 if !is_right {
                     let (code, is_taken) = (piece.code, piece.is_taken);
                     let fate = bundle::take_in_carried(&self.world.app, &piece.body);
@@ -144,14 +144,6 @@ impl Simulation {
             }
         }
         Ok(())
-    }
-
-    /// A revoked phone that had nothing more to say, and has: its own work is turned away, and it never comes to what it carries. Known;
-    /// a person can take the file elsewhere.
-    fn is_cut_off(&self, phone: &Phone) -> bool {
-        let device = self.device_of(phone.device());
-        let outbox = phone.replica.store().read(changes::outbox_len);
-        device.is_some_and(|device| device.revoked_empty) && outbox.expect("a look") > 0
     }
 
     /// What the server knows of a device.
