@@ -3,7 +3,7 @@
 //! What is lost is `holes`' business. An idle round writes nothing durable here.
 
 use patrol_core::domain::limits;
-use patrol_core::sync::wire::{DIGEST, Fate, Fates, Hello, Notice, Status};
+use patrol_core::sync::wire::{DIGEST, Hello, Notice, Status};
 
 use crate::app::App;
 use crate::store::{Commit, Device, Result};
@@ -26,27 +26,6 @@ pub fn note(app: &App, device: &Device, hello: &Hello) -> Result<()> {
     let speaks_for_now = hello.epoch == app.identity.epoch && hello.last_n >= device.n_max;
     if is_last && hello.outbox_empty && speaks_for_now {
         app.store.note_emptied(device.id)?;
-    }
-    Ok(())
-}
-
-/// Notes that a device which had said how much it has to push has pushed all of it, and got a fate for good for each: its next call may be
-/// days away.
-pub fn note_pushed(app: &App, device: &Device, hello: &Hello, fates: &[Fates]) -> Result<()> {
-    let Some(outbox) = hello.status.outbox else {
-        return Ok(());
-    };
-    let for_good = |fate: &&Fate| !matches!(fate, Fate::Missing(_) | Fate::Later(_));
-    let fates = fates.iter().filter_map(|fates| fates.outcome.as_ref().ok());
-    let settled = fates.flatten().filter(for_good).count() as u64;
-    if settled >= outbox {
-        let status = Status {
-            outbox: None,
-            outbox_age_ms: None,
-            ..hello.status.clone()
-        };
-        app.store
-            .note_contact(device.id, app.environment.now(), &status)?;
     }
     Ok(())
 }
@@ -83,9 +62,7 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use patrol_core::domain::id::PersonId;
-    use patrol_core::domain::refusal::Refusal;
     use patrol_core::domain::time::Timestamp;
-    use patrol_core::sync::wire::{Later, Unread};
 
     use super::*;
     use crate::app::{Environment, draw_identity};
@@ -159,32 +136,6 @@ mod tests {
         ] {
             bench.hear(now, &hello);
             assert_eq!(bench.device.seen_at, Some(Timestamp(seen)), "{now}");
-        }
-    }
-
-    #[test]
-    fn a_phone_that_has_pushed_all_that_it_had_has_nothing_left() {
-        let mut bench = Bench::new();
-        let mut hello = Hello::first(bench.app.identity.epoch);
-        hello.status.outbox = Some(3);
-        bench.hear(0, &hello);
-        let frame = |outcome| Fates { frame: 0, outcome };
-        let later = Fate::Later(Later::Storage);
-        let some = [frame(Ok(vec![Fate::Ok, Fate::Review, later]))];
-        let all = [
-            frame(Ok(vec![Fate::Ok, Fate::Dup])),
-            frame(Ok(vec![Fate::Refused(Refusal::Forked)])),
-        ];
-        let unread = [frame(Err(Unread::Malformed))];
-        for (fates, left) in [(&some[..], Some(3)), (&unread, Some(3)), (&all, None)] {
-            note_pushed(&bench.app, &bench.device, &hello, fates).expect("it is noted");
-            let id = bench.device.id;
-            let read = bench.app.store.read(&mut |snapshot| {
-                bench.device = snapshot.device(id)?.expect("it is there");
-                Ok(())
-            });
-            read.expect("the store answers");
-            assert_eq!(bench.device.status.outbox, left);
         }
     }
 

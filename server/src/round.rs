@@ -212,8 +212,6 @@ impl Round {
             let looked = holes::look(&app, &device, &hello);
             self.written(looked)?;
         }
-        let noted = contact::note_pushed(&app, &device, &hello, &self.fates);
-        self.written(noted)?;
         let notices = match self.notices.take() {
             Some(notices) => notices,
             None => notices(&app, &device, hello.notice)?,

@@ -262,6 +262,8 @@ pub struct Commit {
     pub notices: Vec<(DeviceId, Notice)>,
     /// Bytes that a revoked device has pushed.
     pub revoked_bytes: Option<(DeviceId, u64)>,
+    /// Changes of a device that have a fate for good by this: what it said that it had to push is less by so many.
+    pub handed_in: Option<(DeviceId, u64)>,
     /// Up to which `n` a device is told, by one of the notices, what is missing.
     pub told: Option<(DeviceId, u64)>,
 }

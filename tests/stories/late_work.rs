@@ -255,3 +255,26 @@ fn a_review_is_settled_although_the_case_grows_meanwhile() {
     settle(&world, case, report, Decision::Release);
     assert_eq!(world.stage(case), "reported");
 }
+
+#[test]
+fn the_office_sees_that_a_phone_has_handed_in_everything_by_its_one_round() {
+    let mut world = World::new(161);
+    let village = world.villages(INSPECTOR)[0];
+    world.phone(INSPECTOR);
+    let left = |world: &World| {
+        let rows = serde_json::to_value(patrol_server::devices::list(&world.app).unwrap());
+        rows.unwrap()[0]["outbox"].clone()
+    };
+    assert_eq!(
+        left(&world),
+        serde_json::Value::Null,
+        "it has not called yet"
+    );
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    for words in ["一", "二"] {
+        phone.report(village, words);
+    }
+    assert_eq!(phone.sync().unwrap().rounds, 1);
+    assert_eq!(left(&world), 0);
+}

@@ -205,7 +205,10 @@ fn a_revoked_phone_that_has_said_its_last_and_goes_on_still_hands_in_what_it_car
     carrier.replica.carry(&file).unwrap();
     assert!(matches!(carrier.sync(), Err(Error::SignedOut)));
     assert_eq!(carrier.replica.carried().unwrap()[0].waiting, 0);
-    assert_eq!((world.stage(new), world.stage(own)), ("reported".into(), String::new()));
+    assert_eq!(
+        (world.stage(new), world.stage(own)),
+        ("reported".into(), String::new())
+    );
     // Its own waits there, and is told.
     let carrier = &world.phones[CARRIER];
     assert!(matches!(carrier.sync(), Err(Error::SignedOut)));

@@ -166,7 +166,7 @@ pub const LOG_PAGES: u32 = 8_192;
 /// Pages of that log at which the writer itself copies what is left, so that the log begins anew: 128 MB.
 pub const LOG_PAGES_MAX: u32 = 32_768;
 /// Times that a write of the server is tried again because a document grew in the meantime.
-pub const COMMIT_TRIES: usize = 64;
+pub const COMMIT_TRIES: usize = 256;
 /// Rounds in a row that one call of `sync` makes at most.
 pub const ROUNDS_MAX: usize = 64;
 

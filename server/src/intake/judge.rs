@@ -103,6 +103,11 @@ impl<'a> Judge<'a> {
             .iter()
             .any(|fate| matches!(fate, Fate::Ok | Fate::Review));
         self.commit.batch = has_kept.then_some(batch);
+        if self.carriage == Carriage::Own {
+            let for_good = |fate: &&Fate| !matches!(fate, Fate::Missing(_) | Fate::Later(_));
+            let settled = fates.iter().filter(for_good).count() as u64;
+            self.commit.handed_in = Some((self.device.id, settled));
+        }
         let pushed = items
             .iter()
             .map(|item| (item.document, item.hash))

@@ -2,6 +2,7 @@
 //!
 //! A backend's tests call [`examine`] with a way to make an empty store.
 
+mod devices;
 mod feeds;
 mod reference;
 mod setup;
@@ -32,6 +33,7 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     feeds::writers_at_once_leave_gapless_feeds(make().as_ref());
     feeds::a_read_shows_one_snapshot_while_others_write(make().as_ref());
     codes_enrol_once(make().as_ref());
+    devices::what_a_device_hands_in_it_has_no_longer(make().as_ref());
     boxes_and_fates_are_kept(make().as_ref());
     what_is_held_is_settled_once(make().as_ref());
     what_a_revoked_device_pushes_is_bounded_by_the_commit(make().as_ref());

@@ -151,6 +151,15 @@ impl State {
                 device.revoked_bytes = device.revoked_bytes.saturating_add(bytes);
             });
         }
+        if let Some((device, changes)) = commit.handed_in {
+            self.devices.entry(device).and_modify(|device| {
+                let outbox = device
+                    .status
+                    .outbox
+                    .map(|left| left.saturating_sub(changes));
+                device.status.outbox = outbox.filter(|left| *left > 0);
+            });
+        }
         if let Some((device, n)) = commit.told {
             self.devices
                 .entry(device)

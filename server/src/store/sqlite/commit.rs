@@ -49,6 +49,9 @@ pub(super) fn commit(tx: &Savepoint<'_>, commit: &Commit) -> Result<Vec<u64>> {
     if let Some((device, bytes)) = commit.revoked_bytes {
         devices::add_revoked_bytes(tx, device, bytes)?;
     }
+    if let Some((device, changes)) = commit.handed_in {
+        devices::lessen_outbox(tx, device, changes)?;
+    }
     if let Some((device, n)) = commit.told {
         devices::put_told(tx, device, n)?;
     }

@@ -120,6 +120,13 @@ pub(super) fn put_told(tx: &Savepoint<'_>, device: DeviceId, n: u64) -> Result<(
     Ok(())
 }
 
+pub(super) fn lessen_outbox(tx: &Savepoint<'_>, device: DeviceId, changes: u64) -> Result<()> {
+    let sql = "UPDATE devices SET outbox = nullif(max(outbox - ?2, 0), 0) WHERE id = ?1 AND outbox IS NOT NULL";
+    tx.prepare_cached(sql)?
+        .execute(params![device.0, changes.cast_signed()])?;
+    Ok(())
+}
+
 pub(super) fn note_contact(
     tx: &Savepoint<'_>,
     device: DeviceId,
