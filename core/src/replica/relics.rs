@@ -121,14 +121,20 @@ impl Replica {
     }
 }
 
-/// Whether a change that is here was made by that device.
+/// Whether a change that is here, perhaps in a box, was made by that device.
 fn is_by(
     connection: &Connection,
     document: DocumentId,
     hash: ChangeHash,
     device: DeviceId,
 ) -> Result<bool> {
-    let body = changes::body(connection, document, hash)?;
+    let mut body = changes::body(connection, document, hash)?;
+    if body.is_none() {
+        let mut boxed = boxes::of_document(connection, document)?.into_iter();
+        body = boxed
+            .find(|boxed| boxed.hash == hash)
+            .map(|boxed| boxed.body);
+    }
     let change = body.and_then(|body| parse_admitted(&body).ok());
     Ok(change.is_some_and(|change| change.actor.device() == device))
 }

@@ -2,8 +2,12 @@
 //!
 //! Where files lie and what is moved aside is the errand's business.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
+use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
@@ -18,8 +22,24 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let name = to
         .to_str()
         .ok_or_else(|| StoreError::Broken("the name of a file is not UTF-8".to_owned()))?;
-    connection.execute("VACUUM INTO ?1", [name])?;
+    std::thread::scope(|scope| {
+        let (over, until_over) = mpsc::channel();
+        scope.spawn(move || write_out(to, &until_over));
+        let copied = connection.execute("VACUUM INTO ?1", [name]);
+        drop(over);
+        copied
+    })?;
     Ok(())
+}
+
+/// Has a growing file written to the disk little by little. All of it at once, at its end, would hold up what the server must have
+/// written meanwhile.
+fn write_out(file: &Path, until_over: &mpsc::Receiver<()>) {
+    let pause = Duration::from_millis(limits::BACKUP_SYNC_MS);
+    while until_over.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+        // What does not succeed here is tried, and told, when the copy is done.
+        drop(File::open(file).and_then(|file| file.sync_data()));
+    }
 }
 
 /// Whether a file is a sound database of ours that this program can read. Changes nothing.
