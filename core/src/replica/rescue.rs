@@ -82,7 +82,7 @@ impl Replica {
             device: enrolment.device,
             person: enrolment.person,
             public_key: seal::public_key(&enrolment.seed),
-            certificate: enrolment.certificate.clone(),
+            certificate: enrolment.certificate,
             token_hash: Sha256::digest(enrolment.token.as_bytes()).into(),
         };
         let (mut sealed, mut rest) = (Vec::new(), saved);
