@@ -78,21 +78,8 @@ impl Reference for SqliteStore {
 
     fn component_imports(&self) -> Result<Vec<ComponentImport>> {
         self.ask(|connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT no, kept_at, added, changed, removed, unchanged FROM component_imports ORDER BY no",
-            )?;
-            let rows = select.query_map([], |row| {
-                Ok(ComponentImport {
-                    no: uint(row, 0)?,
-                    kept_at: Timestamp(row.get(1)?),
-                    weighed: Weighed {
-                        added: uint(row, 2)?,
-                        changed: uint(row, 3)?,
-                        removed: uint(row, 4)?,
-                        unchanged: uint(row, 5)?,
-                    },
-                })
-            })?;
+            let mut select = connection.prepare_cached(ALL_IMPORTS)?;
+            let rows = select.query_map([], component_import)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -209,6 +196,23 @@ fn spot(row: &Row<'_>) -> rusqlite::Result<Spot> {
         position: Position {
             lon_e7: row.get(1)?,
             lat_e7: row.get(2)?,
+        },
+    })
+}
+
+/// What reads the imports of components, see [`component_import`].
+pub(super) const ALL_IMPORTS: &str =
+    "SELECT no, kept_at, added, changed, removed, unchanged FROM component_imports ORDER BY no";
+
+pub(super) fn component_import(row: &Row<'_>) -> rusqlite::Result<ComponentImport> {
+    Ok(ComponentImport {
+        no: uint(row, 0)?,
+        kept_at: Timestamp(row.get(1)?),
+        weighed: Weighed {
+            added: uint(row, 2)?,
+            changed: uint(row, 3)?,
+            removed: uint(row, 4)?,
+            unchanged: uint(row, 5)?,
         },
     })
 }

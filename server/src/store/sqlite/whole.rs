@@ -13,8 +13,9 @@ use super::documents::{SUMMARY, summary_from_row};
 use super::feeds::{self, DocumentNo};
 use super::look::Look;
 use super::reference::village;
+use super::reference::{ALL_IMPORTS, component_import};
 use super::{boxes, components, devices, rules};
-use crate::store::reference::{ComponentImport, Weighed};
+use crate::store::reference::ComponentImport;
 use crate::store::whole::{
     Counters, DocumentRow, Had, Member, NumberRow, Preparing, Row, VillageComponents, Visit, Whole,
     WholeComponent, WholeDocument, WholeScope,
@@ -276,20 +277,7 @@ impl Whole for Look<'_> {
     }
 
     fn all_imports(&self, visit: Visit<'_, ComponentImport>) -> Result<()> {
-        let sql = "SELECT no, kept_at, added, changed, removed, unchanged FROM component_imports ORDER BY no";
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(ComponentImport {
-                no: uint(row, 0)?,
-                kept_at: Timestamp(row.get(1)?),
-                weighed: Weighed {
-                    added: uint(row, 2)?,
-                    changed: uint(row, 3)?,
-                    removed: uint(row, 4)?,
-                    unchanged: uint(row, 5)?,
-                },
-            })
-        };
-        each(self.connection, sql, [], read, visit)
+        each(self.connection, ALL_IMPORTS, [], component_import, visit)
     }
 
     fn preparing(&self) -> Result<Option<Preparing>> {

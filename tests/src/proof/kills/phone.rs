@@ -24,7 +24,7 @@ use crate::served::Folder;
 use crate::simulation::audit;
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Killed {
     /// How often it was killed.
     pub kills: u32,
@@ -186,15 +186,7 @@ pub async fn of_a_phone(
         recorded: BTreeSet::new(),
         synced: BTreeSet::new(),
     };
-    let mut killed = Killed {
-        kills: 0,
-        recording: 0,
-        asking: 0,
-        syncing: 0,
-        untold: 0,
-        unanswered: 0,
-        told: 0,
-    };
+    let mut killed = Killed::default();
     for kill in 0..kills {
         let turns = rng.random_range(0..TURNS) * u32::from(rng.random_bool(0.5));
         let moment = (rng.random_range(1..=DEEDS), turns);
@@ -244,13 +236,8 @@ mod tests {
                 vec![Said::Synced; 100 - recording - asking],
             ];
             let mut killed = Killed {
-                kills: 0,
-                recording: 0,
-                asking: 0,
-                syncing: 0,
-                untold: 0,
-                unanswered: 0,
                 told: 500,
+                ..Killed::default()
             };
             let all = lasts.into_iter().flatten();
             all.for_each(|last| killed.count(Some(last)));
