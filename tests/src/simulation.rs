@@ -69,8 +69,10 @@ pub struct Simulation {
     pub(crate) taken: BTreeSet<ChangeHash>,
     /// Changes that came to a server in a relic or in a piece of a bundle.
     pub(crate) brought: BTreeSet<ChangeHash>,
-    /// The last `n` of each phone when a server was last lost.
+    /// The last `n` that each phone had used when a server was last lost.
     pub(crate) last_n: BTreeMap<DeviceId, u64>,
+    /// The last `n` of phones that have gone back to an older copy and count on from there.
+    pub(crate) former_n: BTreeMap<DeviceId, u64>,
     /// What did not hold on the way.
     pub(crate) broken: Option<String>,
     /// Some days are long: then a bundle has several pieces.
@@ -197,6 +199,7 @@ impl Simulation {
             taken: BTreeSet::new(),
             brought: BTreeSet::new(),
             last_n: BTreeMap::new(),
+            former_n: BTreeMap::new(),
             broken: None,
             has_long_days: seed.is_multiple_of(LONG_DAYS),
             turned_down: BTreeSet::new(),

@@ -10,6 +10,7 @@ use patrol_server::store::faulty::{Break, Call};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use super::restored::last_n;
 use super::{Mutation, Simulation};
 
 /// What a phone's disk has done since somebody last looked.
@@ -172,6 +173,9 @@ impl Simulation {
         if self.gone.len() > before {
             self.forgetful.insert(phone);
         }
+        let (device, last) = (self.phones[phone].device(), last_n(&self.phones[phone]));
+        let former = self.former_n.entry(device).or_default();
+        *former = last.max(*former);
         let machine = Arc::clone(&self.phones[phone].machine);
         self.phones[phone].replica = Replica::on(copy, machine);
         self.lose_what_is_nowhere(before_it);

@@ -16,6 +16,7 @@ use rand::Rng as _;
 
 use super::Simulation;
 use super::audit::{entries_on_phone, entry_of};
+use crate::world::Phone;
 
 impl Simulation {
     pub(super) fn back_up_server(&mut self) {
@@ -110,8 +111,9 @@ impl Simulation {
         let now = changes_at(&self.world.store);
         self.taken.extend(lost.difference(&now));
         for phone in &self.phones {
-            let last = phone.replica.store().read(enrolment::last_n);
-            self.last_n.insert(phone.device(), last.expect("a look"));
+            let former = self.former_n.get(&phone.device()).copied();
+            let last = last_n(phone).max(former.unwrap_or(0));
+            self.last_n.insert(phone.device(), last);
         }
     }
 
@@ -137,6 +139,12 @@ impl Simulation {
             self.gone.extend(before.difference(&after));
         }
     }
+}
+
+/// How far a phone has counted.
+pub(super) fn last_n(phone: &Phone) -> u64 {
+    let last = phone.replica.store().read(enrolment::last_n);
+    last.expect("a look")
 }
 
 /// The changes in a server's database, admitted or held.
