@@ -251,7 +251,11 @@ fn refuse(chain: &[BoxedChange], settled: &Settled) -> Commit {
 fn refuse_one(commit: &mut Commit, boxed: &BoxedChange, refusal: Refusal, settled: &Settled) {
     commit.boxed.push(BoxedChange {
         state: BoxedAs::Refused(refusal.number()),
-        settled: Some(settled.clone()),
+        // Also what followed one that was released.
+        settled: Some(Settled {
+            released: false,
+            ..settled.clone()
+        }),
         ..boxed.clone()
     });
     if refusal != Refusal::Quarantined {

@@ -96,13 +96,14 @@ fn a_follower_that_has_not_the_right_is_refused_when_the_first_is_released() {
             Ok(())
         });
         read.unwrap();
-        found.unwrap().state
+        let found = found.unwrap();
+        (found.state, found.settled.unwrap().released)
     };
-    let refused = |refusal: Refusal| BoxedAs::Refused(refusal.number());
+    let refused = |refusal: Refusal| (BoxedAs::Refused(refusal.number()), false);
     assert_eq!(
         [boxed(0), boxed(1), boxed(2)],
         [
-            BoxedAs::Held,
+            (BoxedAs::Held, true),
             refused(Refusal::NotPermitted),
             refused(Refusal::Quarantined)
         ]

@@ -72,3 +72,6 @@ CREATE TABLE terminals (
   registered_at INTEGER NOT NULL,
   registered_by BLOB    NOT NULL  -- person
 ) STRICT;
+
+-- What followed a released change and was refused had been noted as released.
+UPDATE boxed SET released = 0 WHERE released = 1 AND refusal IS NOT NULL;

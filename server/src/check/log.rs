@@ -56,8 +56,7 @@ impl Checking<'_> {
             },
         };
         let released = row.settled.as_ref().map(|settled| settled.released);
-        // What was released may have been refused when it came again.
-        if released == Some(false) && row.state == BoxedAs::Held {
+        if released.is_some_and(|released| released != (row.state == BoxedAs::Held)) {
             find("`released` and `refusal` say different things");
         }
         if was_held {

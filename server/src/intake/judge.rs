@@ -149,9 +149,7 @@ impl<'a> Judge<'a> {
         if self.carriage == Carriage::Carried && self.has_entry_of(item.document, change) {
             return Ok(Fate::Dup);
         }
-        let outcome = self.add(item.document, change);
-        let is_hidden = self.is_hidden(item.document);
-        match outcome {
+        match self.add(item.document, change) {
             Ok(()) if self.device.revoked_at.is_some() => {
                 self.take_back(item.document);
                 self.hold(item)
@@ -161,8 +159,10 @@ impl<'a> Judge<'a> {
             Err(Objection::Newer) => Ok(Fate::Later(Later::Newer)),
             // What the device itself has put there, it knows of.
             Err(Objection::Dup) if change.actor.device() == self.device.id => Ok(Fate::Dup),
-            Err(_) if is_hidden && change.deps.is_empty() => self.refuse(item, Refusal::NotFirst),
-            Err(_) if is_hidden => Ok(Fate::Missing(change.deps.clone())),
+            Err(_) if self.is_hidden(item.document) => match change.deps.is_empty() {
+                true => self.refuse(item, Refusal::NotFirst),
+                false => Ok(Fate::Missing(change.deps.clone())),
+            },
             Err(Objection::Dup) => Ok(Fate::Dup),
             Err(Objection::Missing(missing)) => self.missing(item, missing),
             Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
