@@ -115,8 +115,8 @@ CREATE TABLE boxed (
   UNIQUE (device, hash)
 ) STRICT;
 
--- How much one device has put into boxes of late.
-CREATE INDEX boxed_device ON boxed (device, boxed_at);
+-- How much one device has put into boxes of late, told by this index alone.
+CREATE INDEX boxed_device ON boxed (device, boxed_at, length(body));
 
 CREATE INDEX boxed_held ON boxed (document) WHERE refusal IS NULL AND settled_at IS NULL;
 

@@ -16,10 +16,22 @@ use tokio::time::{Instant, timeout};
 use crate::error::ApiError;
 
 /// The shares of all devices that ask for something, or did a moment ago.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shares {
     all: Mutex<BTreeMap<DeviceId, Arc<Share>>>,
     modest: Arc<Modest>,
+    /// Turns of those that have had much, for as long as there are others.
+    immodest: Arc<Semaphore>,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self {
+            all: Mutex::default(),
+            modest: Arc::default(),
+            immodest: Arc::new(Semaphore::new(limits::IMMODEST_WORKS_AT_ONCE)),
+        }
+    }
 }
 
 /// When work was last done for a device that has had little of it.
@@ -49,6 +61,7 @@ struct Share {
     kept: AtomicUsize,
     debt: Mutex<Debt>,
     modest: Arc<Modest>,
+    immodest: Arc<Semaphore>,
 }
 
 /// A place among a device's requests, until it is dropped.
@@ -118,6 +131,8 @@ impl Debt {
 pub(crate) struct Turn {
     place: Place,
     _permit: OwnedSemaphorePermit,
+    /// Of those that have had much.
+    _immodest: Option<OwnedSemaphorePermit>,
 }
 
 impl Shares {
@@ -138,6 +153,7 @@ impl Shares {
                 at: now,
             }),
             modest: Arc::clone(&self.modest),
+            immodest: Arc::clone(&self.immodest),
         });
         let place = Place::of(&share);
         shares.insert(device, share);
@@ -152,17 +168,24 @@ impl Place {
         Kept { share, bytes: 0 }
     }
 
-    /// Waits for the device's turn to have work done, and until it has rested from the work before, if that was much and others are modest.
+    /// Waits for the device's turn to have work done; and if it has had much and others are modest, until it has rested from that, and until
+    /// no work is done for others that have had much.
     pub(crate) async fn turn(&self) -> Result<Turn, ApiError> {
         let Self(share) = self;
+        let closed = |_| ApiError::Unavailable;
         let permit = Arc::clone(&share.turns).acquire_owned().await;
-        let turn = Turn {
+        let mut turn = Turn {
             place: Self::of(share),
-            _permit: permit.map_err(|_| ApiError::Unavailable)?,
+            _permit: permit.map_err(closed)?,
+            _immodest: None,
         };
         let rest = share.rest(Instant::now());
         if !rest.is_zero() {
             drop(timeout(rest, pending::<()>()).await);
+        }
+        if share.is_immodest(Instant::now()) {
+            let permit = Arc::clone(&share.immodest).acquire_owned().await;
+            turn._immodest = Some(permit.map_err(closed)?);
         }
         Ok(turn)
     }
@@ -191,6 +214,16 @@ impl Share {
     fn excess(&self, now: Instant) -> Duration {
         let burst = Duration::from_millis(limits::DEVICE_BURST_MS);
         self.debt().left(now).saturating_sub(burst)
+    }
+
+    /// Whether it has had little: well below what makes it rest. Else those who all want much would take turns at holding each other back.
+    fn is_modest(&self, now: Instant) -> bool {
+        self.debt().left(now) <= Duration::from_millis(limits::DEVICE_BURST_MS / 2)
+    }
+
+    /// Whether it has had much, and others are there who have not.
+    fn is_immodest(&self, now: Instant) -> bool {
+        !self.is_modest(now) && self.modest.are_here(now)
     }
 
     /// How long it must rest. Among those who all want much, nobody is held back.
@@ -237,9 +270,7 @@ impl Turn {
                 at: now,
             };
         }
-        // Well below what makes others rest: else those who all want much would take turns at holding each other back.
-        let little = Duration::from_millis(limits::DEVICE_BURST_MS / 2);
-        if share.debt().left(now) <= little {
+        if share.is_modest(now) {
             *share.modest.last() = Some(now);
         }
     }
@@ -354,6 +385,28 @@ mod tests {
         works(&other, 2 * limits::DEVICE_BURST_MS, now);
         let later = now + Duration::from_millis(limits::DEVICE_MODEST_MS + 1);
         assert_eq!([&place, &other].map(|place| rest(place, later)), [0, 0]);
+    }
+
+    #[test]
+    fn those_who_have_had_much_have_work_done_one_after_the_other_while_others_are_modest() {
+        let (shares, now) = (Shares::default(), Instant::now());
+        let ids = [[1; 8], [2; 8], [3; 8]].map(DeviceId);
+        let [first, second, other] = ids.map(|id| shares.enter(id, now).expect("a place"));
+        works(&first, limits::DEVICE_BURST_MS, now);
+        works(&second, limits::DEVICE_BURST_MS, now);
+        let begin = |place: &Place| place.turn().now_or_never();
+        // Nobody is there for whom they would have to wait.
+        assert!(matches!(
+            (begin(&first), begin(&second)),
+            (Some(_), Some(_))
+        ));
+        works(&other, 1, now);
+        let turn = begin(&first);
+        assert!(turn.is_some());
+        assert!(begin(&second).is_none());
+        assert!(begin(&other).is_some());
+        drop(turn);
+        assert!(begin(&second).is_some());
     }
 
     #[test]

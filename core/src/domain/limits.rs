@@ -149,6 +149,9 @@ pub const DEVICE_TURN_MS: u64 = 50;
 pub const DEVICE_BURST_MS: u64 = 1_000;
 /// How many times as long as the work took a device rests then, the work itself counted.
 pub const DEVICE_REST: u32 = 4;
+/// Pieces of work that the server does at once for all devices together that have had much of it, while others want less: the other cores
+/// are for those.
+pub const IMMODEST_WORKS_AT_ONCE: usize = 1;
 /// Milliseconds after the last work of a device that wanted less in which others still rest for its sake.
 pub const DEVICE_MODEST_MS: u64 = 500;
 /// Bytes that all open requests of one device may keep in memory together: the frames that are not whole yet, and what unpacking needs of

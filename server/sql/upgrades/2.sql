@@ -75,3 +75,7 @@ CREATE TABLE terminals (
 
 -- What followed a released change and was refused had been noted as released.
 UPDATE boxed SET released = 0 WHERE released = 1 AND refusal IS NOT NULL;
+
+-- How much one device has put into boxes of late, told by this index alone.
+DROP INDEX boxed_device;
+CREATE INDEX boxed_device ON boxed (device, boxed_at, length(body));
