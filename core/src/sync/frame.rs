@@ -132,6 +132,10 @@ impl FrameWriter {
     }
 }
 
+/// Bytes of a frame above which it takes along the memory in which it was put together, so that it is not there twice, nor kept for what
+/// follows.
+const LARGE: usize = 64 * 1024;
+
 /// Reads frames out of a compressed stream that arrives in pieces of any size. It unpacks no more than the next frame needs.
 pub struct FrameReader {
     decoder: Decoder<'static>,
@@ -255,8 +259,13 @@ impl FrameReader {
         if len > limits::FRAME_BYTES_MAX {
             return Err(StreamFault::TooLarge);
         }
+        let begin = self.taken + 1 + used;
         let body = rest.get(used..).unwrap_or_default();
         let (Some(payload), Some(sum)) = (body.get(..len), body.get(len..len + 4)) else {
+            // As much as it will be, instead of twice as much each time: memory that nothing is written to is not taken.
+            let whole = begin + len + 4;
+            self.plain
+                .reserve_exact(whole.saturating_sub(self.plain.len()));
             return Ok(None);
         };
         let mut expected = crc32fast::Hasher::new();
@@ -265,12 +274,20 @@ impl FrameReader {
         if sum != expected.finalize().to_be_bytes() {
             return Err(StreamFault::Damaged);
         }
-        let frame = Frame {
-            kind: *kind,
-            payload: payload.to_vec(),
+        let kind = *kind;
+        let payload = if len > LARGE {
+            self.taken = 0;
+            let behind = self.plain.split_off(begin + len + 4);
+            let mut payload = std::mem::replace(&mut self.plain, behind);
+            payload.truncate(begin + len);
+            payload.drain(..begin);
+            payload
+        } else {
+            let payload = payload.to_vec();
+            self.taken = begin + len + 4;
+            payload
         };
-        self.taken += 1 + used + len + 4;
-        Ok(Some(frame))
+        Ok(Some(Frame { kind, payload }))
     }
 
     /// Bytes kept for what is to come: the frame that is not whole yet, and what unpacking may have to look back to.
@@ -361,6 +378,27 @@ mod tests {
         assert!(reader.next_frame().is_ok_and(|frame| frame.is_some()));
         assert_eq!(reader.next_frame(), Ok(None));
         assert_eq!(reader.kept(), window);
+    }
+
+    #[test]
+    fn a_large_frame_leaves_no_memory_behind_for_what_follows() {
+        let payload: Vec<u8> = (0..=250).cycle().take(3_000_000).collect();
+        let mut writer = FrameWriter::new(Volume::Much);
+        writer.write(1, b"before");
+        writer.write(2, &payload);
+        writer.write(3, b"after");
+        let bytes = writer.take();
+        let mut reader = FrameReader::new(8 << 20);
+        // The last frame is not whole.
+        reader.push(&bytes[..bytes.len() - 3]).expect("intact");
+        let next = |reader: &mut FrameReader| reader.next_frame().expect("intact");
+        assert_eq!(next(&mut reader).expect("whole").payload, b"before");
+        let large = next(&mut reader).expect("whole").payload;
+        assert!(large == payload && large.capacity() < payload.len() + LARGE);
+        assert_eq!(next(&mut reader), None);
+        assert!(reader.plain.capacity() < LARGE);
+        reader.push(&bytes[bytes.len() - 3..]).expect("intact");
+        assert_eq!(next(&mut reader).expect("whole").payload, b"after");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The hostile device beside honest phones: every blow is answered by its code and counted, honest rounds go on, and nothing of his stays.
 //!
 //! How long honest rounds take is measured in windows with the attack and without it, by turns, so that whatever else the machine does
-//! falls into both.
+//! falls into both. The foe computes at the lowest priority: his own machine would not take anything from the server's.
 
 mod gate;
 
@@ -291,14 +291,14 @@ fn beside(
         }
         for first in 0..STRIKERS {
             let strike = move |number| attack.strike(&attack.blows, first + number);
-            scope.spawn(move || gate.repeat(strike));
+            scope.spawn(move || gate.repeat_meekly(strike));
         }
-        scope.spawn(|| gate.repeat(|number| attack.strike(&attack.streams, number)));
-        scope.spawn(|| gate.repeat(|number| attack.junk(number)));
-        scope.spawn(|| gate.repeat(|_| attack.leave_unfinished()));
+        scope.spawn(|| gate.repeat_meekly(|number| attack.strike(&attack.streams, number)));
+        scope.spawn(|| gate.repeat_meekly(|number| attack.junk(number)));
+        scope.spawn(|| gate.repeat_meekly(|_| attack.leave_unfinished()));
         for first in 0..size.slow {
             let slow = Slow::ALL[first % Slow::ALL.len()];
-            scope.spawn(move || gate.repeat(|_| attack.keep_waiting(slow)));
+            scope.spawn(move || gate.repeat_meekly(|_| attack.keep_waiting(slow)));
         }
         let (pairs, seconds) = size.windows;
         for _ in 0..pairs {

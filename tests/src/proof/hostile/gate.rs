@@ -5,6 +5,9 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
+
 /// What goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Phase {
@@ -46,8 +49,10 @@ impl Gate {
         self.news.notify_all();
     }
 
-    /// Strikes again and again while the attack goes on; a strike that fails ends everything.
-    pub(super) fn repeat(&self, strike: impl Fn(usize) -> Result<(), String>) {
+    /// Strikes again and again while the attack goes on, on a thread that lets all others go first; a strike that fails ends everything.
+    pub(super) fn repeat_meekly(&self, strike: impl Fn(usize) -> Result<(), String>) {
+        let meek = setpriority_process(Some(gettid()), 19);
+        meek.expect("whoever may run may run later");
         for number in 0.. {
             let waits = |state: &mut State| !matches!(state.phase, Phase::Attacked | Phase::Over);
             let state = self.news.wait_while(self.lock(), waits);
