@@ -125,6 +125,30 @@ fn note(person: PersonId, n: u64) -> Entry {
 }
 
 #[test]
+fn a_dependency_that_is_named_twice_makes_no_other_change_and_is_never_let_in() {
+    let Ground { ledger, valid, .. } = ground();
+    let twice = [valid.deps.clone(), valid.deps.clone()].concat();
+    let content = Content::of(&valid).expect("a person's");
+    let composed = compose(&ledger, valid.actor, &twice, &content).expect("known heads");
+    assert_eq!(composed, valid);
+    // However it was read.
+    let signer = Signer {
+        device: device_of(WANG),
+        person: Some(WANG),
+        right: RightCheck::Judge,
+        place: Where::Anywhere,
+        holdings: &holdings(),
+        now: NOW,
+    };
+    assert!(admit(&ledger, &valid, &signer).is_ok());
+    let mut deps = twice;
+    deps.sort_unstable();
+    let read = Parsed { deps, ..valid };
+    let refused = Err(Objection::Refused(Refusal::NotCanonical));
+    assert_eq!(admit(&ledger, &read, &signer), refused);
+}
+
+#[test]
 fn the_valid_change_is_admitted_and_the_document_loads_with_it() {
     let Ground {
         mut ledger, valid, ..

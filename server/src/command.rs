@@ -155,11 +155,13 @@ impl Database {
 
     /// The file, which must be there.
     fn there(&self) -> Result<&Path, Faults> {
-        if self.database.is_file() {
-            Ok(&self.database)
-        } else {
-            let path = self.database.display();
-            Err(one(format!("{path} is not there: start the server once")))
+        let path = self.database.display();
+        match std::fs::metadata(&self.database) {
+            Ok(file) if file.is_file() && file.len() > 0 => Ok(&self.database),
+            Ok(file) if file.is_file() => Err(one(format!("{path} is empty"))),
+            _ => Err(one(format!(
+                "{path} is not there: say --database, or start the server once"
+            ))),
         }
     }
 

@@ -24,8 +24,7 @@ fn main() -> ExitCode {
         Command::Serve(config) => {
             let served = serve(&config);
             // The runtime is gone by now, and with it every hold on the database.
-            tracing::info!("the database is closed");
-            served
+            served.inspect(|()| tracing::info!("the database is closed"))
         }
         errand => command::run(&errand, &mut std::io::stdin().lock()).and_then(|found| {
             let mut output = std::io::stdout().lock();

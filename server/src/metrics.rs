@@ -310,14 +310,13 @@ pub fn scrape(app: &App) -> Result<String> {
         "The database's write-ahead log",
         figures.log_bytes,
     );
-    if let Some(at) = figures.backup_at {
-        let seconds = at.0.max(0).cast_unsigned() / 1_000;
-        show(
-            "last_backup_timestamp_seconds",
-            "When the last backup was taken",
-            seconds,
-        );
-    }
+    // 0 where there is none, so that who watches its age is told.
+    let backup_at = figures.backup_at.map_or(0, |at| at.0.max(0));
+    show(
+        "last_backup_timestamp_seconds",
+        "When the last backup was taken",
+        backup_at.cast_unsigned() / 1_000,
+    );
     let build = [
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("server", app.identity.server.hex()),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use patrol_core::doc::admit::{Objection, RightCheck, Signer};
-use patrol_core::doc::entry;
+use patrol_core::doc::entry::{self, EntryFault};
 use patrol_core::doc::key::Key;
 use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Where;
@@ -141,10 +141,15 @@ impl Healing {
         let Some(healed) = self.document(snapshot, *id) else {
             return Ok(Fate::Later(Later::Storage));
         };
+        let person = match author(&change) {
+            Ok(person) => person,
+            Err(EntryFault::Newer) => return Ok(Fate::Later(Later::Newer)),
+            Err(EntryFault::Form) => return Ok(Fate::Refused(Refusal::EntryForm)),
+        };
         let device = change.actor.device();
         let signer = Signer {
             device,
-            person: author(&change),
+            person,
             place: Where::Office,
             right: RightCheck::Waive,
             holdings: &[],
@@ -226,10 +231,11 @@ impl Healing {
 }
 
 /// Whose commit it is; none for one of the server's own.
-fn author(change: &Parsed) -> Option<PersonId> {
-    let first = change.puts.first()?;
-    match &first.key {
-        Key::Entry(_) => entry::decode(&first.value).ok().map(|entry| entry.person),
-        _ => None,
+fn author(change: &Parsed) -> Result<Option<PersonId>, EntryFault> {
+    match change.puts.first() {
+        Some(first) if matches!(first.key, Key::Entry(_)) => {
+            entry::decode(&first.value).map(|entry| Some(entry.person))
+        }
+        _ => Ok(None),
     }
 }

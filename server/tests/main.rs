@@ -19,6 +19,7 @@ mod office;
 mod passwords;
 #[path = "support/program.rs"]
 mod program;
+mod remains;
 mod reviews;
 mod setup;
 mod sign_in;

@@ -17,6 +17,7 @@ use patrol_core::store::enrolment::{self, Enrolment};
 use patrol_core::store::{changes, documents, feed};
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::seal::{Batch, leaf};
+use patrol_core::sync::strip::{Stripper, Way};
 use patrol_core::sync::wire::{self, Fate, Fates, Form, Hello, PushHead, Unread, kind};
 use patrol_server::app::App;
 use patrol_server::round::Round;
@@ -86,12 +87,18 @@ pub fn push_as(
     items: &[Item],
     n: (u64, u64),
 ) -> Result<Vec<Fate>, Unread> {
-    let frames = respond_as(app, phone, items, n);
+    told(
+        &respond_with(app, phone, frame(phone, items, n)),
+        items.len(),
+    )
+}
+
+fn told(frames: &[(u8, Vec<u8>)], count: usize) -> Result<Vec<Fate>, Unread> {
     let fates = frames
         .iter()
         .find(|(frame, _)| *frame == kind::FATES)
         .expect("fates follow a push");
-    Fates::decode(&fates.1, items.len()).expect("fates").outcome
+    Fates::decode(&fates.1, count).expect("fates").outcome
 }
 
 /// The lowest and the highest `n` of the entries that can be read in these changes.
@@ -106,14 +113,41 @@ pub fn range_of(items: &[Item]) -> (u64, u64) {
     })
 }
 
-/// All frames that answer such a push.
-pub fn respond(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Vec<(u8, Vec<u8>)> {
-    respond_as(app, phone, items, range_of(items))
+/// Pushes the last change of each of these documents in one frame, stripped; all before it the server has. Likewise.
+pub fn push_stripped(
+    app: &Arc<App>,
+    phone: &Phone,
+    ledgers: &[&Ledger],
+) -> Result<Vec<Fate>, Unread> {
+    let enrolment = enrolment_of(phone);
+    let last = |ledger: &&Ledger| {
+        let link = ledger.links().last().expect("a change");
+        (ledger.document(), link.change.bytes.clone())
+    };
+    let items: Vec<Item> = ledgers.iter().map(last).collect();
+    let n = range_of(&items);
+    let mut stripper = Stripper::new(Way::Up {
+        signer: enrolment.device,
+        person: enrolment.person,
+        first_n: n.0,
+    });
+    let mut writer = Writer::default();
+    for ledger in ledgers {
+        let place = ledger.len() - 1;
+        stripper.change(&mut writer, ledger, place, place, None);
+    }
+    let head = head_of(phone, &items, n, Form::Stripped);
+    let push = head.encode(items.len(), &writer.finish());
+    told(&respond_with(app, phone, push), items.len())
 }
 
-fn respond_as(app: &Arc<App>, phone: &Phone, items: &[Item], n: (u64, u64)) -> Vec<(u8, Vec<u8>)> {
+/// All frames that answer such a push.
+pub fn respond(app: &Arc<App>, phone: &Phone, items: &[Item]) -> Vec<(u8, Vec<u8>)> {
+    respond_with(app, phone, frame(phone, items, range_of(items)))
+}
+
+fn respond_with(app: &Arc<App>, phone: &Phone, push: Vec<u8>) -> Vec<(u8, Vec<u8>)> {
     let hello = hello_of(phone, &enrolment_of(phone));
-    let push = frame(phone, items, n);
     answers(
         app,
         phone,
@@ -123,6 +157,14 @@ fn respond_as(app: &Arc<App>, phone: &Phone, items: &[Item], n: (u64, u64)) -> V
 
 /// The payload of a push frame with these changes, raw and signed.
 pub fn frame(phone: &Phone, items: &[Item], n: (u64, u64)) -> Vec<u8> {
+    let mut writer = Writer::default();
+    for (document, bytes) in items {
+        wire::write_raw(&mut writer, *document, bytes);
+    }
+    head_of(phone, items, n, Form::Raw).encode(items.len(), &writer.finish())
+}
+
+fn head_of(phone: &Phone, items: &[Item], n: (u64, u64), form: Form) -> PushHead {
     let enrolment = enrolment_of(phone);
     let leaves = items
         .iter()
@@ -133,17 +175,12 @@ pub fn frame(phone: &Phone, items: &[Item], n: (u64, u64)) -> Vec<u8> {
         n,
         leaves: leaves.collect(),
     };
-    let head = PushHead {
+    PushHead {
         signer: enrolment.device,
         n,
         signature: batch.sign(&enrolment.seed),
-        form: Form::Raw,
-    };
-    let mut writer = Writer::default();
-    for (document, bytes) in items {
-        wire::write_raw(&mut writer, *document, bytes);
+        form,
     }
-    head.encode(items.len(), &writer.finish())
 }
 
 /// What the phone would say of itself.

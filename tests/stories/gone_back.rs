@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::document::Reading;
+use patrol_core::doc::entry;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::{Body, Part, Verdict};
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, Epoch};
@@ -11,7 +13,7 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::replica::Replica;
 use patrol_core::store::Store;
 use patrol_core::sync::seal::{self, PageList};
-use patrol_core::sync::wire::{Fate, Relic, Unread};
+use patrol_core::sync::wire::{Fate, Later, Relic, Unread};
 use patrol_server::app::{App, draw_identity};
 use patrol_server::devices::Claim;
 use patrol_server::review::{self, Decision};
@@ -21,7 +23,7 @@ use patrol_server::store::sqlite::backup;
 use patrol_server::{check, devices, office, relic};
 use patrol_tests::clock::Machine;
 use patrol_tests::link::Link;
-use patrol_tests::pushing::{enrolment_of, ledger_of};
+use patrol_tests::pushing::{enrolment_of, entry_of, ledger_of};
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World, city, enrol_into};
@@ -301,6 +303,24 @@ fn a_relic_that_nobody_sent_is_not_let_in() {
     assert_eq!(answer(&relic), Ok(vec![Fate::Ok]));
     assert_eq!(answer(&relic), Ok(vec![Fate::Dup]));
     assert_eq!(entries(app).len(), 1);
+    // What a newer program has let in waits for one.
+    let phone = &world.phones[INSPECTOR];
+    let ledger = ledger_of(phone, case);
+    let note = entry_of(phone, &ledger, Action::Note.code(), village.unit(), 2);
+    let mut newer = entry::encode(&note);
+    assert_eq!(newer[1..3], [0, 1], "the version of the envelope");
+    newer[2] = 2;
+    let content = Content::Person {
+        entry: newer,
+        fields: Vec::new(),
+    };
+    let actor = enrolment_of(phone).actor;
+    let change = compose(&ledger, actor, &ledger.head_hashes(), &content).expect("known heads");
+    relic.list.add(case, change.hash, now);
+    relic.tag = relic.list.tag(&app.identity.page_key, relic.epoch);
+    relic.bodies = vec![(relic.list.rows().count() - 1, change.bytes)];
+    let later = Fate::Later(Later::Newer);
+    assert_eq!(answer(&relic), Ok(vec![later]));
 }
 
 #[test]

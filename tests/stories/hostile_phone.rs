@@ -16,7 +16,7 @@ use patrol_server::review::{self, Decision};
 use patrol_server::round::Round;
 use patrol_server::store::{BoxedAs, Device};
 use patrol_tests::pushing::{
-    change_of, enrolment_of, entry_of, frame, hello_of, ledger_of, push, push_as,
+    change_of, enrolment_of, entry_of, frame, hello_of, ledger_of, push, push_as, push_stripped,
 };
 use patrol_tests::world::{Phone, World};
 
@@ -239,12 +239,31 @@ fn a_frame_makes_the_server_load_so_much_and_no_more() {
         .zip(&mut ledgers)
         .map(|(place, (case, ledger))| (*case, note(phone, ledger, n + place)))
         .collect();
+    // Beyond so much nothing is found to build on.
+    let noted: Vec<&Ledger> = ledgers.iter().map(|(_, ledger)| ledger).collect();
+    let stripped = push_stripped(&world.app, phone, &noted);
+    assert_eq!(stripped, Err(Unread::Rebuild));
     let fates = push(&world.app, phone, &notes).unwrap();
     assert_eq!(fates.first(), Some(&Fate::Ok));
     assert_eq!(fates.last(), Some(&Fate::Later(Later::Slow)));
     // What was let wait is taken another time.
-    let last = notes.last().unwrap().clone();
-    assert_eq!(push(&world.app, phone, &[last]), Ok(vec![Fate::Ok]));
+    let fates = push_stripped(&world.app, phone, &noted[noted.len() - 1..]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+}
+
+#[test]
+fn a_stripped_change_is_as_large_as_a_change_may_be_and_no_larger() {
+    let mut world = World::new(90);
+    let (_, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let entry = entry_of(phone, &ledger, Action::Note.code(), village_of(&ledger), 2);
+    let words = FieldValue::Words("字".repeat(limits::CHANGE_BYTES_MAX / 3));
+    let change = change_of(phone, &ledger, &entry, &[words]);
+    assert!(change.bytes.len() > limits::CHANGE_BYTES_MAX);
+    ledger.push(change).unwrap();
+    let refused = Fate::Refused(Refusal::Malformed);
+    let fates = push_stripped(&world.app, phone, &[&ledger]);
+    assert_eq!(fates, Ok(vec![refused]));
 }
 
 #[test]

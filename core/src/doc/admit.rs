@@ -99,6 +99,10 @@ pub fn admit(
     if change.deps.len() > limits::CHANGE_DEPS_MAX || change.puts.len() > limits::CHANGE_OPS_MAX {
         return Err(Refusal::Malformed.into());
     }
+    // However it came: a change has one encoding, and what is let in must be let in again after a restore.
+    if !change.deps.is_sorted_by(|one, next| one < next) {
+        return Err(Refusal::NotCanonical.into());
+    }
     check_shape(change, signer)?;
     if change.deps.is_empty() != ledger.is_empty() {
         return Err(if ledger.is_empty() {

@@ -83,7 +83,11 @@ pub fn chunk_hash(bytes: &[u8]) -> ChangeHash {
 pub fn parse_admitted(bytes: &[u8]) -> Result<Parsed, Refusal> {
     match decode::decode(bytes) {
         Some(parsed) => Ok(parsed),
-        None => parse_by_automerge(bytes),
+        None => {
+            // A file may be damaged: no more work, and no panic, than for what comes from outside.
+            chunk::scan(bytes)?;
+            parse_by_automerge(bytes)
+        }
     }
 }
 
@@ -133,7 +137,7 @@ fn put(op: Op) -> Option<Put> {
     })
 }
 
-/// Encodes a change. `deps` and each put's predecessors in any order.
+/// Encodes a change. `deps`, which may name one twice, and each put's predecessors in any order.
 pub fn encode(
     actor: Actor,
     seq: u64,
@@ -143,6 +147,7 @@ pub fn encode(
 ) -> Option<Parsed> {
     let mut deps = deps.to_vec();
     deps.sort_unstable();
+    deps.dedup();
     let start = std::num::NonZeroU64::new(start_op)?;
     let operations = puts.iter().map(|put| Op {
         action: OpType::Put(ScalarValue::Bytes(put.value.clone())),

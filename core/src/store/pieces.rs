@@ -42,6 +42,12 @@ pub fn put(
     let known = "SELECT id FROM bundles WHERE hash = ?1";
     let known = transaction.query_row(known, [hash], |row| row.get(0));
     if let Some(id) = known.optional()? {
+        let is_there = "SELECT EXISTS (SELECT 1 FROM pieces WHERE bundle = ?1)";
+        let is_there: bool = transaction.query_row(is_there, [id], |row| row.get(0))?;
+        // What the server took long ago was let go of; whoever brings it again has a reason.
+        if !is_there {
+            put_pieces(transaction, id, bundle)?;
+        }
         return Ok((id, false));
     }
     transaction.execute(
@@ -56,12 +62,17 @@ pub fn put(
         ],
     )?;
     let id = transaction.last_insert_rowid();
+    put_pieces(transaction, id, bundle)?;
+    Ok((id, true))
+}
+
+fn put_pieces(transaction: &Transaction<'_>, id: i64, bundle: &Bundle) -> Result<()> {
     for piece in &bundle.pieces {
         transaction
             .prepare_cached("INSERT INTO pieces (bundle, body) VALUES (?1, ?2)")?
             .execute(params![id, piece])?;
     }
-    Ok((id, true))
+    Ok(())
 }
 
 /// The pieces that one request carries: those that were never handed in, up to so many and so many bytes; when there are none, the one

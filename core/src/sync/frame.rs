@@ -107,7 +107,7 @@ impl FrameWriter {
     fn compress(&mut self, bytes: &[u8]) {
         let mut input = InBuffer::around(bytes);
         while input.pos() < bytes.len() {
-            let mut buffer = [0; 16 * 1024];
+            let mut buffer = [0; PIECE];
             let mut output = OutBuffer::around(&mut buffer[..]);
             self.encoder
                 .run(&mut input, &mut output)
@@ -121,7 +121,7 @@ impl FrameWriter {
         mut step: impl FnMut(&mut Encoder<'static>, &mut OutBuffer<'_, [u8]>) -> std::io::Result<usize>,
     ) {
         loop {
-            let mut buffer = [0; 16 * 1024];
+            let mut buffer = [0; PIECE];
             let mut output = OutBuffer::around(&mut buffer[..]);
             let left = step(&mut self.encoder, &mut output).expect("zstd flushes into memory");
             self.out.extend_from_slice(output.as_slice());
@@ -131,6 +131,9 @@ impl FrameWriter {
         }
     }
 }
+
+/// Bytes that are packed or unpacked at a time.
+const PIECE: usize = 16 * 1024;
 
 /// Bytes of a frame above which it takes along the memory in which it was put together, so that it is not there twice, nor kept for what
 /// follows.
@@ -227,7 +230,7 @@ impl FrameReader {
             return Err(StreamFault::Damaged);
         }
         let mut input = InBuffer::around(rest);
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = [0; PIECE];
         let mut output = OutBuffer::around(&mut buffer[..]);
         let hint = self
             .decoder
@@ -240,7 +243,7 @@ impl FrameReader {
             return Err(StreamFault::TooLarge);
         }
         self.is_over = hint == 0;
-        self.has_more = written.len() == 16 * 1024 && !self.is_over;
+        self.has_more = written.len() == PIECE && !self.is_over;
         // What frames have been made of makes room.
         self.plain.drain(..std::mem::take(&mut self.taken));
         self.plain.extend_from_slice(written);
@@ -262,8 +265,9 @@ impl FrameReader {
         let begin = self.taken + 1 + used;
         let body = rest.get(used..).unwrap_or_default();
         let (Some(payload), Some(sum)) = (body.get(..len), body.get(len..len + 4)) else {
-            // As much as it will be, instead of twice as much each time: memory that nothing is written to is not taken.
-            let whole = begin + len + 4;
+            // As much as it will be, with the piece that ends it, instead of twice as much each time: memory that nothing is written to is
+            // not taken.
+            let whole = begin + len + 4 + PIECE;
             self.plain
                 .reserve_exact(whole.saturating_sub(self.plain.len()));
             return Ok(None);

@@ -146,7 +146,7 @@ impl Checking<'_> {
             }
             if self.devices.contains_key(&device) {
                 self.leaves
-                    .add(keys::leaf(&seal::leaf(id, link.change.hash)));
+                    .add(keys::leaf(device, &seal::leaf(id, link.change.hash)));
             } else if self.told.insert(device) {
                 self.find(format!(
                     "devices: device {device} has made changes and is not there"

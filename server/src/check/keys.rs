@@ -12,10 +12,10 @@ pub(super) fn fate(device: DeviceId, n: u64, entry: EntryId, word: &str) -> u64 
     hasher.finish()
 }
 
-/// A leaf of a push frame.
-pub(super) fn leaf(leaf: &[u8]) -> u64 {
+/// A leaf of a push frame of a device.
+pub(super) fn leaf(device: DeviceId, leaf: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    leaf.hash(&mut hasher);
+    (device.0, leaf).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -64,10 +64,12 @@ impl Keys {
 mod tests {
     use super::*;
 
+    const DEVICE: DeviceId = DeviceId([7; 8]);
+
     #[test]
     fn what_was_not_met_is_known() {
         let mut keys = Keys::default();
-        let [one, other, third] = [&[1u8; 32], &[2; 32], &[3; 32]].map(|bytes| leaf(bytes));
+        let [one, other, third] = [&[1u8; 32], &[2; 32], &[3; 32]].map(|bytes| leaf(DEVICE, bytes));
         [one, other, one].into_iter().for_each(|key| keys.add(key));
         keys.seal();
         assert!(keys.contains(one) && !keys.contains(third));

@@ -60,7 +60,9 @@ impl Checking<'_> {
             find("`released` and `refusal` say different things");
         }
         if was_held {
-            self.leaves.add(keys::leaf(&seal::leaf(row.document, hash)));
+            self.is_of_its_person(row);
+            self.leaves
+                .add(keys::leaf(device, &seal::leaf(row.document, hash)));
         }
         let Some((entry, n)) = entry
             .filter(|(_, entry)| entry.device == device)
@@ -79,6 +81,17 @@ impl Checking<'_> {
             ));
         }
         self.is_logged(device, n, entry)
+    }
+
+    /// Held for review is only what a device's own person has made.
+    fn is_of_its_person(&mut self, row: &BoxedChange) {
+        let device = row.device;
+        let owner = self.devices.get(&device).map(|device| device.person);
+        if owner.is_some() && row.person != owner && self.told.insert(device) {
+            self.find(format!(
+                "devices: `person` of device {device} is not who made what was held of it"
+            ));
+        }
     }
 
     /// What the log says of an entry is borne out by a document or a box.
@@ -141,7 +154,7 @@ impl Checking<'_> {
             Some(true) if rest.is_empty() => {
                 leaves
                     .iter()
-                    .for_each(|leaf| self.leaves.meet(keys::leaf(leaf)));
+                    .for_each(|leaf| self.leaves.meet(keys::leaf(row.device, leaf)));
             }
             Some(_) => self.find(format!(
                 "batches: frame {no}: `signature` is not its device's over what it says"
@@ -157,8 +170,12 @@ impl Checking<'_> {
                 continue;
             };
             for (ordinal, change) in changes {
-                let hash = parse::chunk_hash(&change.body);
-                if self.leaves.is_unmet(keys::leaf(&seal::leaf(id, hash))) {
+                let Ok(change) = parse::parse_admitted(&change.body) else {
+                    continue;
+                };
+                let leaf = seal::leaf(id, change.hash);
+                let device = change.actor.device();
+                if self.leaves.is_unmet(keys::leaf(device, &leaf)) {
                     self.find(format!(
                         "batches: no frame proves who sent change {ordinal} of document {id}"
                     ));
@@ -169,7 +186,7 @@ impl Checking<'_> {
             let Ok((_, row)) = row else { return Ok(()) };
             if self
                 .leaves
-                .is_unmet(keys::leaf(&seal::leaf(row.document, row.hash)))
+                .is_unmet(keys::leaf(row.device, &seal::leaf(row.document, row.hash)))
             {
                 self.find(format!(
                     "batches: no frame proves who sent the boxed change {} of device {}",

@@ -4,6 +4,7 @@
 //! what an errand of ours that was killed has left.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -19,8 +20,8 @@ use crate::check::{self, Report};
 use crate::clock;
 use crate::host::SystemEnvironment;
 use crate::import::proposals;
-use crate::store::NewEpoch;
 use crate::store::sqlite::{backup as copies, make_file};
+use crate::store::{NewEpoch, StoreError};
 use crate::villages;
 
 /// What may lie beside a database and belongs to it.
@@ -89,6 +90,12 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
     let (from, to) = (&errand.from, errand.database.path());
     let named =
         |path: &Path, error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
+    if errand.replace && !to.exists() && !LOGS.iter().any(|log| beside(to, log).exists()) {
+        let path = to.display();
+        return Err(one(format!(
+            "{path} is not there, so there is nothing to replace: say --database, or leave --replace out"
+        )));
+    }
     let _sole = Sole::on(to)?;
     let environment = SystemEnvironment;
     let now = environment.now();
@@ -271,6 +278,7 @@ fn remove(unfinished: &Path) {
 
 /// A copy of a database beside the name that it will have, looked through, readable by its owner alone.
 fn copied(from: &Path, name: &Path) -> Result<Unfinished, Faults> {
+    may_be_read(from)?;
     let path = beside(name, ".unfinished");
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
     if let (Ok(from), Ok(left)) = (from.canonicalize(), path.canonicalize())
@@ -289,9 +297,28 @@ fn copied(from: &Path, name: &Path) -> Result<Unfinished, Faults> {
     lock.try_lock().map_err(|_| taken())?;
     let unfinished = Unfinished { path, _lock: lock };
     let path = &unfinished.path;
-    copies::copy(from, path).map_err(|error| one(format!("{}: {error}", from.display())))?;
+    copies::copy(from, path).map_err(|error| match error {
+        // What the disk of the copy does not take says nothing of what is copied.
+        StoreError::Full | StoreError::Unwritable(_) => one(format!(
+            "{}, a copy of {}: {error}",
+            path.display(),
+            from.display()
+        )),
+        error => one(format!("{}: {error}", from.display())),
+    })?;
     copies::look_at(path).map_err(|error| one(format!("{}: {error}", path.display())))?;
     Ok(unfinished)
+}
+
+/// Says what keeps a file from being read, which SQLite has no words for.
+fn may_be_read(path: &Path) -> Result<(), Faults> {
+    let why = match File::open(path).and_then(|file| file.metadata()) {
+        Ok(file) if file.is_file() => return Ok(()),
+        Ok(_) => "it is no file".to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => "it is not there".to_owned(),
+        Err(error) => format!("it cannot be read: {error}"),
+    };
+    Err(one(format!("{}: {why}", path.display())))
 }
 
 /// Gives a file that root has made to whoever has the one that it replaces or stands beside, or the folder: else no server of theirs could

@@ -2,10 +2,12 @@
 //!
 //! What is served is `api`'s; nothing is decided here.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -25,11 +27,12 @@ use crate::{clock, listen, retire, setup};
 ///
 /// # Errors
 /// What is wrong, in words.
-pub async fn serve(config: &Config, _sole: &Sole) -> Result<(), Faults> {
+pub async fn serve(config: &Config, sole: &Sole) -> Result<(), Faults> {
     // A signal that comes before it is listened for ends the program, also in the middle of an upgrade.
     let signals = StopSignals::listen().map_err(one)?;
     let watch = Watch::begin()?;
     let certificates = read_certificates(config)?;
+    sole.may_open(&config.database)?;
     if config.database.is_file()
         && let Some(upgraded) = super::backup::bring_up_to_date(&config.database)?
     {
@@ -37,12 +40,11 @@ pub async fn serve(config: &Config, _sole: &Sole) -> Result<(), Faults> {
         tracing::warn!(from, %backup, "the database was of version {from} and has been upgraded; as it was it lies in {backup}");
     }
     let app = Arc::new(super::open(&config.database).map_err(one)?);
+    sole.note_used();
     warn_of_readers(&config.database);
     put_directory(&app, config)?;
     say_if_behind(&app)?;
-    let listener = tokio::net::TcpListener::bind(config.listen)
-        .await
-        .map_err(one)?;
+    let listener = bound("--listen", config.listen).await?;
     let address = listener.local_addr().map_err(one)?;
     let metrics = show_metrics(&app, config).await?;
     // Once the port is ours: a start that fails takes no code away from a server that runs.
@@ -90,6 +92,12 @@ pub async fn serve(config: &Config, _sole: &Sole) -> Result<(), Faults> {
     }
 }
 
+/// A socket at the address of a setting.
+async fn bound(setting: &str, address: SocketAddr) -> Result<TcpListener, Faults> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| one(format!("{setting} {address}: {error}")))
+}
+
 fn read_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Faults> {
     let files = config.tls_certificate.as_ref().zip(config.tls_key.as_ref());
     let read = files.map(|(certificate, key)| Certificates::open(certificate, key));
@@ -101,7 +109,7 @@ async fn show_metrics(app: &Arc<App>, config: &Config) -> Result<Option<JoinHand
     let Some(address) = config.metrics else {
         return Ok(None);
     };
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(one)?;
+    let listener = bound("--metrics", address).await?;
     let address = listener.local_addr().map_err(one)?;
     tracing::info!(metrics = %address, "metrics on {address}");
     let (app, router) = (Arc::clone(app), api::metrics_router(Arc::clone(app)));

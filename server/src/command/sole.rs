@@ -2,10 +2,11 @@
 //! each counts in its own memory.
 //!
 //! The lock is a file of its own beside the database. On the database itself it would not do: closing any handle of that lets go of the
-//! locks that SQLite holds on it. The system lets go of it with the program, however that ends; the empty file stays.
+//! locks that SQLite holds on it. The system lets go of it with the program, however that ends; the file stays, and says that a server has
+//! used a database here.
 
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{Faults, backup, one};
@@ -14,8 +15,12 @@ use crate::config::Config;
 /// Holds a database for this program until dropped.
 #[derive(Debug)]
 pub struct Sole {
-    _lock: Option<File>,
+    lock: Option<File>,
+    path: PathBuf,
 }
+
+/// What the lock says of a database that a server has used.
+const USED: &[u8] = b"a server has used the database beside this file\n";
 
 impl Sole {
     /// Holds the database of a server that is to start, if nothing is wrong with how.
@@ -44,7 +49,7 @@ impl Sole {
             // Where nothing can be made, no second program writes either.
             Err(error) if cannot_be_made(&error, &path) => {
                 tracing::warn!("{}: nothing keeps a second server away", named(&error));
-                return Ok(Self { _lock: None });
+                return Ok(Self { lock: None, path });
             }
             Err(error) => {
                 let path = named(&error);
@@ -52,12 +57,41 @@ impl Sole {
             }
         };
         match file.try_lock() {
-            Ok(()) => Ok(Self { _lock: Some(file) }),
+            Ok(()) => Ok(Self {
+                lock: Some(file),
+                path,
+            }),
             Err(TryLockError::WouldBlock) => Err(one(format!(
                 "a server or an errand runs on {}: stop it first, or ask the server to do this",
                 database.display()
             ))),
             Err(TryLockError::Error(error)) => Err(one(named(&error))),
+        }
+    }
+
+    /// Whether the database may be opened, or made. One that was there before is not made anew in its place: phones would be strangers to it.
+    ///
+    /// # Errors
+    /// It was there before, in words.
+    pub(super) fn may_open(&self, database: &Path) -> Result<(), Faults> {
+        let len = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        if len(database) > 0 || len(&self.path) == 0 {
+            return Ok(());
+        }
+        let (database, lock) = (database.display(), self.path.display());
+        Err(one(format!(
+            "{database} is missing or empty, and a server has used it: put it back, or restore a backup; to begin with a new one, take {lock} away"
+        )))
+    }
+
+    /// Notes that a server uses the database.
+    pub(super) fn note_used(&self) {
+        if let Some(mut lock) = self.lock.as_ref()
+            && lock.metadata().is_ok_and(|lock| lock.len() == 0)
+            && let Err(error) = lock.write_all(USED)
+        {
+            // Then the next start does not know it.
+            tracing::warn!("{}: {error}", self.path.display());
         }
     }
 }

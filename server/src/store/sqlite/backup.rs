@@ -51,10 +51,15 @@ pub fn look_at(path: &Path) -> Result<()> {
     }
 }
 
-/// A connection that leaves nothing beside a file which nobody has open: SQLite makes a log for any other that reads.
+/// A connection that leaves nothing beside a file which nobody has open: SQLite makes a log for any other that reads. What a write that was
+/// cut has left in the file is taken back, as its journal says.
 fn alone(path: &Path) -> Result<Connection> {
+    schema::is_more_than_a_log(path)?;
     let mut flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let has_log = ["-wal", "-journal"].map(|suffix| beside(path, suffix).exists());
+    if has_log[1] {
+        flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    }
     let name = path.to_str().filter(|_| has_log == [false; 2]);
     let connection = match name {
         Some(name) => {
@@ -87,9 +92,12 @@ fn examine(connection: &Connection) -> Result<()> {
     }
 }
 
-/// Whether another program has a database open. If none has, its log is written into it and taken away. One that cannot be read can be
-/// used by nobody.
+/// Whether another program has a database open. If none has, its log is written into it and taken away. One that cannot be read, or of which
+/// there is nothing but a log, can be used by nobody.
 pub fn is_in_use(path: &Path) -> bool {
+    if schema::is_more_than_a_log(path).is_err() {
+        return false;
+    }
     let mode = || -> rusqlite::Result<String> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))

@@ -43,11 +43,27 @@ const READ_CACHE_KIB: i64 = 1_024;
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 128;
 
+/// Refuses a database of which nothing is there but its log. SQLite takes an empty file for a new one, and deletes the log that lies beside
+/// it: that log may be all that is left.
+pub(super) fn is_more_than_a_log(path: &Path) -> Result<()> {
+    let len = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if len(path) > 0 || len(Path::new(&log)) == 0 {
+        return Ok(());
+    }
+    let (path, log) = (path.display(), log.display());
+    Err(StoreError::Broken(format!(
+        "{path} is missing or empty, and its log {log} is there: put the database back beside it, or take the log away"
+    )))
+}
+
 /// Opens the connection that writes, makes the database if it is new, and returns who the server is.
 pub(super) fn open_writer(
     path: &Path,
     make_identity: impl FnOnce() -> Identity,
 ) -> Result<(Connection, Identity)> {
+    is_more_than_a_log(path)?;
     match make_file(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             return Err(refused(path, &StoreError::Broken(error.to_string())));
@@ -66,6 +82,7 @@ pub(super) fn open_writer(
 
 /// Opens a database that must be there, and not empty.
 pub(super) fn open_known(path: &Path) -> Result<(Connection, Identity)> {
+    is_more_than_a_log(path)?;
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(connection, || {
         Err(StoreError::Broken("it is empty".to_owned()))

@@ -31,7 +31,8 @@ fn told<T>(row: &rusqlite::Row<'_>, read: rusqlite::Result<T>) -> Result<Row<T>>
         Err(
             Error::InvalidColumnType(column, ..)
             | Error::FromSqlConversionFailure(column, ..)
-            | Error::IntegralValueOutOfRange(column, _),
+            | Error::IntegralValueOutOfRange(column, _)
+            | Error::Utf8Error(column, _),
         ) => column,
         Err(error) => return Err(error.into()),
     };

@@ -1,0 +1,166 @@
+//! What is left of a database when a write was cut, or when its file or its log was taken away: it is kept, a start says so, and nothing new
+//! is made in its place.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::program::{Folder, Running, Said, errand};
+
+const WORD: &str = "eight signs";
+
+fn set_password(database: &str) -> Said {
+    let words = ["--name", "管理员01", "--login", "admin"];
+    let words = [&["person", "password", "--database", database], &words[..]].concat();
+    errand(&words, WORD)
+}
+
+/// A database with made-up people that a server has used, whose log holds what was written last.
+fn used(folder: &Folder) -> String {
+    let database = folder.database();
+    let people = [
+        "--synthetic-people",
+        "--directory",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/data/zhuhai"),
+    ];
+    let server = Running::start(&[&["--database", &database], &people[..]].concat());
+    let set = set_password(&database);
+    assert!(set.ok, "{}", set.log);
+    drop(server);
+    database
+}
+
+fn has_log(database: &str) -> bool {
+    fs::metadata(format!("{database}-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+fn start(database: &str) -> Said {
+    errand(&["--database", database, "--listen", "127.0.0.1:0"], "")
+}
+
+#[test]
+fn a_write_that_was_cut_in_the_file_itself_is_taken_back_at_the_next_start() {
+    let folder = Folder::new("hot_journal");
+    let (database, cut) = (used(&folder), folder.file("cut.db"));
+    let copied = errand(
+        &[
+            "backup",
+            "--database",
+            &database,
+            "--to",
+            &cut.display().to_string(),
+        ],
+        "",
+    );
+    assert!(copied.ok, "{}", copied.log);
+    // Half of a write is in the file, and what was there before in its journal.
+    let connection = Connection::open(&cut).expect("it opens");
+    let many = "PRAGMA journal_mode = DELETE; BEGIN; DELETE FROM accounts; DELETE FROM directories";
+    connection.execute_batch(many).expect("it is written");
+    connection.cache_flush().expect("it is in the file");
+    let left = folder.file("left.db").display().to_string();
+    for suffix in ["", "-journal"] {
+        let from = format!("{}{suffix}", cut.display());
+        fs::copy(from, format!("{left}{suffix}")).expect("it is copied");
+    }
+    drop(connection);
+    let journal = fs::read(format!("{left}-journal")).expect("it is there");
+    assert_eq!(journal.first(), Some(&0xd9), "it has a journal's head");
+    drop(Running::start(&["--database", &left]));
+    let checked = errand(&["check", "--database", &left], "");
+    assert!(checked.ok, "{}", checked.log);
+    let set = set_password(&left);
+    assert!(set.ok, "{}", set.log);
+}
+
+#[test]
+fn a_log_whose_database_is_gone_or_empty_is_left_alone_by_everybody() {
+    let folder = Folder::new("log_alone");
+    let database = used(&folder);
+    let kept = format!("{database}.kept");
+    fs::rename(&database, &kept).expect("it is moved");
+    for is_empty in [false, true] {
+        if is_empty {
+            fs::write(&database, "").expect("it is written");
+        }
+        let at = ["--database", database.as_str()];
+        for errand_words in [
+            &["check"][..],
+            &["upgrade"],
+            &["person", "list"],
+            &["backup", "--to", "x"],
+        ] {
+            let said = errand(&[errand_words, &at].concat(), "");
+            assert!(!said.ok, "{errand_words:?}");
+        }
+        let said = start(&database);
+        assert!(!said.ok && said.log.contains("log"), "{}", said.log);
+        assert!(has_log(&database), "{}", said.log);
+    }
+    // Put back, it is whole.
+    fs::rename(&kept, &database).expect("it is moved back");
+    drop(Running::start(&["--database", &database]));
+    // A restore moves it aside with the rest.
+    let backup = folder.file("backup.db").display().to_string();
+    let taken = errand(&["backup", "--to", &backup, "--database", &database], "");
+    assert!(taken.ok, "{}", taken.log);
+    let (log, whole) = (format!("{database}-wal"), set_password(&database));
+    assert!(whole.ok, "{}", whole.log);
+    fs::write(&log, "a log").expect("it is written");
+    fs::write(&database, "").expect("it is written");
+    let words = [
+        "restore",
+        "--replace",
+        "--from",
+        &backup,
+        "--database",
+        &database,
+    ];
+    let restored = errand(&words, "");
+    assert!(restored.ok, "{}", restored.log);
+    let aside = restored.lines[0]["moved_aside"].as_str().expect("a name");
+    let moved = fs::read_to_string(format!("{aside}-wal"));
+    assert_eq!(moved.expect("it is there"), "a log");
+}
+
+#[test]
+fn where_a_server_has_used_a_database_none_is_made_anew_in_its_place() {
+    let folder = Folder::new("gone");
+    let database = used(&folder);
+    // Stopped cleanly: no log is left.
+    let checked = errand(&["check", "--database", &database], "");
+    assert!(checked.ok, "{}", checked.log);
+    for suffix in ["", "-wal", "-shm"] {
+        drop(fs::rename(
+            format!("{database}{suffix}"),
+            format!("{database}.away{suffix}"),
+        ));
+    }
+    let said = start(&database);
+    let lock = format!("{database}.lock");
+    assert!(!said.ok && said.log.contains(&lock), "{}", said.log);
+    assert!(!Path::new(&database).exists());
+    // Whoever wants a new one says so.
+    fs::remove_file(lock).expect("it is there");
+    drop(Running::start(&["--database", &database]));
+}
+
+#[test]
+fn what_cannot_be_copied_is_named_with_the_reason() {
+    let folder = Folder::new("not_to_be_read");
+    let new = folder.database();
+    let of = |from: &str| errand(&["restore", "--from", from, "--database", &new], "");
+    let missing = of(&folder.file("nosuch.db").display().to_string());
+    assert!(
+        !missing.ok && missing.log.contains("nosuch.db: it is not there"),
+        "{}",
+        missing.log
+    );
+    let a_folder = of(env!("CARGO_MANIFEST_DIR"));
+    assert!(
+        !a_folder.ok && a_folder.log.contains("it is no file"),
+        "{}",
+        a_folder.log
+    );
+}
