@@ -186,7 +186,8 @@ CREATE TABLE enrol_codes (
 CREATE TABLE directories (
   no            INTEGER NOT NULL PRIMARY KEY, -- the highest is in force
   bytes         BLOB    NOT NULL,
-  kept_at       INTEGER NOT NULL
+  kept_at       INTEGER NOT NULL,
+  by_leave      INTEGER           -- 1: a leave made it of the one before, 0: something else; null in versions older than this column
 ) STRICT;
 
 CREATE TABLE accounts (

@@ -15,6 +15,7 @@ use patrol_core::sync::directory as codec;
 use crate::holes::ReadUpTo;
 use crate::import::Waiting;
 use crate::metrics::Metrics;
+use crate::store::reference::MadeBy;
 use crate::store::{Identity, Result, Store, StoreError};
 use crate::tries::Tries;
 
@@ -155,6 +156,7 @@ impl App {
     /// nothing is changed.
     pub fn change_directory<T, E: From<StoreError>>(
         &self,
+        made_by: MadeBy,
         change: impl FnOnce(&mut Directory) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,18 +165,22 @@ impl App {
         let mut directory = known.directory.clone();
         let value = change(&mut directory)?;
         if directory != known.directory {
-            self.replace_directory(known.no, &directory)?;
+            self.replace_directory(known.no, &directory, made_by)?;
         }
         Ok(value)
     }
 
     /// Puts a directory in force after the one of a number, and says its number; `Stale` where another is in force by now. It has been
     /// checked.
-    pub(crate) fn replace_directory(&self, base: u64, directory: &Directory) -> Result<u64> {
+    pub(crate) fn replace_directory(
+        &self,
+        base: u64,
+        directory: &Directory,
+        made_by: MadeBy,
+    ) -> Result<u64> {
         let bytes = codec::encode(directory);
-        let no = self
-            .store
-            .replace_directory(base, &bytes, self.environment.now())?;
+        let kept = (self.environment.now(), made_by);
+        let no = self.store.replace_directory(base, &bytes, kept)?;
         self.refresh_directory()?;
         Ok(no)
     }

@@ -5,6 +5,7 @@
 //! asked by the callers.
 
 pub mod components;
+mod leaves;
 mod listed;
 mod needed;
 mod places;
@@ -28,7 +29,7 @@ use crate::calendar::rfc3339;
 use crate::directory::{self, Laid, Names, Table, Today};
 use crate::office::Deed;
 use crate::sheet::{Faults, ImportFault, Reason};
-use crate::store::reference::{ComponentRow, Replacing, Rest, Weighed};
+use crate::store::reference::{ComponentRow, MadeBy, Replacing, Rest, Version, Weighed};
 use crate::store::{Commit, Result, StoreError};
 
 pub(crate) use preview::lost;
@@ -315,7 +316,7 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
             Ok(Some(Adopted::Unchanged(directory_no)))
         }
         Plan::Directory(directory, _) => {
-            let no = app.replace_directory(directory_no, directory)?;
+            let no = app.replace_directory(directory_no, directory, MadeBy::Other)?;
             Ok(Some(Adopted::Directory(no)))
         }
         Plan::Components(upload, digest) => {
@@ -343,7 +344,7 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
 pub fn list(app: &App) -> Result<Value> {
     let in_force = app.known().no;
     let directories = app.store.directories()?.into_iter().map(
-        |(no, kept_at)| json!({ "no": no, "kept_at": rfc3339(kept_at), "in_force": no == in_force }),
+        |Version { no, kept_at, .. }| json!({ "no": no, "kept_at": rfc3339(kept_at), "in_force": no == in_force }),
     );
     let components = app.store.component_imports()?.into_iter().map(|import| {
         let kept_at = json!(rfc3339(import.kept_at));

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::directory::{self, posts_of};
 use crate::store::StoreError;
+use crate::store::reference::MadeBy;
 
 /// Who leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,7 +80,7 @@ pub struct PostRow {
 pub fn leave(app: &App, leave: Leave) -> Result<Left, LeaveFault> {
     let now = app.environment.now();
     let from = leave.from.max(now);
-    app.change_directory(|directory| {
+    app.change_directory(MadeBy::Leave, |directory| {
         let ended = end_posts(directory, leave.person, from, now)?;
         if let Some(substitute) = leave.substitute {
             take_over(directory, leave, substitute, &ended, from)?;

@@ -10,6 +10,7 @@ use patrol_core::domain::time::Timestamp;
 
 use crate::app::App;
 use crate::auth;
+use crate::store::reference::MadeBy;
 use crate::store::{Result, StoreError};
 
 /// Why nobody was made the first administrator.
@@ -72,7 +73,7 @@ pub fn set_up(app: &App, beginning: &Beginning<'_>) -> std::result::Result<Perso
 /// The administrator of that name, or the only one. Where the directory has none he is made one, from now on.
 pub fn appoint(app: &App, name: Option<&str>) -> std::result::Result<PersonId, SetupFault> {
     let now = app.environment.now();
-    app.change_directory(|directory| {
+    app.change_directory(MadeBy::Other, |directory| {
         let administrators: Vec<&Person> = administrators(&directory.people, now).collect();
         if administrators.is_empty() {
             return make_administrator(app, directory, name, now);

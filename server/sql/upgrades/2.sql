@@ -79,3 +79,6 @@ UPDATE boxed SET released = 0 WHERE released = 1 AND refusal IS NOT NULL;
 -- How much one device has put into boxes of late, told by this index alone.
 DROP INDEX boxed_device;
 CREATE INDEX boxed_device ON boxed (device, boxed_at, length(body));
+
+-- Whether a leave made a version of the one before: what leaves decide stays where a version comes back.
+ALTER TABLE directories ADD COLUMN by_leave INTEGER;

@@ -16,6 +16,7 @@ use crate::directory::{self, Table};
 use crate::import;
 use crate::people;
 use crate::store::Folder;
+use crate::store::reference::MadeBy;
 
 /// Puts the directory of the settings in force, if they name one.
 pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
@@ -55,7 +56,9 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
             };
             return pass_over(known.no, path, unsound.iter().map(words).collect());
         }
-        let no = app.replace_directory(known.no, &loaded).map_err(one)?;
+        let no = app
+            .replace_directory(known.no, &loaded, MadeBy::Other)
+            .map_err(one)?;
         if known.no > 0 {
             say_what_is_lost(path, (known.no, &known.directory), (no, &loaded));
         }

@@ -18,7 +18,7 @@ use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
 use self::reference::Components;
-use super::reference::Terminal;
+use super::reference::{MadeBy, Terminal, Version};
 use super::{
     Account, Accounts, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Folder,
     Identity, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
@@ -46,7 +46,7 @@ struct State {
     devices: BTreeMap<DeviceId, Device>,
     tokens: BTreeMap<[u8; 32], DeviceId>,
     codes: BTreeMap<[u8; 32], (PersonId, Timestamp)>,
-    directories: Vec<(Timestamp, Vec<u8>)>,
+    directories: Vec<(Version, Vec<u8>)>,
     components: Components,
     terminals: BTreeMap<VillageCode, Terminal>,
     accounts: BTreeMap<PersonId, Account>,
@@ -385,7 +385,7 @@ impl Store for MemoryStore {
 
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()> {
         self.write(|state| {
-            state.directories.push((now, bytes.to_vec()));
+            state.put_directory(bytes, (now, MadeBy::Other));
             Ok(())
         })
     }

@@ -108,6 +108,26 @@ pub struct ComponentImport {
     pub weighed: Weighed,
 }
 
+/// What made a version of the directory of the one before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MadeBy {
+    /// Somebody left.
+    Leave,
+    /// Anything else: an import, a folder, the first administrator.
+    Other,
+}
+
+/// A version of the directory that is or was in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Version {
+    /// Its number: 1, 2, 3 …
+    pub no: u64,
+    /// When it was kept.
+    pub kept_at: Timestamp,
+    /// None in those that were kept before this was noted.
+    pub made_by: Option<MadeBy>,
+}
+
 /// A browser that serves as the terminal of a village hall.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Terminal {
@@ -121,12 +141,12 @@ pub struct Terminal {
 
 /// What is imported as a whole.
 pub trait Reference {
-    /// The numbers of all directories that were in force, with the times at which they were kept, ascending.
-    fn directories(&self) -> Result<Vec<(u64, Timestamp)>>;
+    /// All directories that were in force, by number.
+    fn directories(&self) -> Result<Vec<Version>>;
     /// The directory of a number.
     fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>>;
     /// Keeps a directory after the one of that number (0: after none); `Stale` where another is in force by now. Returns its number.
-    fn replace_directory(&self, base: u64, bytes: &[u8], now: Timestamp) -> Result<u64>;
+    fn replace_directory(&self, base: u64, bytes: &[u8], kept: (Timestamp, MadeBy)) -> Result<u64>;
 
     /// What [`Reference::replace_components`] would do; each component that would differ is told.
     fn weigh_components(

@@ -36,6 +36,7 @@ pub(crate) use self::schema::make_file;
 use self::checkpoint::Checkpoints;
 use self::trouble::Trouble;
 use self::writer::Writer;
+use super::reference::MadeBy;
 use super::{
     Account, Accounts, BrowserSession, Commit, Device, Figures, Folder, Identity, Measured, Result,
     Snapshot, Store,
@@ -315,7 +316,7 @@ impl Store for SqliteStore {
     }
 
     fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()> {
-        self.write(|tx| accounts::put_directory(tx, bytes, now))
+        self.write(|tx| accounts::put_directory(tx, bytes, (now, MadeBy::Other)))
     }
 
     fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {

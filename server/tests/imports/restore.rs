@@ -168,3 +168,47 @@ fn beats_and_units_come_back_too() {
         assert_eq!(beat, was, "{}", village.name);
     }
 }
+
+/// The file with an end in one person's row.
+pub(super) fn with_end(text: &str, name: &str, last_day: &str) -> String {
+    let rows = text.lines().map(|line| match line.contains(name) {
+        true => format!("{line}{last_day}\n"),
+        false => format!("{line}\n"),
+    });
+    rows.collect()
+}
+
+#[test]
+fn an_import_that_looks_like_a_leave_is_undone_and_a_leave_that_looks_like_an_import_stays() {
+    let desk = Desk::new();
+    desk.office.cookie(ADMIN);
+    let whole = everybody(&desk);
+    let before = desk.office.app.known().directory.clone();
+    // One person's post ends a month ahead, and another one has it from then on.
+    let mistaken =
+        with_end(&whole, "评价员01", "2026-12-31") + ",评价员02,评价员,city,2027-01-01,\n";
+    desk.import("people.csv", &mistaken);
+    let shown = ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
+    assert_eq!(shown["faults"], json!([]), "{shown}");
+    assert_eq!(reasons(&shown), ["end_lifted"]);
+    assert_eq!(adopt(&desk, &shown).status, 200);
+    let people = desk.office.app.known().directory.people.clone();
+    let posts_of = |name: &str| {
+        let mut people = people.iter();
+        let person = people
+            .find(|person| person.name == name)
+            .expect("he is there");
+        person.posts.clone()
+    };
+    let evaluator = before.person(desk.office.person("评价员01"));
+    assert_eq!(posts_of("评价员01"), evaluator.expect("he is there").posts);
+    // Who leaves from the next day on without a substitute has left.
+    let no = desk.office.app.known().no;
+    let path = format!("/v1/people/{}/leave", desk.office.person("评价员01").hex());
+    let body = json!({ "from": "2026-11-24" });
+    assert_eq!(desk.office.post(ADMIN, &path, &body).status, 200);
+    let path = format!("/v1/imports/directories/{no}/restore");
+    let shown = ask(&desk, ADMIN, "POST", &path).json();
+    assert_eq!(reasons(&shown), ["earlier_end"]);
+    assert_eq!(shown["notes"], json!(["nothing_changes"]));
+}

@@ -13,7 +13,9 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::components;
 
 use super::{document, part};
-use crate::store::reference::{ComponentRow, Differs, Replacing, Rest, Terminal, Weighed};
+use crate::store::reference::{
+    ComponentRow, Differs, MadeBy, Replacing, Rest, Terminal, Version, Weighed,
+};
 use crate::store::{Commit, Result, Store, StoreError};
 
 fn village(number: u64) -> VillageCode {
@@ -68,14 +70,20 @@ fn replace(store: &dyn Store, base: u64, given: &[ComponentRow]) -> Result<Weigh
 }
 
 pub(super) fn directories_are_replaced_one_after_the_other(store: &dyn Store) {
-    let put = |base, bytes: &[u8], now| store.replace_directory(base, bytes, Timestamp(now));
-    assert_eq!(put(0, b"one", 1).expect("the first"), 1);
+    let put = |base, bytes: &[u8], kept| store.replace_directory(base, bytes, kept);
+    let [first, second] = [(Timestamp(1), MadeBy::Other), (Timestamp(3), MadeBy::Leave)];
+    assert_eq!(put(0, b"one", first).expect("the first"), 1);
     for base in [0, 2] {
-        assert!(matches!(put(base, b"two", 2), Err(StoreError::Stale)));
+        assert!(matches!(put(base, b"two", first), Err(StoreError::Stale)));
     }
-    assert_eq!(put(1, b"two", 3).expect("the second"), 2);
+    assert_eq!(put(1, b"two", second).expect("the second"), 2);
     let all = store.directories().expect("the store answers");
-    assert_eq!(all, [(1, Timestamp(1)), (2, Timestamp(3))]);
+    let version = |no, (kept_at, made_by)| Version {
+        no,
+        kept_at,
+        made_by: Some(made_by),
+    };
+    assert_eq!(all, [version(1, first), version(2, second)]);
     let of = |no| store.directory_of(no).expect("the store answers");
     let kept = [1, 2, 3].map(of);
     assert_eq!(kept, [Some(b"one".to_vec()), Some(b"two".to_vec()), None]);

@@ -9,12 +9,13 @@ use patrol_core::sync::components::Tag;
 
 use super::FaultyStore;
 use crate::store::reference::{
-    ComponentImport, ComponentRows, Differing, Reference, Replacing, Rest, Terminal, Weighed,
+    ComponentImport, ComponentRows, Differing, MadeBy, Reference, Replacing, Rest, Terminal,
+    Version, Weighed,
 };
 use crate::store::{Result, Store};
 
 impl<S: Store> Reference for FaultyStore<S> {
-    fn directories(&self) -> Result<Vec<(u64, Timestamp)>> {
+    fn directories(&self) -> Result<Vec<Version>> {
         self.inner.directories()
     }
 
@@ -22,8 +23,8 @@ impl<S: Store> Reference for FaultyStore<S> {
         self.inner.directory_of(no)
     }
 
-    fn replace_directory(&self, base: u64, bytes: &[u8], now: Timestamp) -> Result<u64> {
-        self.inner.replace_directory(base, bytes, now)
+    fn replace_directory(&self, base: u64, bytes: &[u8], kept: (Timestamp, MadeBy)) -> Result<u64> {
+        self.inner.replace_directory(base, bytes, kept)
     }
 
     fn weigh_components(

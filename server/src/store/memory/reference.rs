@@ -7,10 +7,10 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::components::{self, Tag};
 
-use super::MemoryStore;
+use super::{MemoryStore, State};
 use crate::store::reference::{
-    ComponentImport, ComponentRow, ComponentRows, Differing, Differs, Reference, Replacing, Rest,
-    Terminal, Weighed,
+    ComponentImport, ComponentRow, ComponentRows, Differing, Differs, MadeBy, Reference, Replacing,
+    Rest, Terminal, Version, Weighed,
 };
 use crate::store::{Result, StoreError};
 
@@ -75,27 +75,37 @@ impl Components {
     }
 }
 
+impl State {
+    pub(super) fn put_directory(&mut self, bytes: &[u8], (kept_at, made_by): (Timestamp, MadeBy)) {
+        let version = Version {
+            no: self.directories.len() as u64 + 1,
+            kept_at,
+            made_by: Some(made_by),
+        };
+        self.directories.push((version, bytes.to_vec()));
+    }
+}
+
 impl Reference for MemoryStore {
-    fn directories(&self) -> Result<Vec<(u64, Timestamp)>> {
+    fn directories(&self) -> Result<Vec<Version>> {
         let state = self.present();
-        let kept = state.directories.iter().map(|(kept_at, _)| *kept_at);
-        Ok((1..).zip(kept).collect())
+        let versions = state.directories.iter().map(|(version, _)| *version);
+        Ok(versions.collect())
     }
 
     fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>> {
         let state = self.present();
-        let kept = (1..)
-            .zip(&state.directories)
-            .find(|(number, _)| *number == no);
-        Ok(kept.map(|(_, (_, bytes))| bytes.clone()))
+        let mut kept = state.directories.iter();
+        let kept = kept.find(|(version, _)| version.no == no);
+        Ok(kept.map(|(_, bytes)| bytes.clone()))
     }
 
-    fn replace_directory(&self, base: u64, bytes: &[u8], now: Timestamp) -> Result<u64> {
+    fn replace_directory(&self, base: u64, bytes: &[u8], kept: (Timestamp, MadeBy)) -> Result<u64> {
         self.write(|state| {
             if state.directories.len() as u64 != base {
                 return Err(StoreError::Stale);
             }
-            state.directories.push((now, bytes.to_vec()));
+            state.put_directory(bytes, kept);
             Ok(base + 1)
         })
     }

@@ -147,8 +147,8 @@ impl Whole for State {
     }
 
     fn all_directories(&self, visit: Visit<'_, (u64, Vec<u8>)>) -> Result<()> {
-        let mut rows = (1..).zip(&self.directories);
-        rows.try_for_each(|(no, (_, bytes))| visit(Ok((no, bytes.clone()))))
+        let mut rows = self.directories.iter();
+        rows.try_for_each(|(version, bytes)| visit(Ok((version.no, bytes.clone()))))
     }
 
     fn all_components(&self, _: Visit<'_, WholeComponent>) -> Result<()> {

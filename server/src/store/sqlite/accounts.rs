@@ -7,11 +7,16 @@ use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
 use super::columns::uint;
+use crate::store::reference::MadeBy;
 use crate::store::{Account, BrowserSession, Result};
 
-pub(super) fn put_directory(tx: &Savepoint<'_>, bytes: &[u8], now: Timestamp) -> Result<()> {
-    tx.prepare_cached("INSERT INTO directories (bytes, kept_at) VALUES (?1, ?2)")?
-        .execute(params![bytes, now.0])?;
+pub(super) fn put_directory(
+    tx: &Savepoint<'_>,
+    bytes: &[u8],
+    (now, made_by): (Timestamp, MadeBy),
+) -> Result<()> {
+    tx.prepare_cached("INSERT INTO directories (bytes, kept_at, by_leave) VALUES (?1, ?2, ?3)")?
+        .execute(params![bytes, now.0, made_by == MadeBy::Leave])?;
     Ok(())
 }
 

@@ -15,16 +15,29 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::columns::{bound, strange, uint};
 use super::{SqliteStore, components};
 use crate::store::reference::{
-    ComponentImport, ComponentRows, Differing, Reference, Replacing, Rest, Terminal, Weighed,
+    ComponentImport, ComponentRows, Differing, MadeBy, Reference, Replacing, Rest, Terminal,
+    Version, Weighed,
 };
 use crate::store::{Result, StoreError};
 
 impl Reference for SqliteStore {
-    fn directories(&self) -> Result<Vec<(u64, Timestamp)>> {
+    fn directories(&self) -> Result<Vec<Version>> {
+        let version = |row: &Row<'_>| {
+            let by_leave: Option<bool> = row.get(2)?;
+            let made_by = by_leave.map(|by_leave| match by_leave {
+                true => MadeBy::Leave,
+                false => MadeBy::Other,
+            });
+            Ok(Version {
+                no: uint(row, 0)?,
+                kept_at: Timestamp(row.get(1)?),
+                made_by,
+            })
+        };
         self.ask(|connection| {
-            let mut select =
-                connection.prepare_cached("SELECT no, kept_at FROM directories ORDER BY no")?;
-            let rows = select.query_map([], |row| Ok((uint(row, 0)?, Timestamp(row.get(1)?))))?;
+            let sql = "SELECT no, kept_at, by_leave FROM directories ORDER BY no";
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map([], version)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -37,7 +50,7 @@ impl Reference for SqliteStore {
         })
     }
 
-    fn replace_directory(&self, base: u64, bytes: &[u8], now: Timestamp) -> Result<u64> {
+    fn replace_directory(&self, base: u64, bytes: &[u8], kept: (Timestamp, MadeBy)) -> Result<u64> {
         self.write(|tx| {
             let last = tx.query_row("SELECT coalesce(max(no), 0) FROM directories", [], |row| {
                 uint(row, 0)
@@ -45,7 +58,7 @@ impl Reference for SqliteStore {
             if last != base {
                 return Err(StoreError::Stale);
             }
-            super::accounts::put_directory(tx, bytes, now)?;
+            super::accounts::put_directory(tx, bytes, kept)?;
             Ok(tx.last_insert_rowid().cast_unsigned())
         })
     }

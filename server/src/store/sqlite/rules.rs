@@ -29,6 +29,11 @@ const RULES: &[Rule] = &[
         "`no` is not 1, 2, 3 …",
     ),
     (
+        "directories",
+        "SELECT count(*) FROM directories WHERE by_leave NOT IN (0, 1)",
+        "`by_leave` is neither 0 nor 1",
+    ),
+    (
         "component_imports",
         "SELECT count(*) <> coalesce(max(no), 0) FROM component_imports",
         "`no` is not 1, 2, 3 …",
