@@ -4,6 +4,7 @@
 //! It neither publishes nor stores a directory. The program comes without people: [`synthetic_people`] makes some up, for
 //! trials and demonstrations.
 
+mod again;
 mod back;
 mod examine;
 mod fault;

@@ -15,7 +15,7 @@ use super::kept::{Held, post_key};
 use super::over::Tables;
 use super::tables::Import;
 use super::told::Told;
-use super::{Laid, Table, Today, examine, fault};
+use super::{Laid, Table, Today, again, examine, fault};
 use crate::calendar::day;
 use crate::sheet::Reason;
 
@@ -30,15 +30,16 @@ pub(crate) struct Stays {
 
 /// Lays an older version, known by its number, over the directory in force.
 pub(crate) fn back_over(
-    (no, old): (u64, Directory),
+    (no, mut old): (u64, Directory),
     force: &Directory,
     stays: &Stays,
     today: Today,
 ) -> Laid {
-    let standing = Directory {
+    let mut standing = Directory {
         people: standing(&force.people, stays, today),
         ..force.clone()
     };
+    let again = again::give_back(&mut old.people, (&mut standing.people, stays), today);
     let tables = Tables {
         districts: Some(with(&old.districts, &force.districts, |row| row.code)),
         towns: Some(with(&old.towns, &force.towns, |row| row.code)),
@@ -60,6 +61,15 @@ pub(crate) fn back_over(
             let told = Told(&laid.directory);
             let (person, post) = (told.person(person), told.post(role, at));
             warning = warning.with(format!("{person}, {post}, {}", day(end)));
+        }
+        laid.warnings.push(warning);
+    }
+    for (person, post) in again {
+        let mut warning = fault::in_force(Reason::HeldAgain);
+        if laid.warnings.has_room() {
+            let told = Told(&laid.directory);
+            let (person, held) = (told.person(person), told.post(post.role, post.at));
+            warning = warning.with(format!("{person}, {held}, {}", day(post.from)));
         }
         laid.warnings.push(warning);
     }

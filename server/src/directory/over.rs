@@ -11,7 +11,7 @@ use patrol_core::domain::directory::{
 };
 use patrol_core::domain::id::UnitId;
 use patrol_core::domain::place::VillageCode;
-use patrol_core::domain::time::Timestamp;
+use patrol_core::domain::time::{DAY_MS, Timestamp};
 
 use super::kept::{Kept, PostKey, keep_leaves, post_key};
 
@@ -34,6 +34,13 @@ pub(super) struct Tables {
 pub(crate) struct Today {
     pub(crate) now: Timestamp,
     pub(crate) ends: Timestamp,
+}
+
+impl Today {
+    /// When the day has begun.
+    pub(super) fn begins(self) -> Timestamp {
+        self.ends.plus_ms(-DAY_MS)
+    }
 }
 
 impl Tables {

@@ -150,6 +150,8 @@ pub enum Reason {
     TakeoverKept,
     /// An end that has been set since and has not come yet is none any more: a warning.
     EndLifted,
+    /// A post that has ended since, by no leave, is held again from then on: a warning.
+    HeldAgain,
     /// Nobody holds a post any more that somebody holds: a warning.
     Vacant,
     /// A village belongs to no beat from a later day on: a warning.
@@ -255,6 +257,7 @@ impl Reason {
             Self::EarlierEnd => "earlier_end",
             Self::TakeoverKept => "takeover_kept",
             Self::EndLifted => "end_lifted",
+            Self::HeldAgain => "held_again",
             Self::Vacant => "vacant",
             Self::NoBeatThen => "no_beat_then",
             Self::VillageInUse => "village_in_use",

@@ -1,5 +1,6 @@
 //! An import that was a mistake is undone: a version that was in force comes back, and everything that this changes is told.
 
+use patrol_core::domain::directory::Post;
 use patrol_core::domain::time::DAY_MS;
 use serde_json::{Value, json};
 
@@ -97,16 +98,53 @@ fn what_a_leave_has_decided_since_stays_with_who_takes_over() {
     assert_eq!(shown["faults"], json!([]), "{shown}");
     assert_eq!(adopt(&desk, &shown).status, 200);
     assert_eq!(desk.office.app.known().directory, decided);
-    // Once the ends have passed they stay, and that is told.
+    // Once the ends have passed, those that a leave has not set are held again.
     desk.import("people.csv", &only_him(&everybody(&desk)));
     desk.office.machine.advance_ms(DAY_MS);
     let shown = ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
+    assert_eq!(shown["faults"], json!([]), "{shown}");
     let told = reasons(&shown);
-    assert!(!told.contains(&"end_lifted".to_owned()), "{shown}");
-    assert_eq!(
-        told.iter().filter(|word| *word == "earlier_end").count(),
-        221
-    );
+    let count = |reason: &str| told.iter().filter(|word| *word == reason).count();
+    let counted = ["held_again", "earlier_end", "takeover_kept", "end_lifted"].map(count);
+    assert_eq!(counted, [221, 1, 1, 0]);
+}
+
+#[test]
+fn what_an_import_has_ended_in_the_past_is_held_again_from_today_on() {
+    let desk = Desk::new();
+    desk.office.cookie(ADMIN);
+    let before = desk.office.app.known().directory.clone();
+    let rows = everybody(&desk);
+    let ended = rows.lines().map(|line| match line.ends_with(',') {
+        true if !line.contains(ADMIN) => format!("{line}2025-12-31\n"),
+        _ => format!("{line}\n"),
+    });
+    desk.import("people.csv", &ended.collect::<String>());
+    let restore = || ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
+    let shown = restore();
+    assert_eq!(shown["faults"], json!([]), "{shown}");
+    let told = reasons(&shown);
+    assert_eq!(told.len(), 221);
+    assert!(told.iter().all(|word| word == "held_again"), "{shown}");
+    assert_eq!(adopt(&desk, &shown).status, 200);
+    let known = desk.office.app.known();
+    let now = desk.office.app.environment.now();
+    for (was, is) in before.people.iter().zip(&known.directory.people) {
+        for post in &was.posts {
+            let mut posts = is.posts.iter();
+            let is_like = |other: &&Post| (other.role, other.at) == (post.role, post.at);
+            assert!(
+                posts.any(|other| is_like(&other) && other.is_in_force_at(now)),
+                "{}",
+                is.name
+            );
+        }
+        // What has passed stays a gap.
+        let gap = now.plus_ms(-30 * DAY_MS);
+        let is_held = is.posts.iter().any(|post| post.is_in_force_at(gap));
+        assert_eq!(is_held, is.name == ADMIN, "{}", is.name);
+    }
+    assert_eq!(restore()["notes"], json!(["nothing_changes"]));
 }
 
 #[test]
