@@ -33,7 +33,7 @@ pub use crate::sheet::{Faults, ImportFault, Reason};
 pub(crate) use back::{Stays, back_over};
 pub(crate) use examine::in_use;
 pub use fields::post_at_text;
-pub(crate) use kept::{Held, keep_leaves, post_key, posts_of};
+pub(crate) use kept::{Dropped, Held, keep_leaves, post_key, posts_of};
 pub(crate) use later::Ending;
 pub(crate) use names::Names;
 pub(crate) use over::Today;
@@ -204,7 +204,7 @@ fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Faults) {
     let today = Today { now, ends: now };
     let laid = read_over(
         given,
-        &Directory::default(),
+        (&Directory::default(), &Dropped::default()),
         Names::default(),
         (today, faults),
     );
@@ -239,7 +239,7 @@ pub(crate) fn in_words(fault: DirectoryFault, directory: &Directory, now: Timest
 /// after the faults that are known already. Each table is given once.
 pub(crate) fn read_over(
     mut given: Vec<(Table, Arc<str>, Rows)>,
-    force: &Directory,
+    (force, dropped): (&Directory, &Dropped),
     names: Names,
     (today, faults): (Today, Faults),
 ) -> Laid {
@@ -266,7 +266,7 @@ pub(crate) fn read_over(
             Table::Categories => tables.categories = Some(import.categories(file)),
         }
     }
-    let (directory, kept) = tables.over(force, today);
+    let (directory, kept) = tables.over((force, dropped), today);
     examine::laid(import, (force, directory), kept, (&files, today))
 }
 

@@ -26,12 +26,13 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::calendar::rfc3339;
-use crate::directory::{self, Laid, Names, Table, Today};
+use crate::directory::{self, Laid, Names, Stays, Table, Today};
 use crate::office::Deed;
 use crate::sheet::{Faults, ImportFault, Reason};
 use crate::store::reference::{ComponentRow, MadeBy, Replacing, Rest, Version, Weighed};
 use crate::store::{Commit, Result, StoreError};
 
+pub(crate) use leaves::decided_since;
 pub(crate) use preview::lost;
 pub use preview::tables;
 pub use upload::{Content, Upload, is_left_behind};
@@ -210,7 +211,12 @@ fn preview_directory(
     let names = Names::new(&known.directory.people, app.person_ids());
     let units = given.iter().find(|(table, _, _)| *table == Table::Units);
     let units = units.map_or_else(|| "units".into(), |(_, file, _)| Arc::clone(file));
-    let laid = directory::read_over(given, &known.directory, names, (today, faults));
+    let stays = match tables.contains(&Table::People) {
+        true => decided_since(app, 0, known.no)?,
+        false => Stays::default(),
+    };
+    let force = (&known.directory, &stays.dropped);
+    let laid = directory::read_over(given, force, names, (today, faults));
     let villages = villages(&laid.directory, today.now);
     take_in(app, laid, (today, &units), preview)?;
     Ok(villages)

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::calendar::rfc3339;
 use crate::directory::{self, posts_of};
+use crate::import;
 use crate::store::StoreError;
 use crate::store::reference::MadeBy;
 
@@ -255,7 +256,8 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreErro
         loaded.people.clone_from(people);
         return Ok(Vec::new());
     }
-    let kept = directory::keep_leaves(&mut loaded.people, people);
+    let stays = import::decided_since(app, 0, known.no)?;
+    let kept = directory::keep_leaves(&mut loaded.people, people, &stays.dropped);
     loaded.people.sort_by_key(|person| person.id);
     let gone = posts_of(people)
         .difference(&posts_of(&loaded.people))

@@ -11,7 +11,7 @@ use patrol_core::domain::directory::{
 use patrol_core::domain::id::{PersonId, UnitId};
 use patrol_core::domain::time::Timestamp;
 
-use super::kept::{Held, post_key};
+use super::kept::{Dropped, Held, post_key};
 use super::over::Tables;
 use super::tables::Import;
 use super::told::Told;
@@ -26,6 +26,8 @@ pub(crate) struct Stays {
     pub(crate) ends: BTreeMap<Held, Timestamp>,
     /// The posts that they have given.
     pub(crate) posts: Vec<(PersonId, Post)>,
+    /// The posts that never begin by them.
+    pub(crate) dropped: Dropped,
 }
 
 /// Lays an older version, known by its number, over the directory in force.
@@ -49,7 +51,7 @@ pub(crate) fn back_over(
         people: Some(old.people),
         categories: Some(old.categories),
     };
-    let (directory, kept) = tables.over(&standing, today);
+    let (directory, kept) = tables.over((&standing, &stays.dropped), today);
     let lifted = lifted(force, &directory, today.now);
     let file: Arc<str> = format!("directory {no}").into();
     let files = Table::ALL.map(|table| (table, Arc::clone(&file))).into();

@@ -20,10 +20,13 @@ pub(crate) fn post_key(post: &Post) -> PostKey {
 /// A post, and whose it is.
 pub(crate) type Held = (PersonId, PostKey);
 
+/// Posts that had not begun when their holders left and that never begin, each with the time of leaving.
+pub(crate) type Dropped = BTreeMap<Held, Timestamp>;
+
 /// What stays against a file.
 #[derive(Default)]
 pub(crate) struct Kept {
-    /// Posts that end earlier than the file says, with their ends.
+    /// Posts that end earlier than the file says, with their ends; among them those that never begin.
     pub(crate) ends: Vec<(Held, Timestamp)>,
     /// Posts that the file lacks, each with the one after whose end it is held.
     pub(crate) takeovers: Vec<(Held, Held)>,
@@ -31,8 +34,8 @@ pub(crate) struct Kept {
 
 /// An end that has been set stays, where people of files hold the same post for longer; and so do the posts of the same kind that follow
 /// on it, of people whom the file does not say anything of there.
-pub(crate) fn keep_leaves(new: &mut Vec<Person>, force: &[Person]) -> Kept {
-    let ends = keep_ends(new, force);
+pub(crate) fn keep_leaves(new: &mut Vec<Person>, force: &[Person], dropped: &Dropped) -> Kept {
+    let ends = keep_ends(new, force, dropped);
     let mut begins: BTreeMap<PostKey, Vec<(&Person, Post)>> = BTreeMap::new();
     for old in force {
         for post in &old.posts {
@@ -47,7 +50,10 @@ pub(crate) fn keep_leaves(new: &mut Vec<Person>, force: &[Person]) -> Kept {
     let mut kept = Kept::default();
     let mut followed: VecDeque<_> = ends
         .iter()
-        .map(|(held, end)| (*held, *end, *held))
+        .map(|(held, end)| {
+            let (_, (_, _, from)) = held;
+            (*held, *end.max(from), *held)
+        })
         .collect();
     kept.ends = ends;
     while let Some(((leaver, (role, at, _)), end, first)) = followed.pop_front() {
@@ -83,14 +89,15 @@ fn overlaps(one: &Post, other: &Post) -> bool {
         && other.until.is_none_or(|until| one.from < until)
 }
 
-/// Returns each post whose earlier end stays, with that end.
-fn keep_ends(new: &mut [Person], force: &[Person]) -> Vec<(Held, Timestamp)> {
+/// Returns each post whose earlier end stays, with that end, and each that never begins.
+fn keep_ends(new: &mut [Person], force: &[Person], dropped: &Dropped) -> Vec<(Held, Timestamp)> {
     let known: BTreeMap<PersonId, &Person> =
         force.iter().map(|person| (person.id, person)).collect();
     let mut kept = Vec::new();
     for person in new {
         let mut ends: BTreeMap<PostKey, Timestamp> = BTreeMap::new();
-        for old in known.get(&person.id).into_iter().flat_map(|old| &old.posts) {
+        let now = known.get(&person.id);
+        for old in now.into_iter().flat_map(|old| &old.posts) {
             if let Some(until) = old.until {
                 let end = ends.entry(post_key(old)).or_insert(until);
                 *end = until.min(*end);
@@ -103,6 +110,16 @@ fn keep_ends(new: &mut [Person], force: &[Person]) -> Vec<(Held, Timestamp)> {
                 kept.push(((person.id, post_key(post)), end));
             }
         }
+        let id = person.id;
+        person.posts.retain(|post| {
+            let held = (id, post_key(post));
+            let mut now = now.iter().flat_map(|now| &now.posts);
+            // Who has got it all the same has it.
+            let is_had = now.any(|other| post_key(other) == post_key(post));
+            let left = dropped.get(&held).filter(|_| !is_had);
+            kept.extend(left.map(|left| (held, *left)));
+            left.is_none()
+        });
     }
     kept
 }

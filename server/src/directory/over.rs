@@ -13,7 +13,7 @@ use patrol_core::domain::id::UnitId;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 
-use super::kept::{Kept, PostKey, keep_leaves, post_key};
+use super::kept::{Dropped, Kept, PostKey, keep_leaves, post_key};
 
 /// The tables that were read; none where there was no file.
 #[derive(Default)]
@@ -45,7 +45,11 @@ impl Today {
 
 impl Tables {
     /// The directory that is then in force, and what of leaves in it stays against the files.
-    pub(super) fn over(self, force: &Directory, today: Today) -> (Directory, Kept) {
+    pub(super) fn over(
+        self,
+        (force, dropped): (&Directory, &Dropped),
+        today: Today,
+    ) -> (Directory, Kept) {
         let Self {
             districts,
             towns,
@@ -57,7 +61,7 @@ impl Tables {
         } = self;
         let (people, kept) = people.map_or_else(
             || (force.people.clone(), Kept::default()),
-            |new| people_over(new, force, today),
+            |new| people_over(new, (force, dropped), today),
         );
         let mut directory = Directory {
             districts: districts.unwrap_or_else(|| force.districts.clone()),
@@ -199,8 +203,12 @@ fn beats_over(new: Vec<Beat>, force: &Directory, today: Today) -> Vec<Beat> {
     beats.into_values().collect()
 }
 
-fn people_over(mut new: Vec<Person>, force: &Directory, today: Today) -> (Vec<Person>, Kept) {
-    let kept = keep_leaves(&mut new, &force.people);
+fn people_over(
+    mut new: Vec<Person>,
+    (force, dropped): (&Directory, &Dropped),
+    today: Today,
+) -> (Vec<Person>, Kept) {
+    let kept = keep_leaves(&mut new, &force.people, dropped);
     let mut people: BTreeMap<_, Person> =
         new.into_iter().map(|person| (person.id, person)).collect();
     for old in &force.people {

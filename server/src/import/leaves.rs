@@ -15,7 +15,7 @@ use crate::store::Result;
 use crate::store::reference::MadeBy;
 
 /// What leaves have decided after the version of a number, up to that of another.
-pub(super) fn decided_since(app: &App, no: u64, last: u64) -> Result<Stays> {
+pub(crate) fn decided_since(app: &App, no: u64, last: u64) -> Result<Stays> {
     let mut stays = Stays::default();
     let mut before: Option<(u64, Directory)> = None;
     for version in app.store.directories()? {
@@ -33,6 +33,9 @@ pub(super) fn decided_since(app: &App, no: u64, last: u64) -> Result<Stays> {
         let leave = Leave::between(&was, &is);
         let day_ends = today(version.kept_at).ends;
         if version.made_by.is_some() || leave.has_its_form((&was, &is), day_ends) {
+            let left_at = leave.ends.first().map_or(version.kept_at, |(_, end)| *end);
+            let dropped = leave.dropped.into_iter().map(|held| (held, left_at));
+            stays.dropped.extend(dropped);
             stays.ends.extend(leave.ends);
             stays.posts.extend(leave.given);
         }
@@ -47,6 +50,8 @@ struct Leave<'d> {
     left: Vec<(&'d Person, &'d Person)>,
     /// The ends that it has set.
     ends: Vec<(Held, Timestamp)>,
+    /// The posts that never begin by it.
+    dropped: Vec<Held>,
     /// The posts that it has given.
     given: Vec<(PersonId, Post)>,
 }
@@ -61,12 +66,21 @@ impl<'d> Leave<'d> {
             let new = is.posts.iter().filter(|post| !was.posts.contains(post));
             new.filter_map(|post| Some(((is.id, post_key(post)), post.until?)))
         });
+        let dropped = left.iter().flat_map(|(was, is)| {
+            let has = |post: &&Post| {
+                let mut posts = is.posts.iter();
+                posts.any(|other| post_key(other) == post_key(post))
+            };
+            let gone = was.posts.iter().filter(move |post| !has(post));
+            gone.map(|post| (was.id, post_key(post)))
+        });
         let posts = given.iter().flat_map(|(was, is)| {
             let posts = is.posts.iter().skip(was.posts.len());
             posts.map(|post| (is.id, *post))
         });
         Self {
             ends: ends.collect(),
+            dropped: dropped.collect(),
             given: posts.collect(),
             left,
         }

@@ -185,3 +185,57 @@ fn a_file_must_leave_an_administrator_who_can_sign_in() {
     let preview = desk.preview(&[file("people.csv", text.as_bytes())]);
     assert_eq!(faults(&preview), [] as [&str; 0]);
 }
+
+#[test]
+fn a_post_that_had_not_begun_when_its_holder_left_never_begins_and_its_substitute_has_it() {
+    let desk = Desk::new();
+    let [left, substitute] = ["巡查员07", "巡查员08"].map(|name| desk.office.person(name).hex());
+    let whole = everybody(&desk);
+    let text = format!("{whole}{left},巡查员07,inspector,beat:9,2027-01-01,\n");
+    desk.import("people.csv", &text);
+    let version = desk.office.app.known().no;
+    let body = json!({ "from": "2026-12-01", "substitute": substitute });
+    assert_eq!(leave(&desk, "巡查员07", &body).0, 200);
+    let decided = desk.office.app.known().directory.clone();
+    assert_eq!(
+        (
+            posts(&desk, "巡查员07").len(),
+            posts(&desk, "巡查员08").len()
+        ),
+        (1, 3)
+    );
+    let shown = desk.import("people.csv", &text);
+    assert_eq!(desk.office.app.known().directory, decided);
+    let [first, last] = [line_of(&whole, "巡查员07"), text.lines().count()];
+    let beat = |id: usize| format!("inspector beat:{id} {}", decided.beats[id - 1].name);
+    let mut told = warnings(&shown);
+    told.sort();
+    let mut expected = [
+        format!(
+            "{first} earlier_end {left} 巡查员07, {}, 2026-12-01",
+            beat(7)
+        ),
+        format!(
+            "{last} earlier_end {left} 巡查员07, {}, 2026-12-01",
+            beat(9)
+        ),
+        format!(
+            "{first} takeover_kept {substitute} 巡查员08, {}, 2026-12-01",
+            beat(7)
+        ),
+        format!(
+            "{last} takeover_kept {substitute} 巡查员08, {}, 2027-01-01",
+            beat(9)
+        ),
+    ];
+    expected.sort();
+    assert_eq!(told, expected);
+    // So it is where the version before the leave comes back.
+    let path = format!("/v1/imports/directories/{version}/restore");
+    let shown = desk.office.post(ADMIN, &path, &json!({})).json();
+    assert_eq!(shown["notes"], json!(["nothing_changes"]), "{shown}");
+    // Who comes back gets a row of his own.
+    let back = text.replace("2027-01-01", "2027-01-02");
+    desk.import("people.csv", &back);
+    assert_eq!(posts(&desk, "巡查员07").len(), 2);
+}
