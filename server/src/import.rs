@@ -303,6 +303,18 @@ fn villages(directory: &Directory, now: Timestamp) -> BTreeSet<VillageCode> {
     in_force.map(|village| village.code).collect()
 }
 
+/// Whether a village ends by a directory that does not end, or ends later, in the one before.
+fn ends_a_village(before: &Directory, after: &Directory) -> bool {
+    let mut ends = after
+        .villages
+        .iter()
+        .filter(|village| village.until.is_some());
+    ends.any(|village| {
+        let was = before.village(village.code).and_then(|was| was.until);
+        was.is_none_or(|was| village.until.is_some_and(|until| until < was))
+    })
+}
+
 fn last_import(app: &App) -> Result<u64> {
     let imports = app.store.component_imports()?;
     Ok(imports.last().map_or(0, |import| import.no))
@@ -320,6 +332,13 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
         Plan::Directory(_, today) if app.environment.now() >= today.ends => Err(StoreError::Stale),
         Plan::Directory(directory, _) if **directory == known.directory => {
             Ok(Some(Adopted::Unchanged(directory_no)))
+        }
+        // Something may stand by now in a village that nothing stood in.
+        Plan::Directory(directory, _)
+            if ends_a_village(&known.directory, directory)
+                && last_import(app)? != components_no =>
+        {
+            Err(StoreError::Stale)
         }
         Plan::Directory(directory, _) => {
             let no = app.replace_directory(directory_no, directory, MadeBy::Other)?;

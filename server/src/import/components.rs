@@ -49,6 +49,9 @@ pub(super) const COLUMNS: Columns = Columns {
     ],
 };
 
+/// The states of what stands nowhere any more.
+pub(super) const GONE: [&str; 2] = ["废弃", "移除"];
+
 /// What becomes of a row with a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnFault {
@@ -132,12 +135,17 @@ impl<'v> Reading<'v> {
         *self.bytes.entry(village).or_default() += bytes;
     }
 
-    /// Warns of a component that stands too far away.
+    /// Warns of a component that stands too far away, and of one that goes on where its village ends.
     fn judge_place(&mut self, line: &Line, row: &ComponentRow) -> Result<()> {
-        let far = match &mut self.places {
-            Some(places) => places.far(row)?,
-            None => None,
+        let Some(places) = &mut self.places else {
+            return Ok(());
         };
+        let far = places.far(row)?;
+        let goes_on = !GONE.contains(&line.field("state"));
+        if let Some(ending) = goes_on.then(|| places.ending(row)).flatten() {
+            let warning = line.fault("unit_grid", Reason::VillageEnds);
+            self.warnings.push(warning.with(ending));
+        }
         if let Some(far) = far {
             let column = fields::POINT.iter().find(|column| line.has(column));
             let warning = line.fault(column.unwrap_or(&"code"), Reason::FarAway);

@@ -11,6 +11,7 @@ use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::domain::stage::Stage;
 
 use super::Preview;
+use super::components::GONE;
 use crate::app::App;
 use crate::components;
 use crate::directory::{self, Ending, Laid, Told};
@@ -63,7 +64,7 @@ pub(super) fn examine(
 /// How many components stand in a village, but for those that are given up, and how many cases are open there.
 fn needs(app: &App, village: VillageCode) -> Result<(usize, usize)> {
     let components = components::of_village(app, village)?.into_iter();
-    let standing = components.filter(|row| !matches!(row.state.as_str(), "废弃" | "移除"));
+    let standing = components.filter(|row| !GONE.contains(&row.state.as_str()));
     Ok((standing.count(), open_cases(app, Scope::Village(village))?))
 }
 

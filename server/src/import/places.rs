@@ -1,5 +1,5 @@
 //! Whether a component stands implausibly far from its village: from the point that the directory has of it, or else from the middle of what
-//! stands there, or of the first that a file says of it.
+//! stands there, or of the first that a file says of it. And whether its village ends.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,8 +9,10 @@ use patrol_core::domain::component::Position;
 use patrol_core::domain::component::near::metres;
 use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::{DAY_MS, Timestamp};
 
 use crate::app::{App, Known};
+use crate::calendar::day;
 use crate::components;
 use crate::directory::Told;
 use crate::store::Result;
@@ -21,6 +23,8 @@ pub(super) struct Places<'a> {
     app: &'a App,
     known: Arc<Known>,
     middles: BTreeMap<VillageCode, Position>,
+    /// The villages whose end is still to come, but for those that it was asked of.
+    ending: BTreeMap<VillageCode, Timestamp>,
 }
 
 impl<'a> Places<'a> {
@@ -33,11 +37,24 @@ impl<'a> Places<'a> {
             let (lon_e7, lat_e7) = (point.lon_e7, point.lat_e7);
             Some((village.code, Position { lon_e7, lat_e7 }))
         });
+        let now = app.environment.now();
+        let ends = known.directory.villages.iter().filter_map(|village| {
+            let until = village.until.filter(|until| now < *until)?;
+            Some((village.code, until))
+        });
         Self {
             app,
+            ending: ends.collect(),
             middles: points.collect(),
             known: Arc::clone(&known),
         }
+    }
+
+    /// The village of a component, and its last day, where it has one; of a village that is told once.
+    pub(super) fn ending(&mut self, row: &ComponentRow) -> Option<String> {
+        let until = self.ending.remove(&row.village)?;
+        let village = Told(&self.known.directory).village(row.village);
+        Some(format!("{village}, {}", day(until.plus_ms(-DAY_MS))))
     }
 
     /// The village of a component that stands too far from it, and how far.

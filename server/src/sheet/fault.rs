@@ -158,6 +158,8 @@ pub enum Reason {
     NoBeatThen,
     /// A village cannot end: beats, posts, components or open cases go on in it.
     VillageInUse,
+    /// The village of a component ends with a day that is still to come: a warning.
+    VillageEnds,
     /// Open cases are with a unit that the file lacks: a warning.
     OpenCases,
     /// The register has changed since the proposal was received: a warning.
@@ -261,6 +263,7 @@ impl Reason {
             Self::Vacant => "vacant",
             Self::NoBeatThen => "no_beat_then",
             Self::VillageInUse => "village_in_use",
+            Self::VillageEnds => "village_ends",
             Self::OpenCases => "open_cases",
             Self::OlderThanRegister => "older_than_register",
             Self::NearAnother => "near_another",

@@ -2,6 +2,7 @@
 
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::DAY_MS;
+use patrol_server::store::StoreError;
 use serde_json::{Value, json};
 
 use super::people::everybody;
@@ -199,4 +200,57 @@ fn a_village_with_components_or_open_cases_does_not_go() {
         (&row["what"], &row["is"]["last_day"]),
         (&json!("ended"), &json!("2026-11-30"))
     );
+}
+
+/// The files by which 桂海村 ends with the day, with its beat and its cadre.
+fn ending(desk: &Desk) -> [patrol_server::import::Upload; 3] {
+    let people: String = everybody(desk)
+        .lines()
+        .filter(|line| !line.contains("unit:440402105200"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let beats = beats(&[("440402105200", "2026-11-24")]);
+    [
+        file("villages.csv", without("440402105200").as_bytes()),
+        file("beats.csv", beats.as_bytes()),
+        file("people.csv", people.as_bytes()),
+    ]
+}
+
+#[test]
+fn a_village_in_which_something_stands_since_a_preview_does_not_end_by_it() {
+    let desk = Desk::new();
+    let ends = desk.preview(&ending(&desk));
+    assert_eq!(faults(&ends), [] as [&str; 0]);
+    let units = include_str!("../../data/zhuhai/units.csv").replace("水务局", "水利局");
+    let other = desk.preview(&[file("units.csv", units.as_bytes())]);
+    let (head, lamp) = (
+        super::components::HEAD,
+        super::components::lamps(GOES, 1..2),
+    );
+    let lamps = format!("{head}{lamp}");
+    desk.import("components.csv", &lamps);
+    assert!(matches!(desk.adopt(&ends), Err(StoreError::Stale)));
+    // What ends no village has nothing to do with components.
+    assert!(matches!(desk.adopt(&other), Ok(Some(_))));
+    let told = "village_in_use (440402105200 桂海村, beats 0, posts 0, components 1, cases 0)";
+    let again = faults(&desk.preview(&ending(&desk)));
+    assert_eq!(again, [format!("villages.csv: {told}")]);
+}
+
+#[test]
+fn components_that_come_into_a_village_on_its_last_day_are_told() {
+    let desk = Desk::new();
+    let ends = desk.preview(&ending(&desk));
+    desk.adopt(&ends).expect("it is adopted");
+    let (head, lamps) = (
+        super::components::HEAD,
+        super::components::lamps(GOES, 1..3),
+    );
+    let shown = desk.import("components.csv", &format!("{head}{lamps}"));
+    let told = "components.csv:2 village_ends 440402105200 桂海村, 2026-11-23";
+    assert_eq!(warnings(&shown), [told]);
+    let gone = lamps.replace("完好", "废弃");
+    let shown = desk.import("components.csv", &format!("{head}{gone}"));
+    assert_eq!(warnings(&shown), [] as [&str; 0]);
 }
