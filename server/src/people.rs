@@ -155,20 +155,32 @@ fn signing_in(app: &App, people: &[&[Person]]) -> crate::store::Result<BTreeSet<
     Ok(signing)
 }
 
+/// When administrators end, where people come in place of others.
+pub(crate) struct AdministratorsEnd {
+    /// When nobody is one any more, or nobody who can sign in.
+    pub(crate) from: Timestamp,
+    /// Whether somebody could sign in as one, and nobody can at once.
+    pub(crate) is_lock_out: bool,
+}
+
 /// When nobody is administrator any more, or nobody who can sign in, where people come in place of others of whom somebody was, for longer.
 pub(crate) fn administrators_end(
     app: &App,
     before: &[Person],
     after: &[Person],
-) -> crate::store::Result<Option<Timestamp>> {
+) -> crate::store::Result<Option<AdministratorsEnd>> {
     let now = app.environment.now();
     let signing = signing_in(app, &[before, after])?;
     let end = |of| {
         let [before, after] = [before, after].map(|people| administrators_gap(people, of, now));
         after.filter(|after| before.is_none_or(|before| *after < before))
     };
-    let ends = [end(None), end(Some(&signing))];
-    Ok(ends.into_iter().flatten().min())
+    let signing = end(Some(&signing));
+    let from = [end(None), signing].into_iter().flatten().min();
+    Ok(from.map(|from| AdministratorsEnd {
+        from,
+        is_lock_out: signing.is_some_and(|end| end <= now),
+    }))
 }
 
 /// Ends a person's posts; what had not begun by then never begins. Returns them as they were.
@@ -245,9 +257,24 @@ fn row(directory: &Directory, post: &Post) -> PostRow {
     }
 }
 
+/// Why people of a file do not come in place of those in force.
+#[derive(Debug)]
+pub enum MergeFault {
+    /// An administrator can sign in, and none could.
+    LocksOut,
+    /// Not now.
+    Store(StoreError),
+}
+
+impl From<StoreError> for MergeFault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 /// Decides which people a directory from a file has. Where the file has none, or those that were put in force from a file last, it is
 /// those in force now, with all that was changed since. Returns what somebody should look at, in words.
-pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreError> {
+pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, MergeFault> {
     let known = app.known();
     let people = &known.directory.people;
     let noted = app.store.folder()?.and_then(|folder| folder.people);
@@ -265,9 +292,12 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, StoreErro
     let (kept, takeovers) = (kept.ends.len(), kept.takeovers.len());
     let mut words = Vec::new();
     if let Some(end) = administrators_end(app, people, &loaded.people)? {
+        if end.is_lock_out {
+            return Err(MergeFault::LocksOut);
+        }
         words.push(format!(
-            "people.csv has no administrator who can sign in from {} on, so nobody manages people and phones then: person administrator makes one",
-            rfc3339(end)
+            "people.csv has no administrator who can sign in from {} on, so nobody manages people and phones then: give one who stays an account before",
+            rfc3339(end.from)
         ));
     }
     if kept > 0 {

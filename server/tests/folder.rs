@@ -107,3 +107,50 @@ fn what_a_changed_folder_takes_from_the_directory_in_force_is_told_with_its_numb
     let said = trial.start(&[]);
     assert!(!said.contains("dropped or changed"), "{said}");
 }
+
+#[test]
+fn a_folder_whose_people_would_lock_out_the_only_administrator_is_passed_over() {
+    let trial = Trial::new("folder_lock_out");
+    let made = errand(
+        &[
+            "person",
+            "administrator",
+            "--name",
+            "管理员01",
+            "--login",
+            "li",
+            "--database",
+            &trial.database,
+        ],
+        "a long password",
+    );
+    assert!(made.ok, "{}", made.log);
+    let listed = || {
+        let list = errand(&["person", "list", "--database", &trial.database], "");
+        assert!(list.ok, "{}", list.log);
+        list.lines
+    };
+    let before = listed();
+    let is_he = |row: &&serde_json::Value| row["name"] == "管理员01";
+    let he = before.iter().find(is_he).expect("he is listed");
+    let id = he["person"].as_str().expect("an id").to_owned();
+    // Another id is another person, who has no account.
+    let people =
+        "person,name,role,at,from\n00000000000000f7,管理员01,administrator,city,2020-01-01\n";
+    let file = trial.folder.join("people.csv");
+    std::fs::write(&file, people).expect("a file");
+    let versions = trial.directories();
+    let said = trial.start(&[]);
+    let told = format!(
+        "{}: no administrator in it can sign in, though one can now: give his row the id that person list shows",
+        file.display()
+    );
+    assert!(said.contains(&told), "{said}");
+    assert!(said.contains("what was in force stays"), "{said}");
+    assert_eq!((trial.directories(), listed()), (versions, before.clone()));
+    // With his id it is put in force.
+    std::fs::write(&file, people.replace("00000000000000f7", &id)).expect("a file");
+    let said = trial.start(&[]);
+    assert!(!said.contains("what was in force stays"), "{said}");
+    assert_ne!(listed(), before);
+}

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::directory::{self, Table};
 use crate::import;
-use crate::people;
+use crate::people::{self, MergeFault};
 use crate::store::Folder;
 use crate::store::reference::MadeBy;
 
@@ -38,7 +38,18 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
             ..known.directory.clone()
         };
     }
-    let warnings = people::merge(app, &mut loaded).map_err(one)?;
+    let warnings = match people::merge(app, &mut loaded) {
+        Ok(warnings) => warnings,
+        Err(MergeFault::Store(error)) => return Err(one(error)),
+        Err(MergeFault::LocksOut) => {
+            let file = path.join("people.csv");
+            let words = format!(
+                "{}: no administrator in it can sign in, though one can now: give his row the id that person list shows",
+                file.display()
+            );
+            return pass_over(known.no, path, vec![words]);
+        }
+    };
     if loaded != known.directory {
         let mut unsound = loaded.check(now);
         // What is so already is not the folder's fault.

@@ -29,8 +29,9 @@ pub(super) fn examine(
 ) -> Result<()> {
     let directory = &laid.directory;
     if let Some(file) = &laid.people
-        && let Some(from) = people::administrators_end(app, &force.people, &directory.people)?
+        && let Some(end) = people::administrators_end(app, &force.people, &directory.people)?
     {
+        let from = end.from;
         let fault = ImportFault::of_file(file, Reason::NoAdministrator { from });
         preview.faults.push(fault);
     }
