@@ -17,7 +17,7 @@ mod synthetic;
 mod tables;
 mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -222,6 +222,8 @@ pub(crate) struct Laid {
     pub(crate) directory: Directory,
     pub(crate) faults: Faults,
     pub(crate) warnings: Faults,
+    /// Tables of which a row could not be read, so that what is missing in them may be there.
+    pub(crate) unread: BTreeSet<Table>,
     /// The file of people, where all of its rows could be read.
     pub(crate) people: Option<Arc<str>>,
     /// Villages that would end, each with a fault where it may not.
@@ -265,6 +267,7 @@ pub(crate) fn read_over(
             Table::People => tables.people = Some(import.people(file)),
             Table::Categories => tables.categories = Some(import.categories(file)),
         }
+        import.end(table);
     }
     let (directory, kept) = tables.over((force, dropped), today);
     examine::laid(import, (force, directory), kept, (&files, today))

@@ -48,6 +48,7 @@ pub(super) fn laid(
     let Import {
         mut faults,
         warnings,
+        unread,
         ..
     } = import;
     if patrol_core::sync::directory::encode(&directory).len() > limits::DIRECTORY_BYTES_MAX {
@@ -57,6 +58,7 @@ pub(super) fn laid(
         directory,
         faults,
         warnings,
+        unread,
         people,
         endings,
     }
@@ -109,6 +111,7 @@ impl Examining<'_> {
         let told: BTreeSet<DirectoryFault> = unsound.iter().copied().collect();
         let later = self.directory.check(ends).into_iter();
         unsound.extend(later.filter(|fault| !told.contains(fault)));
+        unsound.retain(|fault| !self.is_unread(misses(fault)));
         if unsound.is_empty() {
             return;
         }
@@ -139,7 +142,16 @@ impl Examining<'_> {
         }
     }
 
+    /// Whether a row of one of these tables could not be read.
+    fn is_unread(&self, tables: &[Table]) -> bool {
+        let mut tables = tables.iter();
+        tables.any(|table| self.import.unread.contains(table))
+    }
+
     fn gaps(&mut self) {
+        if self.is_unread(&[Table::Beats]) {
+            return;
+        }
         for (village, from) in later::gaps(self.directory, self.today) {
             self.warn(|import, told| {
                 let reason = Reason::NoBeatThen;
@@ -151,6 +163,9 @@ impl Examining<'_> {
     }
 
     fn vacant(&mut self) {
+        if self.is_unread(&[Table::People]) {
+            return;
+        }
         let of = [Table::People, Table::Beats, Table::Villages, Table::Units];
         let Some(file) = of.iter().find_map(|table| self.files.get(table)) else {
             return;
@@ -167,11 +182,14 @@ impl Examining<'_> {
     fn endings(&self) -> Vec<(Ending, ImportFault)> {
         let endings = later::endings(self.force, self.directory).into_iter();
         let told = endings.filter(|ending| ending.is_new || ending.beats + ending.posts > 0);
+        // One that the file seems not to name may be in the row that could not be read.
+        let is_unread = self.is_unread(&[Table::Villages]);
+        let line = |ending: &Ending| self.import.lines.get(&(Row::Village(ending.village), None));
+        let told = told.filter(|ending| !is_unread || line(ending).is_some());
         told.map(|ending| {
-            let line = self.import.lines.get(&(Row::Village(ending.village), None));
             let file = self.files.get(&Table::Villages);
             let reason = Reason::VillageInUse;
-            let fault = match (line, file) {
+            let fault = match (line(&ending), file) {
                 (Some(place), _) => place.fault(Some(fault::end_of(place)), reason),
                 (None, Some(file)) => ImportFault::of_file(file, reason),
                 (None, None) => fault::in_force(reason),
@@ -179,6 +197,20 @@ impl Examining<'_> {
             (ending, fault)
         })
         .collect()
+    }
+}
+
+/// The tables of which a row is missing, by a fault.
+fn misses(fault: &DirectoryFault) -> &'static [Table] {
+    use DirectoryFault as F;
+    match fault {
+        F::UnknownDistrict { .. } => &[Table::Districts],
+        F::UnknownTown { .. } => &[Table::Towns],
+        F::UnknownVillage { .. } => &[Table::Villages],
+        F::NoBeat { .. } | F::UnknownBeat { .. } => &[Table::Beats],
+        F::UnknownUnit { .. } => &[Table::Units, Table::Villages, Table::Towns],
+        F::UnitWithoutPlace { .. } => &[Table::Villages, Table::Towns],
+        _ => &[],
     }
 }
 

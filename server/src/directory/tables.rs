@@ -2,8 +2,8 @@
 //!
 //! Whether the rows fit together is the directory's own check.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use patrol_core::domain::capability::Role;
@@ -16,6 +16,7 @@ use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
+use super::Table;
 use super::fault::{Key, Lines, Posts};
 use super::fields::{
     self, END, VILLAGE, category_kind, code, day, number, post_at, role, unit_kind,
@@ -33,16 +34,28 @@ pub(super) struct Import {
     pub(super) names: Names,
     /// A table could not be read, or not to its end: what then is missing everywhere says nothing.
     pub(super) is_table_unread: bool,
+    /// Tables of which a row could not be read: that one of theirs is missing says nothing.
+    pub(super) unread: BTreeSet<Table>,
+    /// A row of the table that is being read could not.
+    pub(super) is_row_unread: bool,
 }
 
 /// A file to be read: what it is called in faults, and its rows.
 pub(super) type File = (Arc<str>, Rows);
 
 impl Import {
+    /// Notes whether all rows of a table were read, now that it has been gone through.
+    pub(super) fn end(&mut self, table: Table) {
+        if std::mem::take(&mut self.is_row_unread) {
+            self.unread.insert(table);
+        }
+    }
+
     /// Opens a file, whose rows are then asked for one by one.
     fn open(&mut self, (file, rows): File, known: &Columns) -> Sheet {
         let sheet = Sheet::new(file, rows, known, &mut self.faults);
         self.is_table_unread |= !sheet.is_read();
+        self.is_row_unread |= !sheet.is_read();
         sheet
     }
 
@@ -52,6 +65,7 @@ impl Import {
             match sheet.next() {
                 Some(Ok(line)) if sheet.given() > limits::IMPORT_ROWS_MAX => {
                     self.is_table_unread = true;
+                    self.is_row_unread = true;
                     self.faults.push(ImportFault {
                         line: Some(line.number),
                         ..ImportFault::of_file(&line.file, Reason::TooLarge)
@@ -59,10 +73,15 @@ impl Import {
                     return None;
                 }
                 Some(Ok(line)) => return Some(line),
-                Some(Err(fault)) => self.faults.push(fault),
+                Some(Err(fault)) => {
+                    // What is wrong with a field stands in its column, and the row follows.
+                    self.is_row_unread |= fault.column.is_none();
+                    self.faults.push(fault);
+                }
                 None => {
                     if let Some(fault) = sheet.without_rows() {
                         self.is_table_unread = true;
+                        self.is_row_unread = true;
                         self.faults.push(fault);
                     }
                     return None;
@@ -102,6 +121,7 @@ impl Import {
                 |text| code(text, 6),
                 &mut self.faults,
             ) else {
+                self.is_row_unread = true;
                 continue;
             };
             if self.is_new(&line, "code", (Row::District(code), None)) {
@@ -135,6 +155,7 @@ impl Import {
                 &mut self.faults,
             );
             let (Some(code), Some(district)) = (town, district) else {
+                self.is_row_unread = true;
                 continue;
             };
             let row = Town { code, name };
@@ -175,6 +196,7 @@ impl Import {
             );
             let until = fields::end(&line, &mut self.faults);
             let (Some(code), Some(town), Ok(until)) = (village, town, until) else {
+                self.is_row_unread = true;
                 continue;
             };
             if code.town() != town {
@@ -216,6 +238,7 @@ impl Import {
             let until = fields::end(&line, faults);
             let (Some(id), Some(village), Some(from), Ok(until)) = (id, village, from, until)
             else {
+                self.is_row_unread = true;
                 continue;
             };
             // The same village may return to a beat; the first of its lines stands for all in faults.
@@ -265,6 +288,7 @@ impl Import {
             );
             let kind = line.read("kind", Reason::UnknownWord, unit_kind, &mut self.faults);
             let (Some(id), Some(kind)) = (id, kind) else {
+                self.is_row_unread = true;
                 continue;
             };
             if self.is_new(&line, "id", (Row::Unit(id), None)) {
@@ -289,6 +313,7 @@ impl Import {
             let kind = line.read("kind", Reason::UnknownWord, category_kind, &mut self.faults);
             let code = line.read("code", Reason::NotANumber, number, &mut self.faults);
             let (Some(scheme), Some(kind), Some(code)) = (scheme, kind, code) else {
+                self.is_row_unread = true;
                 continue;
             };
             let key = CategoryKey { scheme, kind, code };
@@ -313,6 +338,7 @@ impl Import {
         while let Some(line) = self.next(&mut sheet) {
             let name = fields::name(&line, "name", &mut self.faults);
             let Some((id, post)) = self.post(&line) else {
+                self.is_row_unread = true;
                 continue;
             };
             let stretches = held.entry((id, post.role, post.at)).or_default();

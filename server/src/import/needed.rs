@@ -14,7 +14,7 @@ use super::Preview;
 use super::components::GONE;
 use crate::app::App;
 use crate::components;
-use crate::directory::{self, Ending, Laid, Told};
+use crate::directory::{self, Ending, Laid, Table, Told};
 use crate::people;
 use crate::sheet::{ImportFault, Reason};
 use crate::store::{CaseQuery, Result};
@@ -43,6 +43,9 @@ pub(super) fn examine(
         if let Some(fault) = directory::in_use((&ending, fault), directory, needs) {
             preview.faults.push(fault);
         }
+    }
+    if laid.unread.contains(&Table::Units) {
+        return Ok(());
     }
     let known: BTreeSet<_> = directory.units.iter().map(|unit| unit.id).collect();
     let is_gone = |unit: &&Unit| {

@@ -318,3 +318,46 @@ fn a_unit_that_goes_with_open_cases_is_told() {
         (&"open_cases".into(), &"unit:150 园林局, cases 1".into())
     );
 }
+
+#[test]
+fn what_an_unread_row_might_be_is_not_told_as_missing() {
+    let desk = Desk::new();
+    let faults = |name: &str, text: &str| desk.faults(name, text.as_bytes());
+    let (villages, beats) = (VILLAGES, BEATS);
+    assert_eq!(
+        faults(
+            "villages.csv",
+            &villages.replacen("town_code", "town_cod", 1)
+        ),
+        [
+            "villages.csv:1: town_cod: unknown_column",
+            "villages.csv:1: town_code: missing_column"
+        ]
+    );
+    assert_eq!(
+        faults(
+            "villages.csv",
+            &villages.replacen("440402105200", "4404021052OO", 1)
+        ),
+        ["villages.csv:2: code: not_a_code"]
+    );
+    assert_eq!(
+        faults(
+            "villages.csv",
+            &villages.replacen("440402105200,", "440402105200,,", 1)
+        ),
+        ["villages.csv:2: wrong_field_count (6/5)"]
+    );
+    assert_eq!(
+        faults("beats.csv", &beats.replacen("2020-01-01", "2020-02-30", 1)),
+        ["beats.csv:2: from: not_a_day"]
+    );
+    let units = include_str!("../../data/zhuhai/units.csv");
+    let units = units.replacen("\n101,", "\nl01,", 1);
+    assert_eq!(
+        faults("units.csv", &units),
+        ["units.csv:2: id: not_a_number"]
+    );
+    let preview = desk.preview(&[file("units.csv", units.as_bytes())]);
+    assert_eq!(preview.json(None)["warnings_total"], 0);
+}
