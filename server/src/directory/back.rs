@@ -9,6 +9,7 @@ use patrol_core::domain::directory::{
     Beat, BeatVillage, Directory, Person, Post, PostAt, Unit, UnitKind, Village,
 };
 use patrol_core::domain::id::{PersonId, UnitId};
+use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
 use super::kept::{Dropped, Held, post_key};
@@ -128,7 +129,7 @@ fn committees(old: &Directory) -> Vec<Village> {
     rows.collect()
 }
 
-/// Beats as they were. Where a village has left one since, it comes back with the next day.
+/// Beats as they were. A village that has left one since comes back to it: today, or with the next day where another one has it now.
 fn beats(old: &[Beat], force: &Directory, today: Today) -> Vec<Beat> {
     let mut beats = old.to_vec();
     for beat in &mut beats {
@@ -141,11 +142,17 @@ fn beats(old: &[Beat], force: &Directory, today: Today) -> Vec<Beat> {
             let end = same
                 .and_then(|row| row.until)
                 .filter(|end| *end <= today.now);
-            if end.is_some() && row.until.is_none_or(|until| today.ends < until) {
-                back.push(BeatVillage {
-                    from: today.ends,
-                    ..*row
+            if let Some(end) = end
+                && row.until.is_none_or(|until| today.ends < until)
+            {
+                let mut now = now.iter();
+                let is_back = now.find(|other| {
+                    other.village == row.village
+                        && end <= other.from
+                        && other.is_in_force_at(today.now)
                 });
+                let from = is_back.map_or_else(|| free(force, row.village, today), |row| row.from);
+                back.push(BeatVillage { from, ..*row });
             }
             row.until = end.or(row.until);
         }
@@ -153,6 +160,17 @@ fn beats(old: &[Beat], force: &Directory, today: Today) -> Vec<Beat> {
         beat.villages.sort_by_key(|row| (row.village, row.from));
     }
     beats
+}
+
+/// From when on a village may be in another beat than that which has it.
+fn free(force: &Directory, village: VillageCode, today: Today) -> Timestamp {
+    if force.beat_of(village, today.now).is_some() {
+        return today.ends;
+    }
+    let rows = force.beats.iter().flat_map(|beat| &beat.villages);
+    let ends = rows.filter(|row| row.village == village);
+    let passed = ends.filter_map(|row| row.until.filter(|until| *until <= today.now));
+    passed.fold(today.begins(), Timestamp::max)
 }
 
 /// Units that are listed, and those that have come since and that a post names.

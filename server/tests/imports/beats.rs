@@ -1,5 +1,6 @@
 //! Villages and their beats: gaps that are still to come, faults that nobody's file has made, and a village that goes.
 
+use patrol_core::domain::directory::{Directory, PostAt};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::DAY_MS;
 use patrol_server::store::StoreError;
@@ -253,4 +254,40 @@ fn components_that_come_into_a_village_on_its_last_day_are_told() {
     let gone = lamps.replace("完好", "废弃");
     let shown = desk.import("components.csv", &format!("{head}{gone}"));
     assert_eq!(warnings(&shown), [] as [&str; 0]);
+}
+
+#[test]
+fn a_village_that_has_ended_by_mistake_comes_back_with_its_beat_and_its_cadre() {
+    let desk = Desk::new();
+    let before = desk.office.app.known().directory.clone();
+    let ends = desk.preview(&ending(&desk));
+    desk.adopt(&ends).expect("it is adopted");
+    desk.office.machine.advance_ms(DAY_MS);
+    let administrator = "管理员01";
+    let restore = || {
+        let path = "/v1/imports/directories/1/restore";
+        desk.office.post(administrator, path, &json!({})).json()
+    };
+    let shown = restore();
+    assert_eq!(shown["faults"], json!([]), "{shown}");
+    let path = format!(
+        "/v1/imports/{}/adopt",
+        shown["id"].as_str().expect("a name")
+    );
+    let adopted = desk.office.post(administrator, &path, &json!({}));
+    assert_eq!(adopted.status, 200, "{}", adopted.body);
+    let after = desk.office.app.known().directory.clone();
+    let now = desk.office.app.environment.now();
+    assert_eq!(after.check(now), []);
+    let code = VillageCode::new(GOES).expect("twelve digits");
+    let beat = |directory: &Directory| directory.beat_of(code, now).map(|beat| beat.id);
+    assert_eq!(beat(&after), beat(&before));
+    let at = PostAt::Unit(code.unit());
+    let posts = after.people.iter().flat_map(|person| &person.posts);
+    assert!(
+        posts
+            .clone()
+            .any(|post| post.at == at && post.is_in_force_at(now))
+    );
+    assert_eq!(restore()["notes"], json!(["nothing_changes"]));
 }
