@@ -121,6 +121,7 @@ impl Examining<'_> {
         for fault in unsound {
             let number = before.entry(fault).or_default();
             let placed = fault::of_post(fault, *number, &self.import.posts)
+                .or_else(|| fault::of_beat(fault, &self.import.beats))
                 .or_else(|| fault::place(fault, &self.import.lines));
             *number += 1;
             let is_placed = placed.is_some();

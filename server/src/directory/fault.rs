@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use patrol_core::domain::directory::{Directory, DirectoryFault, Post, PostAt, Row};
+use patrol_core::domain::directory::{
+    BeatId, BeatVillage, Directory, DirectoryFault, Post, PostAt, Row,
+};
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::place::VillageCode;
 
@@ -25,6 +27,46 @@ pub(super) type Posts = BTreeMap<PersonId, Vec<(Post, Place)>>;
 
 /// Stands for the files where a row is in none of them: it is in force already.
 const IN_FORCE: &str = "in force";
+
+/// On which line each row of a beat's stands that has a village, in the order of the file.
+pub(super) type Beats = BTreeMap<(BeatId, VillageCode), Vec<(BeatVillage, Place)>>;
+
+/// The fault of a beat, on the row of a village that has it. None where no row has.
+pub(super) fn of_beat(fault: DirectoryFault, beats: &Beats) -> Option<ImportFault> {
+    use DirectoryFault as F;
+    let find = |beat: BeatId, village, is_it: &dyn Fn(&BeatVillage) -> bool| {
+        let mut rows = beats.get(&(beat, village))?.iter();
+        rows.find(|(row, _)| is_it(row)).map(|(_, place)| place)
+    };
+    let (place, column) = match fault {
+        F::EndsBeforeItBegins {
+            row: Row::Beat(beat),
+            village: Some(village),
+            from,
+            until,
+        } => {
+            let is_it = |row: &BeatVillage| (row.from, row.until) == (from, Some(until));
+            let place = find(beat, village, &is_it)?;
+            (place, end_of(place))
+        }
+        F::TwoBeats {
+            village,
+            first,
+            second,
+            from,
+        } => {
+            // One of the two rows may be in force already.
+            let is_it = |row: &BeatVillage| row.is_in_force_at(from);
+            let second = find(second, village, &is_it);
+            (
+                second.or_else(|| find(first, village, &is_it))?,
+                "village_code",
+            )
+        }
+        _ => return None,
+    };
+    Some(place.fault(Some(column), Reason::unsound(&fault)))
+}
 
 /// Where in the files a fault of the whole has its line, if it has one there.
 pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> Option<ImportFault> {

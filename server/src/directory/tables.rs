@@ -17,7 +17,7 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
 use super::Table;
-use super::fault::{Key, Lines, Posts};
+use super::fault::{Beats, Key, Lines, Posts};
 use super::fields::{
     self, END, VILLAGE, category_kind, code, day, number, post_at, role, unit_kind,
 };
@@ -29,6 +29,7 @@ use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
 pub(super) struct Import {
     pub(super) lines: Lines,
     pub(super) posts: Posts,
+    pub(super) beats: Beats,
     pub(super) faults: Faults,
     pub(super) warnings: Faults,
     pub(super) names: Names,
@@ -241,7 +242,7 @@ impl Import {
                 self.is_row_unread = true;
                 continue;
             };
-            // The same village may return to a beat; the first of its lines stands for all in faults.
+            // The same village may return to a beat; for what is wrong with all of its lines, the first stands.
             self.lines
                 .entry((Row::Beat(id), Some(village)))
                 .or_insert_with(|| line.place());
@@ -257,11 +258,14 @@ impl Import {
                 self.faults
                     .push(line.fault("beat_name", Reason::Contradiction));
             }
-            beat.villages.push(BeatVillage {
+            let row = BeatVillage {
                 village,
                 from,
                 until,
-            });
+            };
+            beat.villages.push(row);
+            let rows = self.beats.entry((id, village)).or_default();
+            rows.push((row, line.place()));
         }
         for beat in beats.values_mut() {
             beat.villages.sort_by_key(|row| (row.village, row.from));

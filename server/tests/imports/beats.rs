@@ -291,3 +291,30 @@ fn a_village_that_has_ended_by_mistake_comes_back_with_its_beat_and_its_cadre() 
     );
     assert_eq!(restore()["notes"], json!(["nothing_changes"]));
 }
+
+#[test]
+fn what_is_wrong_with_one_of_a_villages_rows_stands_on_that_row_in_the_files_own_column() {
+    let desk = Desk::new();
+    let ends = beats(&[("440402105200", "2026-12-01")]).replacen(",until", ",last_day", 1);
+    let row = "1,桂山镇01号网格（演示划分）,440402105200,";
+    assert!(ends.contains(row), "{ends}");
+    let line = ends.lines().count() + 1;
+    // It returns to the beat, and leaves it before.
+    let wrong = format!("{ends}{row}2027-01-01,2026-12-30\n");
+    assert_eq!(
+        desk.faults("beats.csv", wrong.as_bytes()),
+        [format!(
+            "beats.csv:{line}: last_day: ends_before_it_begins (beat:1 桂山镇01号网格（演示划分）, 440402105200 桂海村, 2027-01-01, 2026-12-31)"
+        )]
+    );
+    // It returns while another beat has it.
+    let other = "3,担杆镇01号网格（演示划分）,440402105200,";
+    let wrong = format!("{ends}{other}2026-12-02,2027-06-30\n{row}2027-01-01,\n");
+    let told = desk.faults("beats.csv", wrong.as_bytes());
+    assert_eq!(told.len(), 1, "{told:?}");
+    let lines = [line, line + 1].map(|line| format!("beats.csv:{line}: village_code: two_beats "));
+    assert!(
+        lines.iter().any(|line| told[0].starts_with(line)),
+        "{told:?}"
+    );
+}
