@@ -37,7 +37,8 @@ pub use survey::{Waiting, waiting};
 pub struct Asked {
     /// Which; those that have waited longest, where none is named.
     pub surveys: Vec<DocumentId>,
-    /// What the administrator says himself, by the names of a file's columns; it stands in every row that comes of these proposals.
+    /// What the administrator says himself, by the names of a file's columns: it stands in every new row that comes of these proposals, and
+    /// in the others where nothing stands.
     pub fields: BTreeMap<String, String>,
 }
 
@@ -116,13 +117,7 @@ fn weigh(
         fields: columns.iter().map(|name| (*name).to_owned()).collect(),
     };
     let record = |draft: &Draft| {
-        let cell = |name: &&str| {
-            let said = fields
-                .get(*name)
-                .or(draft.said.get(name))
-                .or(draft.cells.get(name));
-            said.cloned().unwrap_or_default()
-        };
+        let cell = |name: &&str| draft.cell(name, fields.get(*name));
         Record {
             line: draft.line,
             fields: columns.iter().map(cell).collect(),
@@ -149,10 +144,9 @@ fn weigh(
         let weighed = app
             .store
             .weigh_components(&mut given, Rest::Kept, &mut |_, _| {})?;
-        let changes: Vec<Value> = drafts
-            .iter()
-            .zip(&rows)
-            .map(change)
+        let changes = drafts.iter().zip(&rows);
+        let changes: Vec<Value> = changes
+            .map(|pair| change(pair, fields))
             .collect::<Result<_>>()?;
         let of = [("table", json!("components")), ("rows", json!(changes))];
         preview.tables.push(counts(of, &weighed));
@@ -198,7 +192,10 @@ fn kept(app: &App, drafts: &[Draft]) -> Result<BTreeMap<VillageCode, usize>> {
 }
 
 /// A row of the preview: the component as it is and as it would be.
-fn change((draft, row): (&Draft, &ComponentRow)) -> Result<Value> {
+fn change(
+    (draft, row): (&Draft, &ComponentRow),
+    fields: &BTreeMap<String, String>,
+) -> Result<Value> {
     let told = |component: &Component| {
         let Position { lon_e7, lat_e7 } = component.position;
         let (lon, lat) = (degrees(lon_e7), degrees(lat_e7));
@@ -212,8 +209,13 @@ fn change((draft, row): (&Draft, &ComponentRow)) -> Result<Value> {
     };
     let surveys: Vec<String> = draft.surveys.iter().map(DocumentId::hex).collect();
     let was = draft.was.as_ref().map(told);
+    // What stands there only because the administrator says so.
+    let said = fields.iter().filter(|(column, says)| {
+        !says.is_empty() && draft.cell(column, None) != draft.cell(column, Some(says))
+    });
+    let said: BTreeMap<_, _> = said.collect();
     Ok(
-        json!({ "row": row.code.to_string(), "what": what, "was": was, "is": told(&is), "surveys": surveys }),
+        json!({ "row": row.code.to_string(), "what": what, "was": was, "is": told(&is), "said": said, "surveys": surveys }),
     )
 }
 

@@ -89,10 +89,12 @@ fn an_administrator_looks_at_proposals_and_adopts_them() {
     let many = office.post(ADMIN, path, &json!({ "surveys": many })).json();
     assert_eq!(many["faults"][0]["reason"], "too_large");
 
-    let asked =
-        json!({ "surveys": [survey.hex(), survey.hex()], "fields": { "remarks": "巡查发现" } });
+    let asked = json!({ "surveys": [survey.hex(), survey.hex()], "fields": { "remarks": "巡查发现", "authority_name": "别的局" } });
     let shown = office.post(ADMIN, path, &asked).json();
     assert_eq!(shown["tables"][0]["changed"], 1, "{shown}");
+    // What stands there stays, and what is filled in is shown.
+    let row = &shown["tables"][0]["rows"][0];
+    assert_eq!(row["said"], json!({ "remarks": "巡查发现" }), "{row}");
     let adopt = format!(
         "/v1/imports/{}/adopt",
         shown["id"].as_str().expect("a name")
@@ -104,8 +106,8 @@ fn an_administrator_looks_at_proposals_and_adopts_them() {
         .get(ADMIN, &format!("/v1/components/codes/{LAMP}"))
         .json();
     assert_eq!(
-        (&lamp["state"], &lamp["remarks"]),
-        (&json!("破损"), &json!("巡查发现"))
+        (&lamp["state"], &lamp["remarks"], &lamp["authority"]["name"]),
+        (&json!("破损"), &json!("巡查发现"), &json!("城市管理局"))
     );
     let page = office
         .get(ADMIN, &format!("/v1/cases/{}", survey.hex()))

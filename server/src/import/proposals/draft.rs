@@ -30,6 +30,20 @@ pub(super) struct Draft {
     pub(super) said: Cells,
 }
 
+impl Draft {
+    /// A field, with what the administrator says of it: of a new component he knows better than its neighbours, of one that is there
+    /// he says what is missing.
+    pub(super) fn cell(&self, column: &str, says: Option<&String>) -> String {
+        let known = self.said.get(column).or(self.cells.get(column));
+        let known = known.filter(|known| !known.is_empty());
+        let first = match &self.was {
+            None => says.or(known),
+            Some(_) => known.or(says),
+        };
+        first.cloned().unwrap_or_default()
+    }
+}
+
 /// The fields of a row, by their columns.
 pub(super) type Cells = BTreeMap<&'static str, String>;
 
