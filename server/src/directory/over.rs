@@ -13,7 +13,7 @@ use patrol_core::domain::id::UnitId;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 
-use super::kept::{Dropped, Kept, PostKey, keep_leaves, post_key};
+use super::kept::{Dropped, Kept, keep_leaves, post_key};
 
 /// The tables that were read; none where there was no file.
 #[derive(Default)]
@@ -216,11 +216,13 @@ fn people_over(
             posts: Vec::new(),
             ..old.clone()
         });
-        let named: BTreeSet<PostKey> = person.posts.iter().map(post_key).collect();
+        // In the order in force, so that another order of a file's rows changes nothing.
+        let mut named = std::mem::take(&mut person.posts);
         for post in &old.posts {
-            if !named.contains(&post_key(post))
-                && let Some((from, until)) = ended(post.from, post.until, today)
-            {
+            let at = named.iter().position(|new| post_key(new) == post_key(post));
+            if let Some(at) = at {
+                person.posts.push(named.remove(at));
+            } else if let Some((from, until)) = ended(post.from, post.until, today) {
                 person.posts.push(Post {
                     from,
                     until,
@@ -228,6 +230,7 @@ fn people_over(
                 });
             }
         }
+        person.posts.append(&mut named);
     }
     (people.into_values().collect(), kept)
 }

@@ -130,3 +130,17 @@ fn what_is_wrong_with_a_post_stands_on_its_own_row_in_the_files_own_column() {
         ]
     );
 }
+
+#[test]
+fn another_order_of_a_persons_rows_changes_nothing() {
+    let desk = Desk::new();
+    let id = desk.office.person("巡查员07").hex();
+    let row = |beat: usize, from: &str| format!("{id},巡查员07,inspector,beat:{beat},{from},\n");
+    let rows = [row(9, "2027-01-01"), row(8, "2028-01-01")];
+    let whole = everybody(&desk);
+    desk.import("people.csv", &format!("{whole}{}{}", rows[0], rows[1]));
+    let (head, others) = whole.split_once('\n').expect("a head");
+    let turned = format!("{head}\n{}{}{others}", rows[1], rows[0]);
+    let preview = desk.preview(&[file("people.csv", turned.as_bytes())]);
+    assert_eq!(preview.json(None)["notes"], json!(["nothing_changes"]));
+}
