@@ -11,6 +11,7 @@ mod phone;
 mod proposals;
 mod register;
 mod restore;
+mod workbook;
 
 use std::sync::Arc;
 

@@ -187,10 +187,16 @@ fn workbook(
     by_name: Result<Of, ImportFault>,
 ) -> Result<Vec<Result<Part, ImportFault>>, ImportFault> {
     let sheets = sheet::xlsx::sheets(file, bytes)?;
-    let is_single = sheets.len() == 1;
-    Ok(sheets
-        .into_iter()
-        .map(|(name, rows)| {
+    let filled = sheets.iter().filter(|(_, rows)| rows.is_some()).count();
+    let is_single = filled <= 1;
+    // An empty sheet says something where it is called like a table, or where no other says anything.
+    let is_said = filled > 0 || sheets.iter().any(|(name, _)| named(name).is_some());
+    let meant = (0..).zip(sheets).filter(|(at, (name, rows))| {
+        rows.is_some() || named(name).is_some() || (!is_said && *at == 0)
+    });
+    Ok(meant
+        .map(|(_, (name, rows))| {
+            let rows = rows.unwrap_or_else(|| Box::new(std::iter::empty()));
             let place = sheet::xlsx::place(file, &name);
             let unknown = ImportFault::of_file(&place, Reason::UnknownTable);
             let of = match named(&name) {

@@ -21,8 +21,11 @@ const ROUNDED: f64 = 1e15;
 /// 1900-03-01: before it, Excel counts a day that there was not, and a formula that was never computed stands as 0.
 const FIRST_DAY: f64 = 61.0;
 
-/// The rows of each sheet that has any, with the sheet's name. The faults of a sheet name it.
-pub(crate) fn sheets(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<(String, Rows)>, ImportFault> {
+/// A sheet's name, and its rows, if it has any.
+pub(crate) type Named = (String, Option<Rows>);
+
+/// The sheets of a workbook. The faults of a sheet name it.
+pub(crate) fn sheets(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<Named>, ImportFault> {
     let fault = |reason| ImportFault::of_file(file, reason);
     let mut parts = Parts::new(measured(bytes).map_err(fault)?).map_err(fault)?;
     let broken = |_| fault(Reason::NotAWorkbook);
@@ -31,7 +34,9 @@ pub(crate) fn sheets(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<(String, Rows)
     for name in workbook.sheet_names() {
         let odd = parts.odd(&name).map_err(fault)?;
         let rows = rows(&mut workbook, &name, &odd, &mut room).map_err(fault)?;
-        if !rows.is_empty() {
+        if rows.is_empty() {
+            sheets.push((name, None));
+        } else {
             let file = place(file, &name);
             let merged = odd.merged.into_iter().map(move |(row, cells)| {
                 Err(ImportFault {
@@ -41,7 +46,7 @@ pub(crate) fn sheets(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<(String, Rows)
                 })
             });
             let rows: Rows = Box::new(merged.chain(rows.into_iter().map(Ok)));
-            sheets.push((name, rows));
+            sheets.push((name, Some(rows)));
         }
     }
     Ok(sheets)
@@ -234,7 +239,7 @@ mod tests {
         let records = |rows: Rows| rows.map(|row| row.expect("a row")).collect();
         Ok(sheets
             .into_iter()
-            .map(|(name, rows)| (name, records(rows)))
+            .filter_map(|(name, rows)| Some((name, records(rows?))))
             .collect())
     }
 
@@ -257,7 +262,7 @@ mod tests {
     /// The rows of a workbook, and the faults between them.
     fn told(bytes: &[u8]) -> Vec<Result<Vec<String>, String>> {
         let sheets = sheets(&"x.xlsx".into(), bytes).expect("a workbook");
-        let rows = sheets.into_iter().flat_map(|(_, rows)| rows);
+        let rows = sheets.into_iter().filter_map(|(_, rows)| rows).flatten();
         rows.map(|row| row.map(|row| row.fields).map_err(|fault| fault.to_string()))
             .collect()
     }
