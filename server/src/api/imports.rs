@@ -83,7 +83,7 @@ fn unread(error: axum::extract::multipart::MultipartError) -> ApiError {
 pub(super) struct ProposalsRequest {
     /// Which; those that have waited longest, where none is named.
     surveys: Vec<String>,
-    /// Fields that stand in every row that comes of them, by their columns.
+    /// Fields by their columns: they stand in every new row that comes of them, and in the others where nothing stands.
     #[serde(default)]
     fields: BTreeMap<String, String>,
 }
