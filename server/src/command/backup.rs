@@ -20,6 +20,7 @@ use crate::check::{self, Report};
 use crate::clock;
 use crate::host::SystemEnvironment;
 use crate::import::proposals;
+pub(super) use crate::store::sqlite::backup::beside;
 use crate::store::sqlite::{backup as copies, make_file};
 use crate::store::{NewEpoch, StoreError};
 use crate::villages;
@@ -343,10 +344,4 @@ pub(super) fn folder(name: &Path) -> &Path {
     let folder = name.parent();
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
-}
-
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

@@ -14,6 +14,7 @@ use rusqlite::{
     params,
 };
 
+use super::backup::beside;
 use crate::store::{Identity, Result, StoreError};
 
 /// The whole schema of a new database.
@@ -47,9 +48,8 @@ const STATEMENTS: usize = 128;
 /// it: that log may be all that is left.
 pub(super) fn is_more_than_a_log(path: &Path) -> Result<()> {
     let len = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if len(path) > 0 || len(Path::new(&log)) == 0 {
+    let log = beside(path, "-wal");
+    if len(path) > 0 || len(&log) == 0 {
         return Ok(());
     }
     let (path, log) = (path.display(), log.display());
