@@ -36,6 +36,7 @@ fn no_altered_input_breaks_a_promise_and_every_target_is_reached_within() {
     }
     let seen = [
         &SEEN.let_in,
+        &SEEN.rebuilt,
         &SEEN.forged,
         &SEEN.opened,
         &SEEN.not_unpacked,

@@ -179,6 +179,23 @@ fn every_hostile_change_gets_its_refusal() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A damaged file may hold anything.
+#[test]
+fn what_costs_automerge_too_much_is_refused_from_a_file_too() {
+    let Ground { ledger, valid, .. } = ground();
+    let bombs = corpus::that_harm_automerge(&ledger, &valid)
+        .into_iter()
+        .filter(|(name, _, refusal)| {
+            (name.starts_with("H8 ") || name.starts_with("H9 ")) && *refusal == Refusal::Malformed
+        });
+    let mut bombs = bombs.peekable();
+    assert!(bombs.peek().is_some());
+    for (name, bytes, _) in bombs {
+        let read = parse_admitted(&bytes).err();
+        assert_eq!(read, Some(Refusal::Malformed), "{name}");
+    }
+}
+
 #[test]
 fn the_corpus_holds_every_case_of_the_notes() {
     let Ground { ledger, valid, .. } = ground();

@@ -58,7 +58,6 @@ pub fn check(store: &dyn Store) -> Result<Report> {
 struct Checking<'s> {
     snapshot: &'s dyn Snapshot,
     identity: &'s Identity,
-    counters: Counters,
     report: Report,
     /// What differs beyond what is told.
     untold: usize,
@@ -74,6 +73,8 @@ struct Checking<'s> {
     boxes: Keys,
     /// Changes that a signed frame must prove.
     leaves: Keys,
+    /// Those of them that a review let in.
+    released: Vec<u64>,
     /// Devices of which something has been told that would be told for each of their changes.
     told: BTreeSet<DeviceId>,
 }
@@ -83,7 +84,6 @@ impl<'s> Checking<'s> {
         Ok(Self {
             snapshot,
             identity,
-            counters: snapshot.counters()?,
             report: Report::default(),
             untold: 0,
             devices: BTreeMap::new(),
@@ -94,6 +94,7 @@ impl<'s> Checking<'s> {
             entries: Keys::default(),
             boxes: Keys::default(),
             leaves: Keys::default(),
+            released: Vec::new(),
             told: BTreeSet::new(),
         })
     }
@@ -111,17 +112,18 @@ impl<'s> Checking<'s> {
         let snapshot = self.snapshot;
         self.identity();
         snapshot.disagreements(&mut |finding| self.find(finding))?;
-        self.all_devices()?;
+        let last_device = self.all_devices()?;
         self.directories()?;
         self.components()?;
         self.all_scopes()?;
-        for id in snapshot.all_documents()? {
+        for id in self.documents()? {
             let commits = self.document(id)?;
             self.writes.add(id, commits);
         }
         self.entries.seal();
         self.all_numbers()?;
-        self.feeds()?;
+        let last_commit = self.feeds()?;
+        self.counters(last_device, last_commit)?;
         self.boxed()?;
         self.boxes.seal();
         self.fates()?;
@@ -150,7 +152,8 @@ impl<'s> Checking<'s> {
         !self.identity.number_block.is_empty()
     }
 
-    fn all_devices(&mut self) -> Result<()> {
+    /// Returns the number of the last one of this epoch.
+    fn all_devices(&mut self) -> Result<u32> {
         let snapshot = self.snapshot;
         let mut last = 0;
         snapshot.all_devices(&mut |row| {
@@ -165,13 +168,43 @@ impl<'s> Checking<'s> {
             }
             Ok(())
         })?;
-        if self.counters.device != last {
-            self.find(format!(
-                "counters: `device_no` is {} and the last device of this epoch is {last}",
-                self.counters.device
-            ));
+        Ok(last)
+    }
+
+    fn counters(&mut self, last_device: u32, last_commit: u64) -> Result<()> {
+        match self.snapshot.counters()? {
+            Err(unread) => self.find(format!("counters: {unread}")),
+            Ok(Counters { device, commit }) => {
+                if device != last_device {
+                    self.find(format!(
+                        "counters: `device_no` is {device} and the last device of this epoch is {last_device}"
+                    ));
+                }
+                if commit != last_commit {
+                    self.find(format!(
+                        "counters: `commit_no` is {commit} and the last write of the feeds is {last_commit}"
+                    ));
+                }
+            }
         }
         Ok(())
+    }
+
+    /// The ids of those that have one.
+    fn documents(&mut self) -> Result<Vec<DocumentId>> {
+        let snapshot = self.snapshot;
+        let mut all = Vec::new();
+        snapshot.document_ids(&mut |row| {
+            match row {
+                Ok(id) => all.push(id),
+                Err(unread) => {
+                    self.unreadable += 1;
+                    self.find(format!("documents: {unread}"));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     fn device(&mut self, device: Device) {

@@ -7,6 +7,7 @@ mod judge;
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId};
 use patrol_core::domain::limits;
+use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Batch;
 use patrol_core::sync::wire::{Fate, Form, PushHead, Unread};
 
@@ -95,6 +96,7 @@ fn try_take_in(
     }
     let mut judged = Err(Unread::Carried);
     let mut is_revoked = false;
+    let now = app.environment.now();
     app.store.read(&mut |snapshot| {
         // As the device stands now: it may have been revoked since its request began.
         let Some(device) = snapshot.device(device)? else {
@@ -107,10 +109,9 @@ fn try_take_in(
             return Ok(());
         }
         judged = match items::read(snapshot, &device, &head, count, reader.clone()) {
-            Ok((items, loaded)) => match verified(app, &device, &head, &items) {
-                Ok(batch) => {
-                    Judge::new(app, &device, snapshot, loaded, carriage).frame(&items, batch)?
-                }
+            Ok((items, loaded)) => match verified(app, &device, &head, &items, now) {
+                Ok(batch) => Judge::new(app, &device, snapshot, loaded, carriage, now)
+                    .frame(&items, batch)?,
                 Err(code) => Err(code),
             },
             Err(code) => Err(code),
@@ -141,12 +142,13 @@ pub(crate) fn is_too_much(device: &Device, len: usize) -> bool {
     device.revoked_at.is_some() && bytes > limits::REVOKED_BYTES_MAX
 }
 
-/// Checks the frame's signature over what was read.
+/// Checks the frame's signature over what was read. Its proof has the time that its changes get.
 fn verified(
     app: &App,
     device: &Device,
     head: &PushHead,
     items: &[items::Item],
+    now: Timestamp,
 ) -> Result<BatchRow, Unread> {
     let leaves: Vec<[u8; 32]> = items.iter().map(items::Item::leaf).collect();
     let batch = Batch {
@@ -168,14 +170,13 @@ fn verified(
         n: head.n,
         leaves,
         signature: head.signature,
-        received_at: app.environment.now(),
+        received_at: now,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use patrol_core::domain::id::{Epoch, PersonId};
-    use patrol_core::domain::time::Timestamp;
 
     use super::*;
 

@@ -140,11 +140,6 @@ fn release(
             left.insert(boxed.hash);
             continue;
         }
-        // Its author has made it again, and that was let in: it stands, and is not let in twice.
-        if growing.has_entry_of(&change) {
-            settle_one(&mut commit, boxed, settled);
-            continue;
-        }
         // The first was looked at; what follows it is judged by its own right.
         let right = if place == 0 {
             RightCheck::Waive
@@ -153,6 +148,11 @@ fn release(
         };
         let judged = if builds_on(&unfit) {
             Err(Refusal::Quarantined.into())
+        } else if growing.has_entry_of(&change) {
+            // A copy of its phone has made it again, and that was let in: the deed stands, and is not let in twice.
+            unfit.insert(boxed.hash);
+            refuse_one(&mut commit, boxed, Refusal::Forked, settled);
+            continue;
         } else {
             add_released(
                 &mut growing,
@@ -169,7 +169,6 @@ fn release(
             Err(_) if place == 0 => return Err(Refusal::HeldDocument.into()),
             Err(Objection::Refused(refusal)) => {
                 unfit.insert(boxed.hash);
-                commit.settles.push((boxed.device, boxed.hash));
                 refuse_one(&mut commit, boxed, refusal, settled);
                 continue;
             }
@@ -235,7 +234,6 @@ fn add_released(
 fn refuse(chain: &[BoxedChange], settled: &Settled) -> Commit {
     let mut commit = Commit::default();
     for (place, boxed) in chain.iter().enumerate() {
-        commit.settles.push((boxed.device, boxed.hash));
         // Only the first is judged; the phone hears of it and makes again what does not rest on it.
         let refusal = if place == 0 {
             Refusal::ReviewedAway
@@ -249,6 +247,7 @@ fn refuse(chain: &[BoxedChange], settled: &Settled) -> Commit {
 
 /// Refuses a held change. Its phone is told, unless that follows from what it is told of another.
 fn refuse_one(commit: &mut Commit, boxed: &BoxedChange, refusal: Refusal, settled: &Settled) {
+    commit.settles.push((boxed.device, boxed.hash));
     commit.boxed.push(BoxedChange {
         state: BoxedAs::Refused(refusal.number()),
         // Also what followed one that was released.

@@ -164,3 +164,21 @@ fn what_cannot_be_copied_is_named_with_the_reason() {
         a_folder.log
     );
 }
+
+#[test]
+fn there_must_be_something_to_replace() {
+    let folder = Folder::new("nothing_to_replace");
+    let (database, copy) = (used(&folder), folder.file("copy.db"));
+    let copy = copy.display().to_string();
+    let words = ["backup", "--database", &database, "--to", &copy];
+    let copied = errand(&words, "");
+    assert!(copied.ok, "{}", copied.log);
+    let elsewhere = folder.file("elsewhere.db").display().to_string();
+    let words = ["restore", "--from", &copy, "--database", &elsewhere];
+    let said = errand(&[&words[..], &["--replace"]].concat(), "");
+    let names = said.log.contains(&format!("{elsewhere} is not there"));
+    assert!(!said.ok && names, "{}", said.log);
+    assert!(!Path::new(&elsewhere).exists());
+    let said = errand(&words, "");
+    assert!(said.ok, "{}", said.log);
+}

@@ -70,6 +70,8 @@ impl Tally {
 pub struct Seen {
     /// Changes of people let in, applied, saved and loaded again.
     pub let_in: Tally,
+    /// Changes that were rebuilt from a stripped form, altered or not.
+    pub rebuilt: Tally,
     /// Changes judged, and refused, by which a device says what only the server says.
     pub forged: Tally,
     /// Pieces that were sealed, opened and unpacked.
@@ -83,6 +85,7 @@ pub struct Seen {
 /// In this program.
 pub static SEEN: Seen = Seen {
     let_in: Tally::new(),
+    rebuilt: Tally::new(),
     forged: Tally::new(),
     opened: Tally::new(),
     not_unpacked: Tally::new(),

@@ -1,6 +1,7 @@
 //! What a phone records while earlier work of its own is held: it follows, it is made again, and it comes back once.
 
 use patrol_core::doc::compose::{Content, compose};
+use patrol_core::doc::parse;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::id::{Actor, DocumentId};
 use patrol_core::replica::SyncState;
@@ -176,4 +177,45 @@ fn a_held_deed_that_was_let_in_otherwise_is_settled_and_not_let_in_twice() {
     let released = Decision::Release;
     review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
     assert_eq!((changes(), world.held().len()), (before, 0));
+}
+
+#[test]
+fn what_follows_a_held_deed_that_was_let_in_otherwise_is_made_again_behind_it() {
+    let mut world = World::new(97);
+    let case = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    phone.note(case, "一").unwrap();
+    phone.note(case, "二").unwrap();
+    end_posts(&world, INSPECTOR);
+    phone.sync().unwrap();
+    assert_eq!(phone.replica.status().unwrap().held, 2);
+    let (person, held) = (world.person(DISPATCHER), world.held());
+    assert_eq!(held.len(), 2);
+    // A copy of the phone has made the first again.
+    let first = parse::parse(&held[0].body).unwrap();
+    let content = Content::of(&first).unwrap();
+    let ledger = ledger_of(phone, case);
+    let actor = Actor::new(phone.device(), [9; 8]);
+    let again = compose(&ledger, actor, &ledger.head_hashes(), &content).unwrap();
+    world.app.put_directory(city()).unwrap();
+    let fates = push(&world.app, phone, &[(case, again.bytes)]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+
+    let released = Decision::Release;
+    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    assert_eq!(world.held(), []);
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    let status = phone.replica.status().unwrap();
+    assert_eq!((status.held, status.refused, status.outbox), (0, 0, 0));
+    for view in [
+        phone.replica.case(case).unwrap().reading,
+        patrol_server::office::view(&world.app, person, case)
+            .unwrap()
+            .reading,
+    ] {
+        assert_eq!(view.lines.len(), 3);
+        assert!(view.anomalies.is_empty());
+    }
 }

@@ -28,6 +28,15 @@ pub(super) enum Blow {
     Forked(BTreeSet<ChangeHash>),
 }
 
+impl Blow {
+    fn strikes(&self, hash: &ChangeHash) -> bool {
+        match self {
+            Self::Refused(refused) => refused.contains_key(hash),
+            Self::Forked(forked) => forked.contains(hash),
+        }
+    }
+}
+
 /// A change that no page of this epoch has placed.
 struct Local {
     change: Parsed,
@@ -141,12 +150,12 @@ pub(super) fn take_up(
     }
     locals.extend(held_back(transaction, id, blow, own)?);
     let none = BTreeMap::new();
-    let (refused, forked) = match blow {
-        Blow::Refused(refused) => (refused, BTreeSet::new()),
-        Blow::Forked(forked) => (&none, forked.clone()),
+    let refused = match blow {
+        Blow::Refused(refused) => refused,
+        Blow::Forked(_) => &none,
     };
     let quarantined = resting_on(&locals, refused);
-    let affected = built_on(&locals, refused, &forked, &quarantined);
+    let affected = built_on(&locals, blow, &quarantined);
 
     let number = loaded.state.number;
     let mut kept = without(&loaded.ledger, &affected);
@@ -166,8 +175,8 @@ pub(super) fn take_up(
             .copied()
             .or_else(|| quarantined.contains(&hash).then_some(Refusal::Quarantined));
         // Without its first change a document cannot be gone on with: everything goes into the box.
-        let code =
-            code.or((kept.is_empty() && !forked.contains(&hash)).then_some(Refusal::Quarantined));
+        let is_lost = kept.is_empty() && !blow.strikes(&hash);
+        let code = code.or(is_lost.then_some(Refusal::Quarantined));
         let code = code.or(local.is_foreign.then_some(Refusal::Quarantined));
         if let Some(code) = code {
             boxes::put(
@@ -255,13 +264,10 @@ fn held_back(
     blow: &Blow,
     own: DeviceId,
 ) -> Result<Vec<Local>> {
-    let Blow::Refused(refused) = blow else {
-        return Ok(Vec::new());
-    };
     let boxed = boxes::of_document(transaction, id)?;
     let is_concerned = boxed
         .iter()
-        .any(|change| change.state == BoxState::Held && refused.contains_key(&change.hash));
+        .any(|change| change.state == BoxState::Held && blow.strikes(&change.hash));
     if !is_concerned {
         return Ok(Vec::new());
     }
@@ -272,9 +278,8 @@ fn held_back(
     {
         held.push(local(id, unpack(&change.body)?, own));
     }
-    // Only what is refused, and what had followed it.
-    let roots: BTreeMap<ChangeHash, Refusal> = refused.clone();
-    let reached = built_on(&held, &roots, &BTreeSet::new(), &BTreeSet::new());
+    // Only what is struck, and what had followed it.
+    let reached = built_on(&held, blow, &BTreeSet::new());
     held.retain(|local| reached.contains(&local.change.hash));
     Ok(held)
 }
@@ -360,15 +365,8 @@ fn resting_on(locals: &[Local], refused: &BTreeMap<ChangeHash, Refusal>) -> BTre
 }
 
 /// The changes to take up: the roots, and every local change that builds on one of them.
-fn built_on(
-    locals: &[Local],
-    refused: &BTreeMap<ChangeHash, Refusal>,
-    forked: &BTreeSet<ChangeHash>,
-    resting: &BTreeSet<ChangeHash>,
-) -> BTreeSet<ChangeHash> {
-    let is_root = |hash: &ChangeHash| {
-        refused.contains_key(hash) || forked.contains(hash) || resting.contains(hash)
-    };
+fn built_on(locals: &[Local], blow: &Blow, resting: &BTreeSet<ChangeHash>) -> BTreeSet<ChangeHash> {
+    let is_root = |hash: &ChangeHash| blow.strikes(hash) || resting.contains(hash);
     let mut affected: BTreeSet<ChangeHash> = locals
         .iter()
         .map(|local| local.change.hash)

@@ -353,14 +353,11 @@ fn apply_notice(
             Ok(false)
         }
         Some(refusal) => {
-            let refused = BTreeMap::from([(*change, *refusal)]);
-            remake::take_up(
-                transaction,
-                *document,
-                &Blow::Refused(refused),
-                suffix(*document),
-                now,
-            )?;
+            let blow = match refusal {
+                Refusal::Forked => Blow::Forked(BTreeSet::from([*change])),
+                refusal => Blow::Refused(BTreeMap::from([(*change, *refusal)])),
+            };
+            remake::take_up(transaction, *document, &blow, suffix(*document), now)?;
             Ok(true)
         }
     }

@@ -207,16 +207,47 @@ mod tests {
     use crate::domain::id::ServerId;
     use crate::store::Store;
 
-    #[test]
-    fn a_piece_that_is_put_off_waits_a_minute_then_twice_as_long_each_time_and_a_day_at_most() {
-        let store = Store::in_memory().expect("a store");
-        let bundle = Bundle {
+    fn bundle() -> Bundle {
+        Bundle {
             server: ServerId([1; 16]),
             device: DeviceId([2; 8]),
             made_at: Timestamp(0),
             pieces: vec![vec![3]],
             damaged: 0,
+        }
+    }
+
+    #[test]
+    fn a_bundle_that_is_brought_again_after_its_pieces_were_let_go_of_is_handed_in_again() {
+        let store = Store::in_memory().expect("a store");
+        let bundle = bundle();
+        let take = |now| store.write(|transaction| put(transaction, [4; 32], &bundle, now));
+        let waiting = || -> Vec<u64> {
+            let bundles = store.read(bundles).expect("a look");
+            bundles.iter().map(|bundle| bundle.waiting).collect()
         };
+        let (id, is_new) = take(Timestamp(7)).expect("kept");
+        assert!(is_new);
+        let hand_in = |transaction: &Transaction<'_>| {
+            let (piece, _) = due(transaction, 1, Timestamp(7))?.remove(0);
+            handed_in(transaction, piece, Timestamp(7))
+        };
+        store.write(hand_in).expect("noted");
+        // What the server has and this phone still keeps is not handed in again.
+        assert_eq!(take(Timestamp(8)).ok(), Some((id, false)));
+        assert_eq!(waiting(), [0]);
+        let later = Timestamp(8 + limits::PIECE_KEPT_MS);
+        let forget = |transaction: &Transaction<'_>| forget_old(transaction, later);
+        store.write(forget).expect("gone");
+        assert_eq!(waiting(), [0]);
+        assert_eq!(take(later).ok(), Some((id, false)));
+        assert_eq!(waiting(), [1]);
+    }
+
+    #[test]
+    fn a_piece_that_is_put_off_waits_a_minute_then_twice_as_long_each_time_and_a_day_at_most() {
+        let store = Store::in_memory().expect("a store");
+        let bundle = bundle();
         let mut now = Timestamp(7);
         let put = |transaction: &Transaction<'_>| put(transaction, [4; 32], &bundle, now);
         store.write(put).expect("kept");

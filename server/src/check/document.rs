@@ -127,7 +127,8 @@ impl Checking<'_> {
         }
     }
 
-    /// Each change has the hash of its bytes, came after those before it, and is proved by a frame of its device.
+    /// Each change has the hash of its bytes, came after those before it, and is proved by a frame of its device that came when it did (or by
+    /// its release).
     fn hashes(&mut self, id: DocumentId, changes: &[StoredChange], growing: &Growing) {
         let mut last = 0;
         for (ordinal, (change, link)) in changes.iter().zip(growing.ledger.links()).enumerate() {
@@ -145,8 +146,9 @@ impl Checking<'_> {
                 continue;
             }
             if self.devices.contains_key(&device) {
+                let leaf = seal::leaf(id, link.change.hash);
                 self.leaves
-                    .add(keys::leaf(device, &seal::leaf(id, link.change.hash)));
+                    .add(keys::leaf(device, &leaf, change.received_at));
             } else if self.told.insert(device) {
                 self.find(format!(
                     "devices: device {device} has made changes and is not there"

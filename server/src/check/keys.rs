@@ -4,6 +4,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use patrol_core::domain::id::{DeviceId, EntryId};
+use patrol_core::domain::time::Timestamp;
 
 /// What the log says of an entry.
 pub(super) fn fate(device: DeviceId, n: u64, entry: EntryId, word: &str) -> u64 {
@@ -12,10 +13,10 @@ pub(super) fn fate(device: DeviceId, n: u64, entry: EntryId, word: &str) -> u64 
     hasher.finish()
 }
 
-/// A leaf of a push frame of a device.
-pub(super) fn leaf(device: DeviceId, leaf: &[u8]) -> u64 {
+/// A leaf of a push frame of a device, and when it came.
+pub(super) fn leaf(device: DeviceId, leaf: &[u8], at: Timestamp) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (device.0, leaf).hash(&mut hasher);
+    (device.0, leaf, at.0).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -65,11 +66,13 @@ mod tests {
     use super::*;
 
     const DEVICE: DeviceId = DeviceId([7; 8]);
+    const AT: Timestamp = Timestamp(5);
 
     #[test]
     fn what_was_not_met_is_known() {
         let mut keys = Keys::default();
-        let [one, other, third] = [&[1u8; 32], &[2; 32], &[3; 32]].map(|bytes| leaf(DEVICE, bytes));
+        let [one, other, third] =
+            [&[1u8; 32], &[2; 32], &[3; 32]].map(|bytes| leaf(DEVICE, bytes, AT));
         [one, other, one].into_iter().for_each(|key| keys.add(key));
         keys.seal();
         assert!(keys.contains(one) && !keys.contains(third));
@@ -79,5 +82,14 @@ mod tests {
         assert!(!keys.is_unmet(one) && !keys.is_unmet(third));
         keys.meet(other);
         assert!(!keys.has_unmet());
+    }
+
+    #[test]
+    fn a_leaf_is_of_one_device_and_of_one_time() {
+        let bytes = [1u8; 32];
+        let own = leaf(DEVICE, &bytes, AT);
+        assert_ne!(own, leaf(DeviceId([8; 8]), &bytes, AT));
+        assert_ne!(own, leaf(DEVICE, &bytes, Timestamp(6)));
+        assert_eq!(own, leaf(DEVICE, &bytes, AT));
     }
 }

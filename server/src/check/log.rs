@@ -61,8 +61,13 @@ impl Checking<'_> {
         }
         if was_held {
             self.is_of_its_person(row);
-            self.leaves
-                .add(keys::leaf(device, &seal::leaf(row.document, hash)));
+            let leaf = seal::leaf(row.document, hash);
+            self.leaves.add(keys::leaf(device, &leaf, row.boxed_at));
+            let settled = row.settled.as_ref().filter(|settled| settled.released);
+            // In the moment in which it came it is its frame that proves it.
+            if let Some(settled) = settled.filter(|settled| settled.at != row.boxed_at) {
+                self.released.push(keys::leaf(device, &leaf, settled.at));
+            }
         }
         let Some((entry, n)) = entry
             .filter(|(_, entry)| entry.device == device)
@@ -126,6 +131,10 @@ impl Checking<'_> {
 
     pub(super) fn batches(&mut self) -> Result<()> {
         let snapshot = self.snapshot;
+        // What a review released came when it was released; that it was sent is asked of its box.
+        for key in std::mem::take(&mut self.released) {
+            self.leaves.meet(key);
+        }
         snapshot.all_batches(&mut |row| {
             match row {
                 Ok((no, row)) => self.batch(no, &row),
@@ -152,9 +161,10 @@ impl Checking<'_> {
         match is_signed {
             None => self.find(format!("batches: frame {no}: `device` is not there")),
             Some(true) if rest.is_empty() => {
-                leaves
-                    .iter()
-                    .for_each(|leaf| self.leaves.meet(keys::leaf(row.device, leaf)));
+                for leaf in leaves {
+                    let key = keys::leaf(row.device, leaf, row.received_at);
+                    self.leaves.meet(key);
+                }
             }
             Some(_) => self.find(format!(
                 "batches: frame {no}: `signature` is not its device's over what it says"
@@ -162,34 +172,33 @@ impl Checking<'_> {
         }
     }
 
-    /// Names the changes that no frame proves, of documents and in boxes.
+    /// Names the changes that no frame proves with their time, of documents and in boxes.
     fn unproved(&mut self) -> Result<()> {
         let snapshot = self.snapshot;
         for id in self.writes.documents().to_vec() {
             let Ok(changes) = snapshot.whole_document(id)?.changes else {
                 continue;
             };
-            for (ordinal, change) in changes {
-                let Ok(change) = parse::parse(&change.body) else {
+            for (ordinal, stored) in changes {
+                let Ok(change) = parse::parse(&stored.body) else {
                     continue;
                 };
                 let leaf = seal::leaf(id, change.hash);
-                let device = change.actor.device();
-                if self.leaves.is_unmet(keys::leaf(device, &leaf)) {
+                let key = keys::leaf(change.actor.device(), &leaf, stored.received_at);
+                if self.leaves.is_unmet(key) {
                     self.find(format!(
-                        "batches: no frame proves who sent change {ordinal} of document {id}"
+                        "batches: no frame proves who sent change {ordinal} of document {id} and when"
                     ));
                 }
             }
         }
         snapshot.all_boxed(&mut |row| {
             let Ok((_, row)) = row else { return Ok(()) };
-            if self
-                .leaves
-                .is_unmet(keys::leaf(row.device, &seal::leaf(row.document, row.hash)))
-            {
+            let leaf = seal::leaf(row.document, row.hash);
+            let key = keys::leaf(row.device, &leaf, row.boxed_at);
+            if self.leaves.is_unmet(key) {
                 self.find(format!(
-                    "batches: no frame proves who sent the boxed change {} of device {}",
+                    "batches: no frame proves who sent the boxed change {} of device {} and when",
                     row.hash, row.device
                 ));
             }

@@ -55,8 +55,9 @@ impl<'a> Judge<'a> {
         snapshot: &'a dyn Snapshot,
         loaded: Loaded,
         carriage: Carriage,
+        now: Timestamp,
     ) -> Self {
-        let (known, now) = (app.known(), app.environment.now());
+        let known = app.known();
         let scopes = known.directory.scopes_until(device.person, now);
         Self {
             app,

@@ -19,6 +19,7 @@ mod reference;
 mod rules;
 mod schema;
 mod setup;
+mod shape;
 mod trouble;
 mod whole;
 mod writer;
@@ -30,6 +31,8 @@ use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 use rusqlite::{Connection, Savepoint, TransactionBehavior};
+
+pub use self::shape::shape;
 
 pub(crate) use self::schema::make_file;
 

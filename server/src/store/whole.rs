@@ -141,7 +141,9 @@ pub struct Preparing {
 /// Everything, within one snapshot.
 pub trait Whole {
     /// The counters.
-    fn counters(&self) -> Result<Counters>;
+    fn counters(&self) -> Result<Row<Counters>>;
+    /// All documents, ascending.
+    fn document_ids(&self, visit: Visit<'_, DocumentId>) -> Result<()>;
     /// A document.
     fn whole_document(&self, id: DocumentId) -> Result<WholeDocument>;
     /// All numbers, ascending, then by document.

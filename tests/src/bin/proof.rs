@@ -201,6 +201,11 @@ fn fed(target: Option<&str>, count: usize, seed: u64) -> Held {
         ),
         (
             "admission",
+            "changes rebuilt from a stripped form",
+            &SEEN.rebuilt,
+        ),
+        (
+            "admission",
             "changes forged as the server's own, refused",
             &SEEN.forged,
         ),

@@ -1,6 +1,7 @@
 //! Admission, structure-aware: bytes are read as what to do to valid changes of a small case, with checksums made right again.
 //!
-//! What is let in must load, be saved and load again, must read without a fault, and must come back from its stripped form.
+//! Some come stripped, and are altered in that form. What is let in must be what its bytes say, must load, be saved and load again, must read without a fault, and
+//! must come back from its stripped form.
 
 use std::sync::OnceLock;
 
@@ -164,10 +165,15 @@ pub fn admission(data: &[u8]) -> Reached {
     ledger.truncate(dice.below(5));
     let mut reached = Reached::Nothing;
     for _ in 0..=dice.below(3) {
-        let Some(change) = next(&mut dice, &ledger) else {
+        let Some((kind, change)) = composed(&mut dice, &ledger) else {
             continue;
         };
-        if let Ok(change) = parse(&change)
+        let read = if kind >> 5 & 3 == 3 {
+            rebuilt(&mut dice, &ledger, change)
+        } else {
+            parse(&altered(&mut dice, change.bytes)).ok()
+        };
+        if let Some(change) = read
             && judge(&mut dice, &mut ledger, change)
         {
             reached = Reached::Within;
@@ -176,8 +182,14 @@ pub fn admission(data: &[u8]) -> Reached {
     reached
 }
 
-/// The bytes of a change that once was valid. A quarter of them say what only the server says: its own, and what a device forges.
+/// The bytes of a change that once was valid.
 pub(super) fn next(dice: &mut Dice<'_>, ledger: &Ledger) -> Option<Vec<u8>> {
+    let (_, change) = composed(dice, ledger)?;
+    Some(altered(dice, change.bytes))
+}
+
+/// A change, and of which kind. A quarter of them say what only the server says: its own, and what a device forges.
+fn composed(dice: &mut Dice<'_>, ledger: &Ledger) -> Option<(u8, Parsed)> {
     let deps: Vec<ChangeHash> = match dice.byte() % 4 {
         0..=2 => ledger.head_hashes(),
         _ => {
@@ -198,7 +210,10 @@ pub(super) fn next(dice: &mut Dice<'_>, ledger: &Ledger) -> Option<Vec<u8>> {
         content(dice, ledger)
     };
     let change = compose(ledger, actor, &deps, &content).ok()?;
-    let mut bytes = change.bytes;
+    Some((kind, change))
+}
+
+fn altered(dice: &mut Dice<'_>, mut bytes: Vec<u8>) -> Vec<u8> {
     for _ in 0..dice.below(4) {
         // Behind magic, checksum, type and length.
         let start = body_start(&bytes);
@@ -206,7 +221,35 @@ pub(super) fn next(dice: &mut Dice<'_>, ledger: &Ledger) -> Option<Vec<u8>> {
         dice.alter(&mut body);
         bytes = sealed(&body);
     }
-    Some(bytes)
+    bytes
+}
+
+/// What a server makes of a change that comes stripped, as phones send them, and altered on its way.
+fn rebuilt(dice: &mut Dice<'_>, ledger: &Ledger, change: Parsed) -> Option<Parsed> {
+    let up = Way::Up {
+        signer: DEVICE,
+        person: author(),
+        first_n: u64::from(dice.byte()),
+    };
+    let (mut whole, mut w) = (ledger.clone(), Writer::default());
+    let place = whole.push(change).ok()?;
+    Stripper::new(up).change(&mut w, &whole, place, place, None);
+    let mut bytes = w.finish();
+    for _ in 0..dice.below(4) {
+        dice.alter(&mut bytes);
+    }
+    let receiver = |_| ledger.clone();
+    let read = Rebuilder::new(up, &[], receiver).item(&mut Reader::new(&bytes));
+    let Ok(Rebuilt::Change { change, .. }) = read else {
+        return None;
+    };
+    SEEN.rebuilt.add(1);
+    if change.actor.device() == SERVER {
+        let forged = admit(ledger, &change, &signer(DEVICE));
+        assert!(forged.is_err(), "the server's own changes are not pushed");
+        return None;
+    }
+    Some(change)
 }
 
 /// What the server says of a case: any of its names, or a merge of heads, which has none.
@@ -302,6 +345,11 @@ pub(super) fn judge(dice: &mut Dice<'_>, ledger: &mut Ledger, change: Parsed) ->
             );
             let is_servers = |put: &Put| matches!(put.key, Key::Server(_));
             assert!(!change.puts.iter().any(is_servers), "nor beside an entry");
+            assert_eq!(
+                parse(&change.bytes).as_ref(),
+                Ok(&change),
+                "however it came"
+            );
             SEEN.let_in.add(1);
         }
         None => {

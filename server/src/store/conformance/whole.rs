@@ -106,7 +106,16 @@ pub(super) fn everything_is_shown_as_it_is_kept(store: &dyn Store) {
         commit: 3,
         device: 1,
     };
-    assert_eq!(counters, expected);
+    assert_eq!(counters, Ok(expected));
+    let ids = look(store, |snapshot| {
+        let mut ids = Vec::new();
+        snapshot.document_ids(&mut |id| {
+            ids.push(id);
+            Ok(())
+        })?;
+        Ok(ids)
+    });
+    assert_eq!(ids, [1, 2].map(|id| Ok(document(id))));
     let whole = |id| look(store, |snapshot| snapshot.whole_document(document(id)));
     for (id, joined) in [(1, 0), (2, 2)] {
         let (whole, known) = (

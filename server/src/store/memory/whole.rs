@@ -7,16 +7,20 @@ use super::{
 use crate::store::FateRow;
 use crate::store::reference::ComponentImport;
 use crate::store::whole::{
-    Counters, DocumentRow, Had, Member, NumberRow, Preparing, VillageComponents, Visit, Whole,
+    Counters, DocumentRow, Had, Member, NumberRow, Preparing, Row, VillageComponents, Visit, Whole,
     WholeComponent, WholeDocument, WholeScope,
 };
 
 impl Whole for State {
-    fn counters(&self) -> Result<Counters> {
-        Ok(Counters {
+    fn counters(&self) -> Result<Row<Counters>> {
+        Ok(Ok(Counters {
             commit: self.commits,
             device: self.device_number,
-        })
+        }))
+    }
+
+    fn document_ids(&self, visit: Visit<'_, DocumentId>) -> Result<()> {
+        self.documents.keys().try_for_each(|id| visit(Ok(*id)))
     }
 
     fn whole_document(&self, id: DocumentId) -> Result<WholeDocument> {

@@ -94,6 +94,13 @@ pub(super) fn open_in_memory(identity: Identity) -> Result<(Connection, Identity
     prepare(Connection::open_in_memory()?, || Ok(identity))
 }
 
+/// A database with nothing in it, to compare with.
+pub(super) fn empty() -> Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch(SCHEMA)?;
+    Ok(connection)
+}
+
 /// Opens a connection that only reads.
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     let connection = Connection::open(path)?;

@@ -14,7 +14,7 @@ use super::feeds::{self, DocumentNo};
 use super::look::Look;
 use super::reference::village;
 use super::reference::{ALL_IMPORTS, component_import};
-use super::{boxes, components, devices, rules};
+use super::{boxes, components, devices, rules, shape};
 use crate::store::reference::ComponentImport;
 use crate::store::whole::{
     Counters, DocumentRow, Had, Member, NumberRow, Preparing, Row, VillageComponents, Visit, Whole,
@@ -132,15 +132,26 @@ fn changes(connection: &Connection, no: DocumentNo) -> Result<Row<Vec<(u64, Stor
 }
 
 impl Whole for Look<'_> {
-    fn counters(&self) -> Result<Counters> {
-        let sql = "SELECT commit_no, device_no FROM counters";
-        let counters = self.connection.query_row(sql, [], |row| {
+    fn counters(&self) -> Result<Row<Counters>> {
+        let sql = "SELECT one, commit_no, device_no FROM counters";
+        let read = |row: &rusqlite::Row<'_>| {
             Ok(Counters {
-                commit: uint(row, 0)?,
-                device: row.get(1)?,
+                commit: uint(row, 1)?,
+                device: row.get(2)?,
             })
-        });
-        Ok(counters?)
+        };
+        let mut counters = Err("there is no row".to_owned());
+        each(self.connection, sql, [], read, &mut |row| {
+            counters = row;
+            Ok(())
+        })?;
+        Ok(counters)
+    }
+
+    fn document_ids(&self, visit: Visit<'_, DocumentId>) -> Result<()> {
+        let sql = "SELECT no, id FROM documents ORDER BY id";
+        let read = |row: &rusqlite::Row<'_>| row.get(1).map(DocumentId);
+        each(self.connection, sql, [], read, visit)
     }
 
     fn whole_document(&self, id: DocumentId) -> Result<WholeDocument> {
@@ -293,6 +304,7 @@ impl Whole for Look<'_> {
     }
 
     fn disagreements(&self, tell: &mut dyn FnMut(String)) -> Result<()> {
+        shape::disagreements(self.connection, tell)?;
         rules::disagreements(self.connection, tell)
     }
 }
