@@ -21,6 +21,7 @@ mod lost_on_the_way;
 mod moved_beat;
 mod moving;
 mod one_case;
+mod outcomes;
 mod phone_calls;
 mod poor_line;
 mod rescue;

@@ -69,7 +69,7 @@ CREATE TABLE changes (
 CREATE INDEX changes_unsent ON changes (place) WHERE state >= 2;
 
 CREATE TABLE boxed (
-    -- Refused and held changes, until a person has dealt with them. Never evicted.
+    -- Refused and held changes, until a person has dealt with them. Only what was released goes with its document.
     id INTEGER PRIMARY KEY,
     document BLOB NOT NULL,
     hash BLOB NOT NULL UNIQUE,
@@ -79,7 +79,8 @@ CREATE TABLE boxed (
     code TEXT NOT NULL,              -- why
     body BLOB NOT NULL,
     boxed_at INTEGER NOT NULL,
-    dismissed INTEGER NOT NULL DEFAULT 0
+    dismissed INTEGER NOT NULL DEFAULT 0,
+    asked_at INTEGER NOT NULL DEFAULT 0 -- when the server last said what is with it, by this phone's clock
 ) STRICT;
 CREATE INDEX boxed_document ON boxed (document);
 

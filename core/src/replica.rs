@@ -10,6 +10,7 @@ mod load;
 mod page;
 mod push;
 mod record;
+mod reference;
 mod relics;
 mod remake;
 mod rescue;

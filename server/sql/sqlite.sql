@@ -140,7 +140,8 @@ CREATE TABLE batches (
   received_at   INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX batches_device ON batches (device);
+-- How much of one device's proofs has been kept of late, told by this index alone.
+CREATE INDEX batches_device ON batches (device, received_at, length(leaves));
 
 CREATE TABLE notices (
   device        BLOB    NOT NULL,

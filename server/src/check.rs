@@ -2,7 +2,7 @@
 //! signature, a shape). Which column is which stands in `tests/stories/checked/columns.txt`.
 //!
 //! It reads one snapshot, changes nothing and repairs nothing. Whether the file itself is whole is the backend's to say. It goes through each
-//! table once; of that it remembers 24 bytes a change and the documents of one feed.
+//! table once; of that it remembers 32 bytes a change and the documents of one feed.
 
 mod document;
 mod feeds;
@@ -15,11 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use patrol_core::domain::id::{DeviceId, DocumentId};
 use patrol_core::domain::limits;
 use patrol_core::domain::place::Scope;
+use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal;
 use serde::Serialize;
 
 use self::feeds::Writes;
-use self::keys::Keys;
+use self::keys::{Keys, Leaves};
 use crate::store::whole::{Counters, Had, WholeScope};
 use crate::store::{Device, Identity, Result, Snapshot, Store};
 
@@ -72,9 +73,9 @@ struct Checking<'s> {
     /// Entries in boxes, with what the log may say of them.
     boxes: Keys,
     /// Changes that a signed frame must prove.
-    leaves: Keys,
+    leaves: Leaves,
     /// Those of them that a review let in.
-    released: Vec<u64>,
+    released: Vec<(u64, Timestamp)>,
     /// Devices of which something has been told that would be told for each of their changes.
     told: BTreeSet<DeviceId>,
 }
@@ -93,7 +94,7 @@ impl<'s> Checking<'s> {
             writes: Writes::default(),
             entries: Keys::default(),
             boxes: Keys::default(),
-            leaves: Keys::default(),
+            leaves: Leaves::default(),
             released: Vec::new(),
             told: BTreeSet::new(),
         })

@@ -24,10 +24,22 @@ pub fn note(app: &App, device: &Device, hello: &Hello) -> Result<()> {
     let is_last = device.revoked_at.is_some() && !device.revoked_empty;
     // One that was held up on its way does not speak for what has come since; nor does one for what a lost server had.
     let speaks_for_now = hello.epoch == app.identity.epoch && hello.last_n >= device.n_max;
-    if is_last && hello.outbox_empty && speaks_for_now {
+    if is_last && hello.outbox_empty && speaks_for_now && has_heard(app, device, hello)? {
         app.store.note_emptied(device.id)?;
     }
     Ok(())
+}
+
+/// Whether a device knows what has become of its work: what followed a refused deed it makes again, and has to hand that in then.
+fn has_heard(app: &App, device: &Device, hello: &Hello) -> Result<bool> {
+    let mut has_heard = true;
+    app.store.read(&mut |snapshot| {
+        let waiting = snapshot.notices(device.id, hello.notice)?;
+        let is_outcome = |notice: &Notice| matches!(notice, Notice::Outcome { .. });
+        has_heard = !waiting.iter().any(|(_, notice)| is_outcome(notice));
+        Ok(())
+    })?;
+    Ok(has_heard)
 }
 
 /// Sums that a listing has not mended are for a person to look at: the phone is asked for its logs, once each time that it says so

@@ -216,8 +216,8 @@ impl Healing {
                 let grown = reading.map(|reading| healed.growing.into_commit(&reading));
                 commit.documents.extend(grown);
                 commit.fates.extend(healed.log);
-                let settles = healed.released.iter().map(|row| (row.device, row.hash));
-                commit.settles.extend(settles);
+                let held = healed.released.iter().map(|row| (row.device, row.hash));
+                commit.held.extend(held);
                 commit.boxed.extend(healed.released);
                 continue;
             }

@@ -132,8 +132,13 @@ fn release(
     let (mut unfit, mut left) = (BTreeSet::new(), BTreeSet::new());
     let mut growing = Growing::load(snapshot, id)?;
     let known = app.known();
-    for (place, boxed) in chain.iter().enumerate() {
-        let change = parse::parse_admitted(&boxed.body).map_err(unreadable)?;
+    let read = |boxed: &BoxedChange| parse::parse_admitted(&boxed.body).map_err(unreadable);
+    let changes = chain.iter().map(read).collect::<Result<Vec<Parsed>>>()?;
+    let followed: BTreeSet<ChangeHash> = changes
+        .iter()
+        .flat_map(|change| change.deps.iter().copied())
+        .collect();
+    for (place, (boxed, change)) in chain.iter().zip(&changes).enumerate() {
         let builds_on =
             |those: &BTreeSet<ChangeHash>| change.deps.iter().any(|dep| those.contains(dep));
         if builds_on(&left) {
@@ -148,20 +153,12 @@ fn release(
         };
         let judged = if builds_on(&unfit) {
             Err(Refusal::Quarantined.into())
-        } else if growing.has_entry_of(&change) {
-            // A copy of its phone has made it again, and that was let in: the deed stands, and is not let in twice.
-            unfit.insert(boxed.hash);
-            refuse_one(&mut commit, boxed, Refusal::Forked, settled);
+        } else if growing.has_entry_of(change) && !followed.contains(&boxed.hash) {
+            // A copy of its phone has made it again, and that was let in: the deed stands. It is let in once more only for what builds on it.
+            settle_one(&mut commit, boxed, settled);
             continue;
         } else {
-            add_released(
-                &mut growing,
-                &change,
-                boxed,
-                right,
-                settled,
-                &known.holdings,
-            )
+            add_released(&mut growing, change, boxed, right, settled, &known.holdings)
         };
         let admitted = match judged {
             Ok(admitted) => admitted,
@@ -199,7 +196,7 @@ fn release(
 
 /// Notes that a held change is part of the record now, and tells its phone.
 fn settle_one(commit: &mut Commit, boxed: &BoxedChange, settled: &Settled) {
-    commit.settles.push((boxed.device, boxed.hash));
+    commit.held.push((boxed.device, boxed.hash));
     commit.boxed.push(BoxedChange {
         settled: Some(settled.clone()),
         ..boxed.clone()
@@ -247,7 +244,11 @@ fn refuse(chain: &[BoxedChange], settled: &Settled) -> Commit {
 
 /// Refuses a held change. Its phone is told, unless that follows from what it is told of another.
 fn refuse_one(commit: &mut Commit, boxed: &BoxedChange, refusal: Refusal, settled: &Settled) {
-    commit.settles.push((boxed.device, boxed.hash));
+    commit.held.push((boxed.device, boxed.hash));
+    if refusal == Refusal::Quarantined {
+        // Its phone makes it again: one that is revoked and has handed in everything has something to hand in again.
+        commit.reopened.push(boxed.device);
+    }
     commit.boxed.push(BoxedChange {
         state: BoxedAs::Refused(refusal.number()),
         // Also what followed one that was released.

@@ -255,9 +255,11 @@ pub struct Commit {
     /// Changes that go into a box, or whose row there changes: the row of that device and hash is replaced and keeps
     /// its place in the order.
     pub boxed: Vec<BoxedChange>,
-    /// Held changes that this commit settles: where one of them is held no more, nothing is done and the answer is `Stale`. A row
-    /// that was settled is never replaced.
-    pub settles: Vec<(DeviceId, ChangeHash)>,
+    /// Held changes that this commit settles or rests on: where one of them is held no more, nothing is done and the answer is `Stale`. A row
+    /// that was settled is never replaced, unless as `quarantined`: nobody has looked at that one.
+    pub held: Vec<(DeviceId, ChangeHash)>,
+    /// Devices that have something to hand in again, though they had said that there was nothing.
+    pub reopened: Vec<DeviceId>,
     /// Notices to devices, numbered for each device from 1, never again.
     pub notices: Vec<(DeviceId, Notice)>,
     /// Bytes that a revoked device has pushed.
@@ -362,6 +364,8 @@ pub trait Snapshot: whole::Whole {
     fn held_of(&self, document: DocumentId) -> Result<Vec<BoxedChange>>;
     /// How much of a device has come into boxes since a time.
     fn boxed_since(&self, device: DeviceId, since: Timestamp) -> Result<BoxedSince>;
+    /// How many bytes of proofs of a device's push frames have been kept since a time.
+    fn proofs_since(&self, device: DeviceId, since: Timestamp) -> Result<u64>;
     /// Changes that are held and not settled, numbered in the order in which they came: those after a number, at most `limit`.
     fn held(&self, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>>;
     /// Notices for a device after a number.

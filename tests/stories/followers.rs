@@ -1,7 +1,8 @@
 //! What a phone records while earlier work of its own is held: it follows, it is made again, and it comes back once.
 
 use patrol_core::doc::compose::{Content, compose};
-use patrol_core::doc::parse;
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Action;
 use patrol_core::domain::id::{Actor, DocumentId};
 use patrol_core::replica::SyncState;
@@ -32,6 +33,14 @@ pub(super) fn forge(phone: &Phone, world: &World, case: DocumentId) {
         changes::put_local(transaction, number, change.hash, &change.bytes)
     });
     written.unwrap();
+}
+
+/// A change as a copy of its phone would make it again: the same entry, by another actor.
+pub(super) fn made_again_elsewhere(phone: &Phone, ledger: &Ledger, change: &Parsed) -> Vec<u8> {
+    let content = Content::of(change).unwrap();
+    let actor = Actor::new(phone.device(), [9; 8]);
+    let again = compose(ledger, actor, &ledger.head_hashes(), &content);
+    again.unwrap().bytes
 }
 
 /// A case that the server has.
@@ -180,7 +189,7 @@ fn a_held_deed_that_was_let_in_otherwise_is_settled_and_not_let_in_twice() {
 }
 
 #[test]
-fn what_follows_a_held_deed_that_was_let_in_otherwise_is_made_again_behind_it() {
+fn what_follows_a_held_deed_that_was_let_in_otherwise_comes_with_it() {
     let mut world = World::new(97);
     let case = begun(&mut world);
     let phone = &world.phones[INSPECTOR];
@@ -193,12 +202,9 @@ fn what_follows_a_held_deed_that_was_let_in_otherwise_is_made_again_behind_it() 
     assert_eq!(held.len(), 2);
     // A copy of the phone has made the first again.
     let first = parse::parse(&held[0].body).unwrap();
-    let content = Content::of(&first).unwrap();
-    let ledger = ledger_of(phone, case);
-    let actor = Actor::new(phone.device(), [9; 8]);
-    let again = compose(&ledger, actor, &ledger.head_hashes(), &content).unwrap();
+    let again = made_again_elsewhere(phone, &ledger_of(phone, case), &first);
     world.app.put_directory(city()).unwrap();
-    let fates = push(&world.app, phone, &[(case, again.bytes)]);
+    let fates = push(&world.app, phone, &[(case, again)]);
     assert_eq!(fates, Ok(vec![Fate::Ok]));
 
     let released = Decision::Release;

@@ -9,16 +9,19 @@ use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{DocumentId, UnitId};
 use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
+use patrol_core::domain::time::DAY_MS;
 use patrol_core::store::enrolment;
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::wire::{Fate, Fates, Later, Unread, kind};
 use patrol_server::review::{self, Decision};
 use patrol_server::round::Round;
-use patrol_server::store::{BoxedAs, Device};
+use patrol_server::store::{BatchRow, BoxedAs, Commit, Device};
 use patrol_tests::pushing::{
     change_of, enrolment_of, entry_of, frame, hello_of, ledger_of, push, push_as, push_stripped,
 };
 use patrol_tests::world::{Phone, World};
+
+use super::outcomes::kept;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -125,6 +128,86 @@ fn a_follower_that_has_not_the_right_is_refused_when_the_first_is_released() {
         [is_there(0), is_there(1), is_there(2)],
         [true, false, false]
     );
+}
+
+#[test]
+fn what_lies_in_a_box_may_come_for_ever_and_leaves_nothing_more() {
+    let mut world = World::new(93);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let village = world.villages(INSPECTOR)[0].unit();
+    // Held, and refused under a number that another entry has.
+    let entry = entry_of(phone, &ledger, Action::Close.code(), village, 2);
+    let refused = change_of(phone, &ledger, &entry, &[]).bytes;
+    let held = note(phone, &mut ledger, 2);
+    super::late_work::end_posts(&world, INSPECTOR);
+    let items = [(case, held), (case, refused.clone())];
+    let fates = push(&world.app, phone, &items).unwrap();
+    assert!(
+        matches!(fates[..], [Fate::Review, Fate::Refused(_)]),
+        "{fates:?}"
+    );
+    let rows = kept(&world);
+    for _ in 0..3 {
+        assert_eq!(push(&world.app, phone, &items), Ok(fates.clone()));
+    }
+    // Nor for a document that it was not made for.
+    let other = DocumentId([7; 16]);
+    let told = push(&world.app, phone, &[(other, refused)]);
+    assert_eq!(told.as_deref(), Ok(&fates[1..]));
+    assert_eq!(kept(&world), rows);
+}
+
+#[test]
+fn a_phone_that_says_nothing_of_it_is_told_once_to_enrol_anew() {
+    let mut world = World::new(94);
+    let (case, ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let village = world.villages(INSPECTOR)[0].unit();
+    let mut notices = Vec::new();
+    for words in ["一", "二", "三"] {
+        let mut entry = entry_of(phone, &ledger, Action::Note.code(), village, 1);
+        entry.body.words = Some(words.to_owned());
+        let change = change_of(phone, &ledger, &entry, &[]);
+        let fates = push(&world.app, phone, &[(case, change.bytes)]).unwrap();
+        assert_eq!(fates.len(), 1);
+        notices.push(kept(&world)[2]);
+    }
+    assert_eq!(notices, [1, 1, 1]);
+}
+
+#[test]
+fn so_many_proofs_are_kept_of_one_phone_in_a_day_and_large_ones_wait() {
+    let mut world = World::new(95);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let proof = BatchRow {
+        device: phone.device(),
+        n: (0, 0),
+        leaves: vec![0; usize::try_from(limits::PROOF_BYTES_A_DAY_MAX).unwrap()],
+        signature: [0; 64],
+        received_at: world.clock.now(),
+    };
+    let commit = Commit {
+        batch: Some(proof),
+        ..Commit::default()
+    };
+    world.app.store.commit(&commit).unwrap();
+    let mut many = |first: u64| -> Vec<_> {
+        let notes = 0..=limits::PROOF_CHANGES_SMALL as u64;
+        notes
+            .map(|n| (case, note(phone, &mut ledger, first + n)))
+            .collect()
+    };
+    let many = many(2);
+    let fates = push(&world.app, phone, &many).unwrap();
+    let later = Fate::Later(Later::Slow);
+    assert!(fates.iter().all(|fate| *fate == later), "{fates:?}");
+    let fates = push(&world.app, phone, &many[1..]).unwrap();
+    assert!(fates.iter().all(|fate| *fate != later), "{fates:?}");
+    world.clock.advance_ms(DAY_MS + 1);
+    let fates = push(&world.app, phone, &many).unwrap();
+    assert!(fates.iter().all(|fate| *fate == Fate::Ok), "{fates:?}");
 }
 
 #[test]

@@ -64,6 +64,12 @@ fn a_fix_made_before_the_cadre_left_is_held_and_then_released() {
         matches!(notices[0].1, Notice::Outcome { refusal: None, .. }),
         "{notices:?}"
     );
+    // It will not come in a page: nothing of it is his any more.
+    world.phone(&cadre).sync().unwrap();
+    let phone = world.phone(&cadre);
+    assert_eq!(phone.replica.status().unwrap().held, 0);
+    assert_eq!(phone.replica.boxed().unwrap(), []);
+    assert!(phone.replica.case(case).is_err());
 }
 
 #[test]

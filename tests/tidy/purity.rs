@@ -44,6 +44,7 @@ const PURE_DEPENDENCIES: &[&str] = &[
 const SOCKETS: &[&str] = &[
     "core/src/replica/components.rs",
     "core/src/replica/enrol.rs",
+    "core/src/replica/reference.rs",
     "core/src/replica/sync.rs",
     "core/src/sync/http.rs",
     "core/src/sync/transport.rs",

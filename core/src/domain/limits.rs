@@ -28,6 +28,12 @@ pub const DEVICE_DOCUMENTS_A_DAY_MAX: u64 = 5_000;
 pub const BOXED_A_DAY_MAX: u64 = 20_000;
 /// Bytes of these.
 pub const BOXED_BYTES_A_DAY_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of the proofs of push frames that are kept of one device in a day, 32 for each change that its frames name: those of two million.
+pub const PROOF_BYTES_A_DAY_MAX: u64 = 64 * 1024 * 1024;
+/// Changes of a push frame up to which its proof is small: it is taken without asking how much there is.
+pub const PROOF_CHANGES_SMALL: usize = 64;
+/// How long after its frame a change may have come, to `check`: older programs asked the clock for the one and then for the other.
+pub const BEHIND_FRAME_MS: i64 = 1_000;
 /// Highest operation counter within a document.
 pub const OP_COUNTER_MAX: u64 = 1 << 30;
 

@@ -16,9 +16,10 @@ use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
+use crate::store::boxes::{self, BoxedChange};
 use crate::store::changes::{self, ChangeState, Unsent};
 use crate::store::enrolment::{self, Enrolment, RoundState};
-use crate::store::{boxes, components, documents, feed, pieces};
+use crate::store::{components, documents, feed, pieces};
 use crate::sync::components as codec;
 use crate::sync::seal::{Batch, leaf};
 use crate::sync::strip::{Stripper, Way};
@@ -113,6 +114,8 @@ struct Load {
     /// The last place of the outbox, and whether there is more.
     last: i64,
     has_more: bool,
+    /// A document of which something waits does not load.
+    is_spoilt: bool,
 }
 
 impl Load {
@@ -124,6 +127,7 @@ impl Load {
             relics: Vec::new(),
             pieces: Vec::new(),
             last: after,
+            is_spoilt: false,
             has_more: true,
         };
         for relic in returned {
@@ -134,23 +138,61 @@ impl Load {
         load
     }
 
-    /// The outbox, and when nothing of it is left and all else is done, pieces of others' bundles.
+    /// The outbox; when nothing of it is left, what was held long ago; and when all else is done, pieces of others' bundles.
     fn of_outbox(
         connection: &Connection,
         enrolment: &Enrolment,
-        frame_bytes: usize,
+        state: &RoundState,
         plan: PushPlan,
         now: Timestamp,
     ) -> Result<Self> {
+        let (frame_bytes, is_revoked) = (state.frame_bytes, state.is_revoked);
         let mut load = push_frames(connection, enrolment, frame_bytes, plan)?;
         if load.has_more {
             return Ok(load);
+        }
+        if load.frames.is_empty() && !is_revoked {
+            load.ask(connection, enrolment, frame_bytes, now)?;
         }
         if load.frames.is_empty() && plan.carries {
             let due = pieces::due(connection, enrolment::request_bytes(frame_bytes), now)?;
             (load.pieces, load.frames) = due.into_iter().unzip();
         }
         Ok(load)
+    }
+
+    /// Asks what became of what was held long ago, by pushing it as it is. Its outcome is told once, and a copy of this phone may have heard it.
+    fn ask(
+        &mut self,
+        connection: &Connection,
+        enrolment: &Enrolment,
+        frame_bytes: usize,
+        now: Timestamp,
+    ) -> Result<()> {
+        let held = boxes::to_ask(connection, now, limits::PUSH_FRAME_CHANGES_MAX)?;
+        let asked: Vec<Unsent> = held.iter().map(of_box).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let (now, _) = asked.split_at(fitting(&asked, frame_bytes));
+        let ledgers = &mut BTreeMap::new();
+        let (frame, list) = push_frame(connection, enrolment, now, Form::Raw, ledgers)?;
+        if !list.is_empty() {
+            self.frames.push(frame);
+            self.pushed.push(list);
+        }
+        Ok(())
+    }
+}
+
+/// A held change as if it were in the outbox.
+fn of_box(held: &BoxedChange) -> Unsent {
+    Unsent {
+        place: 0,
+        document: held.document,
+        hash: held.hash,
+        bytes: held.body.len(),
+        state: ChangeState::Following,
     }
 }
 
@@ -166,17 +208,19 @@ impl Replica {
             let returned = self.relics(plan.relics_after)?;
             (!returned.is_empty()).then(|| Load::of_relics(returned, plan.after))
         };
-        let status = Status {
-            free_bytes: self.environment.free_bytes(),
-            ..Status::default()
-        };
+        let free_bytes = self.environment.free_bytes();
         let now = self.environment.now();
         self.store.read(|connection| {
             let enrolment = enrolment::enrolled(connection)?;
             let state = enrolment::round_state(connection)?;
             let load = match relics {
                 Some(load) => load,
-                None => Load::of_outbox(connection, &enrolment, state.frame_bytes, *plan, now)?,
+                None => Load::of_outbox(connection, &enrolment, &state, *plan, now)?,
+            };
+            let status = Status {
+                free_bytes,
+                last_error: load.is_spoilt.then(|| wire::SPOILT.to_owned()),
+                ..Status::default()
             };
             let hello = Hello {
                 protocol: wire::PROTOCOL,
@@ -189,7 +233,9 @@ impl Replica {
                 ),
                 with_components: true,
                 raw_pages: state.raw_pages,
-                outbox_empty: !state.relics_due && changes::outbox_len(connection)? == 0,
+                outbox_empty: !state.relics_due
+                    && load.pushed.is_empty()
+                    && changes::outbox_len(connection)? == 0,
                 notice: state.notice_last,
                 status: status_to_tell(connection, &state, status)?,
                 last_n: enrolment::last_n(connection)?,
@@ -224,7 +270,7 @@ fn status_to_tell(
     // Holes are looked for from below: what is above has not been explained yet.
     kept_back.drain(..kept_back.len().saturating_sub(limits::KEPT_BACK_MAX));
     status.kept_back = (!kept_back.is_empty()).then_some(kept_back);
-    status.last_error = state.last_error.clone();
+    status.last_error = status.last_error.or_else(|| state.last_error.clone());
     Ok(status)
 }
 
@@ -240,6 +286,7 @@ fn push_frames(
     let (mut frames, mut pushed, mut last, mut total, mut size) =
         (Vec::new(), Vec::new(), plan.after, 0, frame_bytes);
     let (mut rest, most) = (unsent.as_slice(), enrolment::request_bytes(frame_bytes));
+    let mut is_spoilt = false;
     // The rest of a full request is for the next one, not for ever smaller frames.
     let is_full = |total| total + limits::PUSH_FRAME_BYTES_MIN > most;
     while !rest.is_empty() && (frames.is_empty() || !is_full(total)) {
@@ -253,10 +300,13 @@ fn push_frames(
             plan.form
         };
         let (frame, list) = push_frame(connection, enrolment, now, form, &mut ledgers)?;
-        total += frame.len();
         last = now.last().map_or(last, |change| change.place);
-        frames.push(frame);
-        pushed.push(list);
+        is_spoilt |= list.len() < now.len();
+        if !list.is_empty() {
+            total += frame.len();
+            frames.push(frame);
+            pushed.push(list);
+        }
         rest = later;
         size = (size * 2).min(limits::PUSH_FRAME_BYTES_MAX);
     }
@@ -266,6 +316,7 @@ fn push_frames(
         relics: Vec::new(),
         pieces: Vec::new(),
         last,
+        is_spoilt,
         has_more: !rest.is_empty() || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX,
     })
 }
@@ -293,7 +344,11 @@ fn push_frame(
     for change in changes {
         let (ledger, _) = match ledgers.entry(change.document) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(whole_ledger(connection, change.document)?),
+            Entry::Vacant(new) => match whole_ledger(connection, change.document) {
+                // Something of it is spoilt in this file: everything else goes. What of it can be read goes in a rescue bundle.
+                Err(Error::Disagreement(_)) => continue,
+                ledger => new.insert(ledger?),
+            },
         };
         let place = ledger
             .place(&change.hash)

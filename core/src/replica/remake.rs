@@ -28,15 +28,6 @@ pub(super) enum Blow {
     Forked(BTreeSet<ChangeHash>),
 }
 
-impl Blow {
-    fn strikes(&self, hash: &ChangeHash) -> bool {
-        match self {
-            Self::Refused(refused) => refused.contains_key(hash),
-            Self::Forked(forked) => forked.contains(hash),
-        }
-    }
-}
-
 /// A change that no page of this epoch has placed.
 struct Local {
     change: Parsed,
@@ -112,15 +103,11 @@ pub(super) fn acknowledge(
     let Some(state) = documents::state(transaction, id)? else {
         return Ok(());
     };
-    let rows = changes::of_document(transaction, state.number)?;
-    let following = rows
-        .iter()
-        .find(|row| row.hash == hash && row.state == ChangeState::Following);
-    let Some(row) = following else {
+    let Some(body) = changes::following(transaction, state.number, hash)? else {
         return changes::set_state(transaction, state.number, hash, ChangeState::Acknowledged);
     };
     let own = enrolment::enrolled(transaction)?.device;
-    let local = local(id, unpack(&row.body)?, own);
+    let local = local(id, unpack(&body)?, own);
     boxes::put(
         transaction,
         &boxed(id, &local, BoxState::Released, "released", now),
@@ -150,12 +137,13 @@ pub(super) fn take_up(
     }
     locals.extend(held_back(transaction, id, blow, own)?);
     let none = BTreeMap::new();
-    let refused = match blow {
-        Blow::Refused(refused) => refused,
-        Blow::Forked(_) => &none,
+    let (refused, forked) = match blow {
+        Blow::Refused(refused) => (refused, BTreeSet::new()),
+        Blow::Forked(forked) => (&none, forked.clone()),
     };
-    let quarantined = resting_on(&locals, refused);
-    let affected = built_on(&locals, blow, &quarantined);
+    let standing = standing_beside(&loaded.ledger, &locals);
+    let quarantined = resting_on(&locals, refused, &standing);
+    let affected = built_on(&locals, refused, &forked, &quarantined);
 
     let number = loaded.state.number;
     let mut kept = without(&loaded.ledger, &affected);
@@ -175,15 +163,18 @@ pub(super) fn take_up(
             .copied()
             .or_else(|| quarantined.contains(&hash).then_some(Refusal::Quarantined));
         // Without its first change a document cannot be gone on with: everything goes into the box.
-        let is_lost = kept.is_empty() && !blow.strikes(&hash);
-        let code = code.or(is_lost.then_some(Refusal::Quarantined));
+        let code =
+            code.or((kept.is_empty() && !forked.contains(&hash)).then_some(Refusal::Quarantined));
         let code = code.or(local.is_foreign.then_some(Refusal::Quarantined));
         if let Some(code) = code {
             boxes::put(
                 transaction,
                 &boxed(id, &local, BoxState::Refused, code.code(), now),
             )?;
-            moved.insert(hash, follow(&local.change.deps, &moved));
+            // What a copy of this phone has made of the same deed takes its place.
+            let place = carrier(&kept, &local).map(|carrier| vec![carrier]);
+            let place = place.unwrap_or_else(|| follow(&local.change.deps, &moved));
+            moved.insert(hash, place);
             continue;
         }
         boxes::remove(transaction, hash)?;
@@ -264,10 +255,13 @@ fn held_back(
     blow: &Blow,
     own: DeviceId,
 ) -> Result<Vec<Local>> {
+    let Blow::Refused(refused) = blow else {
+        return Ok(Vec::new());
+    };
     let boxed = boxes::of_document(transaction, id)?;
     let is_concerned = boxed
         .iter()
-        .any(|change| change.state == BoxState::Held && blow.strikes(&change.hash));
+        .any(|change| change.state == BoxState::Held && refused.contains_key(&change.hash));
     if !is_concerned {
         return Ok(Vec::new());
     }
@@ -278,8 +272,9 @@ fn held_back(
     {
         held.push(local(id, unpack(&change.body)?, own));
     }
-    // Only what is struck, and what had followed it.
-    let reached = built_on(&held, blow, &BTreeSet::new());
+    // Only what is refused, and what had followed it.
+    let roots: BTreeMap<ChangeHash, Refusal> = refused.clone();
+    let reached = built_on(&held, &roots, &BTreeSet::new(), &BTreeSet::new());
     held.retain(|local| reached.contains(&local.change.hash));
     Ok(held)
 }
@@ -340,12 +335,27 @@ fn boxed(
     }
 }
 
-/// Changes whose entry's `on` names a refused entry, directly or through another.
-fn resting_on(locals: &[Local], refused: &BTreeMap<ChangeHash, Refusal>) -> BTreeSet<ChangeHash> {
+/// The entries of changes that pages have placed: a copy of this phone may have made one of them.
+fn standing_beside(ledger: &Ledger, locals: &[Local]) -> BTreeSet<EntryId> {
+    let local: BTreeSet<ChangeHash> = locals.iter().map(|local| local.change.hash).collect();
+    let placed = ledger.links().iter();
+    let placed = placed.filter(|link| !local.contains(&link.change.hash));
+    placed
+        .filter_map(|link| Some(link.entry.as_ref()?.0))
+        .collect()
+}
+
+/// Changes whose entry's `on` names a refused entry that does not stand otherwise, directly or through another.
+fn resting_on(
+    locals: &[Local],
+    refused: &BTreeMap<ChangeHash, Refusal>,
+    standing: &BTreeSet<EntryId>,
+) -> BTreeSet<ChangeHash> {
     let mut entries: BTreeSet<EntryId> = locals
         .iter()
         .filter(|local| refused.contains_key(&local.change.hash))
         .filter_map(|local| local.entry.as_ref().map(|(id, _, _)| *id))
+        .filter(|id| !standing.contains(id))
         .collect();
     let mut resting = BTreeSet::new();
     loop {
@@ -365,8 +375,15 @@ fn resting_on(locals: &[Local], refused: &BTreeMap<ChangeHash, Refusal>) -> BTre
 }
 
 /// The changes to take up: the roots, and every local change that builds on one of them.
-fn built_on(locals: &[Local], blow: &Blow, resting: &BTreeSet<ChangeHash>) -> BTreeSet<ChangeHash> {
-    let is_root = |hash: &ChangeHash| blow.strikes(hash) || resting.contains(hash);
+fn built_on(
+    locals: &[Local],
+    refused: &BTreeMap<ChangeHash, Refusal>,
+    forked: &BTreeSet<ChangeHash>,
+    resting: &BTreeSet<ChangeHash>,
+) -> BTreeSet<ChangeHash> {
+    let is_root = |hash: &ChangeHash| {
+        refused.contains_key(hash) || forked.contains(hash) || resting.contains(hash)
+    };
     let mut affected: BTreeSet<ChangeHash> = locals
         .iter()
         .map(|local| local.change.hash)
@@ -408,6 +425,15 @@ fn follow(deps: &[ChangeHash], moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>) ->
     followed
 }
 
+/// The change of a document that holds a local one's entry.
+fn carrier(kept: &Ledger, local: &Local) -> Option<ChangeHash> {
+    let (entry, _, _) = local.entry.as_ref()?;
+    let holds = |id: &EntryId| id == entry;
+    let mut links = kept.links().iter();
+    let link = links.find(|link| link.entry.as_ref().is_some_and(|(id, _)| holds(id)));
+    link.map(|link| link.change.hash)
+}
+
 /// Makes a change again. Its entry may already be in the document (a copied phone): then that change takes its place.
 fn make_again(
     kept: &mut Ledger,
@@ -415,13 +441,8 @@ fn make_again(
     local: &Local,
     moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>,
 ) -> Result<(ChangeHash, Option<Parsed>)> {
-    let entry = local.entry.as_ref().map(|(id, _, _)| *id);
-    let carrier = kept
-        .links()
-        .iter()
-        .find(|link| link.entry.as_ref().map(|(id, _)| *id) == entry && entry.is_some());
-    if let Some(carrier) = carrier {
-        return Ok((carrier.change.hash, None));
+    if let Some(carrier) = carrier(kept, local) {
+        return Ok((carrier, None));
     }
     let mut deps: Vec<ChangeHash> = follow(&local.change.deps, moved)
         .into_iter()

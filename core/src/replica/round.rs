@@ -287,13 +287,18 @@ fn apply_document_fates<'f>(
         return Ok(Settled::default());
     }
     let (mut refused, mut forked, mut held) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    let (mut settled, mut missing) = (0, BTreeSet::new());
+    let (mut settled, mut missing, mut told) = (0, BTreeSet::new(), BTreeSet::new());
     for (hash, fate) in fates {
+        told.insert(hash);
+        // It was asked after where it lies in the box.
+        boxes::asked(transaction, hash, now)?;
         match fate {
             Fate::Ok | Fate::Dup => {
                 remake::acknowledge(transaction, document, hash, now)?;
+                boxes::release(transaction, hash)?;
                 settled += 1;
             }
+            Fate::Review if boxes::is_held(transaction, hash)? => {}
             Fate::Review => drop(held.insert(hash)),
             Fate::Refused(Refusal::Forked) => drop(forked.insert(hash)),
             Fate::Refused(refusal) => drop(refused.insert(hash, *refusal)),
@@ -303,6 +308,8 @@ fn apply_document_fates<'f>(
     }
     let boxed = refused.len() + forked.len() + held.len();
     settled += boxed;
+    // What becomes of these has just been said.
+    missing.retain(|hash| !told.contains(hash));
     let gone_back = !missing.is_empty() && resend::depended_on(transaction, document, &missing)?;
     if !held.is_empty() {
         remake::hold(transaction, document, &held, suffix, now)?;
@@ -353,11 +360,14 @@ fn apply_notice(
             Ok(false)
         }
         Some(refusal) => {
-            let blow = match refusal {
-                Refusal::Forked => Blow::Forked(BTreeSet::from([*change])),
-                refusal => Blow::Refused(BTreeMap::from([(*change, *refusal)])),
-            };
-            remake::take_up(transaction, *document, &blow, suffix(*document), now)?;
+            let refused = BTreeMap::from([(*change, *refusal)]);
+            remake::take_up(
+                transaction,
+                *document,
+                &Blow::Refused(refused),
+                suffix(*document),
+                now,
+            )?;
             Ok(true)
         }
     }
@@ -385,7 +395,11 @@ fn begin_epoch(
             _ => ChangeState::Acknowledged,
         })?;
         documents::doubt(transaction, state.number)?;
-        load::refresh(transaction, id)?;
+        match load::refresh(transaction, id) {
+            // One that is spoilt in this file must not keep the others from the new epoch.
+            Err(Error::Disagreement(_)) => {}
+            refreshed => refreshed?,
+        }
     }
     resend::held(transaction)?;
     feed::set_scopes(transaction, &[])?;

@@ -73,6 +73,7 @@ pub(super) fn of_change(state: ChangeState) -> SyncState {
 pub(super) fn of_box(state: BoxState) -> SyncState {
     match state {
         BoxState::Refused => SyncState::Refused,
-        BoxState::Held | BoxState::Released => SyncState::Held,
+        BoxState::Held => SyncState::Held,
+        BoxState::Released => SyncState::Received,
     }
 }

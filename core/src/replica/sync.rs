@@ -1,4 +1,4 @@
-//! The loop that moves bytes: beside `enrol` the only code of a replica that waits. No lock and no transaction is held while it does.
+//! The loop that moves bytes: beside `enrol` and `reference` the only code of a replica that waits. No lock and no transaction is held while it does.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,9 +12,7 @@ use super::push::{Prepared, PushPlan};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
-use crate::store::enrolment;
 use crate::store::feed;
-use crate::sync::directory;
 use crate::sync::session::{self, Incoming, Session, SessionFault};
 use crate::sync::transport::{Method, Request, Response, Transport, Unreachable};
 use crate::sync::wire::{self, Form, Unread};
@@ -77,9 +75,9 @@ pub struct Summary {
 pub type Progress<'a> = &'a (dyn Fn(Summary) + Send + Sync);
 
 /// How one round ended.
-struct RoundEnd {
+pub(super) struct RoundEnd {
     /// Another round is due: more to push, more to pull, or something to repair.
-    again: bool,
+    pub(super) again: bool,
     /// The server's directory, where that or components are other than here.
     directory_tag: Option<[u8; 8]>,
     /// There is more to push, or it must be pushed otherwise.
@@ -206,37 +204,6 @@ impl Replica {
             }
         }
         missed.map_or(Ok(()), Err)
-    }
-
-    /// Fetches the directory where it is another, and what has changed of components once nothing else is left to do. What keeps a
-    /// village's away is told when everything else has been done, and they are not asked for again in the same call.
-    async fn catch_up_on_reference(
-        &self,
-        transport: &dyn Transport,
-        tag: [u8; 8],
-        end: &RoundEnd,
-        missed: &mut Option<Error>,
-    ) -> Result<()> {
-        if self.store.read(feed::directory_tag)? != Some(tag) {
-            self.fetch_directory(transport).await?;
-        }
-        if end.again || missed.is_some() {
-            return Ok(());
-        }
-        let fetched = self.fetch_components(transport).await;
-        let error = fetched.map_or_else(Some, |(_, missed)| missed);
-        match error {
-            // Those that are here stay; everything else has been caught up on.
-            None | Some(Error::UpdateNeeded) => {}
-            Some(
-                error @ (Error::Disagreement(_)
-                | Error::Offline {
-                    retry_after_ms: None,
-                }),
-            ) => *missed = Some(error),
-            Some(error) => return Err(error),
-        }
-        Ok(())
     }
 
     async fn round(
@@ -423,34 +390,6 @@ impl Replica {
             // Revoked, and nothing more is taken: what is in the outbox stays there for a rescue bundle.
             Err(Unread::TooMuch) => Err(Error::SignedOut),
         }
-    }
-
-    /// Fetches the directory.
-    pub(super) async fn fetch_directory(&self, transport: &dyn Transport) -> Result<()> {
-        let enrolment = self.store.read(enrolment::enrolled)?;
-        let request = Request {
-            method: Method::Get,
-            server_url: enrolment.server_url,
-            path: "/v1/directory".into(),
-            token: Some(enrolment.token),
-            content_type: "",
-            body: Vec::new(),
-        };
-        let mut response = transport.send(request).await.map_err(offline)?;
-        match response.status() {
-            200 if response.content_type() == "application/cbor" => {}
-            401 => return Err(Error::SignedOut),
-            _ => {
-                return Err(Error::Offline {
-                    retry_after_ms: response.retry_after_ms(),
-                });
-            }
-        }
-        let bytes = whole(response.as_mut(), limits::DIRECTORY_BYTES_MAX).await?;
-        // A directory of a newer form is kept away; the one that is here stays in force.
-        directory::decode(&bytes).map_err(|_| Error::UpdateNeeded)?;
-        self.store
-            .write(|transaction| feed::put_directory(transaction, directory::tag(&bytes), &bytes))
     }
 }
 

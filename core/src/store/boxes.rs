@@ -3,8 +3,9 @@
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::bytes;
+use super::changes::DocumentNumber;
 use crate::domain::id::{ChangeHash, DocumentId, EntryId};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{DAY_MS, Timestamp};
 use crate::error::Result;
 
 /// A change in a box.
@@ -80,7 +81,7 @@ fn boxed(row: &Row<'_>) -> rusqlite::Result<BoxedChange> {
 /// Puts a change into the box, or changes its row there.
 pub fn put(transaction: &Transaction<'_>, change: &BoxedChange) -> Result<()> {
     transaction.execute(
-        "INSERT INTO boxed (document, hash, entry, n, state, code, body, boxed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        "INSERT INTO boxed (document, hash, entry, n, state, code, body, boxed_at, asked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
          ON CONFLICT (hash) DO UPDATE SET state = excluded.state, code = excluded.code",
         params![
             change.document.0,
@@ -110,6 +111,45 @@ pub fn release(transaction: &Transaction<'_>, hash: ChangeHash) -> Result<()> {
     transaction
         .prepare_cached(sql)?
         .execute(params![hash.0, BoxState::Released.word()])?;
+    Ok(())
+}
+
+/// What is held of which the server has said nothing for a day, oldest first: its word may have gone to a copy of this phone. A time more than
+/// a day ahead was noted by a clock that was wrong.
+pub fn to_ask(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<BoxedChange>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM boxed WHERE state = 'held' AND dismissed = 0 AND abs(asked_at - ?1) >= ?2 ORDER BY id LIMIT ?3"
+    );
+    let rows = connection
+        .prepare_cached(&sql)?
+        .query_map(params![now.0, DAY_MS, limit as i64], boxed)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
+/// Whether a change is held.
+pub fn is_held(connection: &Connection, hash: ChangeHash) -> Result<bool> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM boxed WHERE hash = ?1 AND state = 'held' AND dismissed = 0)";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([hash.0], |row| row.get(0))?)
+}
+
+/// The server has said what is with a held change.
+pub fn asked(transaction: &Transaction<'_>, hash: ChangeHash, now: Timestamp) -> Result<()> {
+    transaction
+        .prepare_cached("UPDATE boxed SET asked_at = ?2 WHERE hash = ?1")?
+        .execute(params![hash.0, now.0])?;
+    Ok(())
+}
+
+/// What was released of a document that is in no scope any more comes in no page.
+pub(super) fn forget_released(
+    transaction: &Transaction<'_>,
+    document: DocumentNumber,
+) -> Result<()> {
+    let sql = "DELETE FROM boxed WHERE state = 'released' AND document = (SELECT id FROM documents WHERE no = ?1)";
+    transaction.prepare_cached(sql)?.execute([document])?;
     Ok(())
 }
 

@@ -152,6 +152,19 @@ pub fn remove(
     Ok(())
 }
 
+/// The bytes of a local change that follows a held one; none where it does not, or is not here.
+pub fn following(
+    connection: &Connection,
+    document: DocumentNumber,
+    hash: ChangeHash,
+) -> Result<Option<Vec<u8>>> {
+    let sql =
+        "SELECT body FROM changes WHERE document = ?1 AND place > ?2 AND hash = ?3 AND state = ?4";
+    let values = params![document, LOCAL_PLACE, hash.0, ChangeState::Following.code()];
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row(values, |row| row.get(0)).optional()?)
+}
+
 /// Sets where a local change stands.
 pub fn set_state(
     transaction: &Transaction<'_>,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::changes::DocumentNumber;
-use super::{bytes, search};
+use super::{boxes, bytes, search};
 use crate::domain::fold::FOLD_VERSION;
 use crate::domain::id::{Actor, DocumentId};
 use crate::domain::time::Timestamp;
@@ -265,7 +265,7 @@ pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
         WHERE documents.confirmed = 1
         AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no
                           AND (changes.state >= 2 OR documents.placed = 0))
-        AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0)
+        AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0 AND boxed.state != 'released')
         AND NOT (EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.state = 1)
                  AND EXISTS (SELECT 1 FROM frames WHERE frames.answered IN (0, 3) AND frames.epoch != (SELECT epoch FROM enrolment)))";
     let leaving: Vec<DocumentNumber> = transaction
@@ -289,7 +289,7 @@ pub fn drop_doubted(transaction: &Transaction<'_>) -> Result<usize> {
         AND NOT EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)
         AND EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.received_at IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.state >= 2)
-        AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0)";
+        AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0 AND boxed.state != 'released')";
     let doubted: Vec<DocumentNumber> = transaction
         .prepare_cached(doubted)?
         .query_map([], |row| row.get(0))?
@@ -301,6 +301,7 @@ fn drop_all(transaction: &Transaction<'_>, numbers: &[DocumentNumber]) -> Result
     for number in numbers {
         transaction.execute("DELETE FROM changes WHERE document = ?1", [number])?;
         search::remove(transaction, *number)?;
+        boxes::forget_released(transaction, *number)?;
         transaction.execute("DELETE FROM documents WHERE no = ?1", [number])?;
     }
     Ok(numbers.len())

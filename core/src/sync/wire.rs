@@ -19,7 +19,7 @@ pub use notice::Notice;
 pub use page::PageTail;
 pub use push::{PushHead, read_raw, read_raw_of_page, write_raw, write_raw_of_page};
 pub use relic::Relic;
-pub use status::{DIGEST, Status};
+pub use status::{DIGEST, SPOILT, Status};
 pub use welcome::{Scopes, Welcome};
 
 use crate::cbor::{Fault, Reader, Result, Writer};

@@ -80,5 +80,9 @@ UPDATE boxed SET released = 0 WHERE released = 1 AND refusal IS NOT NULL;
 DROP INDEX boxed_device;
 CREATE INDEX boxed_device ON boxed (device, boxed_at, length(body));
 
+-- How much of one device's proofs has been kept of late, told by this index alone.
+DROP INDEX batches_device;
+CREATE INDEX batches_device ON batches (device, received_at, length(leaves));
+
 -- Whether a leave made a version of the one before: what leaves decide stays where a version comes back.
 ALTER TABLE directories ADD COLUMN by_leave INTEGER;

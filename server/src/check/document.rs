@@ -148,7 +148,7 @@ impl Checking<'_> {
             if self.devices.contains_key(&device) {
                 let leaf = seal::leaf(id, link.change.hash);
                 self.leaves
-                    .add(keys::leaf(device, &leaf, change.received_at));
+                    .add(keys::leaf(device, &leaf), change.received_at);
             } else if self.told.insert(device) {
                 self.find(format!(
                     "devices: device {device} has made changes and is not there"

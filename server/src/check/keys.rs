@@ -4,6 +4,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use patrol_core::domain::id::{DeviceId, EntryId};
+use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 
 /// What the log says of an entry.
@@ -13,51 +14,70 @@ pub(super) fn fate(device: DeviceId, n: u64, entry: EntryId, word: &str) -> u64 
     hasher.finish()
 }
 
-/// A leaf of a push frame of a device, and when it came.
-pub(super) fn leaf(device: DeviceId, leaf: &[u8], at: Timestamp) -> u64 {
+/// A leaf of a push frame of a device.
+pub(super) fn leaf(device: DeviceId, leaf: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (device.0, leaf, at.0).hash(&mut hasher);
+    (device.0, leaf).hash(&mut hasher);
     hasher.finish()
 }
 
 /// Filled, then sealed, then asked.
 #[derive(Default)]
-pub(super) struct Keys {
-    keys: Vec<u64>,
-    /// Which of them have been met since.
-    met: Vec<bool>,
-}
+pub(super) struct Keys(Vec<u64>);
 
 impl Keys {
     pub(super) fn add(&mut self, key: u64) {
-        self.keys.push(key);
+        self.0.push(key);
     }
 
     pub(super) fn seal(&mut self) {
-        self.keys.sort_unstable();
-        self.keys.dedup();
-        self.met = vec![false; self.keys.len()];
+        self.0.sort_unstable();
     }
 
     pub(super) fn contains(&self, key: u64) -> bool {
-        self.keys.binary_search(&key).is_ok()
+        self.0.binary_search(&key).is_ok()
+    }
+}
+
+/// Changes by their leaves, and when they came. Filled, then sealed, then met by frames.
+#[derive(Default)]
+pub(super) struct Leaves {
+    /// Sixteen bytes each: the key, and the time.
+    came: Vec<(u64, i64)>,
+    is_met: Vec<bool>,
+}
+
+impl Leaves {
+    pub(super) fn add(&mut self, key: u64, at: Timestamp) {
+        self.came.push((key, at.0));
     }
 
-    pub(super) fn meet(&mut self, key: u64) {
-        let place = self.keys.binary_search(&key).ok();
-        if let Some(met) = place.and_then(|place| self.met.get_mut(place)) {
-            *met = true;
+    pub(super) fn seal(&mut self) {
+        self.came.sort_unstable();
+        self.came.dedup();
+        self.is_met = vec![false; self.came.len()];
+    }
+
+    /// A frame has it that came at that time.
+    pub(super) fn meet(&mut self, key: u64, at: Timestamp) {
+        let first = self.came.partition_point(|came| *came < (key, at.0));
+        let last = (key, at.0.saturating_add(limits::BEHIND_FRAME_MS));
+        for (came, is_met) in self.came.iter().zip(&mut self.is_met).skip(first) {
+            if *came > last {
+                return;
+            }
+            *is_met = true;
         }
     }
 
-    /// Whether it is one of them and has not been met.
-    pub(super) fn is_unmet(&self, key: u64) -> bool {
-        let place = self.keys.binary_search(&key).ok();
-        place.and_then(|place| self.met.get(place)) == Some(&false)
+    /// Whether a change that came at that time has not been met.
+    pub(super) fn is_unmet(&self, key: u64, at: Timestamp) -> bool {
+        let place = self.came.binary_search(&(key, at.0)).ok();
+        place.and_then(|place| self.is_met.get(place)) == Some(&false)
     }
 
     pub(super) fn has_unmet(&self) -> bool {
-        self.met.contains(&false)
+        self.is_met.contains(&false)
     }
 }
 
@@ -70,26 +90,41 @@ mod tests {
 
     #[test]
     fn what_was_not_met_is_known() {
-        let mut keys = Keys::default();
-        let [one, other, third] =
-            [&[1u8; 32], &[2; 32], &[3; 32]].map(|bytes| leaf(DEVICE, bytes, AT));
-        [one, other, one].into_iter().for_each(|key| keys.add(key));
-        keys.seal();
-        assert!(keys.contains(one) && !keys.contains(third));
-        keys.meet(one);
-        keys.meet(third);
-        assert!(keys.has_unmet() && keys.is_unmet(other));
-        assert!(!keys.is_unmet(one) && !keys.is_unmet(third));
-        keys.meet(other);
-        assert!(!keys.has_unmet());
+        let mut leaves = Leaves::default();
+        let [one, other, third] = [&[1u8; 32], &[2; 32], &[3; 32]].map(|bytes| leaf(DEVICE, bytes));
+        [one, other, one]
+            .into_iter()
+            .for_each(|key| leaves.add(key, AT));
+        leaves.seal();
+        leaves.meet(one, AT);
+        leaves.meet(third, AT);
+        assert!(leaves.has_unmet() && leaves.is_unmet(other, AT));
+        assert!(!leaves.is_unmet(one, AT) && !leaves.is_unmet(third, AT));
+        leaves.meet(other, AT);
+        assert!(!leaves.has_unmet());
     }
 
     #[test]
-    fn a_leaf_is_of_one_device_and_of_one_time() {
-        let bytes = [1u8; 32];
-        let own = leaf(DEVICE, &bytes, AT);
-        assert_ne!(own, leaf(DeviceId([8; 8]), &bytes, AT));
-        assert_ne!(own, leaf(DEVICE, &bytes, Timestamp(6)));
-        assert_eq!(own, leaf(DEVICE, &bytes, AT));
+    fn a_change_came_with_its_frame_or_hardly_later() {
+        let one = leaf(DEVICE, &[1; 32]);
+        for (later, is_met) in [
+            (-1, false),
+            (0, true),
+            (limits::BEHIND_FRAME_MS, true),
+            (limits::BEHIND_FRAME_MS + 1, false),
+        ] {
+            let mut leaves = Leaves::default();
+            leaves.add(one, AT.plus_ms(later));
+            leaves.seal();
+            leaves.meet(one, AT);
+            assert_eq!(leaves.has_unmet(), !is_met, "{later}");
+        }
+    }
+
+    #[test]
+    fn a_leaf_is_of_one_device() {
+        let own = leaf(DEVICE, &[1; 32]);
+        assert_ne!(own, leaf(DeviceId([8; 8]), &[1; 32]));
+        assert_eq!(own, leaf(DEVICE, &[1; 32]));
     }
 }

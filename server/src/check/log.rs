@@ -62,11 +62,11 @@ impl Checking<'_> {
         if was_held {
             self.is_of_its_person(row);
             let leaf = seal::leaf(row.document, hash);
-            self.leaves.add(keys::leaf(device, &leaf, row.boxed_at));
+            self.leaves.add(keys::leaf(device, &leaf), row.boxed_at);
             let settled = row.settled.as_ref().filter(|settled| settled.released);
             // In the moment in which it came it is its frame that proves it.
             if let Some(settled) = settled.filter(|settled| settled.at != row.boxed_at) {
-                self.released.push(keys::leaf(device, &leaf, settled.at));
+                self.released.push((keys::leaf(device, &leaf), settled.at));
             }
         }
         let Some((entry, n)) = entry
@@ -132,8 +132,8 @@ impl Checking<'_> {
     pub(super) fn batches(&mut self) -> Result<()> {
         let snapshot = self.snapshot;
         // What a review released came when it was released; that it was sent is asked of its box.
-        for key in std::mem::take(&mut self.released) {
-            self.leaves.meet(key);
+        for (key, at) in std::mem::take(&mut self.released) {
+            self.leaves.meet(key, at);
         }
         snapshot.all_batches(&mut |row| {
             match row {
@@ -162,8 +162,8 @@ impl Checking<'_> {
             None => self.find(format!("batches: frame {no}: `device` is not there")),
             Some(true) if rest.is_empty() => {
                 for leaf in leaves {
-                    let key = keys::leaf(row.device, leaf, row.received_at);
-                    self.leaves.meet(key);
+                    let key = keys::leaf(row.device, leaf);
+                    self.leaves.meet(key, row.received_at);
                 }
             }
             Some(_) => self.find(format!(
@@ -184,8 +184,8 @@ impl Checking<'_> {
                     continue;
                 };
                 let leaf = seal::leaf(id, change.hash);
-                let key = keys::leaf(change.actor.device(), &leaf, stored.received_at);
-                if self.leaves.is_unmet(key) {
+                let key = keys::leaf(change.actor.device(), &leaf);
+                if self.leaves.is_unmet(key, stored.received_at) {
                     self.find(format!(
                         "batches: no frame proves who sent change {ordinal} of document {id} and when"
                     ));
@@ -195,8 +195,8 @@ impl Checking<'_> {
         snapshot.all_boxed(&mut |row| {
             let Ok((_, row)) = row else { return Ok(()) };
             let leaf = seal::leaf(row.document, row.hash);
-            let key = keys::leaf(row.device, &leaf, row.boxed_at);
-            if self.leaves.is_unmet(key) {
+            let key = keys::leaf(row.device, &leaf);
+            if self.leaves.is_unmet(key, row.boxed_at) {
                 self.find(format!(
                     "batches: no frame proves who sent the boxed change {} of device {} and when",
                     row.hash, row.device

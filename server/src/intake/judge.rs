@@ -1,5 +1,7 @@
 //! One fate for each change of a frame, and the commit that follows from all of them together.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,12 +12,12 @@ use patrol_core::doc::entry;
 use patrol_core::doc::parse::Parsed;
 use patrol_core::domain::action::Where;
 use patrol_core::domain::entry::Entry;
-use patrol_core::domain::id::{ChangeHash, DocumentId, EntryId};
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId};
 use patrol_core::domain::limits;
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::{DAY_MS, Timestamp};
-use patrol_core::sync::wire::{Fate, Later, Notice, Unread};
+use patrol_core::sync::wire::{Fate, Later, Unread};
 
 use super::items::{Item, Loaded};
 use super::{Carriage, Pushed};
@@ -37,7 +39,7 @@ pub(super) struct Judge<'a> {
     carriage: Carriage,
     documents: BTreeMap<DocumentId, Growing>,
     /// Held changes of the documents looked at, those of this frame too.
-    held: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
+    held: BTreeMap<DocumentId, BTreeMap<ChangeHash, Held>>,
     /// Changes of this frame that wait.
     waiting: BTreeMap<ChangeHash, Later>,
     opened: u64,
@@ -84,15 +86,31 @@ impl<'a> Judge<'a> {
         batch: BatchRow,
     ) -> Result<std::result::Result<(Vec<Fate>, Pushed, Commit), Unread>> {
         let mut fates = Vec::with_capacity(items.len());
+        // What lies in a box was logged and proved when it came: it may come for ever, and leaves nothing more here.
+        let mut is_known = Vec::with_capacity(items.len());
+        let is_too_much = self.has_proved_too_much(items.len())?;
         for item in items {
-            let fate = self.fate(item)?;
+            let told = self.told(item)?;
+            is_known.push(told.is_some());
+            let fate = match told {
+                Some(fate) => fate,
+                None if is_too_much => Fate::Later(Later::Slow),
+                None => self.fate(item)?,
+            };
             if let Fate::Later(later) = fate {
                 self.waiting.insert(item.hash, later);
             }
             fates.push(fate);
         }
         self.finish_documents(items, &mut fates)?;
-        for (item, fate) in items.iter().zip(&fates) {
+        let mut has_kept = false;
+        for ((item, fate), _) in items
+            .iter()
+            .zip(&fates)
+            .zip(&is_known)
+            .filter(|(_, is_known)| !**is_known)
+        {
+            has_kept |= matches!(fate, Fate::Ok | Fate::Review);
             self.log(item, fate)?;
         }
         // The frame's proof is kept under the range that it names.
@@ -100,9 +118,6 @@ impl<'a> Judge<'a> {
         if !self.commit.fates.iter().all(is_within) {
             return Ok(Err(Unread::Malformed));
         }
-        let has_kept = fates
-            .iter()
-            .any(|fate| matches!(fate, Fate::Ok | Fate::Review));
         self.commit.batch = has_kept.then_some(batch);
         if self.carriage == Carriage::Own {
             let for_good = |fate: &&Fate| !matches!(fate, Fate::Missing(_) | Fate::Later(_));
@@ -117,21 +132,6 @@ impl<'a> Judge<'a> {
     }
 
     fn fate(&mut self, item: &Item) -> Result<Fate> {
-        let boxed = self.snapshot.boxed(self.device.id, item.box_key())?;
-        match boxed.map(|boxed| (boxed.state, boxed.settled.map(|settled| settled.released))) {
-            Some((BoxedAs::Held, None | Some(false))) => return Ok(Fate::Review),
-            // Kept from a bundle, in case its phone never called again: it may call now, or what was missing may have come.
-            Some((BoxedAs::Refused(number), None)) if number == Refusal::Quarantined.number() => {}
-            // A copy of its phone may have made it again by now.
-            Some((BoxedAs::Refused(number), None))
-                if number == Refusal::Forked.number() && self.carriage == Carriage::Carried => {}
-            Some((BoxedAs::Refused(number), _)) => {
-                return Ok(Fate::Refused(
-                    Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded),
-                ));
-            }
-            Some((BoxedAs::Held, Some(true))) | None => {}
-        }
         let change = match &item.change {
             Ok(change) => change,
             Err(refusal) => return self.refuse(item, *refusal),
@@ -198,25 +198,11 @@ impl<'a> Judge<'a> {
                 .snapshot
                 .held_of(id)?
                 .into_iter()
-                .map(|change| change.hash)
+                .map(|change| (change.hash, Held::Before(change.device)))
                 .collect();
             self.held.insert(id, held);
         }
         Ok(true)
-    }
-
-    /// Whether more of this device lies in boxes since a day than one device may put there.
-    fn has_boxed_too_much(&mut self) -> Result<bool> {
-        let since = self.now.plus_ms(-DAY_MS);
-        let before = match self.boxed_before {
-            Some(before) => before,
-            None => self.snapshot.boxed_since(self.device.id, since)?,
-        };
-        self.boxed_before = Some(before);
-        let now = self.commit.boxed.iter().map(|row| row.body.len() as u64);
-        let bytes = before.bytes + now.sum::<u64>();
-        let rows = before.rows + self.commit.boxed.len() as u64;
-        Ok(bytes >= limits::BOXED_BYTES_A_DAY_MAX || rows >= limits::BOXED_A_DAY_MAX)
     }
 
     fn add(&mut self, id: DocumentId, change: &Parsed) -> std::result::Result<(), Objection> {
@@ -283,13 +269,22 @@ impl<'a> Judge<'a> {
 
     fn missing(&mut self, item: &Item, missing: Vec<ChangeHash>) -> Result<Fate> {
         let held = self.held.get(&item.document);
-        if missing
+        let followed: Vec<(ChangeHash, Held)> = missing
             .iter()
-            .any(|hash| held.is_some_and(|held| held.contains(hash)))
-        {
+            .filter_map(|hash| Some((*hash, *held?.get(hash)?)))
+            .collect();
+        if !followed.is_empty() {
             // What follows a held change is judged when that is settled; whose work it is must be sure now.
             return match self.own(item) {
-                Ok(()) => self.hold(item),
+                Ok(()) => {
+                    // It must not be held behind one that is settled meanwhile: nobody could release it then.
+                    let before = followed.iter().filter_map(|(hash, held)| match held {
+                        Held::Before(device) => Some((*device, *hash)),
+                        Held::Now => None,
+                    });
+                    self.commit.held.extend(before);
+                    self.hold(item)
+                }
                 Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
                 Err(_) => Ok(Fate::Later(Later::Newer)),
             };
@@ -334,50 +329,6 @@ impl<'a> Judge<'a> {
             return Err(Refusal::ForeignPerson.into());
         }
         Ok(())
-    }
-
-    fn hold(&mut self, item: &Item) -> Result<Fate> {
-        if self.has_boxed_too_much()? {
-            return Ok(Fate::Later(Later::Slow));
-        }
-        self.held
-            .entry(item.document)
-            .or_default()
-            .insert(item.hash);
-        self.keep(item, BoxedAs::Held);
-        Ok(Fate::Review)
-    }
-
-    fn refuse(&mut self, item: &Item, refusal: Refusal) -> Result<Fate> {
-        if self.has_boxed_too_much()? {
-            return Ok(Fate::Later(Later::Slow));
-        }
-        self.keep(item, BoxedAs::Refused(refusal.number()));
-        Ok(Fate::Refused(refusal))
-    }
-
-    fn keep(&mut self, item: &Item, state: BoxedAs) {
-        let person = item
-            .change
-            .as_ref()
-            .ok()
-            .and_then(|change| entry_of(item.document, change))
-            .map(|(_, entry)| entry.person);
-        self.commit.boxed.push(BoxedChange {
-            device: self.device.id,
-            document: item.document,
-            hash: item.box_key(),
-            // What is too large to be a change is known by its hash alone; the phone keeps it.
-            body: if item.body.len() > limits::CHANGE_BYTES_MAX {
-                Vec::new()
-            } else {
-                item.body.clone()
-            },
-            person,
-            state,
-            boxed_at: self.now,
-            settled: None,
-        });
     }
 
     /// Adds the server's own changes to documents that have grown, with the last check of each.
@@ -442,43 +393,15 @@ impl<'a> Judge<'a> {
             None => Growing::load(self.snapshot, id),
         }
     }
+}
 
-    /// Notes what became of an entry, and whether its counter was used before for another.
-    fn log(&mut self, item: &Item, fate: &Fate) -> Result<()> {
-        let word = match fate {
-            Fate::Ok => "ok".to_owned(),
-            Fate::Review => "review".to_owned(),
-            Fate::Refused(refusal) => refusal.code().to_owned(),
-            Fate::Dup | Fate::Missing(_) | Fate::Later(_) => return Ok(()),
-        };
-        let Some((id, entry)) = item
-            .change
-            .as_ref()
-            .ok()
-            .and_then(|change| entry_of(item.document, change))
-        else {
-            return Ok(());
-        };
-        if entry.device != self.device.id {
-            return Ok(());
-        }
-        let is_other = |row: &FateRow| row.n == entry.n && row.entry != id;
-        let logged = if entry.n <= self.device.n_max {
-            self.snapshot.fates(self.device.id, entry.n, 1)?
-        } else {
-            Vec::new()
-        };
-        if logged.iter().chain(&self.commit.fates).any(is_other) && self.commit.notices.is_empty() {
-            self.commit.notices.push((self.device.id, Notice::ReEnrol));
-        }
-        self.commit.fates.push(FateRow {
-            device: self.device.id,
-            n: entry.n,
-            entry: id,
-            fate: word,
-        });
-        Ok(())
-    }
+/// Since when a change is held.
+#[derive(Clone, Copy)]
+enum Held {
+    /// Of this device, before this frame.
+    Before(DeviceId),
+    /// It came in this frame.
+    Now,
 }
 
 /// The entry of a change, where it can be read.

@@ -306,7 +306,7 @@ fn what_is_held_is_settled_once(store: &dyn Store) {
         }),
     };
     let settled = |words: &str| Commit {
-        settles: vec![(device, hash)],
+        held: vec![(device, hash)],
         boxed: vec![boxed(Refusal::ReviewedAway, Some(words))],
         ..Commit::default()
     };

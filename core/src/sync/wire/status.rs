@@ -6,6 +6,9 @@ use crate::domain::limits;
 /// The `last_error` of a device whose sums are still not the server's after a listing that was to mend them.
 pub const DIGEST: &str = "digest";
 
+/// The `last_error` of a device in whose file a document of which work waits is spoilt.
+pub const SPOILT: &str = "spoilt";
+
 /// What a device tells about itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Status {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use patrol_core::domain::id::{ChangeHash, DeviceId};
 use patrol_core::domain::limits;
+use patrol_core::domain::refusal::Refusal;
 
 use super::{
     Commit, Digest, Document, DocumentId, Feed, FeedRow, Result, Scope, ScopeRow, State,
@@ -41,11 +42,11 @@ impl State {
 
     /// Whether the commit can be done.
     fn examine(&self, commit: &Commit) -> Result<()> {
-        let is_held = |settles: &(DeviceId, ChangeHash)| {
-            let row = self.boxed.get(settles).map(|(_, row)| row);
+        let is_held = |held: &(DeviceId, ChangeHash)| {
+            let row = self.boxed.get(held).map(|(_, row)| row);
             row.is_some_and(|row| row.state == BoxedAs::Held && row.settled.is_none())
         };
-        if !commit.settles.iter().all(is_held) {
+        if !commit.held.iter().all(is_held) {
             return Err(StoreError::Stale);
         }
         if let Some((device, bytes)) = commit.revoked_bytes {
@@ -137,9 +138,14 @@ impl State {
                 .boxed
                 .entry((row.device, row.hash))
                 .or_insert_with(|| (next, row.clone()));
-            if kept.settled.is_none() {
+            let is_unread = kept.state == BoxedAs::Refused(Refusal::Quarantined.number());
+            if kept.settled.is_none() || is_unread {
                 kept.clone_from(row);
             }
+        }
+        for device in &commit.reopened {
+            let device = self.devices.entry(*device);
+            device.and_modify(|device| device.revoked_empty = false);
         }
         for (device, notice) in &commit.notices {
             let notices = self.notices.entry(*device).or_default();

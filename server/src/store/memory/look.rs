@@ -138,6 +138,12 @@ impl Snapshot for State {
         }))
     }
 
+    fn proofs_since(&self, device: DeviceId, since: Timestamp) -> Result<u64> {
+        let batches = self.batches.get(&device).into_iter().flatten();
+        let late = batches.filter(|batch| batch.received_at >= since);
+        Ok(late.map(|batch| batch.leaves.len() as u64).sum())
+    }
+
     fn held(&self, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>> {
         let rows = self.held_rows().into_iter().filter(|(no, _)| *no > after);
         Ok(rows

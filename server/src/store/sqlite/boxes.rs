@@ -3,6 +3,7 @@
 //! Nothing leaves a box; a row tells how it was settled.
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, PersonId};
+use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
@@ -31,7 +32,7 @@ pub(super) fn put_boxed(tx: &Savepoint<'_>, row: &BoxedChange) -> Result<()> {
            person = excluded.person, refusal = excluded.refusal, boxed_at = excluded.boxed_at,
            settled_by = excluded.settled_by, settled_at = excluded.settled_at,
            settled_words = excluded.settled_words, released = excluded.released
-         WHERE boxed.settled_at IS NULL",
+         WHERE boxed.settled_at IS NULL OR boxed.refusal = ?12",
     )?;
     let refusal = match row.state {
         BoxedAs::Held => None,
@@ -50,6 +51,7 @@ pub(super) fn put_boxed(tx: &Savepoint<'_>, row: &BoxedChange) -> Result<()> {
         settled.map(|settled| settled.at.0),
         settled.map(|settled| &settled.words),
         settled.map(|settled| settled.released),
+        Refusal::Quarantined.number().cast_signed(),
     ])?;
     Ok(())
 }

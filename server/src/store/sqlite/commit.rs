@@ -35,13 +35,16 @@ pub(super) fn commit(tx: &Savepoint<'_>, commit: &Commit) -> Result<Vec<u64>> {
     for row in &commit.fates {
         logs::put_fate(tx, row)?;
     }
-    for (device, hash) in &commit.settles {
+    for (device, hash) in &commit.held {
         if !boxes::is_held(tx, *device, *hash)? {
             return Err(StoreError::Stale);
         }
     }
     for row in &commit.boxed {
         boxes::put_boxed(tx, row)?;
+    }
+    for device in &commit.reopened {
+        devices::reopen(tx, *device)?;
     }
     for (device, notice) in &commit.notices {
         logs::put_notice(tx, *device, notice)?;

@@ -167,6 +167,13 @@ pub(super) fn note_emptied(tx: &Savepoint<'_>, device: DeviceId) -> Result<()> {
     Ok(())
 }
 
+/// It has something to hand in again.
+pub(super) fn reopen(tx: &Savepoint<'_>, device: DeviceId) -> Result<()> {
+    let sql = "UPDATE devices SET revoked_empty = 0 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute([device.0])?;
+    Ok(())
+}
+
 pub(super) fn device(connection: &Connection, id: DeviceId) -> Result<Option<Device>> {
     let mut select = connection.prepare_cached(select_devices!("WHERE d.id = ?1"))?;
     Ok(select.query_row([id.0], from_row).optional()?)

@@ -69,6 +69,17 @@ pub(super) fn put_batch(tx: &Savepoint<'_>, row: &BatchRow) -> Result<()> {
     Ok(())
 }
 
+pub(super) fn proofs_since(
+    connection: &Connection,
+    device: DeviceId,
+    since: Timestamp,
+) -> Result<u64> {
+    let mut select = connection.prepare_cached(
+        "SELECT coalesce(sum(length(leaves)), 0) FROM batches WHERE device = ?1 AND received_at >= ?2",
+    )?;
+    Ok(select.query_row(params![device.0, since.0], |row| uint(row, 0))?)
+}
+
 pub(super) fn batches(connection: &Connection, device: DeviceId) -> Result<Vec<BatchRow>> {
     let mut select = connection.prepare_cached(
         "SELECT device, first_n, last_n, leaves, signature, received_at FROM batches WHERE device = ?1 ORDER BY no",

@@ -72,6 +72,10 @@ impl Snapshot for Look<'_> {
         boxes::boxed_since(self.connection, device, since)
     }
 
+    fn proofs_since(&self, device: DeviceId, since: Timestamp) -> Result<u64> {
+        logs::proofs_since(self.connection, device, since)
+    }
+
     fn held(&self, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange)>> {
         boxes::held(self.connection, after, limit)
     }

@@ -1,6 +1,6 @@
 //! What a database looks like to those who use it: tables with their columns, indexes, triggers, whatever the words that made them.
 //!
-//! It says nothing of rows.
+//! It says nothing of rows, nor of SQLite's own tables (an `ANALYZE` makes some).
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,14 @@ use super::schema;
 use crate::store::Result;
 
 const ASKED: &[&str] = &[
-    "SELECT concat_ws(' ', 'table', name, type, ncol, wr, strict) FROM pragma_table_list WHERE schema = 'main'",
+    "SELECT concat_ws(' ', 'table', name, type, ncol, wr, strict) FROM pragma_table_list
+     WHERE schema = 'main' AND name NOT LIKE 'sqlite%'",
     "SELECT concat_ws(' ', 'column', t.name, c.cid, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk)
-     FROM pragma_table_list AS t JOIN pragma_table_xinfo(t.name) AS c WHERE t.schema = 'main'",
+     FROM pragma_table_list AS t JOIN pragma_table_xinfo(t.name) AS c WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite%'",
     "SELECT concat_ws(' ', 'key', t.name, f.\"from\", f.\"table\", f.\"to\", f.on_delete)
-     FROM pragma_table_list AS t JOIN pragma_foreign_key_list(t.name) AS f WHERE t.schema = 'main'",
+     FROM pragma_table_list AS t JOIN pragma_foreign_key_list(t.name) AS f WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite%'",
     "SELECT concat_ws(' ', 'columns of', t.name, i.name, i.\"unique\", i.partial, x.seqno, x.name, x.\"desc\")
-     FROM pragma_table_list AS t JOIN pragma_index_list(t.name) AS i JOIN pragma_index_xinfo(i.name) AS x WHERE t.schema = 'main'",
+     FROM pragma_table_list AS t JOIN pragma_index_list(t.name) AS i JOIN pragma_index_xinfo(i.name) AS x WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite%'",
     "SELECT concat_ws(' ', type, name, sql) FROM sqlite_schema
      WHERE type IN ('trigger', 'view') OR (type = 'index' AND sql IS NOT NULL) OR sql LIKE 'CREATE VIRTUAL%'",
     "SELECT concat_ws(' ', 'version', user_version) FROM pragma_user_version",

@@ -1,0 +1,273 @@
+//! What is held comes to its end although a copy of its phone heard the outcome, the answer was lost, or its phone had handed in everything; and
+//! nothing else keeps work on a phone: a directory that cannot be had, a document that is spoilt in its file.
+
+use futures_util::FutureExt as _;
+use patrol_core::domain::entry::Part;
+use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::time::DAY_MS;
+use patrol_core::error::Error;
+use patrol_core::replica::Cancel;
+use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
+use patrol_core::sync::wire::{Fate, SPOILT};
+use patrol_server::office;
+use patrol_server::review::{self, Decision};
+use patrol_tests::link::Link;
+use patrol_tests::pushing::{ledger_of, push};
+use patrol_tests::world::{Phone, World, city};
+
+use super::followers::made_again_elsewhere;
+use super::late_work::end_posts;
+
+const INSPECTOR: &str = "巡查员01";
+const DISPATCHER: &str = "受理派遣员01";
+
+/// A case that the server has, and two notes on it that only the phone has.
+fn two_notes(world: &mut World) -> (DocumentId, [EntryId; 2]) {
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.phone(INSPECTOR);
+    let (case, _) = phone.report(village, "渠水发黑");
+    phone.sync().unwrap();
+    (
+        case,
+        ["一", "二"].map(|words| phone.note(case, words).unwrap()),
+    )
+}
+
+/// The first of what is held of a case is refused, or released.
+fn settle_first(world: &World, case: DocumentId, decision: Decision) {
+    let hash = world.held()[0].hash;
+    let person = world.person(DISPATCHER);
+    review::settle(&world.app, person, case, hash, decision, "看过").unwrap();
+}
+
+fn codes(phone: &Phone) -> Vec<String> {
+    let boxed = phone.replica.boxed().unwrap();
+    let mut codes: Vec<String> = boxed.into_iter().map(|change| change.code).collect();
+    codes.sort_unstable();
+    codes
+}
+
+/// Whether the server's document has an entry.
+fn stands(world: &World, case: DocumentId, entry: EntryId) -> bool {
+    let view = office::view(&world.app, world.person(DISPATCHER), case).unwrap();
+    view.reading.lines.iter().any(|line| line.id == entry)
+}
+
+#[test]
+fn a_phone_asks_after_a_day_what_a_copy_of_it_has_heard() {
+    let mut world = World::new(101);
+    let (case, [_, second]) = two_notes(&mut world);
+    end_posts(&world, INSPECTOR);
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    let twin = world.twin(phone, phone.replica.store().copy().unwrap(), 9);
+    settle_first(&world, case, Decision::Refuse);
+    for _ in 0..3 {
+        twin.sync().unwrap();
+    }
+    // It was told, and has said so: nobody else is.
+    assert_eq!(codes(&twin), ["review", "reviewed_away"]);
+    phone.sync().unwrap();
+    assert_eq!(codes(phone), ["review", "review"]);
+
+    world.app.put_directory(city()).unwrap();
+    world.clock.advance_ms(DAY_MS);
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    assert_eq!(codes(phone), ["reviewed_away"]);
+    let status = phone.replica.status().unwrap();
+    assert_eq!((status.outbox, status.held), (0, 0));
+    assert!(stands(&world, case, second));
+}
+
+#[test]
+fn what_is_held_is_asked_about_once_a_day_and_stays_held() {
+    let mut world = World::new(102);
+    two_notes(&mut world);
+    end_posts(&world, INSPECTOR);
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    let pushed = |phone: &Phone| {
+        phone.link.take_fates();
+        phone.sync().unwrap();
+        phone.link.take_fates().values().sum::<usize>()
+    };
+    assert_eq!(pushed(phone), 0);
+    let rows = kept(&world);
+    world.clock.advance_ms(DAY_MS);
+    assert_eq!([pushed(phone), pushed(phone)], [2, 0]);
+    assert_eq!(codes(phone), ["review", "review"]);
+    assert_eq!(kept(&world), rows, "nothing more is kept of it");
+}
+
+/// How much is kept of frames, fates and notices.
+pub(super) fn kept(world: &World) -> [usize; 3] {
+    let mut counts = [0; 3];
+    let read = world.app.store.read(&mut |snapshot| {
+        snapshot.all_batches(&mut |_| {
+            counts[0] += 1;
+            Ok(())
+        })?;
+        snapshot.all_fates(&mut |_| {
+            counts[1] += 1;
+            Ok(())
+        })?;
+        snapshot.all_notices(&mut |_| {
+            counts[2] += 1;
+            Ok(())
+        })
+    });
+    read.unwrap();
+    counts
+}
+
+#[test]
+fn what_followed_a_refused_deed_is_made_again_although_the_first_answer_was_lost() {
+    let mut world = World::new(103);
+    let (case, [_, second]) = two_notes(&mut world);
+    end_posts(&world, INSPECTOR);
+    let phone = &world.phones[INSPECTOR];
+    phone.link.cut_after(1);
+    phone.sync().unwrap_err();
+    assert_eq!(world.held().len(), 2);
+    settle_first(&world, case, Decision::Refuse);
+    world.app.put_directory(city()).unwrap();
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    assert_eq!(codes(phone), ["reviewed_away"]);
+    assert!(stands(&world, case, second));
+}
+
+#[test]
+fn a_revoked_phone_that_had_handed_in_everything_hands_in_what_it_makes_again() {
+    let mut world = World::new(104);
+    let (case, [_, second]) = two_notes(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let now = world.clock.now();
+    world.app.store.revoke(phone.device(), now).unwrap();
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    let has_emptied = || {
+        let mut found = None;
+        let read = world.app.store.read(&mut |snapshot| {
+            found = snapshot.device(phone.device())?;
+            Ok(())
+        });
+        read.unwrap();
+        found.unwrap().revoked_empty
+    };
+    assert!(has_emptied());
+    settle_first(&world, case, Decision::Refuse);
+    assert!(!has_emptied(), "the office waits for it");
+    for _ in 0..3 {
+        phone.sync().unwrap();
+    }
+    assert_eq!(codes(phone), ["review", "reviewed_away"]);
+    assert!(has_emptied());
+    settle_first(&world, case, Decision::Release);
+    assert!(stands(&world, case, second));
+}
+
+#[test]
+fn work_that_rests_on_a_refused_copy_of_a_deed_that_stands_is_not_set_aside() {
+    let mut world = World::new(105);
+    let village = world.villages(INSPECTOR)[0];
+    let cadre = world.cadre_of(village);
+    let (case, _) = world.phone(INSPECTOR).report(village, "井盖破损");
+    world.phone(INSPECTOR).sync().unwrap();
+    world.dispatch(DISPATCHER, case, &[(village.unit(), Part::Main)]);
+    world.phone(&cadre).sync().unwrap();
+    let phone = &world.phones[&cadre];
+    let before = ledger_of(phone, case);
+    phone.resolve(case).unwrap();
+    let resting = phone.note(case, "修好之后又看过").unwrap();
+    let last = ledger_of(phone, case);
+    let first = last.links()[before.len()].change.clone();
+    let again = made_again_elsewhere(phone, &before, &first);
+    assert_eq!(
+        push(&world.app, phone, &[(case, again)]),
+        Ok(vec![Fate::Ok])
+    );
+    end_posts(&world, &cadre);
+    phone.sync().unwrap();
+    assert_eq!(world.held().len(), 2);
+    world.app.put_directory(city()).unwrap();
+    phone.sync().unwrap();
+    settle_first(&world, case, Decision::Refuse);
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    assert_eq!(codes(phone), ["reviewed_away"]);
+    assert!(stands(&world, case, resting));
+}
+
+/// A line on which the directory cannot be had.
+struct WithoutDirectory<'l>(&'l Link);
+
+impl Transport for WithoutDirectory<'_> {
+    fn send(&self, request: Request) -> Waiting<'_, Result<Box<dyn Response>, Unreachable>> {
+        if request.path == "/v1/directory" {
+            return Box::pin(std::future::ready(Err(Unreachable)));
+        }
+        self.0.send(request)
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_had_keeps_no_work_here() {
+    let mut world = World::new(106);
+    let (case, [_, second]) = two_notes(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let words = "很长的一段说明".repeat(100);
+    for _ in 0..80 {
+        phone.note(case, &words).unwrap();
+    }
+    let mut directory = city().clone();
+    directory.beats[0].name += "（新）";
+    world.app.put_directory(&directory).unwrap();
+    let cancel = Cancel::default();
+    let line = WithoutDirectory(&phone.link);
+    let synced = phone.replica.sync(&line, &cancel, &|_| ()).now_or_never();
+    assert!(
+        matches!(synced, Some(Err(Error::Offline { .. }))),
+        "{synced:?}"
+    );
+    assert_eq!(phone.replica.status().unwrap().outbox, 0);
+    assert!(stands(&world, case, second));
+    phone.sync().unwrap();
+    let here = phone.replica.directory().unwrap();
+    assert_eq!(here.beats[0].name, directory.beats[0].name);
+}
+
+#[test]
+fn a_document_that_is_spoilt_in_a_phones_file_keeps_no_other_work_here() {
+    let mut world = World::new(107);
+    let (spoilt, _) = two_notes(&mut world);
+    let village = world.villages(INSPECTOR)[0];
+    let phone = &world.phones[INSPECTOR];
+    let spoil = "UPDATE changes SET body = zeroblob(length(body))
+         WHERE place = 0 AND document = (SELECT no FROM documents WHERE id = ?1)";
+    let spoil = phone
+        .replica
+        .store()
+        .write(|transaction| Ok(transaction.execute(spoil, [spoilt.0])?));
+    assert_eq!(spoil.unwrap(), 1);
+    let (other, report) = phone.report(village, "路灯不亮");
+    phone.sync().unwrap();
+    assert!(stands(&world, other, report));
+    assert_eq!(phone.replica.status().unwrap().outbox, 2);
+    phone.sync().unwrap();
+    let rows = patrol_server::devices::list(&world.app).unwrap();
+    let row = serde_json::to_value(&rows[0]).unwrap();
+    assert_eq!(row["last_error"], SPOILT);
+    // What of it can be read goes by another way.
+    let bundle = phone.replica.rescue_bundle().unwrap();
+    let carrier = world.enrol("巡查员02");
+    carrier.replica.carry(&bundle).unwrap();
+    carrier.sync().unwrap();
+    let notes = office::view(&world.app, world.person(DISPATCHER), spoilt).unwrap();
+    assert_eq!(notes.reading.lines.len(), 3);
+}
