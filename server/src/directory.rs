@@ -9,6 +9,7 @@ mod back;
 mod examine;
 mod fault;
 pub(crate) mod fields;
+mod halves;
 mod kept;
 mod later;
 mod names;

@@ -40,6 +40,7 @@ pub(super) fn laid(
     examining.kept(&kept);
     if !examining.import.is_table_unread {
         examining.unsound();
+        examining.halves();
         examining.gaps();
         examining.vacant();
     }
@@ -141,6 +142,27 @@ impl Examining<'_> {
                 _ => placed,
             });
         }
+    }
+
+    /// What rows name that could not be read to their end.
+    fn halves(&mut self) {
+        let halves = std::mem::take(&mut self.import.halves);
+        for (fault, placed) in halves.unsound(self.directory, self.today.now) {
+            if self.is_unread(misses(&fault)) {
+                continue;
+            }
+            let has_room = self.import.faults.has_room();
+            let placed = match placed.reason {
+                Reason::Unsound(_) if has_room => self.worded(fault, placed),
+                _ => placed,
+            };
+            self.import.faults.push(placed);
+        }
+    }
+
+    /// A fault with codes, names and days.
+    fn worded(&self, fault: DirectoryFault, placed: ImportFault) -> ImportFault {
+        placed.with(fault::in_words(fault, (self.directory, self.today)))
     }
 
     /// Whether a row of one of these tables could not be read.
