@@ -121,6 +121,12 @@ impl Examining<'_> {
         let mut before: BTreeMap<DirectoryFault, usize> = BTreeMap::new();
         for fault in unsound {
             let number = before.entry(fault).or_default();
+            // What is not shown needs no place, but for what may be no fault of the files.
+            if !self.import.faults.has_room() && !were.contains(&fault) {
+                let fault = fault::in_force(Reason::unsound(&fault));
+                self.import.faults.push(fault);
+                continue;
+            }
             let placed = fault::of_post(fault, *number, &self.import.posts)
                 .or_else(|| fault::of_beat(fault, &self.import.beats))
                 .or_else(|| fault::place(fault, &self.import.lines));

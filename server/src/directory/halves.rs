@@ -66,14 +66,14 @@ impl Halves {
             people: Vec::new(),
             ..directory.clone()
         };
-        let (mut lines, mut held) = (Lines::new(), Posts::new());
+        let (mut lines, mut held) = (Lines::default(), Posts::new());
         for (code, place) in towns {
-            lines.entry((Row::Town(code), None)).or_insert(place);
+            lines.note((Row::Town(code), None), &place);
             let name = String::new();
             trial.towns.push(Town { code, name });
         }
         for (code, place) in villages {
-            lines.entry((Row::Village(code), None)).or_insert(place);
+            lines.note((Row::Village(code), None), &place);
             trial.villages.push(Village {
                 code,
                 name: String::new(),
@@ -86,7 +86,7 @@ impl Halves {
         for (no, ((beat, village), place)) in (0..).zip(beats) {
             let id = BeatId(u32::MAX - no);
             real.insert(id, beat);
-            lines.insert((Row::Beat(id), Some(village)), place);
+            lines.note((Row::Beat(id), Some(village)), &place);
             let (name, villages) = (String::new(), vec![never(village, now)]);
             trial.beats.push(Beat { id, name, villages });
         }

@@ -109,7 +109,7 @@ impl Import {
 
     /// Notes where a row stands that is kept.
     fn stands(&mut self, line: &Line, row: Row) {
-        self.lines.insert((row, None), line.place());
+        self.lines.note((row, None), &line.place());
     }
 
     /// Leaves a row out of which a field could not be read. What is wrong with its name is told here: the directory's own check sees what is
@@ -297,12 +297,9 @@ impl Import {
             };
             self.examine_name(&mut called, Some(id), (&line, "beat_name", &name));
             // The same village may return to a beat; for what is wrong with all of its lines, the first stands.
-            self.lines
-                .entry((Row::Beat(id), Some(village)))
-                .or_insert_with(|| line.place());
-            self.lines
-                .entry((Row::Beat(id), None))
-                .or_insert_with(|| line.place());
+            let place = line.place();
+            self.lines.note((Row::Beat(id), Some(village)), &place);
+            self.lines.note((Row::Beat(id), None), &place);
             let beat = beats.entry(id).or_insert_with(|| Beat {
                 id,
                 name: String::new(),
@@ -315,7 +312,7 @@ impl Import {
             };
             beat.villages.push(row);
             let rows = self.beats.entry((id, village)).or_default();
-            rows.push((row, line.place()));
+            rows.push((row, place));
         }
         for beat in beats.values_mut() {
             beat.name = called.remove(&beat.id).unwrap_or_default();
@@ -419,9 +416,7 @@ impl Import {
                 stretches.insert(post.from, post.until);
             }
             // For what is wrong with the person, the first of the lines stands.
-            self.lines
-                .entry((Row::Person(id), None))
-                .or_insert_with(|| line.place());
+            self.lines.note((Row::Person(id), None), &line.place());
             let rows = self.posts.entry(id).or_default();
             rows.push((post, line.place()));
             let person = people.entry(id).or_insert_with(|| Person {

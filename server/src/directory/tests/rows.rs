@@ -105,3 +105,91 @@ fn what_a_row_names_that_is_not_there_is_told_although_another_field_cannot_be_r
         assert!(fault.starts_with(&start), "{fault} is not {start}");
     }
 }
+
+/// Villages of one district, 200 in a town, each with its code and name as a file has them.
+fn many_villages(count: u64) -> (Directory, Vec<VillageCode>) {
+    let codes = (0..count).map(|no| 440_402_100_200 + no / 200 * 1_000 + no % 200);
+    let codes: Vec<VillageCode> = codes.filter_map(VillageCode::new).collect();
+    let mut csv = [
+        "code,name\n440402,香洲区\n".to_owned(),
+        "code,name,district_code\n".to_owned(),
+        "code,name,town_code\n".to_owned(),
+    ];
+    for (no, code) in codes.iter().enumerate() {
+        let town = code.town();
+        if no % 200 == 0 {
+            csv[1] += &format!("{town},镇,440402\n");
+        }
+        csv[2] += &format!("{code},村,{town}\n");
+    }
+    let [districts, towns, villages] = &csv;
+    let given = [
+        (Table::Districts, districts),
+        (Table::Towns, towns),
+        (Table::Villages, villages),
+    ];
+    (laid(&given, &Directory::default()).directory, codes)
+}
+
+/// Tables laid over a directory in force.
+fn laid(given: &[(Table, &String)], force: &Directory) -> Laid {
+    let given = given.iter().map(|(table, text)| {
+        let file: Arc<str> = format!("{}.csv", table.word()).into();
+        let bytes = text.as_bytes().to_vec();
+        let rows = sheet::csv::rows(&file, &move || Ok(Box::new(Cursor::new(bytes.clone()))));
+        (*table, file, rows.expect("a table"))
+    });
+    let today = Today {
+        now: NOW,
+        ends: NOW,
+    };
+    read_over(
+        given.collect(),
+        (force, &Dropped::default()),
+        Names::default(),
+        (today, Faults::default()),
+    )
+}
+
+/// With a search through all rows for each fault it would be some 600 million steps.
+#[test]
+fn of_twenty_thousand_rows_each_fault_finds_its_place_without_a_search_through_the_others() {
+    let (force, codes) = many_villages(16_000);
+    assert_eq!(codes.len(), force.villages.len());
+    // Each village comes into its beat on a later day, some of them twice.
+    let mut beats = "beat_id,beat_name,village_code,from,until\n".to_owned();
+    for (no, code) in (0..20_000).zip(codes.iter().cycle()) {
+        let (beat, year) = (no % 16_000 / 2 + 1, 2030 + no / 16_000);
+        beats += &format!("{beat},网格,{code},{year}-01-01,{year}-12-31\n");
+    }
+    let told = laid(&[(Table::Beats, &beats)], &force);
+    assert_eq!(told.faults.total, 16_000);
+    let [first, second] = [0, 1].map(|no| told.faults.shown[no].to_string());
+    assert_eq!(first, "beats.csv:2: no_beat (440402100200 村, 2026-01-01)");
+    assert_eq!(second, "beats.csv:3: no_beat (440402100201 村, 2026-01-01)");
+    assert_eq!(told.warnings.total, 16_000, "each has no beat then either");
+}
+
+#[test]
+fn sixteen_thousand_villages_that_end_and_posts_that_go_on_in_them_are_counted_in_one_pass() {
+    let (mut force, codes) = many_villages(16_000);
+    let post = |at, until| Post {
+        role: Role::Cadre,
+        at,
+        from: Timestamp(0),
+        until,
+    };
+    let people = codes.iter().zip(1_u64..).map(|(code, no)| Person {
+        id: patrol_core::domain::id::PersonId(no.to_be_bytes()),
+        name: "甲".to_owned(),
+        posts: vec![post(PostAt::Unit(code.unit()), None)],
+    });
+    force.people = people.collect();
+    let villages = "code,name,town_code\n440402999299,新村,440402999\n".to_owned();
+    let told = laid(&[(Table::Villages, &villages)], &force);
+    assert_eq!(told.directory.villages.len(), 16_001);
+    assert_eq!(told.directory.units.len(), force.units.len() + 1);
+    assert_eq!(told.endings.len(), 16_000);
+    let goes_on = told.endings.iter().filter(|(ending, _)| ending.posts == 1);
+    assert_eq!(goes_on.count(), 16_000);
+}
