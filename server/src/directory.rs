@@ -34,7 +34,7 @@ pub use crate::sheet::{Faults, ImportFault, Reason};
 pub(crate) use back::{Stays, back_over};
 pub(crate) use examine::in_use;
 pub use fields::post_at_text;
-pub(crate) use kept::{Dropped, Held, keep_leaves, post_key, posts_of};
+pub(crate) use kept::{Dropped, Held, in_order_of, keep_leaves, post_key, posts_of};
 pub(crate) use later::Ending;
 pub(crate) use names::Names;
 pub(crate) use over::Today;
