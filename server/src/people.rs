@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::calendar::rfc3339;
-use crate::directory::{self, posts_of};
+use crate::directory::{self, post_key, posts_of};
 use crate::import;
 use crate::store::StoreError;
 use crate::store::reference::MadeBy;
@@ -278,7 +278,10 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, MergeFaul
     let known = app.known();
     let people = &known.directory.people;
     let noted = app.store.folder()?.and_then(|folder| folder.people);
-    let is_known = noted == Some(hash_of(&loaded.people));
+    // An older program noted them in the order of the file's rows.
+    let is_known = [hash_of(&loaded.people), hash_in_order(&loaded.people)]
+        .iter()
+        .any(|hash| noted.as_ref() == Some(hash));
     if loaded.people.is_empty() || is_known {
         loaded.people.clone_from(people);
         return Ok(Vec::new());
@@ -286,6 +289,7 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, MergeFaul
     let stays = import::decided_since(app, 0, known.no)?;
     let kept = directory::keep_leaves(&mut loaded.people, people, &stays.dropped);
     loaded.people.sort_by_key(|person| person.id);
+    directory::in_order_of(&mut loaded.people, people);
     let gone = posts_of(people)
         .difference(&posts_of(&loaded.people))
         .count();
@@ -318,8 +322,18 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, MergeFaul
     Ok(words)
 }
 
-/// Names the people of a file.
-pub fn hash_of(people: &[Person]) -> [u8; 32] {
+/// Names the people of a file, in whatever order its rows stand.
+pub(crate) fn hash_of(people: &[Person]) -> [u8; 32] {
+    let mut people = people.to_vec();
+    people.sort_by_key(|person| person.id);
+    for person in &mut people {
+        let posts = &mut person.posts;
+        posts.sort_by_key(|post| (post_key(post), post.until));
+    }
+    hash_in_order(&people)
+}
+
+fn hash_in_order(people: &[Person]) -> [u8; 32] {
     let alone = Directory {
         people: people.to_vec(),
         ..Directory::default()

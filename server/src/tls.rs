@@ -12,7 +12,7 @@ use patrol_core::domain::time::{DAY_MS, Timestamp};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::calendar::rfc3339;
@@ -155,18 +155,29 @@ fn which(_: &Metadata) -> (i64, i64, u64) {
     (0, 0, 0)
 }
 
+const NO_CERTIFICATE: &str =
+    "there is no certificate in it: what begins with -----BEGIN CERTIFICATE----- is read";
+
+const NO_KEY: &str = "there is no key in it that can be read: what begins with -----BEGIN PRIVATE KEY----- is, with no password";
+
 fn read(certificate: &Path, key: &Path) -> Result<Current, Fault> {
     let named = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .map_err(|error| named(certificate, &error))?;
+    if chain.is_empty() {
+        return Err(named(certificate, &NO_CERTIFICATE));
+    }
     let mut until = i64::MAX / 1_000;
     for link in &chain {
         let parsed = x509_parser::parse_x509_certificate(link);
         let (_, parsed) = parsed.map_err(|error| named(certificate, &error))?;
         until = until.min(parsed.validity().not_after.timestamp());
     }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, &error))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => named(key, &NO_KEY),
+        error => named(key, &error),
+    })?;
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -93,6 +93,7 @@ fn a_phone_is_enrolled_by_code_and_revoked_by_command_while_the_server_runs() {
         "https://city.example/",
     ];
     let code = trial.errand(&words, "");
+    assert!(!code.log.contains("--url"), "{}", code.log);
     let text = code.lines[0]["code"].as_str().expect("a code");
     assert_eq!(
         code.lines[0]["qr"],
@@ -424,6 +425,8 @@ fn a_code_for_a_person_without_a_post_is_drawn_with_a_warning() {
     let words = ["device", "code", "--name", "巡查员01"];
     let code = trial.errand(&words, "");
     assert_eq!(code.lines[0]["has_post"], true, "{}", code.log);
+    // Nor does the phone find the server at the address that it is given where none is said.
+    assert!(code.log.contains("calls itself"), "{}", code.log);
     let leave = [
         "person",
         "leave",

@@ -154,3 +154,47 @@ fn a_folder_whose_people_would_lock_out_the_only_administrator_is_passed_over() 
     assert!(!said.contains("what was in force stays"), "{said}");
     assert_ne!(listed(), before);
 }
+
+#[test]
+fn another_order_of_the_rows_of_people_is_no_other_folder() {
+    let trial = Trial::new("folder_in_another_order");
+    let rows = [
+        "00000000000000a1,李强,administrator,city,2020-01-01",
+        "00000000000000a1,李强,dispatcher,city,2020-01-01",
+        "00000000000000b2,王芳,inspector,beat:1,2020-01-01",
+    ];
+    let write = |rows: &[&str]| {
+        let text = format!("person,name,role,at,from\n{}\n", rows.join("\n"));
+        std::fs::write(trial.folder.join("people.csv"), text).expect("a file");
+    };
+    write(&rows);
+    trial.start(&[]);
+    // What is imported since stays, as with a folder that is as it was.
+    let own = trial.folder.with_file_name("people.csv");
+    let imported = format!(
+        "person,name,role,at,from\n{}\n00000000000000c3,张伟,leader,city,2020-01-01\n",
+        rows.join("\n")
+    );
+    std::fs::write(&own, imported).expect("a file");
+    let own = own.display().to_string();
+    let words = [
+        "import",
+        "--adopt",
+        "--database",
+        &trial.database,
+        own.as_str(),
+    ];
+    let imported = errand(&words, "");
+    assert!(imported.ok, "{}", imported.log);
+    let before = trial.directories();
+    write(&[rows[2], rows[1], rows[0]]);
+    let said = trial.start(&[]);
+    assert_eq!(trial.directories(), before, "{said}");
+    let list = errand(&["person", "list", "--database", &trial.database], "");
+    let names = list.lines.iter().map(|row| row["name"].clone());
+    assert!(
+        names.clone().any(|name| name == "张伟"),
+        "{:?}",
+        names.collect::<Vec<_>>()
+    );
+}

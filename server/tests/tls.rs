@@ -189,6 +189,42 @@ fn a_new_certificate_comes_into_force_and_a_bad_one_does_not() {
 }
 
 #[test]
+fn a_file_without_a_certificate_or_without_a_key_is_named_in_words() {
+    let folder = Folder::new("tls_without");
+    let files = Files::new(&folder);
+    files.renew();
+    let [certificate, key] =
+        [&files.certificate, &files.key].map(|file| std::fs::read(file).expect("it is read"));
+    let told = |certificate: &[u8], key: &[u8]| {
+        std::fs::write(&files.certificate, certificate).expect("it is written");
+        std::fs::write(&files.key, key).expect("it is written");
+        let opened = Certificates::open(files.certificate.as_ref(), files.key.as_ref());
+        opened.map(drop).err()
+    };
+    assert_eq!(told(&certificate, &key), None);
+    let locked =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    for other in [
+        &b""[..],
+        b"no PEM",
+        b"\x30\x82\x01\xff\n",
+        locked.as_bytes(),
+    ] {
+        let fault = told(other, &key).expect("there is no certificate");
+        let start = format!("{}: there is no certificate in it", files.certificate);
+        assert!(fault.starts_with(&start), "{fault}");
+        let fault = told(&certificate, other).expect("there is no key");
+        let start = format!("{}: there is no key in it", files.key);
+        assert!(fault.starts_with(&start), "{fault}");
+    }
+    // One in the place of the other.
+    let fault = told(&key, &certificate).expect("they are exchanged");
+    assert!(fault.contains("there is no certificate in it"), "{fault}");
+    let fault = told(&certificate, &certificate).expect("there is no key");
+    assert!(fault.contains("there is no key in it"), "{fault}");
+}
+
+#[test]
 fn files_are_read_again_when_they_have_changed_or_were_no_good_or_somebody_asks() {
     let folder = Folder::new("tls_files");
     let files = Files::new(&folder);

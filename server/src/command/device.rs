@@ -2,6 +2,8 @@
 //!
 //! A running server sees what they do with its next request: codes and devices are read each time.
 
+use std::net::IpAddr;
+
 use axum::http::Uri;
 use clap::Subcommand;
 use patrol_core::domain::id::DeviceId;
@@ -64,6 +66,19 @@ fn address(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// Whether whoever calls an address calls himself, so that no phone reaches the server there.
+fn leads_to_oneself(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    let host = host.trim_matches(['[', ']']).trim_end_matches('.');
+    let is_own = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
+    let last = host.rsplit('.').next().unwrap_or_default();
+    last.eq_ignore_ascii_case("localhost")
+        || host
+            .parse()
+            .is_ok_and(|ip: IpAddr| is_own(ip.to_canonical()))
+}
+
 pub(super) fn run(errand: &DeviceErrand) -> Result<Vec<Value>, Faults> {
     let failed = |error: StoreError| vec![error.to_string()];
     match errand {
@@ -74,6 +89,11 @@ pub(super) fn run(errand: &DeviceErrand) -> Result<Vec<Value>, Faults> {
                 .map_err(failed)?
                 .ok_or_else(|| vec!["the person has left the directory".to_owned()])?;
             tracing::info!(%person, "a one-time code for {person} was drawn by command");
+            if leads_to_oneself(url) {
+                tracing::warn!(
+                    "a phone that calls {url} calls itself: draw a code with the server's address (--url or XUNCUN_URL)"
+                );
+            }
             if !code.has_post {
                 tracing::warn!(%person, "{person} holds no post today: the phone gets nothing, and what it hands in goes to review");
             }
@@ -97,6 +117,35 @@ pub(super) fn run(errand: &DeviceErrand) -> Result<Vec<Value>, Faults> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_of_the_machine_itself_is_no_phones() {
+        for own in [
+            "http://127.0.0.1:8080",
+            "https://localhost",
+            "http://LOCALHOST.:8080/xuncun",
+            "http://server.localhost",
+            "http://127.8.8.8",
+            "http://0.0.0.0:8080",
+            "http://[::1]:8080",
+            "http://[::]",
+            "http://[::ffff:127.0.0.1]",
+        ] {
+            assert!(address(own).is_ok() && leads_to_oneself(own), "{own}");
+        }
+        for other in [
+            "https://xuncun.example",
+            "http://10.0.0.7:8080",
+            "http://localhost.example",
+            "http://[fd00::1]:8080",
+            "http://1.2.3.4/127.0.0.1",
+        ] {
+            assert!(
+                address(other).is_ok() && !leads_to_oneself(other),
+                "{other}"
+            );
+        }
+    }
 
     #[test]
     fn phones_are_given_an_address_of_the_web_and_nothing_else() {

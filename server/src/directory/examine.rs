@@ -40,6 +40,7 @@ pub(super) fn laid(
     examining.kept(&kept);
     if !examining.import.is_table_unread {
         examining.unsound();
+        examining.halves();
         examining.gaps();
         examining.vacant();
     }
@@ -120,6 +121,12 @@ impl Examining<'_> {
         let mut before: BTreeMap<DirectoryFault, usize> = BTreeMap::new();
         for fault in unsound {
             let number = before.entry(fault).or_default();
+            // What is not shown needs no place, but for what may be no fault of the files.
+            if !self.import.faults.has_room() && !were.contains(&fault) {
+                let fault = fault::in_force(Reason::unsound(&fault));
+                self.import.faults.push(fault);
+                continue;
+            }
             let placed = fault::of_post(fault, *number, &self.import.posts)
                 .or_else(|| fault::of_beat(fault, &self.import.beats))
                 .or_else(|| fault::place(fault, &self.import.lines));
@@ -141,6 +148,27 @@ impl Examining<'_> {
                 _ => placed,
             });
         }
+    }
+
+    /// What rows name that could not be read to their end.
+    fn halves(&mut self) {
+        let halves = std::mem::take(&mut self.import.halves);
+        for (fault, placed) in halves.unsound(self.directory, self.today.now) {
+            if self.is_unread(misses(&fault)) {
+                continue;
+            }
+            let has_room = self.import.faults.has_room();
+            let placed = match placed.reason {
+                Reason::Unsound(_) if has_room => self.worded(fault, placed),
+                _ => placed,
+            };
+            self.import.faults.push(placed);
+        }
+    }
+
+    /// A fault with codes, names and days.
+    fn worded(&self, fault: DirectoryFault, placed: ImportFault) -> ImportFault {
+        placed.with(fault::in_words(fault, (self.directory, self.today)))
     }
 
     /// Whether a row of one of these tables could not be read.

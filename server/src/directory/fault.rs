@@ -19,8 +19,28 @@ use crate::sheet::{ImportFault, Place, Reason};
 /// A row of the directory; for a beat, with the village, since it has a line for each.
 pub(super) type Key = (Row, Option<VillageCode>);
 
-/// On which line of which file each row stands.
-pub(super) type Lines = BTreeMap<Key, Place>;
+/// On which line of which file each row stands; of several, the first.
+#[derive(Default)]
+pub(super) struct Lines {
+    rows: BTreeMap<Key, Place>,
+    /// The first row that puts a village in a beat.
+    in_beats: BTreeMap<VillageCode, Place>,
+}
+
+impl Lines {
+    /// Notes where a row stands.
+    pub(super) fn note(&mut self, key: Key, place: &Place) {
+        self.rows.entry(key).or_insert_with(|| place.clone());
+        if let (Row::Beat(_), Some(village)) = key {
+            let in_beats = self.in_beats.entry(village);
+            in_beats.or_insert_with(|| place.clone());
+        }
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Place> {
+        self.rows.get(key)
+    }
+}
 
 /// On which line each post of a person stands, in the order of the file.
 pub(super) type Posts = BTreeMap<PersonId, Vec<(Post, Place)>>;
@@ -119,12 +139,7 @@ pub(super) fn place(fault: DirectoryFault, lines: &Lines) -> Option<ImportFault>
 /// Of a village without a beat: at its own row, or at the first that puts it in a beat.
 pub(super) fn no_beat(village: VillageCode, lines: &Lines, reason: Reason) -> Option<ImportFault> {
     let own = lines.get(&(Row::Village(village), None));
-    let in_beat = || {
-        let mut rows = lines.iter();
-        let is_it = |key: &Key| matches!(key, (Row::Beat(_), Some(other)) if *other == village);
-        rows.find(|(key, _)| is_it(key)).map(|(_, place)| place)
-    };
-    let place = own.or_else(in_beat)?;
+    let place = own.or_else(|| lines.in_beats.get(&village))?;
     Some(place.fault(None, reason))
 }
 

@@ -124,6 +124,21 @@ fn keep_ends(new: &mut [Person], force: &[Person], dropped: &Dropped) -> Vec<(He
     kept
 }
 
+/// Brings the posts of people into the order in which those in force have them, so that another order of a file's rows changes nothing.
+pub(crate) fn in_order_of(new: &mut [Person], force: &[Person]) {
+    let known: BTreeMap<PersonId, &Person> =
+        force.iter().map(|person| (person.id, person)).collect();
+    for person in new {
+        let posts = known.get(&person.id).into_iter().flat_map(|old| &old.posts);
+        let places: BTreeMap<PostKey, usize> = posts.map(post_key).zip(0..).collect();
+        // What is new follows, as it stands.
+        let place = |post: &Post| places.get(&post_key(post)).copied();
+        person
+            .posts
+            .sort_by_key(|post| place(post).unwrap_or(usize::MAX));
+    }
+}
+
 /// Every post, by whose it is.
 pub(crate) fn posts_of(people: &[Person]) -> BTreeSet<Held> {
     let posts = people.iter().flat_map(|person| {

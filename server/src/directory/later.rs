@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::domain::capability::Role;
-use patrol_core::domain::directory::{BeatVillage, Directory, PostAt, Village};
+use patrol_core::domain::directory::{BeatId, BeatVillage, Directory, PostAt, Village};
+use patrol_core::domain::id::UnitId;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
@@ -46,14 +47,22 @@ impl Cover {
     }
 }
 
-type Rows<'d> = BTreeMap<VillageCode, Vec<&'d BeatVillage>>;
+/// The rows of beats by their villages: whoever asks for many villages looks through the beats once.
+type Rows<'d> = BTreeMap<VillageCode, Vec<(BeatId, &'d BeatVillage)>>;
 
 fn rows_of(directory: &Directory) -> Rows<'_> {
     let mut rows = Rows::new();
-    for row in directory.beats.iter().flat_map(|beat| &beat.villages) {
-        rows.entry(row.village).or_default().push(row);
+    for beat in &directory.beats {
+        for row in &beat.villages {
+            rows.entry(row.village).or_default().push((beat.id, row));
+        }
     }
     rows
+}
+
+fn villages_of(directory: &Directory) -> BTreeMap<VillageCode, &Village> {
+    let villages = directory.villages.iter();
+    villages.map(|village| (village.code, village)).collect()
 }
 
 /// Villages that will be in no beat from a time after this day on, each with the first such time.
@@ -61,7 +70,7 @@ pub(super) fn gaps(directory: &Directory, today: Today) -> Vec<(VillageCode, Tim
     let rows = rows_of(directory);
     let gap = |village: &Village| {
         let rows = rows.get(&village.code)?.iter();
-        let cover = Cover::of(rows.map(|row| (row.from, row.until)).collect());
+        let cover = Cover::of(rows.map(|(_, row)| (row.from, row.until)).collect());
         let is_gap = |at: &Timestamp| *at > today.ends && village.is_in_force_at(*at);
         Some((village.code, cover.ends().find(is_gap)?))
     };
@@ -93,42 +102,39 @@ pub(super) fn vacant(
     now: Timestamp,
 ) -> Vec<((Role, PostAt), Timestamp)> {
     let (were, are) = (posts_of(before), posts_of(after));
-    let rows = rows_of(after);
+    let places = Places::of(after);
     let mut vacant = Vec::new();
     for (post, held) in &were {
         let ends = are.get(post).into_iter().flat_map(Cover::ends);
         let times = held.begins().chain(ends).filter(|time| *time > now);
         let times: BTreeSet<Timestamp> = times.chain([now]).collect();
         let is_vacant = |at: &&Timestamp| {
-            is_held(&were, *post, **at)
-                && !is_held(&are, *post, **at)
-                && exists(after, post.1, **at)
+            is_held(&were, *post, **at) && !is_held(&are, *post, **at) && places.has(post.1, **at)
         };
         if let Some(at) = times.iter().find(is_vacant) {
             vacant.push((*post, *at));
         }
     }
     let told: BTreeSet<(Role, PostAt)> = vacant.iter().map(|(post, _)| *post).collect();
-    vacant.extend(
-        unwalked((before, &were), (after, &are), (&rows, now))
-            .filter(|(post, _)| !told.contains(post)),
-    );
+    let unwalked = unwalked((&rows_of(before), &were), (&rows_of(after), &are), now);
+    vacant.extend(unwalked.filter(|(post, _)| !told.contains(post)));
     vacant
 }
 
 /// Inspectors' posts on beats that have come into villages which another beat's inspector walked.
-fn unwalked<'d>(
-    (before, were): (&'d Directory, &'d Posts),
-    (after, are): (&'d Directory, &'d Posts),
-    (rows, now): (&'d Rows<'d>, Timestamp),
-) -> impl Iterator<Item = ((Role, PostAt), Timestamp)> + 'd {
-    let post_on = |directory: &Directory, village, at| {
-        let beat = directory.beat_of(village, at)?;
-        Some((Role::Inspector, PostAt::Beat(beat.id)))
+fn unwalked(
+    (before, were): (&Rows<'_>, &Posts),
+    (after, are): (&Rows<'_>, &Posts),
+    now: Timestamp,
+) -> impl Iterator<Item = ((Role, PostAt), Timestamp)> + use<> {
+    let post_on = |rows: &Rows<'_>, village, at| {
+        let mut rows = rows.get(&village)?.iter();
+        let (beat, _) = rows.find(|(_, row)| row.is_in_force_at(at))?;
+        Some((Role::Inspector, PostAt::Beat(*beat)))
     };
     let mut found = BTreeMap::new();
-    for (village, rows) in rows {
-        let begins = rows.iter().map(|row| row.from.max(now));
+    for (village, rows) in after {
+        let begins = rows.iter().map(|(_, row)| row.from.max(now));
         for at in begins.collect::<BTreeSet<_>>() {
             let walked = post_on(before, *village, at).is_some_and(|post| is_held(were, post, at));
             if let Some(post) = post_on(after, *village, at)
@@ -142,20 +148,46 @@ fn unwalked<'d>(
     found.into_iter()
 }
 
-/// Whether there is at some later time, too, what a post is held at.
-fn exists(directory: &Directory, at: PostAt, time: Timestamp) -> bool {
-    match at {
-        PostAt::City => true,
-        PostAt::Unit(unit) => match VillageCode::new(unit.0) {
-            Some(code) => directory
-                .village(code)
-                .is_some_and(|village| village.is_in_force_at(time)),
-            None => directory.unit(unit).is_some(),
-        },
-        PostAt::Beat(beat) => directory.beat(beat).is_some_and(|beat| {
-            let mut rows = beat.villages.iter();
-            rows.any(|row| row.until.is_none_or(|until| time < until))
-        }),
+/// At what a post may be held.
+struct Places<'d> {
+    villages: BTreeMap<VillageCode, &'d Village>,
+    units: BTreeSet<UnitId>,
+    /// When each beat has no village any more; none where it has some for good.
+    beats: BTreeMap<BeatId, Option<Timestamp>>,
+}
+
+impl<'d> Places<'d> {
+    fn of(directory: &'d Directory) -> Self {
+        let mut beats: BTreeMap<BeatId, Option<Timestamp>> = BTreeMap::new();
+        for beat in &directory.beats {
+            for row in &beat.villages {
+                let end = beats.entry(beat.id).or_insert(row.until);
+                *end = end.and_then(|end| row.until.map(|until| until.max(end)));
+            }
+        }
+        Self {
+            villages: villages_of(directory),
+            units: directory.units.iter().map(|unit| unit.id).collect(),
+            beats,
+        }
+    }
+
+    /// Whether there is at some later time, too, what a post is held at.
+    fn has(&self, at: PostAt, time: Timestamp) -> bool {
+        match at {
+            PostAt::City => true,
+            PostAt::Unit(unit) => match VillageCode::new(unit.0) {
+                Some(code) => {
+                    let village = self.villages.get(&code);
+                    village.is_some_and(|village| village.is_in_force_at(time))
+                }
+                None => self.units.contains(&unit),
+            },
+            PostAt::Beat(beat) => {
+                let end = self.beats.get(&beat);
+                end.is_some_and(|end| end.is_none_or(|end| time < end))
+            }
+        }
     }
 }
 
@@ -172,22 +204,27 @@ pub(crate) struct Ending {
 
 /// The villages that have an end.
 pub(super) fn endings(before: &Directory, after: &Directory) -> Vec<Ending> {
-    let rows = rows_of(after);
+    let (rows, were) = (rows_of(after), villages_of(before));
+    // When the posts of each unit end.
+    let mut posts: BTreeMap<UnitId, Vec<Option<Timestamp>>> = BTreeMap::new();
+    for post in after.people.iter().flat_map(|person| &person.posts) {
+        if let PostAt::Unit(unit) = post.at {
+            posts.entry(unit).or_default().push(post.until);
+        }
+    }
     let mut endings = Vec::new();
     for village in &after.villages {
         let Some(end) = village.until else {
             continue;
         };
         let goes_on = |until: Option<Timestamp>| until.is_none_or(|until| end < until);
-        let was = before.village(village.code).and_then(|was| was.until);
-        let at = PostAt::Unit(village.code.unit());
-        let posts = after.people.iter().flat_map(|person| &person.posts);
-        let there = posts.filter(|post| post.at == at);
+        let was = were.get(&village.code).and_then(|was| was.until);
+        let posts = posts.get(&village.code.unit()).into_iter().flatten();
         let rows = rows.get(&village.code).into_iter().flatten();
         endings.push(Ending {
             village: village.code,
-            beats: rows.filter(|row| goes_on(row.until)).count(),
-            posts: there.filter(|post| goes_on(post.until)).count(),
+            beats: rows.filter(|(_, row)| goes_on(row.until)).count(),
+            posts: posts.filter(|until| goes_on(**until)).count(),
             is_new: was != village.until,
         });
     }

@@ -119,6 +119,7 @@ fn place_villages(
             name: committee.name,
         });
     }
+    let units: BTreeMap<UnitId, &Unit> = committees_of(force).map(|unit| (unit.id, unit)).collect();
     for old in force
         .villages
         .iter()
@@ -129,8 +130,7 @@ fn place_villages(
             until: Some(until),
             ..old.clone()
         });
-        let mut units = committees_of(force);
-        let committee = units.find(|unit| unit.id == old.code.unit());
+        let committee = units.get(&old.code.unit()).copied();
         directory.units.extend(committee.cloned());
     }
 }

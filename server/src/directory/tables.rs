@@ -2,7 +2,6 @@
 //!
 //! Whether the rows fit together is the directory's own check.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,10 +16,11 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
 use super::Table;
-use super::fault::{Beats, Key, Lines, Posts};
+use super::fault::{Beats, Lines, Posts, end_of};
 use super::fields::{
     self, END, VILLAGE, category_kind, code, day, number, post_at, role, unit_kind,
 };
+use super::halves::Halves;
 use super::names::Names;
 use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
 
@@ -39,10 +39,17 @@ pub(super) struct Import {
     pub(super) unread: BTreeSet<Table>,
     /// A row of the table that is being read could not.
     pub(super) is_row_unread: bool,
+    /// Ids that stand in a row, also in one of which another field could not be read.
+    pub(super) seen: BTreeSet<Row>,
+    /// What of such rows can be held against the directory all the same.
+    pub(super) halves: Halves,
 }
 
 /// A file to be read: what it is called in faults, and its rows.
 pub(super) type File = (Arc<str>, Rows);
+
+/// The end of a row, as far as it could be read.
+type Until = Result<Option<Timestamp>, ()>;
 
 impl Import {
     /// Notes whether all rows of a table were read, now that it has been gone through.
@@ -91,17 +98,50 @@ impl Import {
         }
     }
 
-    /// Notes where a row stands; says whether it is the first of its id.
-    pub(super) fn is_new(&mut self, line: &Line, column: &str, key: Key) -> bool {
-        match self.lines.entry(key) {
-            Entry::Vacant(entry) => {
-                entry.insert(line.place());
-                true
-            }
-            Entry::Occupied(_) => {
-                self.faults.push(line.fault(column, Reason::Duplicate));
-                false
-            }
+    /// Notes that an id stands in a row; says whether it is the first of its id.
+    fn is_new(&mut self, line: &Line, column: &str, row: Row) -> bool {
+        let is_new = self.seen.insert(row);
+        if !is_new {
+            self.faults.push(line.fault(column, Reason::Duplicate));
+        }
+        is_new
+    }
+
+    /// Notes where a row stands that is kept.
+    fn stands(&mut self, line: &Line, row: Row) {
+        self.lines.note((row, None), &line.place());
+    }
+
+    /// Leaves a row out of which a field could not be read. What is wrong with its name is told here: the directory's own check sees what is
+    /// kept.
+    fn leave_out(&mut self, line: &Line, column: &str, name: &str) {
+        self.is_row_unread = true;
+        if name.is_empty() {
+            self.faults.push(line.fault(column, Reason::Empty));
+        }
+    }
+
+    /// Compares what a row calls a thing of several rows with what the others do.
+    fn examine_name<K: Ord>(
+        &mut self,
+        called: &mut BTreeMap<K, String>,
+        id: Option<K>,
+        (line, column, name): (&Line, &str, &str),
+    ) {
+        let Some(id) = id else { return };
+        let kept = called.entry(id).or_insert_with(|| name.to_owned());
+        if fields::is_other_name(kept, name) {
+            self.faults.push(line.fault(column, Reason::Contradiction));
+        }
+    }
+
+    /// Tells what is wrong with the dates of a row that is left out.
+    fn examine_dates(&mut self, line: &Line, from: Option<Timestamp>, until: Until) {
+        let ends = until.ok().flatten().zip(from);
+        if ends.is_some_and(|(until, from)| until <= from) {
+            let place = line.place();
+            let fault = place.fault(Some(end_of(&place)), Reason::EndsBeforeItBegins);
+            self.faults.push(fault);
         }
     }
 
@@ -122,10 +162,11 @@ impl Import {
                 |text| code(text, 6),
                 &mut self.faults,
             ) else {
-                self.is_row_unread = true;
+                self.leave_out(&line, "name", &name);
                 continue;
             };
-            if self.is_new(&line, "code", (Row::District(code), None)) {
+            if self.is_new(&line, "code", Row::District(code)) {
+                self.stands(&line, Row::District(code));
                 rows.push(District { code, name });
             }
         }
@@ -155,8 +196,10 @@ impl Import {
                 |text| code(text, 6),
                 &mut self.faults,
             );
+            let is_new = town.is_some_and(|code| self.is_new(&line, "code", Row::Town(code)));
             let (Some(code), Some(district)) = (town, district) else {
-                self.is_row_unread = true;
+                self.leave_out(&line, "name", &name);
+                self.halves.town(town, &line);
                 continue;
             };
             let row = Town { code, name };
@@ -164,7 +207,8 @@ impl Import {
                 self.faults
                     .push(line.fault("district_code", Reason::Contradiction));
             }
-            if self.is_new(&line, "code", (Row::Town(code), None)) {
+            if is_new {
+                self.stands(&line, Row::Town(code));
                 rows.push(row);
             }
         }
@@ -196,15 +240,19 @@ impl Import {
                 &mut self.faults,
             );
             let until = fields::end(&line, &mut self.faults);
-            let (Some(code), Some(town), Ok(until)) = (village, town, until) else {
-                self.is_row_unread = true;
-                continue;
-            };
-            if code.town() != town {
+            let is_new = village.is_some_and(|code| self.is_new(&line, "code", Row::Village(code)));
+            let towns = village.zip(town);
+            if towns.is_some_and(|(code, town)| code.town() != town) {
                 self.faults
                     .push(line.fault("town_code", Reason::Contradiction));
             }
-            if self.is_new(&line, "code", (Row::Village(code), None)) {
+            let (Some(code), Some(_), Ok(until)) = (village, town, until) else {
+                self.leave_out(&line, "name", &name);
+                self.halves.village(village, &line);
+                continue;
+            };
+            if is_new {
+                self.stands(&line, Row::Village(code));
                 rows.push(Village {
                     code,
                     name,
@@ -225,6 +273,7 @@ impl Import {
             },
         );
         let mut beats: BTreeMap<BeatId, Beat> = BTreeMap::new();
+        let mut called = BTreeMap::new();
         while let Some(line) = self.next(&mut sheet) {
             let name = fields::name(&line, "beat_name", &mut self.faults);
             let faults = &mut self.faults;
@@ -239,25 +288,23 @@ impl Import {
             let until = fields::end(&line, faults);
             let (Some(id), Some(village), Some(from), Ok(until)) = (id, village, from, until)
             else {
-                self.is_row_unread = true;
+                self.leave_out(&line, "beat_name", &name);
+                let named = id.filter(|_| !name.is_empty());
+                self.examine_name(&mut called, named, (&line, "beat_name", &name));
+                self.examine_dates(&line, from, until);
+                self.halves.beat(id.zip(village), &line);
                 continue;
             };
+            self.examine_name(&mut called, Some(id), (&line, "beat_name", &name));
             // The same village may return to a beat; for what is wrong with all of its lines, the first stands.
-            self.lines
-                .entry((Row::Beat(id), Some(village)))
-                .or_insert_with(|| line.place());
-            self.lines
-                .entry((Row::Beat(id), None))
-                .or_insert_with(|| line.place());
+            let place = line.place();
+            self.lines.note((Row::Beat(id), Some(village)), &place);
+            self.lines.note((Row::Beat(id), None), &place);
             let beat = beats.entry(id).or_insert_with(|| Beat {
                 id,
-                name: name.clone(),
+                name: String::new(),
                 villages: Vec::new(),
             });
-            if fields::is_other_name(&mut beat.name, &name) {
-                self.faults
-                    .push(line.fault("beat_name", Reason::Contradiction));
-            }
             let row = BeatVillage {
                 village,
                 from,
@@ -265,9 +312,10 @@ impl Import {
             };
             beat.villages.push(row);
             let rows = self.beats.entry((id, village)).or_default();
-            rows.push((row, line.place()));
+            rows.push((row, place));
         }
         for beat in beats.values_mut() {
+            beat.name = called.remove(&beat.id).unwrap_or_default();
             beat.villages.sort_by_key(|row| (row.village, row.from));
         }
         beats.into_values().collect()
@@ -291,11 +339,13 @@ impl Import {
                 &mut self.faults,
             );
             let kind = line.read("kind", Reason::UnknownWord, unit_kind, &mut self.faults);
+            let is_new = id.is_some_and(|id| self.is_new(&line, "id", Row::Unit(id)));
             let (Some(id), Some(kind)) = (id, kind) else {
-                self.is_row_unread = true;
+                self.leave_out(&line, "name", &name);
                 continue;
             };
-            if self.is_new(&line, "id", (Row::Unit(id), None)) {
+            if is_new {
+                self.stands(&line, Row::Unit(id));
                 rows.push(Unit { id, kind, name });
             }
         }
@@ -317,11 +367,12 @@ impl Import {
             let kind = line.read("kind", Reason::UnknownWord, category_kind, &mut self.faults);
             let code = line.read("code", Reason::NotANumber, number, &mut self.faults);
             let (Some(scheme), Some(kind), Some(code)) = (scheme, kind, code) else {
-                self.is_row_unread = true;
+                self.leave_out(&line, "name", &name);
                 continue;
             };
             let key = CategoryKey { scheme, kind, code };
-            if self.is_new(&line, "code", (Row::Category(key), None)) {
+            if self.is_new(&line, "code", Row::Category(key)) {
+                self.stands(&line, Row::Category(key));
                 rows.push(CategoryRow { key, name });
             }
         }
@@ -338,13 +389,26 @@ impl Import {
             },
         );
         let mut people: BTreeMap<PersonId, Person> = BTreeMap::new();
+        let mut called = BTreeMap::new();
         let mut held: BTreeMap<(PersonId, Role, PostAt), Stretches> = BTreeMap::new();
         while let Some(line) = self.next(&mut sheet) {
             let name = fields::name(&line, "name", &mut self.faults);
-            let Some((id, post)) = self.post(&line) else {
-                self.is_row_unread = true;
+            let id = self.names.person(&line, &mut self.faults);
+            let told = self.post_fields(&line);
+            let (Some(id), Some(post)) = (id, told.post()) else {
+                self.leave_out(&line, "name", &name);
+                let named = id.filter(|_| !name.is_empty());
+                self.examine_name(&mut called, named, (&line, "name", &name));
+                self.examine_dates(&line, told.from, told.until);
+                self.halves.post(told.role.zip(told.at), &line);
                 continue;
             };
+            self.examine_name(&mut called, Some(id), (&line, "name", &name));
+            if line.field("person").is_empty() && self.names.is_other(id, &post) {
+                let person = id;
+                self.warnings
+                    .push(line.fault("name", Reason::TakenFor { person }));
+            }
             let stretches = held.entry((id, post.role, post.at)).or_default();
             if overlaps(stretches, &post) {
                 self.faults.push(line.fault("from", Reason::Overlap));
@@ -352,51 +416,61 @@ impl Import {
                 stretches.insert(post.from, post.until);
             }
             // For what is wrong with the person, the first of the lines stands.
-            self.lines
-                .entry((Row::Person(id), None))
-                .or_insert_with(|| line.place());
+            self.lines.note((Row::Person(id), None), &line.place());
             let rows = self.posts.entry(id).or_default();
             rows.push((post, line.place()));
             let person = people.entry(id).or_insert_with(|| Person {
                 id,
-                name: name.clone(),
+                name: String::new(),
                 posts: Vec::new(),
             });
-            if fields::is_other_name(&mut person.name, &name) {
-                self.faults.push(line.fault("name", Reason::Contradiction));
-            }
             person.posts.push(post);
+        }
+        for person in people.values_mut() {
+            person.name = called.remove(&person.id).unwrap_or_default();
         }
         self.names.finish(&mut self.faults);
         people.into_values().collect()
     }
 
-    /// A row's person and post.
-    fn post(&mut self, line: &Line) -> Option<(PersonId, Post)> {
+    /// What a row says of a post.
+    fn post_fields(&mut self, line: &Line) -> PostFields {
         let faults = &mut self.faults;
-        let id = self.names.person(line, faults);
         let role = line.read("role", Reason::UnknownWord, role, faults);
         let at = line.read("at", Reason::NotAPlace, post_at, faults);
         let from = line.read("from", Reason::NotADay, day, faults);
         let until = fields::end(line, faults);
-        let (id, (role, must_end), at, from, until) = (id?, role?, at?, from?, until.ok()?);
-        if must_end && until.is_none() {
+        let must_end = role.is_some_and(|(_, must_end)| must_end);
+        if must_end && until == Ok(None) {
             let is_last = line.has("last_day");
             let column = if is_last { "last_day" } else { "until" };
             faults.push(line.fault(column, Reason::MissingEnd));
         }
-        let post = Post {
-            role,
+        PostFields {
+            role: role.map(|(role, _)| role),
             at,
             from,
             until,
-        };
-        if line.field("person").is_empty() && self.names.is_other(id, &post) {
-            let person = id;
-            self.warnings
-                .push(line.fault("name", Reason::TakenFor { person }));
         }
-        Some((id, post))
+    }
+}
+
+/// What a row says of a post, as far as it could be read.
+struct PostFields {
+    role: Option<Role>,
+    at: Option<PostAt>,
+    from: Option<Timestamp>,
+    until: Until,
+}
+
+impl PostFields {
+    fn post(&self) -> Option<Post> {
+        Some(Post {
+            role: self.role?,
+            at: self.at?,
+            from: self.from?,
+            until: self.until.ok()?,
+        })
     }
 }
 

@@ -10,6 +10,8 @@ use patrol_core::domain::place::{Scope, VillageCode};
 use super::over::place_name;
 use super::*;
 
+mod rows;
+
 /// 2026-01-01 in +08:00.
 const NOW: Timestamp = Timestamp(1_767_196_800_000);
 

@@ -157,23 +157,32 @@ impl<'v> Reading<'v> {
     /// A row's component, unless there is a fault.
     fn row(&mut self, line: &Line) -> Option<ComponentRow> {
         let before = self.faults.total;
-        let component = self.component(line);
-        let row = ComponentRow::from(&component?);
-        if !self.codes.insert(row.code) {
+        let (code, component) = self.component(line);
+        let is_new = code.map(|code| self.codes.insert(code.number()));
+        if is_new == Some(false) {
             self.faults.push(line.fault("code", Reason::Duplicate));
         }
+        let row = component.map(|component| ComponentRow::from(&component));
+        let is_village_full = row.as_ref().is_some_and(|row| self.fills(row));
+        let is_one_too_many =
+            is_new == Some(true) && self.codes.len() == limits::COMPONENTS_MAX + 1;
+        if is_village_full || is_one_too_many {
+            self.faults.push(line.fault("code", Reason::TooLarge));
+        }
+        row.filter(|_| self.faults.total == before)
+    }
+
+    /// Counts what a row takes of its village's room; says whether it is the first for which there is none.
+    fn fills(&mut self, row: &ComponentRow) -> bool {
         let bytes = self.bytes.entry(row.village).or_default();
         let had_room = *bytes <= limits::COMPONENTS_BYTES_MAX;
         *bytes += row.bytes.len();
         // Once for each village, and with room for what stands before its rows.
-        let is_village_full = had_room && *bytes + 32 > limits::COMPONENTS_BYTES_MAX;
-        if is_village_full || self.codes.len() == limits::COMPONENTS_MAX + 1 {
-            self.faults.push(line.fault("code", Reason::TooLarge));
-        }
-        (self.faults.total == before).then_some(row)
+        had_room && *bytes + 32 > limits::COMPONENTS_BYTES_MAX
     }
 
-    fn component(&mut self, line: &Line) -> Option<Component> {
+    /// A row's code and its component, as far as they can be read. Every field is looked at, whichever is wrong.
+    fn component(&mut self, line: &Line) -> (Option<ComponentCode>, Option<Component>) {
         let faults = &mut self.faults;
         let position = position(line, self.lon_lat, faults);
         let code = line.read("code", Reason::NotACode, ComponentCode::parse, faults);
@@ -199,12 +208,16 @@ impl<'v> Reading<'v> {
                     .push(line.fault(column, Reason::CheckCharacter));
             }
         }
-        let (code, first_on, changed_on) = (code?, first_on?, changed_on.ok()?);
-        let village = village?;
+        let changed = changed_on.unwrap_or_default();
         let town = town.ok().flatten();
-        contradictions(line, (code, village, town), (first_on, changed_on), faults);
-        Some(Component {
-            code,
+        contradictions(line, (code, village, town), (first_on, changed), faults);
+        let (Some(known), Some(village), Some(position), Some(first_on), Ok(changed_on)) =
+            (code, village, position, first_on, changed_on)
+        else {
+            return (code, None);
+        };
+        let component = Component {
+            code: known,
             name,
             authority,
             owner,
@@ -219,8 +232,9 @@ impl<'v> Reading<'v> {
             town_name,
             village,
             village_name,
-            position: position?,
-        })
+            position,
+        };
+        (code, Some(component))
     }
 }
 
@@ -269,7 +283,8 @@ fn position(line: &Line, lon_lat: [&'static str; 2], faults: &mut Faults) -> Opt
     Some(Position { lon_e7, lat_e7 })
 }
 
-/// The village of a component: its unit grid lies in it.
+/// The village of a component: its unit grid lies in it. One that the directory does not have is told, and compared with what else the row
+/// says all the same.
 fn village(
     line: &Line,
     villages: &BTreeSet<VillageCode>,
@@ -280,35 +295,42 @@ fn village(
         let is_serial = serial.len() == 3 && number(serial).is_some_and(|serial| serial > 0);
         is_serial.then(|| VillageCode::parse(village))?
     };
-    let village = line.read("unit_grid", Reason::NotACode, of_grid, faults)?;
-    let stated = line
-        .read_optional("village_code", Reason::NotACode, VillageCode::parse, faults)
-        .ok()?;
+    let village = line.read("unit_grid", Reason::NotACode, of_grid, faults);
+    let stated = line.read_optional("village_code", Reason::NotACode, VillageCode::parse, faults);
+    let (village, stated) = (village?, stated.ok().flatten());
     if stated.is_some_and(|stated| stated != village) {
         faults.push(line.fault("village_code", Reason::Contradiction));
     }
     if !villages.contains(&village) {
         faults.push(line.fault("unit_grid", Reason::UnknownVillage));
-        return None;
     }
     Some(village)
 }
 
+/// What two fields say differently that can be read, both.
 fn contradictions(
     line: &Line,
-    (code, village, town): (ComponentCode, VillageCode, Option<u64>),
-    (first_on, changed_on): (u32, Option<u32>),
+    (code, village, town): (Option<ComponentCode>, Option<VillageCode>, Option<u64>),
+    (first_on, changed_on): (Option<u32>, Option<u32>),
     faults: &mut Faults,
 ) {
-    if code.district() != village.district() {
-        faults.push(line.fault("code", Reason::Contradiction));
-    }
-    if changed_on.is_some_and(|changed_on| changed_on < first_on) {
-        faults.push(line.fault("changed_on", Reason::Contradiction));
-    }
-    if town.is_some_and(|town| town != village.town()) {
-        faults.push(line.fault("town_code", Reason::Contradiction));
-    }
+    let mut examine = |column, differs: Option<bool>| {
+        if differs == Some(true) {
+            faults.push(line.fault(column, Reason::Contradiction));
+        }
+    };
+    let districts = code.zip(village);
+    examine(
+        "code",
+        districts.map(|(code, village)| code.district() != village.district()),
+    );
+    let days = changed_on.zip(first_on);
+    examine("changed_on", days.map(|(changed, first)| changed < first));
+    let towns = town.zip(village);
+    examine(
+        "town_code",
+        towns.map(|(town, village)| town != village.town()),
+    );
 }
 
 /// A body: its code, if there is one, has 18 signs of those that such codes have.

@@ -56,6 +56,8 @@ pub enum Reason {
     OpenOutline,
     /// A list or a nested object where a value should stand.
     NotAValue,
+    /// The feature has this property twice: which of them is meant, nobody here knows.
+    StandsTwice,
     /// Too large: the file, what is packed inside it, its rows, or the rows of one village.
     TooLarge,
     /// Neither the name of the file nor that of the sheet says which table it is.
@@ -218,6 +220,7 @@ impl Reason {
             Self::OutlineWithHoles => "outline_with_holes",
             Self::OpenOutline => "open_outline",
             Self::NotAValue => "not_a_value",
+            Self::StandsTwice => "stands_twice",
             Self::TooLarge => "too_large",
             Self::UnknownTable => "unknown_table",
             Self::SecondOfTable => "second_of_table",

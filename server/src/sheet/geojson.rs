@@ -4,9 +4,10 @@
 //! names.
 
 mod outline;
+mod properties;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use patrol_core::domain::limits;
@@ -18,6 +19,7 @@ use serde_json::value::RawValue;
 use super::spoilt::{LOST_DIGITS, mark};
 use super::{ImportFault, Reason, Record, Rows};
 use outline::{point, read};
+use properties::Properties;
 
 #[derive(Deserialize)]
 struct Collection<'j> {
@@ -30,7 +32,7 @@ struct Collection<'j> {
 #[derive(Deserialize)]
 struct Feature<'j> {
     #[serde(borrow)]
-    properties: Option<BTreeMap<Cow<'j, str>, &'j RawValue>>,
+    properties: Option<Properties<'j>>,
     #[serde(borrow)]
     geometry: Option<&'j RawValue>,
 }
@@ -38,7 +40,7 @@ struct Feature<'j> {
 #[derive(Deserialize)]
 struct Crs<'j> {
     #[serde(borrow)]
-    properties: BTreeMap<Cow<'j, str>, &'j RawValue>,
+    properties: Properties<'j>,
 }
 
 /// The rows of a collection, and whether it has outlines. A property that is absent is an empty field.
@@ -82,9 +84,9 @@ fn coordinates(crs: Option<&RawValue>) -> Result<[&'static str; 2], Reason> {
     const WGS84: [&str; 2] = ["lon_wgs84", "lat_wgs84"];
     let Some(crs) = crs else { return Ok(WGS84) };
     let crs: Crs<'_> = read(crs).map_err(|_| Reason::OtherDatum)?;
-    let name = crs.properties.get("name").copied();
-    let name: Cow<'_, str> =
-        read(name.ok_or(Reason::OtherDatum)?).map_err(|_| Reason::OtherDatum)?;
+    let name = crs.properties.get("name");
+    let name = name.ok().flatten().ok_or(Reason::OtherDatum)?;
+    let name: Cow<'_, str> = read(name).map_err(|_| Reason::OtherDatum)?;
     match name.rsplit(':').next() {
         Some("CRS84" | "4326") => Ok(WGS84),
         Some("4490") => Ok(["lon_cgcs2000", "lat_cgcs2000"]),
@@ -100,7 +102,7 @@ fn names(features: &RawValue) -> Result<BTreeSet<Cow<'_, str>>, Reason> {
         // What cannot be read is told with its number when its row is made.
         let feature = read::<Feature<'_>>(feature).ok();
         let properties = feature.and_then(|feature| feature.properties);
-        names.extend(properties.into_iter().flat_map(BTreeMap::into_keys));
+        names.extend(properties.into_iter().flat_map(Properties::into_names));
         let cells = (names.len() + 2).saturating_mul(count);
         if names.len() > limits::SHEET_COLUMNS_MAX || cells > limits::SHEET_CELLS_MAX {
             return Err(Reason::TooLarge);
@@ -143,11 +145,12 @@ fn each<'j>(
 /// The fields of a feature's row, and whether it has an outline. In place of what cannot be read stands a mark.
 fn fields_of(feature: &Feature<'_>, names: &BTreeSet<Cow<'_, str>>) -> (Vec<String>, bool) {
     let properties = feature.properties.as_ref();
-    let of_name = |name| properties.and_then(|properties| properties.get(name));
-    let mut fields: Vec<String> = names
-        .iter()
-        .map(|name| text(of_name(name).copied()))
-        .collect();
+    let of_name = |name: &Cow<'_, str>| match properties.map(|properties| properties.get(name)) {
+        Some(Err(reason)) => mark(reason).to_owned(),
+        Some(Ok(value)) => text(value),
+        None => String::new(),
+    };
+    let mut fields: Vec<String> = names.iter().map(of_name).collect();
     match feature.geometry.ok_or(Reason::NoGeometry).and_then(point) {
         Ok((point, is_outline)) => {
             fields.extend([point.0, point.1].map(degrees));
@@ -353,6 +356,45 @@ mod tests {
             fault.map_err(|fault| fault.to_string()),
             Err("x.geojson:2: 63: not_json".to_owned())
         );
+    }
+
+    #[test]
+    fn a_property_that_stands_twice_in_a_feature_is_a_fault_at_its_place() {
+        const COLUMNS: crate::sheet::Columns = crate::sheet::Columns {
+            required: &["code", "name"],
+            optional: &["lon_wgs84", "lat_wgs84"],
+        };
+        let feature = |properties: &str| {
+            format!(
+                "{{\"properties\":{{{properties}}},\"geometry\":{{\"type\":\"Point\",\"coordinates\":[1,2]}}}}"
+            )
+        };
+        let features = [
+            r#""code":1,"name":"甲""#,
+            // Also where both say the same, or one is spelt otherwise.
+            r#""code":2,"name":"乙","code":2"#,
+            r#""code":3,"name":"丙","n\u0061me":null"#,
+        ];
+        let features = features.map(feature).join(",");
+        let text = format!("{{\"features\":[{features}]}}");
+        let (rows, _) = rows(&"x.geojson".into(), text.as_bytes()).expect("GeoJSON");
+        let mut faults = crate::sheet::Faults::default();
+        let sheet = crate::sheet::Sheet::new("x.geojson".into(), rows, &COLUMNS, &mut faults);
+        let told = sheet.map(|row| match row {
+            Err(fault) => fault.to_string(),
+            Ok(line) => format!("{} {}", line.field("code"), line.field("name")),
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                "1 甲",
+                "x.geojson:2: code: stands_twice",
+                " 乙",
+                "x.geojson:3: name: stands_twice",
+                "3 ",
+            ]
+        );
+        assert_eq!(faults.total, 0);
     }
 
     #[test]

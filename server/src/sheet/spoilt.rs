@@ -15,6 +15,7 @@ const MARKS: &[(&str, Reason)] = &[
     (LOST_DIGITS, Reason::LostDigits),
     (NO_VALUE, Reason::NoValue),
     ("\u{fdd0}[", Reason::NotAValue),
+    ("\u{fdd0}2", Reason::StandsTwice),
     ("\u{fdd0}{", Reason::NotGeoJson),
     ("\u{fdd0}.", Reason::NoGeometry),
     ("\u{fdd0}o", Reason::OutlineWithHoles),

@@ -143,10 +143,13 @@ fn what_is_wrong_with_components_is_told_row_by_row_and_counted_to_the_last() {
         assert!(row.contains(from), "{from}");
         text += &row.replacen(from, to, 1);
         if fault.ends_with("unknown_village") {
-            // Its village's own column says another one then.
+            // Its village's own column says another one then, and that of its town another town.
             expected.push(format!(
                 "部件.csv:{line}: 所在社区（村）代码: contradiction"
             ));
+            expected.push(format!("部件.csv:{line}: {fault}"));
+            expected.push(format!("部件.csv:{line}: 所在街道代码: contradiction"));
+            continue;
         }
         expected.push(format!("部件.csv:{line}: {fault}"));
     }
@@ -164,6 +167,75 @@ fn what_is_wrong_with_components_is_told_row_by_row_and_counted_to_the_last() {
     let preview = desk.preview(&[file("components.csv", many.as_bytes())]);
     assert_eq!(faults(&preview).len(), limits::IMPORT_FAULTS_SHOWN);
     assert!(preview.faults.total > limits::IMPORT_FAULTS_SHOWN + 5);
+}
+
+#[test]
+fn everything_that_is_wrong_with_one_row_of_components_is_told_at_once() {
+    let desk = Desk::new();
+    let told = |edits: &[(&str, &str)]| {
+        let mut row = lamp(YUYUE, 1);
+        for (from, to) in edits {
+            assert!(row.contains(from), "{from}");
+            row = row.replacen(from, to, 1);
+        }
+        let text = format!("{HEAD}{row}{}", lamp(YUYUE, 1));
+        let faults = desk.faults("部件.csv", text.as_bytes());
+        faults
+            .iter()
+            .map(|fault| fault.trim_start_matches("部件.csv:").to_owned())
+            .collect::<Vec<_>>()
+    };
+    // The code is none, the grid is none: what they would be compared with is told alone.
+    assert_eq!(
+        told(&[
+            ("440404010370", "440404060370"),
+            (",路灯,", ",,"),
+            ("440404100201001", "440404100201000"),
+            (",440404100201,", ",44040410020,"),
+            ("20260101,", "20260230,20251231"),
+            ("113.", "213."),
+        ]),
+        [
+            "2: 经度: not_a_coordinate",
+            "2: 管理部件标识码: not_a_code",
+            "2: 初始日期: not_a_day",
+            "2: 所在单元网格标识码: not_a_code",
+            "2: 所在社区（村）代码: not_a_code",
+            "2: 管理部件名称: empty",
+        ]
+    );
+    // Each field can be read, and none goes with the others; the next row has the same code.
+    assert_eq!(
+        told(&[
+            ("440404100201001", "440402999201001"),
+            (",440404100,", ",440404101,"),
+            ("20260101,", "20260101,20251231"),
+            (",实测,", &format!(",{},", "测".repeat(31))),
+        ]),
+        [
+            "2: 所在社区（村）代码: contradiction",
+            "2: 所在单元网格标识码: unknown_village",
+            "2: 数据来源: too_long (30)",
+            "2: 管理部件标识码: contradiction",
+            "2: 变更日期: contradiction",
+            "2: 所在街道代码: contradiction",
+            "3: 管理部件标识码: duplicate",
+        ]
+    );
+    // A day that is none hides no other contradiction.
+    assert_eq!(
+        told(&[
+            ("20260101,", "2026,20251231"),
+            (",440404100,", ",440404101,"),
+            (",440404100201,", ",440404100202,"),
+        ]),
+        [
+            "2: 初始日期: not_a_day",
+            "2: 所在社区（村）代码: contradiction",
+            "2: 所在街道代码: contradiction",
+            "3: 管理部件标识码: duplicate",
+        ]
+    );
 }
 
 #[test]
