@@ -11,7 +11,7 @@ use patrol_core::sync::components;
 use patrol_core::sync::frame::Frame;
 use patrol_core::sync::wire::{
     self, Cursor, Done, Fate, Fates, Form, Hello, Later, Notice, PROTOCOL, PROTOCOL_LOWEST,
-    PushHead, Scopes, Unread, Welcome, kind,
+    PushHead, Relic, Scopes, Unread, Welcome, kind,
 };
 
 use crate::app::App;
@@ -119,13 +119,20 @@ impl Round {
                 }
             }
             (kind::RELIC, Some(hello)) if hello.epoch == self.app.identity.epoch => {
-                let outcome = relic::take_in(&self.app, self.device.id, &frame.payload)?;
-                self.answer_pushed(outcome);
+                match relic::take_in(&self.app, self.device.id, &frame.payload) {
+                    Ok(outcome) => self.answer_pushed(outcome),
+                    Err(error) => {
+                        let relic = Relic::decode(&frame.payload);
+                        self.put_off(error, relic.ok().map(|relic| relic.bodies.len()))?;
+                    }
+                }
                 Ok(())
             }
             (kind::BUNDLE, Some(hello)) if hello.epoch == self.app.identity.epoch => {
-                let fate = bundle::take_in_carried(&self.app, &frame.payload)?;
-                self.answer(fate.map(|fate| vec![fate]));
+                match bundle::take_in_carried(&self.app, &frame.payload) {
+                    Ok(fate) => self.answer(fate.map(|fate| vec![fate])),
+                    Err(error) => self.put_off(error, Some(1))?,
+                }
                 Ok(())
             }
             (kind::RELIC | kind::BUNDLE, Some(_)) => {
@@ -144,14 +151,18 @@ impl Round {
         match intake::take_in(&self.app, self.device.id, payload) {
             Ok(outcome) => self.answer_pushed(outcome),
             Err(error) => {
-                self.written(Err(error))?;
-                let outcome = match PushHead::decode(payload) {
-                    Ok((_, count, _)) => Ok(vec![Fate::Later(Later::Storage); count]),
-                    Err(_) => Err(Unread::Malformed),
-                };
-                self.answer(outcome);
+                let head = PushHead::decode(payload);
+                self.put_off(error, head.ok().map(|(_, count, _)| count))?;
             }
         }
+        Ok(())
+    }
+
+    /// Answers a frame of so many changes, or one that cannot be read, that the disk did not take.
+    fn put_off(&mut self, error: StoreError, changes: Option<usize>) -> Result<()> {
+        self.written(Err(error))?;
+        let fates = changes.map(|changes| vec![Fate::Later(Later::Storage); changes]);
+        self.answer(fates.ok_or(Unread::Malformed));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::program::{Folder, Running, Said, errand};
+use crate::program::{Folder, Running, Said, errand, errand_within};
 
 const WORD: &str = "eight signs";
 
@@ -181,4 +181,44 @@ fn there_must_be_something_to_replace() {
     assert!(!Path::new(&elsewhere).exists());
     let said = errand(&words, "");
     assert!(said.ok, "{}", said.log);
+}
+
+#[test]
+fn a_restore_onto_a_disk_that_fills_is_whole_or_is_none() {
+    let folder = Folder::new("restore_full");
+    let (database, copy) = (used(&folder), folder.file("copy.db"));
+    let path = copy.display().to_string();
+    let words = ["backup", "--database", &database, "--to", &path];
+    let copied = errand(&words, "");
+    assert!(copied.ok, "{}", copied.log);
+    // A new epoch writes a row for each phone: the file grows.
+    let connection = Connection::open(&copy).expect("it opens");
+    let phones = "INSERT INTO devices (id, person, public_key, token, enrolled_at)
+        WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 3000)
+        SELECT randomblob(8), zeroblob(8), zeroblob(32), randomblob(32), 1 FROM n;
+        PRAGMA journal_mode = DELETE";
+    connection.execute_batch(phones).expect("it is written");
+    drop(connection);
+    let len = fs::metadata(&copy).expect("it is there").len();
+    let mut outcomes = [0, 0];
+    for more in (0..200).step_by(20) {
+        let to = folder.file(&format!("restored{more}.db"));
+        let target = to.display().to_string();
+        let words = ["restore", "--from", &path, "--database", &target];
+        let said = errand_within(len / 512 + more, &words);
+        outcomes[usize::from(said.ok)] += 1;
+        if !said.ok {
+            assert!(!to.exists(), "{more}: {}", said.log);
+            continue;
+        }
+        let connection = Connection::open(&to).expect("it opens");
+        let ask = |sql: &str| -> String {
+            let asked = connection.query_row(sql, [], |row| row.get(0));
+            asked.expect(sql)
+        };
+        assert_eq!(ask("PRAGMA integrity_check"), "ok", "{more}");
+        let epoch = ask("SELECT lower(hex(epoch)) FROM identity");
+        assert_eq!(said.lines[0]["epoch"], epoch, "{more}");
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
 }

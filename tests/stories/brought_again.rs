@@ -3,8 +3,10 @@
 
 use patrol_core::domain::id::{DocumentId, EntryId, Epoch};
 use patrol_core::domain::limits;
+use patrol_core::domain::time::DAY_MS;
 use patrol_server::check;
 use patrol_server::store::NewEpoch;
+use patrol_server::store::faulty::{Break, Call};
 use patrol_server::store::memory::MemoryStore;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World};
@@ -173,4 +175,26 @@ fn what_a_carrier_has_handed_in_is_handed_in_again_to_a_server_that_has_lost_it(
     let carrier = &world.phones[CARRIER];
     sync(carrier);
     assert_eq!(count(carrier, pieces), 0);
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_back_keeps_no_page_away_and_is_brought_again() {
+    let mut world = World::new(606);
+    let case = reported(&mut world);
+    let before = world.store.inner().fork();
+    let phone = &world.phones[INSPECTOR];
+    let lost = phone.note(case, "一").expect("recorded");
+    sync(phone);
+    restore(&mut world, before, 66);
+    world.store.break_next(Call::Commit, Break::Full);
+    let phone = &world.phones[INSPECTOR];
+    sync(phone);
+    assert_eq!(world.store.take_broken(), [(Call::Commit, Break::Full)]);
+    let waiting = "SELECT count(*) FROM frames WHERE due_at > 0";
+    assert_eq!(count(phone, waiting), 1);
+    for _ in 0..3 {
+        world.clock.advance_ms(DAY_MS);
+        sync(phone);
+    }
+    assert!(has(&world, lost));
 }

@@ -257,8 +257,9 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    /// Makes it durable under its name.
+    /// Makes it durable under its name. Of what was written last nothing may lie in its log, which has another name.
     fn settle(self, name: &Path) -> std::io::Result<()> {
+        copies::fold_log(&self.path).map_err(std::io::Error::other)?;
         File::open(&self.path)?.sync_all()?;
         std::fs::rename(&self.path, name)?;
         File::open(folder(name))?.sync_all()

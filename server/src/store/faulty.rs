@@ -24,6 +24,8 @@ pub enum Break {
     After,
     /// Nothing has been written: a document has grown since it was read. Of a look, as `Before`.
     Stale,
+    /// Nothing has been written: there is no room.
+    Full,
     /// Nothing has been written, and the store says that it was: a broken store, to see whether tests notice.
     Lie,
 }
@@ -118,6 +120,7 @@ impl<S: Store> FaultyStore<S> {
         match self.due(call) {
             None | Some(Break::Lie) => work(),
             Some(Break::Before | Break::Stale) => Err(StoreError::Broken("before the call".into())),
+            Some(Break::Full) => Err(StoreError::Full),
             Some(Break::After) => {
                 work()?;
                 Err(StoreError::Broken("after the call".into()))
@@ -188,6 +191,7 @@ impl<S: Store> Store for FaultyStore<S> {
             None => self.inner.commit(commit),
             Some(Break::Before) => Err(StoreError::Broken("before the commit".into())),
             Some(Break::Stale) => Err(StoreError::Stale),
+            Some(Break::Full) => Err(StoreError::Full),
             Some(Break::Lie) => Ok(vec![0; commit.documents.len()]),
             Some(Break::After) => {
                 self.inner.commit(commit)?;

@@ -77,6 +77,26 @@ pub(crate) fn errand_with(settings: &[(&str, &str)], args: &[&str]) -> Said {
     run(program(args).envs(settings.iter().copied()), "")
 }
 
+/// Runs an errand of which no file may grow beyond so many blocks of 512 bytes; it is told so instead of being ended.
+pub(crate) fn errand_within(blocks: u64, args: &[&str]) -> Said {
+    let within = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let errand = program(args);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &within]).arg(errand.get_program());
+    shell.args(errand.get_args());
+    for (name, value) in errand.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    run(&mut shell, "")
+}
+
 fn run(program: &mut Command, input: &str) -> Said {
     let mut child = program.spawn().expect("the program starts");
     let mut stdin = child.stdin.take().expect("a pipe");

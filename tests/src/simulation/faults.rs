@@ -112,7 +112,7 @@ impl Simulation {
     pub(super) fn restart_the_dead(&mut self) {
         for (call, how) in self.world.store.take_broken() {
             match (call, how) {
-                (_, Break::Lie | Break::Stale) => continue,
+                (_, Break::Lie | Break::Stale | Break::Full) => continue,
                 (Call::Commit, Break::Before) => self.suffer("server crash before a commit"),
                 (Call::Commit, Break::After) => self.suffer("server crash after a commit"),
                 (Call::Read, _) => self.suffer("server crash at a look"),

@@ -16,13 +16,8 @@ use crate::store::{Identity, NewEpoch, Result, StoreError};
 
 /// Writes a whole copy of a database, its log included, into a file that is not there or empty. Readers and the writer go on.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    let has_log = has_log(from);
     let before = stamp(from);
-    let source = look_at(from).and_then(|()| source(from, has_log));
-    let source = source.map_err(|error| match error {
-        StoreError::Unwritable(_) if has_log => StoreError::Broken(LOG_UNREAD.to_owned()),
-        error => error,
-    })?;
+    let source = source(from)?;
     match source {
         Source::Shared(connection) => copy_by(&connection, to),
         Source::Still(connection) => {
@@ -48,17 +43,19 @@ enum Source {
 }
 
 /// Opens what is to be copied. SQLite must be able to write beside a database that is kept with a log, though there be none just now.
-fn source(from: &Path, has_log: bool) -> Result<Source> {
+fn source(from: &Path) -> Result<Source> {
+    // Asked first: who reads makes one.
+    let had_log = has_log(from);
     let open = || {
+        look_at(from)?;
         let connection = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.busy_timeout(schema::BUSY)?;
         schema::version(&connection)?;
         Ok(connection)
     };
     match open() {
-        Err(error @ StoreError::Unwritable(_)) if !has_log => {
-            still(from)?.map(Source::Still).ok_or(error)
-        }
+        Err(StoreError::Unwritable(_)) if had_log => Err(StoreError::Broken(LOG_UNREAD.to_owned())),
+        Err(error @ StoreError::Unwritable(_)) => still(from)?.map(Source::Still).ok_or(error),
         opened => opened.map(Source::Shared),
     }
 }
@@ -174,6 +171,18 @@ pub fn is_in_use(path: &Path) -> bool {
             error.sqlite_error_code(),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
         ),
+    }
+}
+
+/// Brings what was written last out of a database's log into the database. SQLite does that when the last connection closes, and says nothing where
+/// the disk does not take it.
+pub fn fold_log(path: &Path) -> Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+    match mode.as_str() {
+        "delete" => Ok(()),
+        _ => Err(StoreError::Broken("its log is in use".to_owned())),
     }
 }
 
