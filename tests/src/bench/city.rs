@@ -56,9 +56,6 @@ pub struct Hand {
     offset_ms: i64,
 }
 
-/// Of each device what no frame has proved yet: counters and leaves.
-type Unsent = BTreeMap<DeviceId, Vec<(u64, [u8; 32])>>;
-
 /// An app with a store to be filled, and the hands that fill it.
 #[derive(Debug)]
 pub struct City {
@@ -80,6 +77,17 @@ struct Life {
     now: Timestamp,
     /// When the last one was received.
     received: Timestamp,
+}
+
+/// What happens next to a case.
+struct Next {
+    /// Whose hand does it; none: the office's.
+    hand: Option<usize>,
+    right: Right,
+    case: Case,
+    action: Action,
+    body: Body,
+    fields: Vec<FieldValue>,
 }
 
 impl Life {
@@ -129,57 +137,48 @@ impl City {
             let begun_at = START.plus_ms(-SPAN_MS + SPAN_MS * number as i64 / cases as i64);
             lives.push(Life::begin(&mut self.rng, *village, begun_at));
         }
-        let mut unsent = Unsent::new();
         for open in lives.chunks_mut(COMMIT_DOCUMENTS) {
             while open.iter().any(|life| life.deeds > 0) {
-                let (documents, fates) = self.deeds(open);
-                for (document, row) in documents.iter().zip(&fates) {
-                    let change = document.changes.first().expect("a deed").hash;
-                    let leaf = seal::leaf(document.id, change);
-                    unsent.entry(row.device).or_default().push((row.n, leaf));
+                for (documents, fates) in self.deeds(open) {
+                    let commit = Commit {
+                        batch: self.frame(&documents, &fates),
+                        documents,
+                        fates,
+                        ..Commit::default()
+                    };
+                    self.app.store.commit(&commit).expect("the store takes it");
                 }
-                let commit = Commit {
-                    documents,
-                    fates,
-                    batch: self.frame(&mut unsent),
-                    ..Commit::default()
-                };
-                self.app.store.commit(&commit).expect("the store takes it");
             }
-        }
-        while let Some(batch) = self.frame(&mut unsent) {
-            let commit = Commit {
-                batch: Some(batch),
-                ..Commit::default()
-            };
-            self.app.store.commit(&commit).expect("the store takes it");
         }
         lives.iter().map(|life| life.id).collect()
     }
 
-    /// The proof of a push frame with all that one hand has not sent yet. The office sends none.
-    fn frame(&mut self, unsent: &mut Unsent) -> Option<BatchRow> {
-        let waiting = |hand: &&Hand| unsent.get(&hand.device).map_or(0, Vec::len);
-        let hand = self.hands.iter().max_by_key(waiting)?;
-        let (numbers, leaves): (Vec<u64>, Vec<[u8; 32]>) =
-            unsent.remove(&hand.device)?.into_iter().unzip();
+    /// The proof of the push frame in which a hand's deeds came. The office sends none.
+    fn frame(&self, documents: &[DocumentCommit], fates: &[FateRow]) -> Option<BatchRow> {
+        let device = fates.first()?.device;
+        let hand = self.hands.iter().find(|hand| hand.device == device)?;
+        let deed = |document: &DocumentCommit| document.changes.first().expect("a deed").hash;
+        let leaves = documents.iter();
+        let numbers = || fates.iter().map(|row| row.n);
         let batch = Batch {
             server: self.app.identity.server,
-            device: hand.device,
-            n: (*numbers.iter().min()?, *numbers.iter().max()?),
-            leaves,
+            device,
+            n: (numbers().min()?, numbers().max()?),
+            leaves: leaves
+                .map(|document| seal::leaf(document.id, deed(document)))
+                .collect(),
         };
         Some(BatchRow {
-            device: batch.device,
+            device,
             n: batch.n,
             signature: batch.sign(&hand.seed),
             leaves: batch.leaves.concat(),
-            received_at: START,
+            received_at: documents.first()?.changes.first()?.received_at,
         })
     }
 
-    /// The next deed of each case that has one left, and the log's row of each.
-    fn deeds(&mut self, open: &mut [Life]) -> (Vec<DocumentCommit>, Vec<FateRow>) {
+    /// The next deed of each case that has one left, and the log's row of each: those of one hand come together.
+    fn deeds(&mut self, open: &mut [Life]) -> Vec<(Vec<DocumentCommit>, Vec<FateRow>)> {
         let mut growing = Vec::new();
         let app = Arc::clone(&self.app);
         app.store
@@ -190,29 +189,58 @@ impl City {
                 Ok(())
             })
             .expect("the store answers");
+        let mut of: BTreeMap<Option<usize>, Vec<(&mut Life, Growing, Next)>> = BTreeMap::new();
         let living = open.iter_mut().filter(|life| life.deeds > 0);
-        living
-            .zip(growing)
-            .map(|(life, growing)| self.deed(life, growing))
-            .unzip()
+        for (life, growing) in living.zip(growing) {
+            let next = self.next(life, &growing);
+            of.entry(next.hand).or_default().push((life, growing, next));
+        }
+        let mut done = Vec::with_capacity(of.len());
+        for deeds in of.into_values() {
+            let delay = self.rng.random_range(1_000..4 * 3_600_000);
+            let ready = |life: &Life| life.received.max(life.now.plus_ms(delay));
+            let received = deeds.iter().map(|(life, ..)| ready(life)).max();
+            let received = received.expect("a deed");
+            let deeds = deeds.into_iter();
+            let together = deeds.map(|(life, growing, next)| {
+                life.received = received;
+                self.deed(life, growing, next)
+            });
+            done.push(together.unzip());
+        }
+        done
     }
 
-    fn deed(&mut self, life: &mut Life, mut growing: Growing) -> (DocumentCommit, FateRow) {
-        let reading = growing.read();
+    /// What happens next to a case, and by whose hand.
+    fn next(&mut self, life: &Life, growing: &Growing) -> Next {
+        let case = growing.read().case;
         let (action, body, fields) = if growing.exists() {
-            self.further(&reading.case, life.village)
+            self.further(&case, life.village)
         } else {
             report(&mut self.rng, life.village)
         };
-        let delay = self.rng.random_range(1_000..4 * 3_600_000);
-        life.received = life.received.max(life.now.plus_ms(delay));
-        let (change, signer) = self.change(
-            &growing.ledger,
-            &reading.case,
+        let number = self.rng.random_range(0..self.hands.len());
+        let row = action.row(DocumentKind::Case).expect("an action of cases");
+        Next {
+            hand: (row.place != Where::Office).then_some(number),
+            right: Right {
+                capability: row.by.first().expect("a way to do it").0,
+                unit: UnitId::CITY,
+            },
+            case,
             action,
-            (body, fields),
-            life.now,
-        );
+            body,
+            fields,
+        }
+    }
+
+    fn deed(
+        &mut self,
+        life: &mut Life,
+        mut growing: Growing,
+        next: Next,
+    ) -> (DocumentCommit, FateRow) {
+        let (change, signer) = self.change(&growing.ledger, next, life.now);
         growing
             .add(&change, &signer, life.received)
             .expect("what is composed is admitted");
@@ -287,26 +315,14 @@ impl City {
         }
     }
 
-    fn change(
-        &mut self,
-        ledger: &Ledger,
-        case: &Case,
-        action: Action,
-        (body, fields): (Body, Vec<FieldValue>),
-        now: Timestamp,
-    ) -> (Parsed, Signer<'static>) {
-        let row = action.row(DocumentKind::Case).expect("an action of cases");
-        let number = self.rng.random_range(0..self.hands.len());
-        let right = Right {
-            capability: row.by.first().expect("a way to do it").0,
-            unit: UnitId::CITY,
+    fn change(&mut self, ledger: &Ledger, next: Next, now: Timestamp) -> (Parsed, Signer<'static>) {
+        let how = (next.action, next.right);
+        let Some(number) = next.hand else {
+            return self.office(ledger, &next.case, how, next.body, now);
         };
-        if row.place == Where::Office {
-            return self.office(ledger, case, (action, right), body, now);
-        }
         let hand = &mut self.hands[number];
-        let entry = hand.entry(case, (action, right), body, now);
-        let change = hand.change(ledger, &entry, fields);
+        let entry = hand.entry(&next.case, how, next.body, now);
+        let change = hand.change(ledger, &entry, next.fields);
         (change, signer(hand.device, hand.person, Where::Anywhere))
     }
 

@@ -252,8 +252,13 @@ pub async fn of_the_program() -> Step {
     let port = server.port();
     server.kill();
     let connection = rusqlite::Connection::open(&office.database).map_err(said)?;
-    let sql = "UPDATE batches SET received_at = received_at + ?1";
-    connection.execute(sql, [WRONG_MS]).map_err(said)?;
+    for sql in [
+        "UPDATE batches SET received_at = received_at + ?1",
+        "UPDATE changes SET received_at = received_at + ?1",
+        "UPDATE documents SET opened_at = opened_at + ?1, changed_at = changed_at + ?1, ended_at = ended_at + ?1",
+    ] {
+        connection.execute(sql, [WRONG_MS]).map_err(said)?;
+    }
     drop(connection);
     let server = Program::start(&office.database, port, &[])?;
     let is_logged = server.log.contains("set the clock right");
