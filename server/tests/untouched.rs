@@ -46,6 +46,50 @@ fn a_newer_database_is_refused_and_left_as_it_is() {
     assert!(std::fs::read(&database).expect("it is read") == bytes);
 }
 
+/// Lets SQLite write nothing that it needs beside a file, as on a disk that may only be read: there it fails in the same way, and root with it.
+fn hinder(database: &str) {
+    let shared = format!("{database}-shm");
+    std::os::unix::fs::symlink("nowhere/at/all", shared).expect("a link");
+}
+
+#[test]
+fn a_database_is_restored_from_where_nothing_can_be_written_beside_it() {
+    let folder = Folder::new("restored_from_a_closed_disk");
+    let database = made(&folder);
+    let bytes = std::fs::read(&database).expect("it is read");
+    // Kept with a log, though there is none: the format says so.
+    assert_eq!(bytes.get(18..20), Some(&[2, 2][..]));
+    hinder(&database);
+    let restored = format!("{database}.restored");
+    let said = errand(
+        &["restore", "--from", &database, "--database", &restored],
+        "",
+    );
+    assert!(said.ok, "{}", said.log);
+    assert!(std::fs::read(&database).expect("it is read") == bytes);
+    assert!(errand(&["check", "--database", &restored], "").ok);
+}
+
+#[test]
+fn where_nothing_can_be_written_beside_a_log_it_is_said_what_to_do() {
+    let folder = Folder::new("log_on_a_closed_disk");
+    let database = folder.database();
+    // Killed: its log is left.
+    drop(Running::start(&["serve", "--database", &database]));
+    assert!(beside(&database).contains(&"-wal"));
+    drop(std::fs::remove_file(format!("{database}-shm")));
+    hinder(&database);
+    let restored = format!("{database}.restored");
+    let said = errand(
+        &["restore", "--from", &database, "--database", &restored],
+        "",
+    );
+    let told = format!("{database}: nothing can be written beside it");
+    assert!(!said.ok && said.log.contains(&told), "{}", said.log);
+    assert!(said.log.contains("to another folder first"), "{}", said.log);
+    assert!(!Path::new(&restored).exists());
+}
+
 #[test]
 fn a_backup_that_is_cut_is_refused_and_left_as_it_is() {
     let folder = Folder::new("cut_backup");

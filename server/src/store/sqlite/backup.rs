@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
@@ -16,9 +16,42 @@ use crate::store::{Identity, NewEpoch, Result, StoreError};
 
 /// Writes a whole copy of a database, its log included, into a file that is not there or empty. Readers and the writer go on.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    look_at(from)?;
-    let connection = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let (has_log, before) = (has_log(from), stamp(from));
+    match look_at(from).and_then(|()| open_shared(from)) {
+        Ok(connection) => copy_by(&connection, to),
+        Err(StoreError::Unwritable(_)) if has_log => Err(StoreError::Broken(LOG_UNREAD.to_owned())),
+        // Nobody has it open, and nothing can be written beside it: it is read as a file that stands still.
+        Err(error @ StoreError::Unwritable(_)) => {
+            copy_by(&still(from)?.ok_or(error)?, to)?;
+            if stamp(from) == before {
+                return Ok(());
+            }
+            let why = "it was written while it was copied: copy it again";
+            Err(StoreError::Broken(why.to_owned()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Why a copy of a server that was killed cannot be read on a disk that may only be read.
+const LOG_UNREAD: &str = "nothing can be written beside it, which is needed to read its log: copy it to another folder first, with what lies beside it";
+
+/// Opens a database that others may use meanwhile. SQLite must be able to write beside one that is kept with a log, though there be none
+/// just now.
+fn open_shared(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(schema::BUSY)?;
+    schema::version(&connection)?;
+    Ok(connection)
+}
+
+/// By what it is known whether a file has been written.
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.modified().ok()?, file.len()))
+}
+
+fn copy_by(connection: &Connection, to: &Path) -> Result<()> {
     let name = to
         .to_str()
         .ok_or_else(|| StoreError::Broken("the name of a file is not UTF-8".to_owned()))?;
@@ -55,23 +88,37 @@ pub fn look_at(path: &Path) -> Result<()> {
 /// cut has left in the file is taken back, as its journal says.
 fn alone(path: &Path) -> Result<Connection> {
     schema::is_more_than_a_log(path)?;
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let has_log = ["-wal", "-journal"].map(|suffix| beside(path, suffix).exists());
-    if has_log[1] {
-        flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    if !has_log(path)
+        && let Some(connection) = still(path)?
+    {
+        return Ok(connection);
     }
-    let name = path.to_str().filter(|_| has_log == [false; 2]);
-    let connection = match name {
-        Some(name) => {
-            flags |= OpenFlags::SQLITE_OPEN_URI;
-            let name = name.replace('%', "%25");
-            let name = name.replace('?', "%3f").replace('#', "%23");
-            Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?
-        }
-        None => Connection::open_with_flags(path, flags)?,
+    let flags = if beside(path, "-journal").exists() {
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
     };
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(schema::BUSY)?;
     Ok(connection)
+}
+
+/// Whether something lies beside a database that belongs to what it holds.
+fn has_log(path: &Path) -> bool {
+    let mut logs = ["-wal", "-journal"].iter();
+    logs.any(|suffix| beside(path, suffix).exists())
+}
+
+/// A connection that reads a file as one that nobody writes; none where its name cannot be said.
+fn still(path: &Path) -> Result<Option<Connection>> {
+    let Some(name) = path.to_str() else {
+        return Ok(None);
+    };
+    let name = name.replace('%', "%25");
+    let name = name.replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?;
+    Ok(Some(connection))
 }
 
 /// What lies beside a database, by the end of its name.
