@@ -165,16 +165,16 @@ impl App {
         let mut directory = known.directory.clone();
         let value = change(&mut directory)?;
         if directory != known.directory {
-            self.replace_directory(known.no, &directory, made_by)?;
+            self.replace_directory((known.no, None), &directory, made_by)?;
         }
         Ok(value)
     }
 
-    /// Puts a directory in force after the one of a number, and says its number; `Stale` where another is in force by now. It has been
-    /// checked.
+    /// Puts a directory in force after the one of a number and, where one is said, an import of components; says its number. `Stale` where there
+    /// is another by now. It has been checked.
     pub(crate) fn replace_directory(
         &self,
-        base: u64,
+        base: (u64, Option<u64>),
         directory: &Directory,
         made_by: MadeBy,
     ) -> Result<u64> {

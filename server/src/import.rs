@@ -333,15 +333,11 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
         Plan::Directory(directory, _) if **directory == known.directory => {
             Ok(Some(Adopted::Unchanged(directory_no)))
         }
-        // Something may stand by now in a village that nothing stood in.
-        Plan::Directory(directory, _)
-            if ends_a_village(&known.directory, directory)
-                && last_import(app)? != components_no =>
-        {
-            Err(StoreError::Stale)
-        }
         Plan::Directory(directory, _) => {
-            let no = app.replace_directory(directory_no, directory, MadeBy::Other)?;
+            // Something may stand by now in a village that nothing stood in.
+            let ends = ends_a_village(&known.directory, directory);
+            let base = (directory_no, ends.then_some(components_no));
+            let no = app.replace_directory(base, directory, MadeBy::Other)?;
             Ok(Some(Adopted::Directory(no)))
         }
         Plan::Components(upload, digest) => {
@@ -354,6 +350,7 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
             let mut reading = Reading::new(part.file, part.rows, &villages, OnFault::Stop(*digest));
             let replacing = Replacing {
                 base: components_no,
+                directory: directory_no,
                 rest: Rest::Removed,
                 now: app.environment.now(),
                 with: &Commit::default(),
@@ -361,7 +358,7 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
             let weighed = app.store.replace_components(&mut reading, &replacing)?;
             Ok(Some(Adopted::Components(weighed)))
         }
-        Plan::Proposals(answers) => proposals::adopt(app, components_no, answers).map(Some),
+        Plan::Proposals(answers) => proposals::adopt(app, preview.base, answers).map(Some),
     }
 }
 

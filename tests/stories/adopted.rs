@@ -1,5 +1,6 @@
 //! Proposals that an administrator adopts through the import's preview: from a phone to the phones of its beat.
 
+use std::sync::Barrier;
 use std::sync::atomic::Ordering;
 
 use patrol_core::doc::register::FieldValue;
@@ -358,6 +359,61 @@ fn what_is_answered_gone_or_contradicted_is_named_and_changes_nothing() {
     assert_eq!(
         (phone.stage(declined).as_str(), phone.stage(broken).as_str()),
         ("declined", "reported")
+    );
+}
+
+/// Two administrators adopt what each has previewed, in the same instant. How many proposals each has accepted; none where his preview is stale.
+fn at_once(street: &Street, previews: [&Preview; 2]) -> Vec<Option<usize>> {
+    let (app, start) = (&*street.world.app, &Barrier::new(2));
+    let adopted = |preview| {
+        start.wait();
+        match adopt(app, preview) {
+            Ok(Some(Adopted::Proposals(_, accepted))) => Some(accepted),
+            Err(StoreError::Stale) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut told = std::thread::scope(|scope| {
+        let both = previews.map(|preview| scope.spawn(move || adopted(preview)));
+        both.map(|adopted| adopted.join().unwrap()).to_vec()
+    });
+    told.sort_unstable();
+    told
+}
+
+#[test]
+fn of_two_adoptions_in_the_same_instant_that_do_not_know_of_each_other_one_is_stale() {
+    let mut street = Street::new(345);
+    let [first, second] = [street.own[0], street.own[1]];
+    let one = street.propose(
+        Proposed::Broken,
+        Some(lamp(first, 1)),
+        Place::village(first),
+    );
+    let other = street.propose(
+        Proposed::Broken,
+        Some(lamp(second, 2)),
+        Place::village(second),
+    );
+    let again = street.propose(
+        Proposed::Broken,
+        Some(lamp(first, 1)),
+        Place::village(first),
+    );
+    let previews = [one, other].map(|survey| street.preview(&[survey], &[]));
+    assert_eq!(at_once(&street, previews.each_ref()), [None, Some(1)]);
+    let stages = [one, other].map(|survey| street.world.stage(survey));
+    let closed = stages.iter().filter(|stage| *stage == "closed");
+    assert_eq!((closed.count(), street.imports()), (1, 2), "{stages:?}");
+    for survey in [one, other] {
+        street.adopt(&street.preview(&[survey], &[])).unwrap();
+    }
+    // By now the lamp is so: nothing in the register differs, and still one alone accepts.
+    let same = [(); 2].map(|()| street.preview(&[again], &[]));
+    assert_eq!(at_once(&street, same.each_ref()), [None, Some(1)]);
+    assert_eq!(
+        (street.world.stage(again).as_str(), street.imports()),
+        ("closed", 3)
     );
 }
 

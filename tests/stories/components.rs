@@ -277,6 +277,7 @@ async fn a_phone_pushes_while_an_import_goes_into_force() {
         });
         let replacing = Replacing {
             base: 1,
+            directory: app.known().no,
             rest: Rest::Removed,
             now: app.environment.now(),
             with: &Commit::default(),

@@ -68,7 +68,7 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
             return pass_over(known.no, path, unsound.iter().map(words).collect());
         }
         let no = app
-            .replace_directory(known.no, &loaded, MadeBy::Other)
+            .replace_directory((known.no, None), &loaded, MadeBy::Other)
             .map_err(one)?;
         if known.no > 0 {
             say_what_is_lost(path, (known.no, &known.directory), (no, &loaded));

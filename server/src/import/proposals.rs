@@ -237,7 +237,11 @@ fn column(name: &str) -> Option<&'static str> {
 }
 
 /// Puts in force what a preview of proposals shows. `Stale` where something else was put in force, or one of them is answered by now.
-pub(super) fn adopt(app: &App, base: u64, answers: &Answers) -> Result<Adopted> {
+pub(super) fn adopt(
+    app: &App,
+    (directory, base): (u64, u64),
+    answers: &Answers,
+) -> Result<Adopted> {
     let accepted = office::prepare_all(app, answers.person, &answers.deeds);
     let with = accepted.map_err(|rejection| match rejection {
         Rejection::Store(error) => error,
@@ -246,6 +250,7 @@ pub(super) fn adopt(app: &App, base: u64, answers: &Answers) -> Result<Adopted> 
     })?;
     let replacing = Replacing {
         base,
+        directory,
         rest: Rest::Kept,
         now: app.environment.now(),
         with: &with,

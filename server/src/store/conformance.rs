@@ -50,6 +50,7 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     reference::components_and_a_commit_go_into_force_together(make().as_ref());
     reference::other_writes_go_on_while_components_come(make().as_ref());
     reference::an_error_among_components_changes_nothing(make().as_ref());
+    reference::components_and_a_directory_do_not_cross(make().as_ref());
     reference::components_are_found_by_their_cells(make().as_ref());
     reference::a_village_has_one_terminal(make().as_ref());
     whole::everything_is_shown_as_it_is_kept(make().as_ref());

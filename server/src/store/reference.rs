@@ -69,6 +69,8 @@ pub type Differing<'d> = &'d mut dyn FnMut(Differs, u64);
 pub struct Replacing<'c> {
     /// After the import of this number (0: after none).
     pub base: u64,
+    /// Under the directory of this number (0: under none).
+    pub directory: u64,
     /// What becomes of the others.
     pub rest: Rest,
     /// When.
@@ -145,8 +147,14 @@ pub trait Reference {
     fn directories(&self) -> Result<Vec<Version>>;
     /// The directory of a number.
     fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>>;
-    /// Keeps a directory after the one of that number (0: after none); `Stale` where another is in force by now. Returns its number.
-    fn replace_directory(&self, base: u64, bytes: &[u8], kept: (Timestamp, MadeBy)) -> Result<u64>;
+    /// Keeps a directory after the one of that number (0: after none) and, where one is said, the import of components of that number; `Stale`
+    /// where there is another by now. Returns its number.
+    fn replace_directory(
+        &self,
+        base: (u64, Option<u64>),
+        bytes: &[u8],
+        kept: (Timestamp, MadeBy),
+    ) -> Result<u64>;
 
     /// What [`Reference::replace_components`] would do; each component that would differ is told.
     fn weigh_components(
@@ -155,8 +163,8 @@ pub trait Reference {
         rest: Rest,
         told: Differing<'_>,
     ) -> Result<Weighed>;
-    /// Puts rows in force, and what becomes of the rest of the villages that they name; `Stale` where there was another import by now. While rows
-    /// come, other writes go on and what was in force is; then all is in force at once. What is replaced is kept. An import that does
+    /// Puts rows in force, and what becomes of the rest of the villages that they name; `Stale` where there was another import by now, or another
+    /// directory is in force. While rows come, other writes go on and what was in force is; then all is in force at once. What is replaced is kept. An import that does
     /// nothing is not counted.
     fn replace_components(
         &self,

@@ -49,8 +49,10 @@ fn put(
     with: &Commit,
 ) -> Result<Weighed> {
     let now = Timestamp(9);
+    let directory = store.directory()?.map_or(0, |(no, _)| no);
     let replacing = Replacing {
         base,
+        directory,
         rest,
         now,
         with,
@@ -70,7 +72,7 @@ fn replace(store: &dyn Store, base: u64, given: &[ComponentRow]) -> Result<Weigh
 }
 
 pub(super) fn directories_are_replaced_one_after_the_other(store: &dyn Store) {
-    let put = |base, bytes: &[u8], kept| store.replace_directory(base, bytes, kept);
+    let put = |base, bytes: &[u8], kept| store.replace_directory((base, None), bytes, kept);
     let [first, second] = [(Timestamp(1), MadeBy::Other), (Timestamp(3), MadeBy::Leave)];
     assert_eq!(put(0, b"one", first).expect("the first"), 1);
     for base in [0, 2] {
@@ -280,6 +282,32 @@ pub(super) fn an_error_among_components_changes_nothing(store: &dyn Store) {
     replace(store, 1, &[row(1, 1, 1), row(3, 1, 3)]).expect("the second");
     let kept = [1, 2, 3].map(|code| store.component(code).expect("the store answers"));
     assert_eq!(kept, [Some(vec![1]), None, Some(vec![3])]);
+}
+
+pub(super) fn components_and_a_directory_do_not_cross(store: &dyn Store) {
+    let keep = |base, bytes: &[u8]| {
+        let kept = (Timestamp(1), MadeBy::Other);
+        store.replace_directory(base, bytes, kept)
+    };
+    assert_eq!(keep((0, None), b"one").expect("the first"), 1);
+    // While they come, under the first, the second comes into force: it knows nothing of them.
+    let mut coming = [1, 2].into_iter().map(|code| {
+        if code == 2 {
+            assert_eq!(keep((1, Some(0)), b"two")?, 2);
+        }
+        Ok(row(code, 1, 1))
+    });
+    let crossed = put(store, 0, Rest::Removed, &mut coming, &Commit::default());
+    assert!(matches!(crossed, Err(StoreError::Stale)));
+    assert_eq!(store.component(1).expect("the store answers"), None);
+    replace(store, 0, &[row(1, 1, 1)]).expect("under the second");
+    // Nor does a directory that was made before them, where it is asked for.
+    assert!(matches!(
+        keep((2, Some(0)), b"three"),
+        Err(StoreError::Stale)
+    ));
+    assert_eq!(keep((2, Some(1)), b"three").expect("the third"), 3);
+    assert_eq!(keep((3, None), b"four").expect("the fourth"), 4);
 }
 
 pub(super) fn components_are_found_by_their_cells(store: &dyn Store) {

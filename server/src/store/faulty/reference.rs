@@ -23,7 +23,12 @@ impl<S: Store> Reference for FaultyStore<S> {
         self.inner.directory_of(no)
     }
 
-    fn replace_directory(&self, base: u64, bytes: &[u8], kept: (Timestamp, MadeBy)) -> Result<u64> {
+    fn replace_directory(
+        &self,
+        base: (u64, Option<u64>),
+        bytes: &[u8],
+        kept: (Timestamp, MadeBy),
+    ) -> Result<u64> {
         self.inner.replace_directory(base, bytes, kept)
     }
 

@@ -100,9 +100,16 @@ impl Reference for MemoryStore {
         Ok(kept.map(|(_, bytes)| bytes.clone()))
     }
 
-    fn replace_directory(&self, base: u64, bytes: &[u8], kept: (Timestamp, MadeBy)) -> Result<u64> {
+    fn replace_directory(
+        &self,
+        (base, components): (u64, Option<u64>),
+        bytes: &[u8],
+        kept: (Timestamp, MadeBy),
+    ) -> Result<u64> {
         self.write(|state| {
-            if state.directories.len() as u64 != base {
+            let imports = state.components.imports.len() as u64;
+            let is_other = components.is_some_and(|components| components != imports);
+            if state.directories.len() as u64 != base || is_other {
                 return Err(StoreError::Stale);
             }
             state.put_directory(bytes, kept);
@@ -139,7 +146,8 @@ impl Reference for MemoryStore {
             });
         }
         self.write(|state| {
-            if base(&state.components) != replacing.base {
+            let directory = state.directories.len() as u64;
+            if base(&state.components) != replacing.base || directory != replacing.directory {
                 return Err(StoreError::Stale);
             }
             state.commit(replacing.with)?;

@@ -15,7 +15,7 @@ use patrol_core::sync::components::{self, Tag};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::columns::{bound, uint};
-use super::reference::village;
+use super::reference::{last_directory, village};
 use super::{SqliteStore, commit};
 use crate::store::reference::{
     ComponentRow, ComponentRows, Differing, Differs, Replacing, Rest, Weighed,
@@ -294,7 +294,7 @@ impl<'s> Preparing<'s> {
             unchanged,
         } = weighed;
         self.write(|tx| {
-            if last_import(tx)? != self.base {
+            if last_import(tx)? != self.base || last_directory(tx)? != replacing.directory {
                 return Err(StoreError::Stale);
             }
             if added + changed + removed > 0 {

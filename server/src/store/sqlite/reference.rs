@@ -10,7 +10,7 @@ use patrol_core::domain::id::PersonId;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::components::Tag;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::{bound, strange, uint};
 use super::{SqliteStore, components};
@@ -19,6 +19,12 @@ use crate::store::reference::{
     Version, Weighed,
 };
 use crate::store::{Result, StoreError};
+
+/// The number of the directory in force.
+pub(super) fn last_directory(connection: &Connection) -> Result<u64> {
+    let sql = "SELECT coalesce(max(no), 0) FROM directories";
+    Ok(connection.query_row(sql, [], |row| uint(row, 0))?)
+}
 
 impl Reference for SqliteStore {
     fn directories(&self) -> Result<Vec<Version>> {
@@ -50,12 +56,18 @@ impl Reference for SqliteStore {
         })
     }
 
-    fn replace_directory(&self, base: u64, bytes: &[u8], kept: (Timestamp, MadeBy)) -> Result<u64> {
+    fn replace_directory(
+        &self,
+        (base, imports): (u64, Option<u64>),
+        bytes: &[u8],
+        kept: (Timestamp, MadeBy),
+    ) -> Result<u64> {
         self.write(|tx| {
-            let last = tx.query_row("SELECT coalesce(max(no), 0) FROM directories", [], |row| {
-                uint(row, 0)
-            })?;
-            if last != base {
+            let is_other = match imports {
+                Some(last) => components::last_import(tx)? != last,
+                None => false,
+            };
+            if is_other || last_directory(tx)? != base {
                 return Err(StoreError::Stale);
             }
             super::accounts::put_directory(tx, bytes, kept)?;

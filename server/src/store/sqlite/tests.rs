@@ -142,6 +142,7 @@ fn import(
 ) -> Result<Weighed> {
     let replacing = Replacing {
         base,
+        directory: 0,
         rest: Rest::Removed,
         now: Timestamp(9),
         with: &Commit::default(),
