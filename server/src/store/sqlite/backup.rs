@@ -16,48 +16,33 @@ use crate::store::{Identity, NewEpoch, Result, StoreError};
 
 /// Writes a whole copy of a database, its log included, into a file that is not there or empty. Readers and the writer go on.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    let before = stamp(from);
-    let source = source(from)?;
-    match source {
-        Source::Shared(connection) => copy_by(&connection, to),
-        Source::Still(connection) => {
-            copy_by(&connection, to)?;
-            if stamp(from) != before {
-                let why = "it was written while it was copied: copy it again";
-                return Err(StoreError::Broken(why.to_owned()));
+    let (has_log, before) = (has_log(from), stamp(from));
+    match look_at(from).and_then(|()| open_shared(from)) {
+        Ok(connection) => copy_by(&connection, to),
+        Err(StoreError::Unwritable(_)) if has_log => Err(StoreError::Broken(LOG_UNREAD.to_owned())),
+        // Nobody has it open, and nothing can be written beside it: it is read as a file that stands still.
+        Err(error @ StoreError::Unwritable(_)) => {
+            copy_by(&still(from)?.ok_or(error)?, to)?;
+            if stamp(from) == before {
+                return Ok(());
             }
-            Ok(())
+            let why = "it was written while it was copied: copy it again";
+            Err(StoreError::Broken(why.to_owned()))
         }
+        Err(error) => Err(error),
     }
 }
 
 /// Why a copy of a server that was killed cannot be read on a disk that may only be read.
 const LOG_UNREAD: &str = "nothing can be written beside it, which is needed to read its log: copy it to another folder first, with what lies beside it";
 
-/// What is copied.
-enum Source {
-    /// A database that others may use meanwhile.
-    Shared(Connection),
-    /// A file that nobody has open, and beside which nothing can be written.
-    Still(Connection),
-}
-
-/// Opens what is to be copied. SQLite must be able to write beside a database that is kept with a log, though there be none just now.
-fn source(from: &Path) -> Result<Source> {
-    // Asked first: who reads makes one.
-    let had_log = has_log(from);
-    let open = || {
-        look_at(from)?;
-        let connection = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.busy_timeout(schema::BUSY)?;
-        schema::version(&connection)?;
-        Ok(connection)
-    };
-    match open() {
-        Err(StoreError::Unwritable(_)) if had_log => Err(StoreError::Broken(LOG_UNREAD.to_owned())),
-        Err(error @ StoreError::Unwritable(_)) => still(from)?.map(Source::Still).ok_or(error),
-        opened => opened.map(Source::Shared),
-    }
+/// Opens a database that others may use meanwhile. SQLite must be able to write beside one that is kept with a log, though there be none
+/// just now.
+fn open_shared(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(schema::BUSY)?;
+    schema::version(&connection)?;
+    Ok(connection)
 }
 
 /// By what it is known whether a file has been written.
