@@ -8,6 +8,11 @@ CREATE TABLE drafts (
     changed_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE found_drafts (
+    -- Drafts that were found in a damaged file: none is taken out of it twice.
+    id BLOB NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- What can be found of each document: single characters and pairs of neighbours, made by core. The row's number is the document's.
 CREATE VIRTUAL TABLE search USING fts5 (
     ones, pairs, content = '', contentless_delete = 1, tokenize = 'ascii'

@@ -65,7 +65,7 @@ impl Replica {
         let drafts = self.store.write(|transaction| {
             let mut new = 0;
             for draft in &remains.drafts {
-                new += u64::from(drafts::put_if_none(transaction, draft)?);
+                new += u64::from(drafts::put_found(transaction, draft)?);
             }
             Ok(new)
         })?;

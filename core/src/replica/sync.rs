@@ -128,7 +128,8 @@ impl Replica {
             // Nobody's fault: the next round need not be later.
             Err(error @ (Error::Cancelled | Error::Overtaken)) => Err(error),
             Err(error) => {
-                self.note_failure(&error)?;
+                // What a phone that is full cannot note must not stand before what has happened.
+                drop(self.note_failure(&error));
                 Err(error)
             }
         }

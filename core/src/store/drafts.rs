@@ -38,8 +38,13 @@ fn write(transaction: &Transaction<'_>, sql: &str, draft: &Draft) -> Result<bool
     Ok(transaction.prepare_cached(sql)?.execute(values)? > 0)
 }
 
-/// Keeps a draft unless one is kept under its id. Returns whether it is kept now by this.
-pub fn put_if_none(transaction: &Transaction<'_>, draft: &Draft) -> Result<bool> {
+/// Keeps a draft that was found in a damaged file, once: a second look at that file does not bring back what has become a deed. Nor where one
+/// is kept under its id. Returns whether it is kept now by this.
+pub fn put_found(transaction: &Transaction<'_>, draft: &Draft) -> Result<bool> {
+    let found = "INSERT OR IGNORE INTO found_drafts (id) VALUES (?1)";
+    if transaction.execute(found, [draft.id.0])? == 0 {
+        return Ok(false);
+    }
     let sql =
         "INSERT OR IGNORE INTO drafts (id, document, form, changed_at) VALUES (?1, ?2, ?3, ?4)";
     write(transaction, sql, draft)
