@@ -171,10 +171,7 @@ pub(super) fn take_up(
                 transaction,
                 &boxed(id, &local, BoxState::Refused, code.code(), now),
             )?;
-            // What a copy of this phone has made of the same deed takes its place.
-            let place = carrier(&kept, &local).map(|carrier| vec![carrier]);
-            let place = place.unwrap_or_else(|| follow(&local.change.deps, &moved));
-            moved.insert(hash, place);
+            moved.insert(hash, instead(&kept, &local, &moved));
             continue;
         }
         boxes::remove(transaction, hash)?;
@@ -423,6 +420,18 @@ fn follow(deps: &[ChangeHash], moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>) ->
     followed.sort_unstable();
     followed.dedup();
     followed
+}
+
+/// What takes a boxed change's place for those that build on it: what a copy of this phone has made of the same deed, else what it built on itself.
+fn instead(
+    kept: &Ledger,
+    local: &Local,
+    moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>,
+) -> Vec<ChangeHash> {
+    match carrier(kept, local) {
+        Some(carrier) => vec![carrier],
+        None => follow(&local.change.deps, moved),
+    }
 }
 
 /// The change of a document that holds a local one's entry.
