@@ -394,13 +394,8 @@ fn begin_epoch(
             _ if is_own(&row.body) => ChangeState::Unsent,
             _ => ChangeState::Acknowledged,
         })?;
-        documents::doubt(transaction, state.number)?;
-        match load::refresh(transaction, id) {
-            // One that is spoilt in this file must not keep the others from the new epoch.
-            Err(Error::Disagreement(_)) => {}
-            refreshed => refreshed?,
-        }
     }
+    documents::unplace(transaction)?;
     resend::held(transaction)?;
     feed::set_scopes(transaction, &[])?;
     let actor = Actor::new(enrolment.device, suffix);

@@ -233,11 +233,10 @@ pub fn confirm(transaction: &Transaction<'_>, number: DocumentNumber) -> Result<
     Ok(())
 }
 
-/// A new epoch has begun, and the server has not named the document in it.
-pub fn doubt(transaction: &Transaction<'_>, number: DocumentNumber) -> Result<()> {
-    transaction
-        .prepare_cached("UPDATE documents SET confirmed = 0 WHERE no = ?1")?
-        .execute([number])?;
+/// A new epoch has begun: of no document is anything placed in it, and the server has named none. What lists show of them stays.
+pub fn unplace(transaction: &Transaction<'_>) -> Result<()> {
+    let sql = "UPDATE documents SET placed = 0, digest = ?1, confirmed = 0";
+    transaction.execute(sql, [Digest::default().0.to_be_bytes()])?;
     Ok(())
 }
 
