@@ -271,3 +271,83 @@ fn a_document_that_is_spoilt_in_a_phones_file_keeps_no_other_work_here() {
     let notes = office::view(&world.app, world.person(DISPATCHER), spoilt).unwrap();
     assert_eq!(notes.reading.lines.len(), 3);
 }
+
+#[test]
+fn a_revoked_phone_that_asks_in_vain_syncs_and_hands_in_what_it_carries() {
+    let mut world = World::new(108);
+    two_notes(&mut world);
+    let village = world.villages("巡查员02")[0];
+    let other = world.enrol("巡查员02");
+    let (case, report) = other.report(village, "占道堆物");
+    let bundle = other.replica.rescue_bundle().unwrap();
+    let phone = &world.phones[INSPECTOR];
+    let now = world.clock.now();
+    world.app.store.revoke(phone.device(), now).unwrap();
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    world.clock.advance_ms(DAY_MS);
+    phone.sync().unwrap();
+    assert_eq!(codes(phone), ["review", "review"]);
+    world.clock.advance_ms(DAY_MS);
+    phone.replica.carry(&bundle).unwrap();
+    phone.sync().unwrap();
+    assert!(stands(&world, case, report));
+}
+
+#[test]
+fn what_followed_a_deed_is_made_again_also_where_each_is_asked_about_by_itself() {
+    let mut world = World::new(109);
+    let (case, [_, second]) = two_notes(&mut world);
+    end_posts(&world, INSPECTOR);
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    let twin = world.twin(phone, phone.replica.store().copy().unwrap(), 9);
+    settle_first(&world, case, Decision::Refuse);
+    for _ in 0..3 {
+        twin.sync().unwrap();
+    }
+    world.app.put_directory(city()).unwrap();
+    world.clock.advance_ms(DAY_MS);
+    // The first was asked about a moment ago, before it was settled.
+    let now = world.clock.now();
+    let asked = "UPDATE boxed SET asked_at = ?1 WHERE id = (SELECT min(id) FROM boxed)";
+    let store = phone.replica.store();
+    let asked = store.write(|transaction| Ok(transaction.execute(asked, [now.0])?));
+    assert_eq!(asked.unwrap(), 1);
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    assert_eq!(codes(phone), ["reviewed_away"]);
+    assert!(stands(&world, case, second));
+    for boxed in phone.replica.boxed().unwrap() {
+        phone.replica.dismiss(boxed.id).unwrap();
+    }
+    world.clock.advance_ms(DAY_MS);
+    phone.sync().unwrap();
+}
+
+#[test]
+fn a_held_change_whose_place_a_copy_has_taken_is_made_again() {
+    let mut world = World::new(110);
+    let (case, _) = two_notes(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let twin = world.twin(phone, phone.replica.store().copy().unwrap(), 9);
+    let here = phone.note(case, "三").unwrap();
+    let there = twin.note(case, "另一个三").unwrap();
+    end_posts(&world, INSPECTOR);
+    phone.sync().unwrap();
+    twin.sync().unwrap();
+    settle_first(&world, case, Decision::Release);
+    world.app.put_directory(city()).unwrap();
+    // Whoever calls first is told; the other asks.
+    for _ in 0..3 {
+        world.clock.advance_ms(DAY_MS);
+        phone.sync().unwrap();
+        twin.sync().unwrap();
+    }
+    for phone in [phone, &twin] {
+        assert_eq!(codes(phone), [] as [String; 0]);
+    }
+    assert!(stands(&world, case, here) && stands(&world, case, there));
+}

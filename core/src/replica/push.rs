@@ -16,10 +16,9 @@ use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
-use crate::store::boxes::{self, BoxedChange};
 use crate::store::changes::{self, ChangeState, Unsent};
 use crate::store::enrolment::{self, Enrolment, RoundState};
-use crate::store::{components, documents, feed, pieces};
+use crate::store::{boxes, components, documents, feed, pieces};
 use crate::sync::components as codec;
 use crate::sync::seal::{Batch, leaf};
 use crate::sync::strip::{Stripper, Way};
@@ -40,6 +39,8 @@ pub(super) struct Prepared {
     pub(super) pieces: Vec<i64>,
     /// There is more to push than these frames.
     pub(super) has_more: bool,
+    /// They are pushed again only to hear what has become of them.
+    pub(super) asks: bool,
     pub(super) enrolment: Enrolment,
     /// How many parts of answers had been applied.
     pub(super) heard: u64,
@@ -116,6 +117,8 @@ struct Load {
     has_more: bool,
     /// A document of which something waits does not load.
     is_spoilt: bool,
+    /// It is pushed again only to hear what has become of it.
+    asks: bool,
 }
 
 impl Load {
@@ -128,6 +131,7 @@ impl Load {
             pieces: Vec::new(),
             last: after,
             is_spoilt: false,
+            asks: false,
             has_more: true,
         };
         for relic in returned {
@@ -142,21 +146,22 @@ impl Load {
     fn of_outbox(
         connection: &Connection,
         enrolment: &Enrolment,
-        state: &RoundState,
+        frame_bytes: usize,
         plan: PushPlan,
         now: Timestamp,
     ) -> Result<Self> {
-        let (frame_bytes, is_revoked) = (state.frame_bytes, state.is_revoked);
-        let mut load = push_frames(connection, enrolment, frame_bytes, plan)?;
-        if load.has_more {
+        let unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
+        let mut load = Self::of_relics(Vec::new(), plan.after);
+        load.has_more = load.cut(connection, enrolment, &unsent, frame_bytes, plan.form)?
+            || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX;
+        if load.has_more || !load.frames.is_empty() {
             return Ok(load);
         }
-        if load.frames.is_empty() && !is_revoked {
-            load.ask(connection, enrolment, frame_bytes, now)?;
-        }
-        if load.frames.is_empty() && plan.carries {
+        if plan.carries {
             let due = pieces::due(connection, enrolment::request_bytes(frame_bytes), now)?;
             (load.pieces, load.frames) = due.into_iter().unzip();
+        } else {
+            load.ask(connection, enrolment, frame_bytes, now)?;
         }
         Ok(load)
     }
@@ -169,32 +174,52 @@ impl Load {
         frame_bytes: usize,
         now: Timestamp,
     ) -> Result<()> {
-        let held = boxes::to_ask(connection, now, limits::PUSH_FRAME_CHANGES_MAX)?;
-        let asked: Vec<Unsent> = held.iter().map(of_box).collect();
-        if asked.is_empty() {
-            return Ok(());
-        }
-        let (now, _) = asked.split_at(fitting(&asked, frame_bytes));
-        let ledgers = &mut BTreeMap::new();
-        let (frame, list) = push_frame(connection, enrolment, now, Form::Raw, ledgers)?;
-        if !list.is_empty() {
-            self.frames.push(frame);
-            self.pushed.push(list);
-        }
+        let held = boxes::to_ask(connection, now)?;
+        let is_any_left = self.cut(connection, enrolment, &held, frame_bytes, Form::Raw)?;
+        self.asks = !self.frames.is_empty();
+        self.has_more = self.asks && is_any_left;
         Ok(())
+    }
+
+    /// Cuts changes into signed frames, at most one request's worth. Returns whether any are left.
+    fn cut(
+        &mut self,
+        connection: &Connection,
+        enrolment: &Enrolment,
+        changes: &[Unsent],
+        frame_bytes: usize,
+        form: Form,
+    ) -> Result<bool> {
+        let mut ledgers = Ledgers::new();
+        let (mut total, mut size) = (0, frame_bytes);
+        let (mut rest, most) = (changes, enrolment::request_bytes(frame_bytes));
+        // The rest of a full request is for the next one, not for ever smaller frames.
+        let is_full = |total| total + limits::PUSH_FRAME_BYTES_MIN > most;
+        while !rest.is_empty() && (self.frames.is_empty() || !is_full(total)) {
+            let (now, later) = rest.split_at(fitting(rest, size.min(most - total)));
+            let follows = |change: &Unsent| change.state == ChangeState::Following;
+            let form = if now.iter().any(follows) {
+                Form::Raw
+            } else {
+                form
+            };
+            let (frame, list) = push_frame(connection, enrolment, now, form, &mut ledgers)?;
+            self.last = now.last().map_or(self.last, |change| change.place);
+            self.is_spoilt |= list.len() < now.len();
+            if !list.is_empty() {
+                total += frame.len();
+                self.frames.push(frame);
+                self.pushed.push(list);
+            }
+            rest = later;
+            size = (size * 2).min(limits::PUSH_FRAME_BYTES_MAX);
+        }
+        Ok(!rest.is_empty())
     }
 }
 
-/// A held change as if it were in the outbox.
-fn of_box(held: &BoxedChange) -> Unsent {
-    Unsent {
-        place: 0,
-        document: held.document,
-        hash: held.hash,
-        bytes: held.body.len(),
-        state: ChangeState::Following,
-    }
-}
+/// Documents of a request, each with how much of it is placed; none where something of it is spoilt in this file.
+type Ledgers = BTreeMap<DocumentId, Option<(Ledger, usize)>>;
 
 impl Replica {
     /// Prepares a request: hello, and as much as one request carries of what goes back to a server that has lost it, else of the outbox. The
@@ -215,7 +240,7 @@ impl Replica {
             let state = enrolment::round_state(connection)?;
             let load = match relics {
                 Some(load) => load,
-                None => Load::of_outbox(connection, &enrolment, &state, *plan, now)?,
+                None => Load::of_outbox(connection, &enrolment, state.frame_bytes, *plan, now)?,
             };
             let status = Status {
                 free_bytes,
@@ -249,6 +274,7 @@ impl Replica {
                 relics: load.relics,
                 pieces: load.pieces,
                 has_more: load.has_more,
+                asks: load.asks,
                 enrolment,
                 heard,
                 frame_bytes: state.frame_bytes,
@@ -274,53 +300,6 @@ fn status_to_tell(
     Ok(status)
 }
 
-/// Cuts the outbox into signed frames, at most one request's worth.
-fn push_frames(
-    connection: &Connection,
-    enrolment: &Enrolment,
-    frame_bytes: usize,
-    plan: PushPlan,
-) -> Result<Load> {
-    let unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
-    let mut ledgers: BTreeMap<DocumentId, (Ledger, usize)> = BTreeMap::new();
-    let (mut frames, mut pushed, mut last, mut total, mut size) =
-        (Vec::new(), Vec::new(), plan.after, 0, frame_bytes);
-    let (mut rest, most) = (unsent.as_slice(), enrolment::request_bytes(frame_bytes));
-    let mut is_spoilt = false;
-    // The rest of a full request is for the next one, not for ever smaller frames.
-    let is_full = |total| total + limits::PUSH_FRAME_BYTES_MIN > most;
-    while !rest.is_empty() && (frames.is_empty() || !is_full(total)) {
-        let (now, later) = rest.split_at(fitting(rest, size.min(most - total)));
-        let form = if now
-            .iter()
-            .any(|change| change.state == ChangeState::Following)
-        {
-            Form::Raw
-        } else {
-            plan.form
-        };
-        let (frame, list) = push_frame(connection, enrolment, now, form, &mut ledgers)?;
-        last = now.last().map_or(last, |change| change.place);
-        is_spoilt |= list.len() < now.len();
-        if !list.is_empty() {
-            total += frame.len();
-            frames.push(frame);
-            pushed.push(list);
-        }
-        rest = later;
-        size = (size * 2).min(limits::PUSH_FRAME_BYTES_MAX);
-    }
-    Ok(Load {
-        frames,
-        pushed,
-        relics: Vec::new(),
-        pieces: Vec::new(),
-        last,
-        is_spoilt,
-        has_more: !rest.is_empty() || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX,
-    })
-}
-
 /// How many changes fit a frame of that size; at least one.
 fn fitting(changes: &[Unsent], size: usize) -> usize {
     let mut bytes = 0;
@@ -336,23 +315,24 @@ fn push_frame(
     enrolment: &Enrolment,
     changes: &[Unsent],
     form: Form,
-    ledgers: &mut BTreeMap<DocumentId, (Ledger, usize)>,
+    ledgers: &mut Ledgers,
 ) -> Result<(Vec<u8>, Pushed)> {
     let mut list = Pushed::new();
     let mut places = Vec::with_capacity(changes.len());
     let mut n: Option<(u64, u64)> = None;
     for change in changes {
-        let (ledger, _) = match ledgers.entry(change.document) {
+        let known = match ledgers.entry(change.document) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => match whole_ledger(connection, change.document) {
-                // Something of it is spoilt in this file: everything else goes. What of it can be read goes in a rescue bundle.
-                Err(Error::Disagreement(_)) => continue,
-                ledger => new.insert(ledger?),
-            },
+            Entry::Vacant(new) => new.insert(match whole_ledger(connection, change.document) {
+                // Everything else goes. What of it can be read goes in a rescue bundle.
+                Err(Error::Disagreement(_)) => None,
+                ledger => Some(ledger?),
+            }),
         };
-        let place = ledger
-            .place(&change.hash)
-            .ok_or(Error::Disagreement("outbox"))?;
+        let Some((ledger, _)) = known else { continue };
+        let Some(place) = ledger.place(&change.hash) else {
+            continue;
+        };
         let entry = ledger.link(place).and_then(|link| link.entry.as_ref());
         if let Some((_, entry)) = entry {
             let (first, last) = n.unwrap_or((entry.n, entry.n));
@@ -369,7 +349,7 @@ fn push_frame(
         first_n: n.0,
     });
     for ((document, _), place) in list.iter().zip(places) {
-        let Some((ledger, placed)) = ledgers.get(document) else {
+        let Some(Some((ledger, placed))) = ledgers.get(document) else {
             continue;
         };
         match (form, ledger.link(place)) {

@@ -28,6 +28,15 @@ pub(super) enum Blow {
     Forked(BTreeSet<ChangeHash>),
 }
 
+impl Blow {
+    fn strikes(&self, hash: &ChangeHash) -> bool {
+        match self {
+            Self::Refused(refused) => refused.contains_key(hash),
+            Self::Forked(forked) => forked.contains(hash),
+        }
+    }
+}
+
 /// A change that no page of this epoch has placed.
 struct Local {
     change: Parsed,
@@ -135,15 +144,15 @@ pub(super) fn take_up(
     {
         locals.push(local(id, unpack(&row.body)?, own));
     }
-    locals.extend(held_back(transaction, id, blow, own)?);
+    let locals = with_held(transaction, id, blow, own, locals)?;
     let none = BTreeMap::new();
-    let (refused, forked) = match blow {
-        Blow::Refused(refused) => (refused, BTreeSet::new()),
-        Blow::Forked(forked) => (&none, forked.clone()),
+    let refused = match blow {
+        Blow::Refused(refused) => refused,
+        Blow::Forked(_) => &none,
     };
     let standing = standing_beside(&loaded.ledger, &locals);
     let quarantined = resting_on(&locals, refused, &standing);
-    let affected = built_on(&locals, refused, &forked, &quarantined);
+    let affected = built_on(&locals, blow, &quarantined);
 
     let number = loaded.state.number;
     let mut kept = without(&loaded.ledger, &affected);
@@ -163,8 +172,8 @@ pub(super) fn take_up(
             .copied()
             .or_else(|| quarantined.contains(&hash).then_some(Refusal::Quarantined));
         // Without its first change a document cannot be gone on with: everything goes into the box.
-        let code =
-            code.or((kept.is_empty() && !forked.contains(&hash)).then_some(Refusal::Quarantined));
+        let is_lost = kept.is_empty() && !blow.strikes(&hash);
+        let code = code.or(is_lost.then_some(Refusal::Quarantined));
         let code = code.or(local.is_foreign.then_some(Refusal::Quarantined));
         if let Some(code) = code {
             boxes::put(
@@ -245,35 +254,26 @@ fn in_causal_order(locals: Vec<Local>, affected: &BTreeSet<ChangeHash>) -> Vec<L
     ordered
 }
 
-/// Changes in the held box that are no longer held: a settled review gives them up to be made again.
-fn held_back(
+/// Local changes, and with them those in the held box that are struck or build on what is: they are not held any more.
+fn with_held(
     transaction: &Transaction<'_>,
     id: DocumentId,
     blow: &Blow,
     own: DeviceId,
+    mut locals: Vec<Local>,
 ) -> Result<Vec<Local>> {
-    let Blow::Refused(refused) = blow else {
-        return Ok(Vec::new());
-    };
-    let boxed = boxes::of_document(transaction, id)?;
-    let is_concerned = boxed
-        .iter()
-        .any(|change| change.state == BoxState::Held && refused.contains_key(&change.hash));
-    if !is_concerned {
-        return Ok(Vec::new());
-    }
-    let mut held: Vec<Local> = Vec::new();
-    for change in boxed
-        .into_iter()
+    let held = boxes::of_document(transaction, id)?.into_iter();
+    let held: Vec<_> = held
         .filter(|change| change.state == BoxState::Held)
-    {
-        held.push(local(id, unpack(&change.body)?, own));
+        .collect();
+    for change in &held {
+        locals.push(local(id, unpack(&change.body)?, own));
     }
-    // Only what is refused, and what had followed it.
-    let roots: BTreeMap<ChangeHash, Refusal> = refused.clone();
-    let reached = built_on(&held, &roots, &BTreeSet::new(), &BTreeSet::new());
-    held.retain(|local| reached.contains(&local.change.hash));
-    Ok(held)
+    let reached = built_on(&locals, blow, &BTreeSet::new());
+    let held: BTreeSet<ChangeHash> = held.iter().map(|change| change.hash).collect();
+    let stays = |hash: &ChangeHash| held.contains(hash) && !reached.contains(hash);
+    locals.retain(|local| !stays(&local.change.hash));
+    Ok(locals)
 }
 
 fn unpack(body: &[u8]) -> Result<Parsed> {
@@ -372,15 +372,8 @@ fn resting_on(
 }
 
 /// The changes to take up: the roots, and every local change that builds on one of them.
-fn built_on(
-    locals: &[Local],
-    refused: &BTreeMap<ChangeHash, Refusal>,
-    forked: &BTreeSet<ChangeHash>,
-    resting: &BTreeSet<ChangeHash>,
-) -> BTreeSet<ChangeHash> {
-    let is_root = |hash: &ChangeHash| {
-        refused.contains_key(hash) || forked.contains(hash) || resting.contains(hash)
-    };
+fn built_on(locals: &[Local], blow: &Blow, resting: &BTreeSet<ChangeHash>) -> BTreeSet<ChangeHash> {
+    let is_root = |hash: &ChangeHash| blow.strikes(hash) || resting.contains(hash);
     let mut affected: BTreeSet<ChangeHash> = locals
         .iter()
         .map(|local| local.change.hash)

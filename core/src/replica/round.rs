@@ -132,6 +132,15 @@ impl Replica {
         Ok(settled)
     }
 
+    /// Notes that what is held was asked about in vain, so that it is not at once again.
+    pub(super) fn note_asked(&self, heard: &mut u64, pushed: &Pushed) -> Result<()> {
+        let now = self.environment.now();
+        self.hear(heard, |transaction| {
+            let mut hashes = pushed.iter().map(|(_, hash)| hash);
+            hashes.try_for_each(|hash| boxes::asked(transaction, *hash, now))
+        })
+    }
+
     /// Applies the device's set of scopes.
     pub(super) fn apply_scopes(&self, heard: &mut u64, scopes: &Scopes) -> Result<()> {
         self.hear(heard, |transaction| {
@@ -360,14 +369,11 @@ fn apply_notice(
             Ok(false)
         }
         Some(refusal) => {
-            let refused = BTreeMap::from([(*change, *refusal)]);
-            remake::take_up(
-                transaction,
-                *document,
-                &Blow::Refused(refused),
-                suffix(*document),
-                now,
-            )?;
+            let blow = match refusal {
+                Refusal::Forked => Blow::Forked(BTreeSet::from([*change])),
+                refusal => Blow::Refused(BTreeMap::from([(*change, *refusal)])),
+            };
+            remake::take_up(transaction, *document, &blow, suffix(*document), now)?;
             Ok(true)
         }
     }

@@ -388,7 +388,9 @@ impl Replica {
             Err(Unread::Newer) => Err(Error::UpdateNeeded),
             Err(Unread::Rebuild | Unread::Signature) => Err(Error::Disagreement("signature")),
             Err(Unread::Carried | Unread::Malformed) => Err(Error::Disagreement("frame")),
-            // Revoked, and nothing more is taken: what is in the outbox stays there for a rescue bundle.
+            // Revoked, and nothing more is taken: nor is anything more told of what is held.
+            Err(Unread::TooMuch) if prepared.asks => self.note_asked(&mut end.heard, pushed),
+            // Likewise: what is in the outbox stays there for a rescue bundle.
             Err(Unread::TooMuch) => Err(Error::SignedOut),
         }
     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::bytes;
-use super::changes::DocumentNumber;
+use super::changes::{ChangeState, DocumentNumber, Unsent};
 use crate::domain::id::{ChangeHash, DocumentId, EntryId};
 use crate::domain::time::{DAY_MS, Timestamp};
 use crate::error::Result;
@@ -116,15 +116,20 @@ pub fn release(transaction: &Transaction<'_>, hash: ChangeHash) -> Result<()> {
 
 /// What is held of which the server has said nothing for a day, oldest first: its word may have gone to a copy of this phone. A time more than
 /// a day ahead was noted by a clock that was wrong.
-pub fn to_ask(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<BoxedChange>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM boxed WHERE state = 'held' AND dismissed = 0 AND abs(asked_at - ?1) >= ?2 ORDER BY id LIMIT ?3"
-    );
-    let rows = connection
-        .prepare_cached(&sql)?
-        .query_map(params![now.0, DAY_MS, limit as i64], boxed)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(rows)
+pub fn to_ask(connection: &Connection, now: Timestamp) -> Result<Vec<Unsent>> {
+    let sql = "SELECT document, hash, length(body) FROM boxed
+               WHERE state = 'held' AND dismissed = 0 AND abs(asked_at - ?1) >= ?2 ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([now.0, DAY_MS], |row| {
+        Ok(Unsent {
+            place: 0,
+            document: DocumentId(bytes(row, 0)?),
+            hash: ChangeHash(bytes(row, 1)?),
+            bytes: usize::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
+            state: ChangeState::Following,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Whether a change is held.

@@ -40,6 +40,8 @@ pub(super) struct Judge<'a> {
     documents: BTreeMap<DocumentId, Growing>,
     /// Held changes of the documents looked at, those of this frame too.
     held: BTreeMap<DocumentId, BTreeMap<ChangeHash, Held>>,
+    /// Changes of this frame that a review has released: what they did stands, though perhaps in another change.
+    released: BTreeSet<ChangeHash>,
     /// Changes of this frame that wait.
     waiting: BTreeMap<ChangeHash, Later>,
     opened: u64,
@@ -71,6 +73,7 @@ impl<'a> Judge<'a> {
             carriage,
             documents: loaded,
             held: BTreeMap::new(),
+            released: BTreeSet::new(),
             waiting: BTreeMap::new(),
             opened: 0,
             loaded_bytes: 0,
@@ -146,11 +149,16 @@ impl<'a> Judge<'a> {
         if self.loaded_bytes > limits::FRAME_LOADS_BYTES_MAX || self.is_too_much(item.document)? {
             return Ok(Fate::Later(Later::Slow));
         }
+        let was_released = self.released.contains(&item.hash);
         // Its phone has made it again, and that has come.
-        if self.carriage == Carriage::Carried && self.has_entry_of(item.document, change) {
+        let may_stand = was_released || self.carriage == Carriage::Carried;
+        let stands = may_stand && self.has_entry_of(item.document, change);
+        if stands && !was_released {
             return Ok(Fate::Dup);
         }
         match self.add(item.document, change) {
+            // A copy of its phone had made it again when a review released it: nobody looks at it once more.
+            Err(Objection::Review | Objection::Refused(_)) if stands => Ok(Fate::Dup),
             Ok(()) if self.device.revoked_at.is_some() => {
                 self.take_back(item.document);
                 self.hold(item)

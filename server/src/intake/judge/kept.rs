@@ -12,7 +12,7 @@ use crate::store::{BoxedAs, BoxedChange, FateRow, Result};
 
 impl Judge<'_> {
     /// What a change was told that lies in a box, unless it may be judged anew.
-    pub(super) fn told(&self, item: &Item) -> Result<Option<Fate>> {
+    pub(super) fn told(&mut self, item: &Item) -> Result<Option<Fate>> {
         let boxed = self.snapshot.boxed(self.device.id, item.box_key())?;
         let told =
             match boxed.map(|boxed| (boxed.state, boxed.settled.map(|settled| settled.released))) {
@@ -34,7 +34,11 @@ impl Judge<'_> {
                 Some((BoxedAs::Refused(number), _)) => Some(Fate::Refused(
                     Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded),
                 )),
-                Some((BoxedAs::Held, Some(true))) | None => None,
+                Some((BoxedAs::Held, Some(true))) => {
+                    self.released.insert(item.hash);
+                    None
+                }
+                None => None,
             };
         Ok(told)
     }
