@@ -174,8 +174,10 @@ impl Load {
         frame_bytes: usize,
         now: Timestamp,
     ) -> Result<()> {
-        let held = boxes::to_ask(connection, now)?;
+        let (held, last) = (boxes::to_ask(connection, now)?, self.last);
         let is_any_left = self.cut(connection, enrolment, &held, frame_bytes, Form::Raw)?;
+        // They have no place in the outbox: what of that was sent in this call is not sent again.
+        self.last = last;
         self.asks = !self.frames.is_empty();
         self.has_more = self.asks && is_any_left;
         Ok(())
