@@ -24,7 +24,6 @@ CREATE TABLE enrolment (
     synced_at INTEGER,               -- end of the last complete round, by the server's clock
     failures INTEGER NOT NULL DEFAULT 0,     -- failed rounds in a row
     last_error TEXT,                 -- of the last round, if it failed
-    revoked INTEGER NOT NULL DEFAULT 0,
     relics_due INTEGER NOT NULL DEFAULT 0,   -- frames of another epoch may have to go back
     -- The last contact, for estimating the time: server's clock, monotonic clock, boot, error.
     anchor_server_ms INTEGER,

@@ -64,7 +64,8 @@ impl Blow {
     }
 
     fn told(&self, server: SocketAddr) -> Result<Answer, String> {
-        let (status, body) = Connection::open(server).ask(&self.request);
+        let asked = Connection::try_open(server).and_then(|mut line| line.try_ask(&self.request));
+        let (status, body) = asked.map_err(|error| format!("{}: {error}", self.name))?;
         if status != 200 {
             let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
             let code = json["error"]["code"].as_str().unwrap_or("none");

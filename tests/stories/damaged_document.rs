@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use patrol_core::domain::id::DocumentId;
+use patrol_core::domain::time::DAY_MS;
 use patrol_core::store::{Store, documents};
 use patrol_core::sync::wire::{Fate, Later};
 use patrol_server::app::{App, draw_identity};
+use patrol_server::people::{self, Leave};
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_tests::clock::Machine;
 use patrol_tests::link::Link;
@@ -48,6 +50,37 @@ fn a_document_that_was_damaged_in_the_database_waits_and_the_others_go_on() {
         .clone();
     let fates = push(&app, &phone, &[(damaged, waiting)]);
     assert_eq!(fates, Ok(vec![Fate::Later(Later::Storage)]));
+}
+
+#[test]
+fn what_waits_at_the_server_is_not_sent_again_because_a_phone_asks_about_what_is_held() {
+    let folder = Folder::new("asked").expect("a folder");
+    let file = folder.file("server.db");
+    let world = World::new(64);
+    let village = world.villages(INSPECTOR)[0];
+    let (app, phone) = on_disk(&world, &file);
+    let (damaged, _) = phone.report(village, "要坏的");
+    let (sound, _) = phone.report(village, "好的");
+    phone.sync().expect("the server answers");
+    phone.note(sound, "晚到的").expect("a note is recorded");
+    let leave = Leave {
+        person: phone.person,
+        from: world.clock.now(),
+        substitute: None,
+    };
+    people::leave(&app, leave).expect("he holds a post");
+    phone.sync().expect("the server answers");
+    app.put_directory(city()).expect("it is kept");
+    phone.sync().expect("the server answers");
+    world.clock.advance_ms(DAY_MS);
+    poison(&file, &phone, damaged);
+    phone.note(damaged, "照常").expect("a note is recorded");
+    phone.link.take_fates();
+    phone.sync().expect("the server answers");
+    let status = phone.replica.status().expect("a look");
+    assert_eq!((status.outbox, status.held), (1, 1));
+    let fates = phone.link.take_fates();
+    assert_eq!(fates.values().sum::<usize>(), 2, "each once: {fates:?}");
 }
 
 #[test]

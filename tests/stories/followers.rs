@@ -225,3 +225,33 @@ fn what_follows_a_held_deed_that_was_let_in_otherwise_comes_with_it() {
         assert!(view.anomalies.is_empty());
     }
 }
+
+#[test]
+fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_it() {
+    let mut world = World::new(98);
+    let case = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let before = ledger_of(phone, case).len();
+    phone.note(case, "一").unwrap();
+    phone.note(case, "二").unwrap();
+    end_posts(&world, INSPECTOR);
+    let first = ledger_of(phone, case).links()[before].change.clone();
+    let fates = push(&world.app, phone, &[(case, first.bytes.clone())]);
+    assert_eq!(fates, Ok(vec![Fate::Review]));
+    let (app, person) = (world.app.clone(), world.person(DISPATCHER));
+    let refuse = move || {
+        let refused = Decision::Refuse;
+        review::settle(&app, person, case, first.hash, refused, "看过").unwrap();
+    };
+    world.store.before_commit(Box::new(refuse));
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    // It was made again without the first, and nobody waits for what nobody could release.
+    let held = world.held();
+    assert_eq!(held.len(), 1);
+    let released = Decision::Release;
+    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    let view = patrol_server::office::view(&world.app, person, case).unwrap();
+    assert_eq!(view.reading.lines.len(), 2);
+}

@@ -12,7 +12,8 @@ fn every_blow_is_answered_and_counted_and_nothing_of_it_stays() {
         phones: 2,
         pace_ms: 50,
         slow: 4,
-        stall_ms: 2_000,
+        // Longer than a busy machine lets the foe wait for his turn.
+        stall_ms: 8_000,
         junk: 2_000,
         windows: (0, 0),
         rounds: 10,

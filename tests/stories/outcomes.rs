@@ -33,6 +33,20 @@ fn two_notes(world: &mut World) -> (DocumentId, [EntryId; 2]) {
     )
 }
 
+/// Both are held, and a copy of the phone has heard that the first was refused: it was told, and has said so, and nobody else is.
+fn heard_by_a_copy(world: &World, case: DocumentId) -> Phone {
+    end_posts(world, INSPECTOR);
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    let twin = world.twin(phone, phone.replica.store().copy().unwrap(), 9);
+    settle_first(world, case, Decision::Refuse);
+    for _ in 0..3 {
+        twin.sync().unwrap();
+    }
+    assert_eq!(codes(&twin), ["review", "reviewed_away"]);
+    twin
+}
+
 /// The first of what is held of a case is refused, or released.
 fn settle_first(world: &World, case: DocumentId, decision: Decision) {
     let hash = world.held()[0].hash;
@@ -57,16 +71,8 @@ fn stands(world: &World, case: DocumentId, entry: EntryId) -> bool {
 fn a_phone_asks_after_a_day_what_a_copy_of_it_has_heard() {
     let mut world = World::new(101);
     let (case, [_, second]) = two_notes(&mut world);
-    end_posts(&world, INSPECTOR);
+    heard_by_a_copy(&world, case);
     let phone = &world.phones[INSPECTOR];
-    phone.sync().unwrap();
-    let twin = world.twin(phone, phone.replica.store().copy().unwrap(), 9);
-    settle_first(&world, case, Decision::Refuse);
-    for _ in 0..3 {
-        twin.sync().unwrap();
-    }
-    // It was told, and has said so: nobody else is.
-    assert_eq!(codes(&twin), ["review", "reviewed_away"]);
     phone.sync().unwrap();
     assert_eq!(codes(phone), ["review", "review"]);
 
@@ -299,14 +305,8 @@ fn a_revoked_phone_that_asks_in_vain_syncs_and_hands_in_what_it_carries() {
 fn what_followed_a_deed_is_made_again_also_where_each_is_asked_about_by_itself() {
     let mut world = World::new(109);
     let (case, [_, second]) = two_notes(&mut world);
-    end_posts(&world, INSPECTOR);
+    heard_by_a_copy(&world, case);
     let phone = &world.phones[INSPECTOR];
-    phone.sync().unwrap();
-    let twin = world.twin(phone, phone.replica.store().copy().unwrap(), 9);
-    settle_first(&world, case, Decision::Refuse);
-    for _ in 0..3 {
-        twin.sync().unwrap();
-    }
     world.app.put_directory(city()).unwrap();
     world.clock.advance_ms(DAY_MS);
     // The first was asked about a moment ago, before it was settled.
@@ -350,4 +350,21 @@ fn a_held_change_whose_place_a_copy_has_taken_is_made_again() {
         assert_eq!(codes(phone), [] as [String; 0]);
     }
     assert!(stands(&world, case, here) && stands(&world, case, there));
+}
+
+#[test]
+fn a_held_change_that_is_spoilt_in_a_phones_file_keeps_no_other_outcome_from_being_heard() {
+    let mut world = World::new(111);
+    let (case, _) = two_notes(&mut world);
+    end_posts(&world, INSPECTOR);
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    let spoil =
+        "UPDATE boxed SET body = zeroblob(length(body)) WHERE id = (SELECT max(id) FROM boxed)";
+    let store = phone.replica.store();
+    let spoilt = store.write(|transaction| Ok(transaction.execute(spoil, [])?));
+    assert_eq!(spoilt.unwrap(), 1);
+    settle_first(&world, case, Decision::Refuse);
+    phone.sync().unwrap();
+    assert_eq!(codes(phone), ["review", "reviewed_away"]);
 }

@@ -122,9 +122,9 @@ struct Load {
 }
 
 impl Load {
-    /// What goes back, perhaps nothing, and nothing of the outbox: that is for a later round.
-    fn of_relics(returned: Vec<Returned>, after: i64) -> Self {
-        let mut load = Self {
+    /// Nothing, and the outbox behind that place is for a later round.
+    fn empty(after: i64) -> Self {
+        Self {
             frames: Vec::new(),
             pushed: Vec::new(),
             relics: Vec::new(),
@@ -133,7 +133,12 @@ impl Load {
             is_spoilt: false,
             asks: false,
             has_more: true,
-        };
+        }
+    }
+
+    /// What goes back, and nothing of the outbox.
+    fn of_relics(returned: Vec<Returned>, after: i64) -> Self {
+        let mut load = Self::empty(after);
         for relic in returned {
             load.frames.push(relic.payload);
             load.pushed.push(relic.pushed);
@@ -151,7 +156,7 @@ impl Load {
         now: Timestamp,
     ) -> Result<Self> {
         let unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
-        let mut load = Self::of_relics(Vec::new(), plan.after);
+        let mut load = Self::empty(plan.after);
         load.has_more = load.cut(connection, enrolment, &unsent, frame_bytes, plan.form)?
             || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX;
         if load.has_more || !load.frames.is_empty() {
@@ -230,7 +235,7 @@ impl Replica {
         // Before all that the request is made of.
         let heard = self.store.read(enrolment::heard)?;
         let relics = if plan.listens {
-            Some(Load::of_relics(Vec::new(), plan.after))
+            Some(Load::empty(plan.after))
         } else {
             let returned = self.relics(plan.relics_after)?;
             (!returned.is_empty()).then(|| Load::of_relics(returned, plan.after))

@@ -219,7 +219,8 @@ fn stand_beside(
     let mut waiting: Vec<Parsed> = locals.iter().map(|local| local.change.clone()).collect();
     for boxed in boxes::of_document(transaction, id)? {
         if boxed.state != BoxState::Refused {
-            waiting.push(unpack(&boxed.body)?);
+            // One that is spoilt in this file stays as it is, and nothing builds on it any more.
+            waiting.extend(unpack(&boxed.body));
         }
     }
     waiting.retain(|change| !affected.contains(&change.hash));
@@ -266,9 +267,9 @@ fn with_held(
     let held: Vec<_> = held
         .filter(|change| change.state == BoxState::Held)
         .collect();
-    for change in &held {
-        locals.push(local(id, unpack(&change.body)?, own));
-    }
+    // One that is spoilt in this file stays where it is: nothing can be made of it, and it keeps nothing else.
+    let readable = held.iter().filter_map(|change| unpack(&change.body).ok());
+    locals.extend(readable.map(|change| local(id, change, own)));
     let reached = built_on(&locals, blow, &BTreeSet::new());
     let held: BTreeSet<ChangeHash> = held.iter().map(|change| change.hash).collect();
     let stays = |hash: &ChangeHash| held.contains(hash) && !reached.contains(hash);

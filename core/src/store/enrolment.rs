@@ -61,8 +61,6 @@ pub struct RoundState {
     pub failures: u32,
     /// Code of the last error.
     pub last_error: Option<String>,
-    /// The server has revoked this enrolment.
-    pub is_revoked: bool,
     /// Page frames of another epoch may have to be pushed back.
     pub relics_due: bool,
     /// The last contact.
@@ -141,15 +139,15 @@ pub fn put(transaction: &Transaction<'_>, enrolment: &Enrolment) -> Result<()> {
 
 /// What rounds remember.
 pub fn round_state(connection: &Connection) -> Result<RoundState> {
-    let sql = "SELECT scopes_tag, frame_bytes, raw_pages, notice_last, synced_at, failures, last_error, revoked,
+    let sql = "SELECT scopes_tag, frame_bytes, raw_pages, notice_last, synced_at, failures, last_error,
                       anchor_server_ms, anchor_monotonic_ms, anchor_boot, anchor_error_ms, relics_due FROM enrolment WHERE id = 1";
     let mut statement = connection.prepare_cached(sql)?;
     let state = statement.query_row([], |row| {
         let anchor = match (
-            row.get(8)?,
+            row.get(7)?,
+            row.get::<_, Option<i64>>(8)?,
             row.get::<_, Option<i64>>(9)?,
             row.get::<_, Option<i64>>(10)?,
-            row.get::<_, Option<i64>>(11)?,
         ) {
             (Some(server), Some(monotonic), Some(boot), Some(error)) => Some(Anchor {
                 server: Timestamp(server),
@@ -168,8 +166,7 @@ pub fn round_state(connection: &Connection) -> Result<RoundState> {
             synced_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
             failures: row.get(5)?,
             last_error: row.get(6)?,
-            is_revoked: row.get(7)?,
-            relics_due: row.get(12)?,
+            relics_due: row.get(11)?,
             anchor,
         })
     });
@@ -181,7 +178,7 @@ pub fn put_round_state(transaction: &Transaction<'_>, state: &RoundState) -> Res
     let anchor = state.anchor;
     transaction.prepare_cached(
         "UPDATE enrolment SET scopes_tag = ?1, frame_bytes = ?2, raw_pages = ?3, notice_last = ?4, synced_at = ?5, failures = ?6, last_error = ?7,
-                revoked = ?8, anchor_server_ms = ?9, anchor_monotonic_ms = ?10, anchor_boot = ?11, anchor_error_ms = ?12, relics_due = ?13 WHERE id = 1",
+                anchor_server_ms = ?8, anchor_monotonic_ms = ?9, anchor_boot = ?10, anchor_error_ms = ?11, relics_due = ?12 WHERE id = 1",
     )?
     .execute(params![
         state.scopes_tag,
@@ -191,7 +188,6 @@ pub fn put_round_state(transaction: &Transaction<'_>, state: &RoundState) -> Res
         state.synced_at.map(|time| time.0),
         state.failures,
         state.last_error,
-        state.is_revoked,
         anchor.map(|anchor| anchor.server.0),
         anchor.map(|anchor| anchor.monotonic_ms.cast_signed()),
         anchor.map(|anchor| anchor.boot.cast_signed()),

@@ -56,10 +56,14 @@ struct Plan {
     broken: Vec<(Call, Break)>,
 }
 
+/// What somebody else does meanwhile.
+pub type Meanwhile = Box<dyn FnOnce() + Send>;
+
 /// A store one of whose next calls can be made to break.
 pub struct FaultyStore<S> {
     inner: S,
     plan: Mutex<Plan>,
+    meanwhile: Mutex<Option<Meanwhile>>,
 }
 
 impl<S: Store> FaultyStore<S> {
@@ -68,6 +72,7 @@ impl<S: Store> FaultyStore<S> {
         Self {
             inner,
             plan: Mutex::default(),
+            meanwhile: Mutex::default(),
         }
     }
 
@@ -86,6 +91,17 @@ impl<S: Store> FaultyStore<S> {
     pub fn break_call(&self, after: usize, how: Break) {
         let mut plan = self.plan();
         (plan.how, plan.calls_left, plan.only) = (Some(how), after, None);
+    }
+
+    /// Lets something happen when the next commit is ready, before it is made: it rests on what was read before.
+    pub fn before_commit(&self, what: Meanwhile) {
+        *self.others() = Some(what);
+    }
+
+    fn others(&self) -> std::sync::MutexGuard<'_, Option<Meanwhile>> {
+        self.meanwhile
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls off what was to break. Returns whether it still was to.
@@ -187,6 +203,10 @@ impl<S: Store> Measured for FaultyStore<S> {
 
 impl<S: Store> Store for FaultyStore<S> {
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>> {
+        let meanwhile = self.others().take();
+        if let Some(what) = meanwhile {
+            what();
+        }
         match self.due(Call::Commit) {
             None => self.inner.commit(commit),
             Some(Break::Before) => Err(StoreError::Broken("before the commit".into())),

@@ -16,7 +16,8 @@ use patrol_core::sync::wire::Fate;
 use patrol_server::app::App;
 
 use self::pauses::Singles;
-use self::waves::{Wave, answered, pause, rush, wave};
+pub(super) use self::waves::{TRIES, answered};
+use self::waves::{Wave, pause, rush, wave};
 use super::Program;
 use super::kills::Acknowledges;
 use super::kills::early::undo_commits;

@@ -32,6 +32,17 @@ struct State {
     fault: Option<String>,
 }
 
+/// Ends everything where its thread panics: nobody waits for what will not come.
+struct Ends<'g>(&'g Gate);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.change(|state| state.phase = Phase::Over);
+        }
+    }
+}
+
 /// Tells threads when to go on.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
@@ -51,6 +62,7 @@ impl Gate {
 
     /// Strikes again and again while the attack goes on, on a thread that lets all others go first; a strike that fails ends everything.
     pub(super) fn repeat_meekly(&self, strike: impl Fn(usize) -> Result<(), String>) {
+        let _ends = Ends(self);
         let meek = setpriority_process(Some(gettid()), 19);
         meek.expect("whoever may run may run later");
         for number in 0.. {
@@ -73,8 +85,16 @@ impl Gate {
         }
     }
 
+    /// Calls again and again, with a pause before each, until everything is over.
+    pub(super) fn repeat(&self, pause: Duration, mut call: impl FnMut()) {
+        let _ends = Ends(self);
+        while self.pause(pause) {
+            call();
+        }
+    }
+
     /// Waits so long. False: everything is over.
-    pub(super) fn pause(&self, pause: Duration) -> bool {
+    fn pause(&self, pause: Duration) -> bool {
         let waits = |state: &mut State| state.phase != Phase::Over;
         let waited = self.news.wait_timeout_while(self.lock(), pause, waits);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -144,5 +164,30 @@ impl Gate {
             std::mem::take(&mut state.quiet),
             std::mem::take(&mut state.attacked),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::thread::scope;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_has_panicked() {
+        let meek = |gate: &Gate| gate.repeat_meekly(|_| panic!("a strike"));
+        let honest = |gate: &Gate| gate.repeat(Duration::ZERO, || panic!("a round"));
+        let threads: [&(dyn Fn(&Gate) + Sync); 2] = [&meek, &honest];
+        for thread in threads {
+            let gate = Gate::default();
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                scope(|scope| {
+                    scope.spawn(|| thread(&gate));
+                    gate.open_until(Phase::Attacked, |_| false);
+                });
+            }));
+            assert!(ended.is_err());
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use patrol_core::sync::wire::Fate;
@@ -15,7 +16,7 @@ use crate::bench::client::{Connection, fated};
 use crate::bench::{Watch, micros};
 
 /// Tries of a phone before it counts as turned away.
-const TRIES: u32 = 8;
+pub(in crate::proof) const TRIES: u32 = 8;
 /// Between them.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The same of a phone whose server is killed and started again meanwhile.
@@ -36,7 +37,7 @@ pub(super) struct Wave {
 }
 
 /// Sends a call. None: no answer, not a good one, or not all is in.
-pub(super) fn answered(address: SocketAddr, call: &Call) -> Option<Vec<u8>> {
+pub(in crate::proof) fn answered(address: SocketAddr, call: &Call) -> Option<Vec<u8>> {
     let asked = Connection::try_open(address).and_then(|mut line| line.try_ask(&call.request));
     let (status, body) = asked.ok()?;
     let is_in = || fated(&body, &Fate::Ok) + fated(&body, &Fate::Dup) == call.changes;
@@ -112,7 +113,6 @@ pub(super) fn rush<T>(
         AtomicUsize::new(0),
         AtomicUsize::new(0),
     );
-    let done = AtomicUsize::new(0);
     let (is_killed, before) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let one = |number: usize, call: &Call| {
         for _ in 0..RUSH_TRIES {
@@ -134,21 +134,20 @@ pub(super) fn rush<T>(
     };
     let mut rush = Rush::default();
     let killed = std::thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(call) = calls.get(number) else {
-                        break;
-                    };
-                    one(number, call);
-                    done.fetch_add(1, Ordering::SeqCst);
-                }
-            });
-        }
+        let all = || {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(call) = calls.get(number) else {
+                    break;
+                };
+                one(number, call);
+            }
+        };
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(all)).collect();
         loop {
             let before = before.lock().unwrap_or_else(PoisonError::into_inner);
-            if before.len() >= kill_after || done.load(Ordering::SeqCst) == calls.len() {
+            // Finished also by a panic, which comes through when the scope ends.
+            if before.len() >= kill_after || workers.iter().all(ScopedJoinHandle::is_finished) {
                 is_killed.store(true, Ordering::SeqCst);
                 rush.open = open.load(Ordering::SeqCst);
                 break;
