@@ -11,7 +11,7 @@ LIBRARY := $(TARGET)/debug/libpatrol_bindings.$(if $(filter Darwin,$(shell uname
 
 .PHONY: demo test check sim bench proof bindings smoke serve fmt purity needs
 
-# Everything that must hold before a change lands. From nothing on 2 cores some 15 minutes, warm some 5.
+# Everything that must hold before a change lands. From nothing on 2 cores some 45 minutes, half of it for three builds of what is depended on; warm some 15.
 test: needs check purity
 	$(CARGO) test --workspace
 	$(MAKE) smoke
