@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::time::DAY_MS;
-use patrol_core::store::{Store, documents};
+use patrol_core::store::{Store, documents, enrolment};
 use patrol_core::sync::wire::{Fate, Later};
 use patrol_server::app::{App, draw_identity};
 use patrol_server::people::{self, Leave};
@@ -53,7 +53,7 @@ fn a_document_that_was_damaged_in_the_database_waits_and_the_others_go_on() {
 }
 
 #[test]
-fn what_waits_at_the_server_is_not_sent_again_because_a_phone_asks_about_what_is_held() {
+fn what_is_held_is_asked_about_beside_what_waits_and_sends_none_of_that_again() {
     let folder = Folder::new("asked").expect("a folder");
     let file = folder.file("server.db");
     let world = World::new(64);
@@ -62,7 +62,9 @@ fn what_waits_at_the_server_is_not_sent_again_because_a_phone_asks_about_what_is
     let (damaged, _) = phone.report(village, "要坏的");
     let (sound, _) = phone.report(village, "好的");
     phone.sync().expect("the server answers");
-    phone.note(sound, "晚到的").expect("a note is recorded");
+    for words in ["晚到的", "更晚的"] {
+        phone.note(sound, words).expect("a note is recorded");
+    }
     let leave = Leave {
         person: phone.person,
         from: world.clock.now(),
@@ -75,12 +77,20 @@ fn what_waits_at_the_server_is_not_sent_again_because_a_phone_asks_about_what_is
     world.clock.advance_ms(DAY_MS);
     poison(&file, &phone, damaged);
     phone.note(damaged, "照常").expect("a note is recorded");
+    // Each request carries one change, so that it asks twice.
+    let small = phone.replica.store().write(|transaction| {
+        let mut state = enrolment::round_state(transaction)?;
+        state.frame_bytes = 1;
+        enrolment::put_round_state(transaction, &state)
+    });
+    small.expect("it is written");
     phone.link.take_fates();
     phone.sync().expect("the server answers");
     let status = phone.replica.status().expect("a look");
-    assert_eq!((status.outbox, status.held), (1, 1));
-    let fates = phone.link.take_fates();
-    assert_eq!(fates.values().sum::<usize>(), 2, "each once: {fates:?}");
+    assert_eq!((status.outbox, status.held), (1, 2));
+    // The note has the place of what was put into the database, and is made again.
+    let told = [("fate forked", 1), ("fate later", 1), ("fate review", 2)];
+    assert_eq!(phone.link.take_fates(), told.into());
 }
 
 #[test]

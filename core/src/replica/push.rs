@@ -160,6 +160,8 @@ impl Load {
         load.has_more = load.cut(connection, enrolment, &unsent, frame_bytes, plan.form)?
             || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX;
         if load.has_more || !load.frames.is_empty() {
+            // What the server makes wait may wait for ever; what is held is asked about behind it.
+            load.has_more |= !plan.carries && !boxes::to_ask(connection, now)?.is_empty();
             return Ok(load);
         }
         if plan.carries {

@@ -2,10 +2,14 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use patrol_core::domain::limits;
 use patrol_core::sync::frame::FrameReader;
 use patrol_core::sync::wire::{Fate, Fates, kind};
+
+/// How long a server may keep silent: nobody is served longer than this.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The least HTTP client that keeps its connection, so that the clients cost little of the cores they share.
 pub(crate) struct Connection(BufReader<TcpStream>);
@@ -20,6 +24,9 @@ impl Connection {
     pub(crate) fn try_open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
+        // Nobody waits for ever for a server that says nothing.
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self(BufReader::new(stream)))
     }
 

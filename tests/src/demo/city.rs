@@ -20,6 +20,7 @@ use super::desk::{Answer, Desk};
 use super::log::{Counters, Log};
 use super::people;
 use super::plan::Plan;
+use crate::bench::client::PATIENCE;
 use crate::clock::{Clock, Machine};
 use crate::proxy::{FAIR, Proxy};
 use crate::served::{Folder, Served};
@@ -76,7 +77,7 @@ impl City {
         let password = format!("xuncun-{:04}", plan.seed % 10_000);
         accounts::make(&served, &directory, &password).await?;
         let client = || {
-            let built = reqwest::Client::builder().build();
+            let built = reqwest::Client::builder().timeout(PATIENCE).build();
             built.map_err(|error| std::io::Error::other(error.to_string()))
         };
         // Installs the cryptography that every client needs.

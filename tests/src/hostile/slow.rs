@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::{Answer, post, round};
+use crate::bench::client::PATIENCE;
 
 /// What a slow client owes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -23,8 +24,6 @@ pub(crate) enum Slow {
 
 /// Between two bytes.
 const STEP: Duration = Duration::from_millis(20);
-/// Nobody is served longer than this.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Slow {
     /// All of them.

@@ -9,9 +9,10 @@ use std::net::{SocketAddr, TcpStream};
 use patrol_core::domain::id::Epoch;
 use patrol_core::domain::limits;
 
-use super::slow::{PATIENCE, heard};
+use super::slow::heard;
 use super::streams::largest_frame;
 use super::{Answer, round};
+use crate::bench::client::PATIENCE;
 
 /// How many of them the server waits for.
 const WAITED_FOR: usize = 1;

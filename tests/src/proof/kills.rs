@@ -101,6 +101,18 @@ struct Shared {
     count: AtomicUsize,
     more: Notify,
     is_over: AtomicBool,
+    /// A worker has ended, whyever.
+    has_ended: AtomicBool,
+}
+
+/// Tells when its worker ends, also by a fault: nobody waits for what will not come.
+struct Leaves(Arc<Shared>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.has_ended.store(true, Ordering::Relaxed);
+        self.0.more.notify_waiters();
+    }
 }
 
 impl Shared {
@@ -171,6 +183,7 @@ impl Worker {
         shared: Arc<Shared>,
         mut is_up: watch::Receiver<bool>,
     ) -> Result<Self, String> {
+        let _leaves = Leaves(Arc::clone(&shared));
         let mut waiting = BTreeSet::new();
         let mut number = 0;
         let mut barren = 0;
@@ -228,6 +241,7 @@ pub async fn of_a_server(kills: u32, when: Acknowledges, seed: u64) -> Result<Ki
         count: AtomicUsize::new(0),
         more: Notify::new(),
         is_over: AtomicBool::new(false),
+        has_ended: AtomicBool::new(false),
     });
     let cuts = Arc::new(Cuts::default());
     let (up, is_up) = watch::channel(true);
@@ -245,7 +259,7 @@ pub async fn of_a_server(kills: u32, when: Acknowledges, seed: u64) -> Result<Ki
         let due = shared.count.load(Ordering::Relaxed) + rng.random_range(1..24);
         while shared.count.load(Ordering::Relaxed) < due {
             let more = shared.more.notified();
-            if workers.iter().any(tokio::task::JoinHandle::is_finished) {
+            if shared.has_ended.load(Ordering::Relaxed) {
                 break;
             }
             if shared.count.load(Ordering::Relaxed) < due {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::doc::document;
 use patrol_core::doc::parse::parse_admitted;
-use patrol_core::domain::id::{DeviceId, DocumentId};
-use patrol_core::store::{boxes, changes, documents, feed};
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId};
+use patrol_core::store::boxes::{self, BoxState};
+use patrol_core::store::{changes, documents, feed};
 use patrol_core::sync::wire::Fate;
 
 use super::Simulation;
@@ -28,11 +29,34 @@ fn finds_what_is_here(phone: &Phone) -> Option<String> {
     (here != indexed || here != both).then(|| format!("{here} documents, {indexed} in the index"))
 }
 
+/// What is held here is held at the server: whatever has become of the rest has been heard.
+fn holds_what_was_settled(phone: &Phone, held: &BTreeSet<ChangeHash>) -> Option<String> {
+    let boxed = phone.replica.store().read(boxes::all).expect("a look");
+    let mut here = boxed.iter().filter(|row| row.state == BoxState::Held);
+    let settled = here.find(|row| !held.contains(&row.hash))?;
+    let (hash, document) = (settled.hash, settled.document);
+    Some(format!(
+        "change {hash} of document {document} is held here alone"
+    ))
+}
+
 impl Simulation {
+    fn held_at_the_server(&self) -> BTreeSet<ChangeHash> {
+        let mut hashes = BTreeSet::new();
+        let read = self.world.app.store.read(&mut |snapshot| {
+            let held = snapshot.held(0, usize::MAX >> 8)?;
+            hashes = held.into_iter().map(|(_, row)| row.hash).collect();
+            Ok(())
+        });
+        read.expect("the server answers");
+        hashes
+    }
+
     pub(super) fn phones_are_settled(
         &self,
         server: &BTreeMap<DocumentId, OnServer>,
     ) -> Result<(), String> {
+        let held = self.held_at_the_server();
         for (number, phone) in self.phones.iter().enumerate() {
             if phone.is_revoked(&self.world.app) {
                 continue;
@@ -41,6 +65,7 @@ impl Simulation {
                 .sums_differ(phone)
                 .or_else(|| self.waits_for_nothing(phone, server))
                 .or_else(|| finds_what_is_here(phone))
+                .or_else(|| holds_what_was_settled(phone, &held))
                 .or_else(|| self.holds_what_is_not_his(phone, server));
             if let Some(what) = what {
                 return Err(format!("phone {number}: {what}"));
