@@ -28,6 +28,7 @@ mod rescue;
 mod retired;
 mod salvaged;
 mod sizes;
+mod spoilt_on_a_phone;
 mod survey;
 mod tally;
 mod told_once;

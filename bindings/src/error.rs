@@ -95,7 +95,7 @@ impl From<Error> for PatrolError {
             Error::Damaged => Self::Damaged,
             Error::Overtaken => Self::Overtaken,
             Error::Cancelled => Self::Cancelled,
-            Error::Disagreement(_) | Error::Storage(_) => Self::Broken {
+            Error::Spoilt | Error::Disagreement(_) | Error::Storage(_) => Self::Broken {
                 reason: error.to_string(),
             },
         }

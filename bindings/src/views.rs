@@ -82,7 +82,7 @@ pub struct BoxedEntry {
     pub case_id: DocumentId,
     /// Where it stands.
     pub state: BoxState,
-    /// Why: a refusal's code, or `review`.
+    /// Why: a refusal's code, `review`, or `spoilt`: nobody can read it any more.
     pub code: String,
     /// Since when.
     pub boxed_at: Timestamp,

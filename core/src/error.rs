@@ -40,6 +40,8 @@ pub enum Error {
     Overtaken,
     /// The caller cancelled; what had arrived is kept.
     Cancelled,
+    /// Of a document in this file something is spoilt that could not be mended: a person should look.
+    Spoilt,
     /// The two ends disagree in a way that a person should look at: the code of the check that failed.
     Disagreement(&'static str),
     /// The file could not be read or written.
@@ -63,6 +65,7 @@ impl std::fmt::Display for Error {
             Self::Damaged => f.write_str("damaged"),
             Self::Overtaken => f.write_str("overtaken"),
             Self::Cancelled => f.write_str("cancelled"),
+            Self::Spoilt => f.write_str("spoilt"),
             Self::Disagreement(check) => write!(f, "disagreement: {check}"),
             Self::Storage(what) => write!(f, "storage: {what}"),
         }

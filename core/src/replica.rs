@@ -7,6 +7,7 @@ mod components;
 mod drafts;
 mod enrol;
 mod load;
+mod mend;
 mod page;
 mod push;
 mod record;

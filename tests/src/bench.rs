@@ -76,6 +76,20 @@ impl Figure {
         }
     }
 
+    /// Whether the budget is kept on a machine that does other things too: what is told in time may be so many times as bad, sizes and counts
+    /// may not.
+    pub fn is_within(&self, slack: f64) -> bool {
+        let slack = match self.unit {
+            "ms" | "s" | "×" | "changes/s" => slack,
+            _ => 1.0,
+        };
+        match self.budget {
+            Budget::None => true,
+            Budget::AtMost(most) => self.value <= most * slack,
+            Budget::AtLeast(least) => self.value >= least / slack,
+        }
+    }
+
     /// As a row of a table.
     pub fn row(&self) -> String {
         let budget = match self.budget {
@@ -168,5 +182,22 @@ mod tests {
         let mut values = [5.0, 1.0, 4.0, 2.0, 3.0];
         assert_eq!(percentile(&mut values, 50), 3.0);
         assert_eq!(percentile(&mut values, 99), 5.0);
+    }
+
+    #[test]
+    fn only_times_may_be_worse_on_a_busy_machine() {
+        for (unit, is_time) in [("ms", true), ("s", true), ("B", false), ("requests", false)] {
+            let figure = |value| Figure::at_most("", value, unit, 10.0);
+            assert!(figure(10.0).is_within(4.0));
+            assert_eq!(figure(39.0).is_within(4.0), is_time, "{unit}");
+            assert!(!figure(41.0).is_within(4.0), "{unit}");
+            assert_eq!(
+                figure(11.0).is_within(1.0),
+                figure(11.0).is_ok() == Some(true)
+            );
+        }
+        let rate = |value| Figure::at_least("", value, "changes/s", 100.0);
+        assert!(rate(26.0).is_within(4.0) && !rate(24.0).is_within(4.0));
+        assert!(Figure::told("", 1e9, "ms").is_within(1.0));
     }
 }

@@ -255,3 +255,47 @@ fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_i
     let view = patrol_server::office::view(&world.app, person, case).unwrap();
     assert_eq!(view.reading.lines.len(), 2);
 }
+
+#[test]
+fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_comes() {
+    for is_revoked in [false, true] {
+        let mut world = World::new(99);
+        let case = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        phone.note(case, "一").unwrap();
+        end_posts(&world, INSPECTOR);
+        phone.sync().unwrap();
+        let (person, held) = (world.person(DISPATCHER), world.held());
+        let first = parse::parse(&held[0].body).unwrap();
+        let again = made_again_elsewhere(phone, &ledger_of(phone, case), &first);
+        let mut ledger = ledger_of(phone, case);
+        ledger.push(first.clone()).unwrap();
+        let village = world.villages(INSPECTOR)[0].unit();
+        let entry = entry_of(phone, &ledger, Action::Note.code(), village, 9);
+        let follower = change_of(phone, &ledger, &entry, &[]);
+        world.app.put_directory(city()).unwrap();
+        let fates = push(&world.app, phone, &[(case, again)]);
+        assert_eq!(fates, Ok(vec![Fate::Ok]));
+        let released = Decision::Release;
+        review::settle(&world.app, person, case, first.hash, released, "看过").unwrap();
+        world.clock.advance_ms(60_000);
+        if is_revoked {
+            let now = world.clock.now();
+            world.app.store.revoke(phone.device(), now).unwrap();
+        }
+
+        let fates = push(&world.app, phone, &[(case, follower.bytes)]);
+        let fate = if is_revoked { Fate::Review } else { Fate::Ok };
+        assert_eq!(fates, Ok(vec![fate]));
+        let fates = push(&world.app, phone, &[(case, first.bytes)]);
+        assert_eq!(fates, Ok(vec![Fate::Dup]));
+        while let Some(held) = world.held().first() {
+            review::settle(&world.app, person, case, held.hash, released, "看过").unwrap();
+        }
+        let view = patrol_server::office::view(&world.app, person, case).unwrap();
+        assert_eq!(view.reading.lines.len(), 3);
+        assert!(view.reading.anomalies.is_empty());
+        let report = patrol_server::check::check(world.app.store.as_ref()).unwrap();
+        assert_eq!(report.findings, [] as [String; 0]);
+    }
+}

@@ -48,7 +48,10 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("changes::place(", &["core/src/replica/page.rs"]),
-    ("changes::unplace(", &["core/src/replica/round"]),
+    (
+        "changes::rewrite(",
+        &["core/src/replica/round", "core/src/replica/mend.rs"],
+    ),
     (
         "next_n(",
         &[

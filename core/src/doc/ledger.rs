@@ -97,6 +97,20 @@ impl Ledger {
         Ok(place)
     }
 
+    /// Puts each change where its dependencies allow. Returns those of which some are not here.
+    pub fn grow(&mut self, changes: Vec<Parsed>) -> Vec<Parsed> {
+        let mut waiting = changes;
+        loop {
+            let before = waiting.len();
+            waiting.retain(|change| {
+                self.places_of(&change.deps).is_err() || self.push(change.clone()).is_err()
+            });
+            if waiting.len() == before {
+                return waiting;
+            }
+        }
+    }
+
     /// Takes the changes from a place on away again.
     pub fn truncate(&mut self, len: usize) {
         for link in self.links.drain(len.min(self.links.len())..) {

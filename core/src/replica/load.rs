@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction};
 
+use super::mend;
 use super::search::findable;
 use crate::doc::document::{self, Reading};
 use crate::doc::ledger::Ledger;
@@ -21,21 +22,29 @@ use crate::sync::seal::Digest;
 pub(super) struct Loaded {
     pub(super) state: DocumentState,
     pub(super) rows: Vec<ChangeRow>,
-    /// The changes that are part of the document: all but those that follow a held one.
+    /// The changes that are part of the document: all but those that follow a held one, or build on what has yet to come back.
     pub(super) ledger: Ledger,
 }
 
-/// Loads a document; none if it is not here.
+/// Loads a document; none if it is not here. `Spoilt`: something of it is not what was written.
 pub(super) fn load(connection: &Connection, id: DocumentId) -> Result<Option<Loaded>> {
     let Some(state) = documents::state(connection, id)? else {
         return Ok(None);
     };
     let rows = changes::of_document(connection, state.number)?;
-    let part = rows
-        .iter()
-        .filter(|row| row.state != ChangeState::Following)
-        .map(|row| row.body.as_slice());
-    let ledger = document::load(id, part).map_err(|_| Error::Disagreement("unloadable"))?;
+    let (mut ledger, mut local) = (Ledger::new(id), Vec::new());
+    for row in &rows {
+        let change = mend::sound(row)?;
+        match row.state {
+            ChangeState::Placed => drop(ledger.push(change).map_err(|_| Error::Spoilt)?),
+            ChangeState::Acknowledged | ChangeState::Unsent => local.push(change),
+            ChangeState::Following => {}
+        }
+    }
+    if ledger.len() as u64 != state.placed {
+        return Err(Error::Spoilt);
+    }
+    ledger.grow(local);
     Ok(Some(Loaded {
         state,
         rows,
@@ -56,7 +65,7 @@ pub(super) fn read(ledger: &Ledger, rows: &[ChangeRow]) -> Reading {
     })
 }
 
-/// Derives a document's row anew: what lists show, how many changes are placed, what they add to digests.
+/// Derives a document's row anew: what lists show, and what its placed changes add to digests.
 pub(super) fn refresh(transaction: &Transaction<'_>, id: DocumentId) -> Result<()> {
     let Some(mut loaded) = load(transaction, id)? else {
         return Ok(());
@@ -84,7 +93,6 @@ pub(super) fn refresh(transaction: &Transaction<'_>, id: DocumentId) -> Result<(
         digest,
     )?;
     loaded.state.digest = digest;
-    loaded.state.placed = placed.len() as u64;
     let reading = read(&loaded.ledger, &loaded.rows);
     let row = list_row(id, &loaded.ledger, &reading);
     documents::put(transaction, &row, &loaded.state)?;

@@ -6,7 +6,7 @@ use rusqlite::Transaction;
 
 use super::push::Pushed;
 use super::remake::{self, Blow};
-use super::{Replica, load};
+use super::{Replica, load, mend};
 use crate::cbor::{Fault, Reader};
 use crate::doc::ledger::Ledger;
 use crate::doc::parse;
@@ -184,11 +184,17 @@ fn place_arrivals(
     now: Timestamp,
 ) -> Result<()> {
     let state = documents::state_or_new(transaction, id)?;
+    if changes::placed(transaction, state.number)? != state.placed {
+        return Err(Error::Spoilt);
+    }
     let forked = forked_by(transaction, id, arrivals)?;
     let mut placed = usize::try_from(state.placed).map_err(|_| Error::Disagreement("ordinal"))?;
     for (ordinal, hash, body, received_at) in &arrivals.changes {
         if *ordinal < placed {
             if !changes::is_placed_at(transaction, state.number, *ordinal as u64, *hash)? {
+                // Spoilt here, or two histories of one server.
+                let rows = changes::of_document(transaction, state.number)?;
+                rows.iter().try_for_each(|row| mend::sound(row).map(drop))?;
                 return Err(Error::Disagreement("ordinal"));
             }
             continue;
@@ -207,9 +213,7 @@ fn place_arrivals(
         boxes::remove(transaction, *hash)?;
         placed += 1;
     }
-    if !state.is_confirmed {
-        documents::confirm(transaction, state.number)?;
-    }
+    documents::put_placed(transaction, state.number, placed as u64)?;
     if forked.is_empty() {
         return load::refresh(transaction, id);
     }
@@ -235,8 +239,7 @@ fn forked_by(
         .iter()
         .filter(|row| row.state >= ChangeState::Unsent)
     {
-        let change =
-            parse::parse_admitted(&row.body).map_err(|_| Error::Disagreement("unloadable"))?;
+        let change = mend::sound(row)?;
         if taken
             .get(&(change.actor, change.seq))
             .is_some_and(|hash| *hash != row.hash)

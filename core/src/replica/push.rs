@@ -7,16 +7,17 @@ use std::collections::btree_map::Entry;
 
 use rusqlite::Connection;
 
-use super::Replica;
 use super::relics::Returned;
+use super::{Replica, mend};
 use crate::cbor::Writer;
+use crate::doc::entry;
 use crate::doc::ledger::Ledger;
 use crate::doc::parse::{self, Parsed};
 use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
-use crate::store::changes::{self, ChangeState, Unsent};
+use crate::store::changes::{self, ChangeRow, ChangeState, Unsent};
 use crate::store::enrolment::{self, Enrolment, RoundState};
 use crate::store::{boxes, components, documents, feed, pieces};
 use crate::sync::components as codec;
@@ -39,6 +40,8 @@ pub(super) struct Prepared {
     pub(super) pieces: Vec<i64>,
     /// There is more to push than these frames.
     pub(super) has_more: bool,
+    /// See `PushPlan::mends`.
+    pub(super) mends: bool,
     /// They are pushed again only to hear what has become of them.
     pub(super) asks: bool,
     pub(super) enrolment: Enrolment,
@@ -102,6 +105,8 @@ pub(super) struct PushPlan {
     pub(super) listens: bool,
     /// Of page frames that go back, only those behind this row.
     pub(super) relics_after: i64,
+    /// What was spoilt here has been listed anew: nothing is settled before it has come.
+    pub(super) mends: bool,
     /// Everything of one's own is done: pieces of others' bundles are handed in.
     pub(super) carries: bool,
 }
@@ -115,8 +120,6 @@ struct Load {
     /// The last place of the outbox, and whether there is more.
     last: i64,
     has_more: bool,
-    /// A document of which something waits does not load.
-    is_spoilt: bool,
     /// It is pushed again only to hear what has become of it.
     asks: bool,
 }
@@ -130,7 +133,6 @@ impl Load {
             relics: Vec::new(),
             pieces: Vec::new(),
             last: after,
-            is_spoilt: false,
             asks: false,
             has_more: true,
         }
@@ -214,7 +216,6 @@ impl Load {
             };
             let (frame, list) = push_frame(connection, enrolment, now, form, &mut ledgers)?;
             self.last = now.last().map_or(self.last, |change| change.place);
-            self.is_spoilt |= list.len() < now.len();
             if !list.is_empty() {
                 total += frame.len();
                 self.frames.push(frame);
@@ -227,8 +228,17 @@ impl Load {
     }
 }
 
-/// Documents of a request, each with how much of it is placed; none where something of it is spoilt in this file.
-type Ledgers = BTreeMap<DocumentId, Option<(Ledger, usize)>>;
+/// A document of which something is pushed.
+struct Whole {
+    ledger: Ledger,
+    /// How much of it is placed.
+    placed: usize,
+    /// Changes that build on what has yet to come back here: they go as they are.
+    apart: BTreeMap<ChangeHash, Parsed>,
+}
+
+/// The documents of a request.
+type Ledgers = BTreeMap<DocumentId, Whole>;
 
 impl Replica {
     /// Prepares a request: hello, and as much as one request carries of what goes back to a server that has lost it, else of the outbox. The
@@ -253,7 +263,7 @@ impl Replica {
             };
             let status = Status {
                 free_bytes,
-                last_error: load.is_spoilt.then(|| wire::SPOILT.to_owned()),
+                last_error: boxes::is_any_spoilt(connection)?.then(|| wire::SPOILT.to_owned()),
                 ..Status::default()
             };
             let hello = Hello {
@@ -274,6 +284,7 @@ impl Replica {
                 status: status_to_tell(connection, &state, status)?,
                 last_n: enrolment::last_n(connection)?,
             };
+            let mends = std::mem::take(&mut plan.mends);
             (plan.after, plan.listens) = (load.last, false);
             plan.relics_after = load.relics.last().copied().unwrap_or(plan.relics_after);
             Ok(Prepared {
@@ -283,6 +294,7 @@ impl Replica {
                 relics: load.relics,
                 pieces: load.pieces,
                 has_more: load.has_more,
+                mends,
                 asks: load.asks,
                 enrolment,
                 heard,
@@ -327,43 +339,65 @@ fn push_frame(
     ledgers: &mut Ledgers,
 ) -> Result<(Vec<u8>, Pushed)> {
     let mut list = Pushed::new();
-    let mut places = Vec::with_capacity(changes.len());
     let mut n: Option<(u64, u64)> = None;
     for change in changes {
-        let known = match ledgers.entry(change.document) {
+        let whole = match ledgers.entry(change.document) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(match whole_ledger(connection, change.document) {
-                // Everything else goes. What of it can be read goes in a rescue bundle.
-                Err(Error::Disagreement(_)) => None,
-                ledger => Some(ledger?),
-            }),
+            Entry::Vacant(new) => new.insert(whole(connection, change.document)?),
         };
-        let Some((ledger, _)) = known else { continue };
-        let Some(place) = ledger.place(&change.hash) else {
-            continue;
+        let entry = match (
+            whole.ledger.place(&change.hash),
+            whole.apart.get(&change.hash),
+        ) {
+            (Some(place), _) => {
+                let link = whole
+                    .ledger
+                    .link(place)
+                    .and_then(|link| link.entry.as_ref());
+                link.map(|(_, entry)| entry.n)
+            }
+            (None, Some(apart)) => counter(apart),
+            // It lies in the box, and was spoilt there.
+            (None, None) => continue,
         };
-        let entry = ledger.link(place).and_then(|link| link.entry.as_ref());
-        if let Some((_, entry)) = entry {
-            let (first, last) = n.unwrap_or((entry.n, entry.n));
-            n = Some((first.min(entry.n), last.max(entry.n)));
+        if let Some(of_entry) = entry {
+            let (first, last) = n.unwrap_or((of_entry, of_entry));
+            n = Some((first.min(of_entry), last.max(of_entry)));
         }
-        places.push(place);
         list.push((change.document, change.hash));
     }
     let n = n.unwrap_or_default();
+    let is_apart = |(document, hash): &(DocumentId, ChangeHash)| {
+        let whole = ledgers.get(document);
+        whole.is_some_and(|whole| whole.apart.contains_key(hash))
+    };
+    let form = if list.iter().any(is_apart) {
+        Form::Raw
+    } else {
+        form
+    };
     let mut items = Writer::default();
     let mut stripper = Stripper::new(Way::Up {
         signer: enrolment.device,
         person: enrolment.person,
         first_n: n.0,
     });
-    for ((document, _), place) in list.iter().zip(places) {
-        let Some(Some((ledger, placed))) = ledgers.get(document) else {
+    for (document, hash) in &list {
+        let Some(whole) = ledgers.get(document) else {
             continue;
         };
-        match (form, ledger.link(place)) {
-            (Form::Raw, Some(link)) => wire::write_raw(&mut items, *document, &link.change.bytes),
-            _ => stripper.change(&mut items, ledger, place, *placed, None),
+        let place = whole.ledger.place(hash);
+        match (form, place) {
+            (Form::Stripped, Some(place)) => {
+                stripper.change(&mut items, &whole.ledger, place, whole.placed, None);
+            }
+            _ => {
+                let linked = place.and_then(|place| whole.ledger.link(place));
+                let change = linked.map(|link| &link.change);
+                if let Some(change) = change.or_else(|| whole.apart.get(hash)) {
+                    wire::write_raw(&mut items, *document, &change.bytes);
+                }
+            }
         }
     }
     let frame = signed_frame(enrolment, n, &list, form, &items.finish());
@@ -396,34 +430,34 @@ pub(super) fn signed_frame(
     head.encode(list.len(), items)
 }
 
-/// A document's ledger for pushing: placed changes first, then all local ones, those that follow held ones too.
-fn whole_ledger(connection: &Connection, id: DocumentId) -> Result<(Ledger, usize)> {
+/// A document for pushing: placed changes first, then all local ones, those that follow held ones too.
+fn whole(connection: &Connection, id: DocumentId) -> Result<Whole> {
     let Some(state) = documents::state(connection, id)? else {
         return Err(Error::Disagreement("outbox"));
     };
     let rows = changes::of_document(connection, state.number)?;
+    let mut all: Vec<Parsed> = rows.iter().map(mend::sound).collect::<Result<_>>()?;
+    // Held changes have no place among the others. One that is spoilt stays where it is.
     let held = boxes::of_document(connection, id)?;
+    all.extend(
+        held.iter()
+            .filter_map(|change| parse::parse_admitted(&change.body).ok()),
+    );
     let mut ledger = Ledger::new(id);
-    let mut waiting: Vec<Parsed> = Vec::new();
-    let bodies = rows
+    let apart = ledger.grow(all).into_iter();
+    let is_placed = |row: &&ChangeRow| row.state == ChangeState::Placed;
+    Ok(Whole {
+        ledger,
+        placed: rows.iter().filter(is_placed).count(),
+        apart: apart.map(|change| (change.hash, change)).collect(),
+    })
+}
+
+/// The counter of a change's entry.
+fn counter(change: &Parsed) -> Option<u64> {
+    let mut entries = change
+        .puts
         .iter()
-        .map(|row| &row.body)
-        .chain(held.iter().map(|change| &change.body));
-    for body in bodies {
-        waiting.push(parse::parse_admitted(body).map_err(|_| Error::Disagreement("unloadable"))?);
-    }
-    // Held changes have no place among the others: put each where its dependencies allow.
-    while let Some(ready) = waiting
-        .iter()
-        .position(|change| ledger.places_of(&change.deps).is_ok())
-    {
-        ledger
-            .push(waiting.remove(ready))
-            .map_err(|_| Error::Disagreement("unloadable"))?;
-    }
-    let placed = rows
-        .iter()
-        .filter(|row| row.state == ChangeState::Placed)
-        .count();
-    Ok((ledger, placed))
+        .filter_map(|put| entry::decode(&put.value).ok());
+    entries.next().map(|entry| entry.n)
 }

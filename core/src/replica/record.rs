@@ -78,7 +78,13 @@ impl Replica {
 
     fn record(&self, id: DocumentId, deed: &Deed) -> Result<EntryId> {
         let known = self.known()?;
-        let entry = self.store.write(|transaction| {
+        let entry = self.mending(|| self.write_entry(id, deed, &known))?;
+        self.notify(&[id]);
+        Ok(entry)
+    }
+
+    fn write_entry(&self, id: DocumentId, deed: &Deed, known: &Known) -> Result<EntryId> {
+        self.store.write(|transaction| {
             let enrolment = enrolment::enrolled(transaction)?;
             let loaded = load::load(transaction, id)?;
             if loaded
@@ -90,7 +96,7 @@ impl Replica {
             let ledger = loaded
                 .as_ref()
                 .map_or_else(|| Ledger::new(id), |loaded| loaded.ledger.clone());
-            let entry = self.entry(transaction, &known, &enrolment, loaded.as_ref(), deed)?;
+            let entry = self.entry(transaction, known, &enrolment, loaded.as_ref(), deed)?;
             let actor = loaded
                 .as_ref()
                 .and_then(|loaded| loaded.state.actor)
@@ -124,9 +130,7 @@ impl Replica {
             admitted
                 .map(|admitted| admitted.id)
                 .ok_or(Error::Disagreement("entry"))
-        })?;
-        self.notify(&[id]);
-        Ok(entry)
+        })
     }
 
     /// The entry for a deed, judged by `may` and `fits` on what is here.

@@ -3,15 +3,20 @@
 //!
 //! Always within one transaction. Entry bytes stay the same, so ids, `on` and `n` stay true; nothing is ever lost.
 
+mod locals;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Transaction;
 
+use self::locals::{
+    Local, built_on, in_causal_order, instead, local, make_again, resting_on, standing_beside,
+    unpack, without,
+};
 use super::load;
-use crate::doc::compose::{Content, compose};
 use crate::doc::ledger::Ledger;
-use crate::doc::parse::{Parsed, parse_admitted};
-use crate::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, EntryId};
+use crate::doc::parse::Parsed;
+use crate::domain::id::{Actor, ChangeHash, DeviceId, DocumentId};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
@@ -26,23 +31,17 @@ pub(super) enum Blow {
     Refused(BTreeMap<ChangeHash, Refusal>),
     /// The copy is to blame, not the deed: these are made again themselves.
     Forked(BTreeSet<ChangeHash>),
+    /// These are not here any more, because they were spoilt: what builds on them goes on without them.
+    Lost(BTreeSet<ChangeHash>),
 }
 
 impl Blow {
     fn strikes(&self, hash: &ChangeHash) -> bool {
         match self {
             Self::Refused(refused) => refused.contains_key(hash),
-            Self::Forked(forked) => forked.contains(hash),
+            Self::Forked(hashes) | Self::Lost(hashes) => hashes.contains(hash),
         }
     }
-}
-
-/// A change that no page of this epoch has placed.
-struct Local {
-    change: Parsed,
-    entry: Option<(EntryId, u64, Vec<EntryId>)>,
-    /// Another's, or the server's: it came from a server that has been lost. Only its author can make it again.
-    is_foreign: bool,
 }
 
 /// Sets aside changes that are held for review. What builds on them is pushed as it is, but is not part of the document for
@@ -148,7 +147,7 @@ pub(super) fn take_up(
     let none = BTreeMap::new();
     let refused = match blow {
         Blow::Refused(refused) => refused,
-        Blow::Forked(_) => &none,
+        Blow::Forked(_) | Blow::Lost(_) => &none,
     };
     let standing = standing_beside(&loaded.ledger, &locals);
     let quarantined = resting_on(&locals, refused, &standing);
@@ -238,23 +237,6 @@ fn stand_beside(
     Ok(beside)
 }
 
-/// The affected ones, each after those that it builds on: a held change lies in another table than what follows it.
-fn in_causal_order(locals: Vec<Local>, affected: &BTreeSet<ChangeHash>) -> Vec<Local> {
-    let mut rest = locals;
-    rest.retain(|local| affected.contains(&local.change.hash));
-    let mut left: BTreeSet<ChangeHash> = rest.iter().map(|local| local.change.hash).collect();
-    let mut ordered = Vec::with_capacity(rest.len());
-    while let Some(ready) = rest
-        .iter()
-        .position(|local| !local.change.deps.iter().any(|dep| left.contains(dep)))
-    {
-        let local = rest.remove(ready);
-        left.remove(&local.change.hash);
-        ordered.push(local);
-    }
-    ordered
-}
-
 /// Local changes, and with them those in the held box that are struck or build on what is: they are not held any more.
 fn with_held(
     transaction: &Transaction<'_>,
@@ -275,26 +257,6 @@ fn with_held(
     let stays = |hash: &ChangeHash| held.contains(hash) && !reached.contains(hash);
     locals.retain(|local| !stays(&local.change.hash));
     Ok(locals)
-}
-
-fn unpack(body: &[u8]) -> Result<Parsed> {
-    parse_admitted(body).map_err(|_| Error::Disagreement("unloadable"))
-}
-
-fn local(id: DocumentId, change: Parsed, own: DeviceId) -> Local {
-    let entry = Content::of(&change).and_then(|content| {
-        let entry_id = content.entry_id(id)?;
-        let Content::Person { entry, .. } = content else {
-            return None;
-        };
-        let entry = crate::doc::entry::decode(&entry).ok()?;
-        Some((entry_id, entry.n, entry.on))
-    });
-    Local {
-        is_foreign: change.actor.device() != own,
-        change,
-        entry,
-    }
 }
 
 /// Keeps another's change in the box that cannot stand in the document any more.
@@ -333,160 +295,16 @@ fn boxed(
     }
 }
 
-/// The entries of changes that pages have placed: a copy of this phone may have made one of them.
-fn standing_beside(ledger: &Ledger, locals: &[Local]) -> BTreeSet<EntryId> {
-    let local: BTreeSet<ChangeHash> = locals.iter().map(|local| local.change.hash).collect();
-    let placed = ledger.links().iter();
-    let placed = placed.filter(|link| !local.contains(&link.change.hash));
-    placed
-        .filter_map(|link| Some(link.entry.as_ref()?.0))
-        .collect()
-}
-
-/// Changes whose entry's `on` names a refused entry that does not stand otherwise, directly or through another.
-fn resting_on(
-    locals: &[Local],
-    refused: &BTreeMap<ChangeHash, Refusal>,
-    standing: &BTreeSet<EntryId>,
-) -> BTreeSet<ChangeHash> {
-    let mut entries: BTreeSet<EntryId> = locals
-        .iter()
-        .filter(|local| refused.contains_key(&local.change.hash))
-        .filter_map(|local| local.entry.as_ref().map(|(id, _, _)| *id))
-        .filter(|id| !standing.contains(id))
-        .collect();
-    let mut resting = BTreeSet::new();
-    loop {
-        let found = locals.iter().find(|local| {
-            let names = local
-                .entry
-                .as_ref()
-                .is_some_and(|(_, _, on)| on.iter().any(|id| entries.contains(id)));
-            names
-                && !refused.contains_key(&local.change.hash)
-                && !resting.contains(&local.change.hash)
-        });
-        let Some(local) = found else { return resting };
-        resting.insert(local.change.hash);
-        entries.extend(local.entry.as_ref().map(|(id, _, _)| *id));
-    }
-}
-
-/// The changes to take up: the roots, and every local change that builds on one of them.
-fn built_on(locals: &[Local], blow: &Blow, resting: &BTreeSet<ChangeHash>) -> BTreeSet<ChangeHash> {
-    let is_root = |hash: &ChangeHash| blow.strikes(hash) || resting.contains(hash);
-    let mut affected: BTreeSet<ChangeHash> = locals
-        .iter()
-        .map(|local| local.change.hash)
-        .filter(is_root)
-        .collect();
-    loop {
-        let builds = |local: &&Local| {
-            !affected.contains(&local.change.hash)
-                && local.change.deps.iter().any(|dep| affected.contains(dep))
-        };
-        let Some(found) = locals.iter().find(builds).map(|local| local.change.hash) else {
-            return affected;
-        };
-        affected.insert(found);
-    }
-}
-
-/// The document without these changes.
-fn without(ledger: &Ledger, out: &BTreeSet<ChangeHash>) -> Ledger {
-    let mut kept = Ledger::new(ledger.document());
-    for link in ledger
-        .links()
-        .iter()
-        .filter(|link| !out.contains(&link.change.hash))
-    {
-        drop(kept.push(link.change.clone()));
-    }
-    kept
-}
-
-/// Where dependencies lead now: a boxed one to its own dependencies, a re-made one to its successor.
-fn follow(deps: &[ChangeHash], moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>) -> Vec<ChangeHash> {
-    let mut followed: Vec<ChangeHash> = deps
-        .iter()
-        .flat_map(|dep| moved.get(dep).cloned().unwrap_or_else(|| vec![*dep]))
-        .collect();
-    followed.sort_unstable();
-    followed.dedup();
-    followed
-}
-
-/// What takes a boxed change's place for those that build on it: what a copy of this phone has made of the same deed, else what it built on itself.
-fn instead(
-    kept: &Ledger,
-    local: &Local,
-    moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>,
-) -> Vec<ChangeHash> {
-    match carrier(kept, local) {
-        Some(carrier) => vec![carrier],
-        None => follow(&local.change.deps, moved),
-    }
-}
-
-/// The change of a document that holds a local one's entry.
-fn carrier(kept: &Ledger, local: &Local) -> Option<ChangeHash> {
-    let (entry, _, _) = local.entry.as_ref()?;
-    let holds = |id: &EntryId| id == entry;
-    let mut links = kept.links().iter();
-    let link = links.find(|link| link.entry.as_ref().is_some_and(|(id, _)| holds(id)));
-    link.map(|link| link.change.hash)
-}
-
-/// Makes a change again. Its entry may already be in the document (a copied phone): then that change takes its place.
-fn make_again(
-    kept: &mut Ledger,
-    actor: Actor,
-    local: &Local,
-    moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>,
-) -> Result<(ChangeHash, Option<Parsed>)> {
-    if let Some(carrier) = carrier(kept, local) {
-        return Ok((carrier, None));
-    }
-    let mut deps: Vec<ChangeHash> = follow(&local.change.deps, moved)
-        .into_iter()
-        .filter(|dep| kept.place(dep).is_some())
-        .collect();
-    if let Some((last, _)) = kept.last_of(actor) {
-        deps.extend(kept.hash(last));
-    }
-    let deps = only_heads(kept, &deps);
-    let content = Content::of(&local.change).ok_or(Error::Disagreement("content"))?;
-    let change =
-        compose(kept, actor, &deps, &content).map_err(|_| Error::Disagreement("remake"))?;
-    kept.push(change.clone())
-        .map_err(|_| Error::Disagreement("remake"))?;
-    Ok((change.hash, Some(change)))
-}
-
-/// Those of the changes on which no other of them builds.
-fn only_heads(ledger: &Ledger, hashes: &[ChangeHash]) -> Vec<ChangeHash> {
-    let places: BTreeSet<usize> = hashes
-        .iter()
-        .filter_map(|hash| ledger.place(hash))
-        .collect();
-    let is_head = |place: &&usize| {
-        !places
-            .iter()
-            .any(|other| ledger.is_ancestor(**place, *other))
-    };
-    places
-        .iter()
-        .filter(is_head)
-        .filter_map(|place| ledger.hash(*place))
-        .collect()
-}
-
 /// Another suffix, for a second actor of the same occasion.
 pub(super) fn next_suffix(suffix: [u8; 8]) -> [u8; 8] {
     u64::from_be_bytes(suffix).wrapping_add(1).to_be_bytes()
 }
 
-fn take_new_actor(transaction: &Transaction<'_>, id: DocumentId, suffix: [u8; 8]) -> Result<Actor> {
+pub(super) fn take_new_actor(
+    transaction: &Transaction<'_>,
+    id: DocumentId,
+    suffix: [u8; 8],
+) -> Result<Actor> {
     let device = enrolment::enrolled(transaction)?.device;
     let actor = Actor::new(device, suffix);
     documents::set_actor(transaction, id, actor)?;

@@ -46,11 +46,18 @@ impl Replica {
     /// Everything of this phone's own work that no page has placed, sealed for the server: a file for any phone or the office to carry.
     /// Nothing here changes. Works without a network.
     pub fn rescue_bundle(&self) -> Result<Vec<u8>> {
-        let (enrolment, saved) = self.store.read(|connection| {
-            let enrolment = enrolment::enrolled(connection)?;
-            let saved = unplaced(connection, enrolment.device)?;
-            Ok((enrolment, saved))
-        })?;
+        let look = || {
+            self.store.read(|connection| {
+                let enrolment = enrolment::enrolled(connection)?;
+                let saved = unplaced(connection, enrolment.device)?;
+                Ok((enrolment, saved))
+            })
+        };
+        let (enrolment, (mut saved, is_sound)) = look()?;
+        // What is here under a wrong name is mended by that.
+        if !is_sound && self.mend()? {
+            saved = look()?.1.0;
+        }
         self.bundle_of(&enrolment, &saved)
     }
 
@@ -198,14 +205,14 @@ impl Replica {
 }
 
 /// This device's own changes that no page has placed, in the order in which they were made: those without a fate, those that the server
-/// has acknowledged or holds, and those that it refused.
-fn unplaced(connection: &Connection, device: DeviceId) -> Result<Vec<Saved>> {
+/// has acknowledged or holds, and those that it refused. And whether all are as they were.
+fn unplaced(connection: &Connection, device: DeviceId) -> Result<(Vec<Saved>, bool)> {
     let local = changes::unplaced(connection)?.into_iter();
     let boxed = boxes::all(connection)?
         .into_iter()
         .map(|change| (change.document, change.hash, change.body));
     // What is spoilt cannot be rescued, and must not keep the rest from it.
-    Ok(own_sound(local.chain(boxed), device).0)
+    Ok(own_sound(local.chain(boxed), device))
 }
 
 /// Those of these changes that are a device's own and as they were, and whether all are as they were.

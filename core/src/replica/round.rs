@@ -8,8 +8,7 @@ use rusqlite::Transaction;
 
 use super::push::Pushed;
 use super::remake::{self, Blow};
-use super::{Replica, load, relics, resend};
-use crate::doc::parse;
+use super::{Replica, load, mend, relics, resend};
 use crate::domain::id::{Actor, ChangeHash, DocumentId};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -320,6 +319,12 @@ fn apply_document_fates<'f>(
     // What becomes of these has just been said.
     missing.retain(|hash| !told.contains(hash));
     let gone_back = !missing.is_empty() && resend::depended_on(transaction, document, &missing)?;
+    let lost = boxes::spoilt_of(transaction, document, &missing)?;
+    let gone_back = gone_back || !lost.is_empty();
+    if !lost.is_empty() {
+        let suffix = remake::next_suffix(remake::next_suffix(remake::next_suffix(suffix)));
+        remake::take_up(transaction, document, &Blow::Lost(lost), suffix, now)?;
+    }
     if !held.is_empty() {
         remake::hold(transaction, document, &held, suffix, now)?;
     }
@@ -391,15 +396,16 @@ fn begin_epoch(
         let Some(state) = documents::state(transaction, id)? else {
             continue;
         };
-        let is_own = |body: &[u8]| {
-            parse::parse_admitted(body)
-                .is_ok_and(|change| change.actor.device() == enrolment.device)
-        };
-        changes::unplace(transaction, state.number, |row| match row.state {
-            ChangeState::Following => ChangeState::Following,
-            _ if is_own(&row.body) => ChangeState::Unsent,
-            _ => ChangeState::Acknowledged,
-        })?;
+        let mut rows = changes::of_document(transaction, state.number)?;
+        for row in &mut rows {
+            let is_own = mend::sound(row)?.actor.device() == enrolment.device;
+            row.state = match row.state {
+                ChangeState::Following => ChangeState::Following,
+                _ if is_own => ChangeState::Unsent,
+                _ => ChangeState::Acknowledged,
+            };
+        }
+        changes::rewrite(transaction, state.number, &rows)?;
     }
     documents::unplace(transaction)?;
     resend::held(transaction)?;

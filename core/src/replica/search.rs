@@ -47,7 +47,7 @@ impl Replica {
                 for number in rest {
                     match load::refresh(transaction, documents::id(transaction, number)?) {
                         // Spoilt: it stays as it is, and the others go on.
-                        Ok(()) | Err(Error::Disagreement(_)) => {}
+                        Ok(()) | Err(Error::Spoilt) => {}
                         Err(error) => return Err(error),
                     }
                     search::note_indexed(transaction, number)?;

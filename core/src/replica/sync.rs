@@ -163,9 +163,10 @@ impl Replica {
             after: 0,
             listens: self.heals()?,
             relics_after: 0,
+            mends: false,
             carries: false,
         };
-        let (mut asked_back, mut missed) = (false, None);
+        let (mut asked_back, mut mended, mut missed) = (false, false, None);
         for _ in 0..limits::ROUNDS_MAX {
             cancel.check()?;
             let round = self.round(transport, cancel, progress, course, plan).await;
@@ -173,6 +174,13 @@ impl Replica {
                 // A server that was restored may not know this phone.
                 Err(Error::SignedOut) if !asked_back && self.ask_back(transport).await? => {
                     asked_back = true;
+                    self.keep_size(course);
+                    continue;
+                }
+                Err(Error::Spoilt) if !mended && self.mend()? => {
+                    mended = true;
+                    (plan.listens, plan.mends) = (true, true);
+                    (plan.after, plan.relics_after) = (0, 0);
                     self.keep_size(course);
                     continue;
                 }
@@ -298,7 +306,11 @@ impl Replica {
         course: &mut Course,
     ) -> Result<()> {
         match incoming {
-            Incoming::Welcome(welcome) => {
+            Incoming::Welcome(mut welcome) => {
+                if prepared.mends {
+                    // They come again.
+                    welcome.notices.clear();
+                }
                 let news = self.apply_welcome(&mut end.heard, &welcome, round_trip_ms)?;
                 if news.again {
                     (end.again, end.plan.after) = (true, 0);

@@ -1,6 +1,6 @@
 //! What an app shows: lists, a case, what of one's work is safe, and how the phone stands. Computed only from what is stored.
 
-use super::{Replica, load, safety};
+use super::{Known, Replica, load, safety};
 use crate::doc::document::{self, Reading};
 use crate::domain::action::Where;
 use crate::domain::id::{ChangeHash, DocumentId, EntryId, PersonId};
@@ -101,6 +101,10 @@ impl Replica {
     /// One document, whole.
     pub fn case(&self, id: DocumentId) -> Result<CaseView> {
         let known = self.known()?;
+        self.mending(|| self.look_at(id, &known))
+    }
+
+    fn look_at(&self, id: DocumentId, known: &Known) -> Result<CaseView> {
         self.store.read(|connection| {
             let now = self.present(connection)?;
             let loaded = load::load(connection, id)?.ok_or(Error::NotFound)?;
@@ -131,10 +135,8 @@ impl Replica {
 
     /// The sums of a tally, by what was counted.
     pub fn tally(&self, id: DocumentId) -> Result<std::collections::BTreeMap<u64, i64>> {
-        let loaded = self
-            .store
-            .read(|connection| load::load(connection, id))?
-            .ok_or(Error::NotFound)?;
+        let look = || self.store.read(|connection| load::load(connection, id));
+        let loaded = self.mending(look)?.ok_or(Error::NotFound)?;
         Ok(tally::sums(&load::read(&loaded.ledger, &loaded.rows).lines))
     }
 

@@ -1,5 +1,7 @@
 //! Refused and held changes, kept until a person has dealt with them.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::bytes;
@@ -7,6 +9,7 @@ use super::changes::{ChangeState, DocumentNumber, Unsent};
 use crate::domain::id::{ChangeHash, DocumentId, EntryId};
 use crate::domain::time::{DAY_MS, Timestamp};
 use crate::error::Result;
+use crate::sync::wire::SPOILT;
 
 /// A change in a box.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,7 +26,7 @@ pub struct BoxedChange {
     pub n: Option<u64>,
     /// Where it stands.
     pub state: BoxState,
-    /// Why: a refusal's code, or `review`.
+    /// Why: a refusal's code, `review`, or `spoilt`.
     pub code: String,
     /// The change's bytes.
     pub body: Vec<u8>,
@@ -130,6 +133,27 @@ pub fn to_ask(connection: &Connection, now: Timestamp) -> Result<Vec<Unsent>> {
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether work that was never sent lies here because it was spoilt in this file.
+pub fn is_any_spoilt(connection: &Connection) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM boxed WHERE code = ?1 AND dismissed = 0)";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([SPOILT], |row| row.get(0))?)
+}
+
+/// Those of these changes that lie here because they were spoilt in this file.
+pub fn spoilt_of(
+    connection: &Connection,
+    document: DocumentId,
+    hashes: &BTreeSet<ChangeHash>,
+) -> Result<BTreeSet<ChangeHash>> {
+    if hashes.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let boxed = of_document(connection, document)?.into_iter();
+    let spoilt = boxed.filter(|boxed| boxed.code == SPOILT && hashes.contains(&boxed.hash));
+    Ok(spoilt.map(|boxed| boxed.hash).collect())
 }
 
 /// Whether a change is held.

@@ -273,14 +273,21 @@ pub fn outbox_oldest(connection: &Connection) -> Result<Option<Vec<u8>>> {
         .optional()?)
 }
 
-/// After a jump back of the server: places in the server's list mean nothing any more, so a document's changes keep their order
-/// behind local places. `state_of` says for each whether it goes back into the outbox or waits to be confirmed.
-pub fn unplace(
+/// How many changes stand at ordinals.
+pub fn placed(connection: &Connection, document: DocumentNumber) -> Result<u64> {
+    let sql = "SELECT count(*) FROM changes WHERE document = ?1 AND place < ?2 AND state = 0";
+    let mut statement = connection.prepare_cached(sql)?;
+    let count: i64 = statement.query_row([document, LOCAL_PLACE], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
+}
+
+/// Puts these rows in the place of all that a document has. Places in the server's list mean nothing any more: they keep their order,
+/// behind local places.
+pub fn rewrite(
     transaction: &Transaction<'_>,
     document: DocumentNumber,
-    state_of: impl Fn(&ChangeRow) -> ChangeState,
+    rows: &[ChangeRow],
 ) -> Result<()> {
-    let rows = of_document(transaction, document)?;
     transaction.execute("DELETE FROM changes WHERE document = ?1", [document])?;
     let sql = "INSERT INTO changes (document, place, hash, state, received_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     for row in rows {
@@ -290,7 +297,7 @@ pub fn unplace(
             document,
             place,
             row.hash.0,
-            state_of(&row).code(),
+            row.state.code(),
             received_at,
             row.body
         ])?;

@@ -225,11 +225,15 @@ pub fn set_actor(transaction: &Transaction<'_>, id: DocumentId, actor: Actor) ->
     Ok(())
 }
 
-/// The server has named a document in this epoch.
-pub fn confirm(transaction: &Transaction<'_>, number: DocumentNumber) -> Result<()> {
+/// The server has named a document in this epoch, and so many of its changes are placed.
+pub fn put_placed(
+    transaction: &Transaction<'_>,
+    number: DocumentNumber,
+    placed: u64,
+) -> Result<()> {
     transaction
-        .prepare_cached("UPDATE documents SET confirmed = 1 WHERE no = ?1")?
-        .execute([number])?;
+        .prepare_cached("UPDATE documents SET confirmed = 1, placed = ?2 WHERE no = ?1")?
+        .execute([number, placed.cast_signed()])?;
     Ok(())
 }
 
@@ -237,6 +241,14 @@ pub fn confirm(transaction: &Transaction<'_>, number: DocumentNumber) -> Result<
 pub fn unplace(transaction: &Transaction<'_>) -> Result<()> {
     let sql = "UPDATE documents SET placed = 0, digest = ?1, confirmed = 0";
     transaction.execute(sql, [Digest::default().0.to_be_bytes()])?;
+    Ok(())
+}
+
+/// Of this document nothing is placed any more. What lists show of it stays.
+pub fn unplace_one(transaction: &Transaction<'_>, number: DocumentNumber) -> Result<()> {
+    let sql = "UPDATE documents SET placed = 0, digest = ?2 WHERE no = ?1";
+    let nothing = Digest::default().0.to_be_bytes();
+    transaction.execute(sql, params![number, nothing])?;
     Ok(())
 }
 

@@ -23,6 +23,9 @@ const UPGRADES: &[(u32, &str)] = &[(2, include_str!("../../sql/upgrades/2.sql"))
 /// How long a connection waits for another one's write.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// Statements that a connection keeps prepared: all that there are.
+const STATEMENTS: usize = 128;
+
 /// What may lie beside a file of SQLite's, and belongs to it.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -118,7 +121,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     keep_plans(&connection)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 
@@ -232,7 +235,7 @@ pub(super) fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", "ON")?;
     // Android has no folder for temporary files.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use patrol_core::doc::admit::{Objection, RightCheck, Signer};
 use patrol_core::doc::compose::Content;
 use patrol_core::doc::document;
 use patrol_core::doc::entry;
-use patrol_core::doc::parse::Parsed;
+use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Where;
 use patrol_core::domain::entry::Entry;
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId};
@@ -153,10 +153,11 @@ impl<'a> Judge<'a> {
         // Its phone has made it again, and that has come.
         let may_stand = was_released || self.carriage == Carriage::Carried;
         let stands = may_stand && self.has_entry_of(item.document, change);
-        if stands && !was_released {
+        // A revoked phone's is not let in once more: it would be held, and nobody could settle it again.
+        if stands && (!was_released || self.device.revoked_at.is_some()) {
             return Ok(Fate::Dup);
         }
-        match self.add(item.document, change) {
+        match self.add(item.document, change, RightCheck::Judge, self.now) {
             // A copy of its phone had made it again when a review released it: nobody looks at it once more.
             Err(Objection::Review | Objection::Refused(_)) if stands => Ok(Fate::Dup),
             Ok(()) if self.device.revoked_at.is_some() => {
@@ -213,20 +214,26 @@ impl<'a> Judge<'a> {
         Ok(true)
     }
 
-    fn add(&mut self, id: DocumentId, change: &Parsed) -> std::result::Result<(), Objection> {
+    fn add(
+        &mut self,
+        id: DocumentId,
+        change: &Parsed,
+        right: RightCheck,
+        at: Timestamp,
+    ) -> std::result::Result<(), Objection> {
         let signer = Signer {
             device: self.device.id,
             person: Some(self.device.person),
             place: Where::Anywhere,
-            right: RightCheck::Judge,
+            right,
             holdings: &self.known.holdings,
-            now: self.now,
+            now: at,
         };
         let Some(growing) = self.documents.get_mut(&id) else {
             return Err(Objection::Missing(change.deps.clone()));
         };
         let is_new = growing.is_empty();
-        growing.add(change, &signer, self.now)?;
+        growing.add(change, &signer, at)?;
         self.opened += u64::from(is_new);
         Ok(())
     }
@@ -276,6 +283,9 @@ impl<'a> Judge<'a> {
     }
 
     fn missing(&mut self, item: &Item, missing: Vec<ChangeHash>) -> Result<Fate> {
+        if self.let_in_released(item.document, &missing)? {
+            return self.fate(item);
+        }
         let held = self.held.get(&item.document);
         let followed: Vec<(ChangeHash, Held)> = missing
             .iter()
@@ -304,6 +314,27 @@ impl<'a> Judge<'a> {
             return self.refuse(item, Refusal::Quarantined);
         }
         Ok(Fate::Missing(missing))
+    }
+
+    /// Lets in what a review has released of this device, and what did not come into its document because its deed stood there in another
+    /// change: now something builds on it. Returns whether there was any.
+    fn let_in_released(&mut self, id: DocumentId, missing: &[ChangeHash]) -> Result<bool> {
+        let mut is_any = false;
+        for hash in missing {
+            let boxed = self.snapshot.boxed(self.device.id, *hash)?;
+            let was_released = |row: &BoxedChange| {
+                let settled = row.settled.as_ref();
+                row.state == BoxedAs::Held && settled.is_some_and(|settled| settled.released)
+            };
+            let Some(boxed) = boxed.filter(|row| row.document == id && was_released(row)) else {
+                continue;
+            };
+            let at = boxed.settled.map_or(self.now, |settled| settled.at);
+            if let Ok(change) = parse::parse(&boxed.body) {
+                is_any |= self.add(id, &change, RightCheck::Waive, at).is_ok();
+            }
+        }
+        Ok(is_any)
     }
 
     /// Whether each of these changes is one of this device's that was refused, before or in this frame.
@@ -378,7 +409,7 @@ impl<'a> Judge<'a> {
             *fate = if is_damaged {
                 Fate::Later(Later::Storage)
             } else {
-                match self.add(id, change) {
+                match self.add(id, change, RightCheck::Judge, self.now) {
                     Ok(())
                         if self
                             .documents

@@ -1,6 +1,6 @@
 //! Runs the benchmarks: `bench`, or `bench bytes` for a part. Prints a table and writes `target/bench.json`.
 //!
-//! Ends with code 0 whatever the figures are: machines differ, budgets are read by people.
+//! Ends with code 0 whatever the figures are, since machines differ and budgets are read by people; unless `--slack` says how bad they may be.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,6 +19,9 @@ struct Options {
     /// All content follows from it.
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    /// Fails where a budget is missed: sizes and counts at all, times by more than so many times.
+    #[arg(long)]
+    slack: Option<f64>,
     /// Where the figures go as JSON; `target/bench.json` for a run of all parts, nowhere for one of them.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -68,6 +71,15 @@ async fn all(options: &Options) -> ExitCode {
         missed.count(),
         figures.iter().filter_map(Figure::is_ok).count()
     ));
+    if let Some(slack) = options.slack
+        && let Some(missed) = figures.iter().find(|figure| !figure.is_within(slack))
+    {
+        tell(&format!(
+            "missed by more than {slack} times: {}",
+            missed.name
+        ));
+        return ExitCode::FAILURE;
+    }
     let is_whole = options.part.is_none();
     let usual = is_whole.then(|| PathBuf::from("target/bench.json"));
     let Some(path) = options.json.clone().or(usual) else {

@@ -21,6 +21,9 @@ struct Options {
     /// From which everything random follows.
     #[arg(long, global = true, default_value_t = 7)]
     seed: u64,
+    /// How many times as bad a figure of time may be, where the machine does other things.
+    #[arg(long, global = true, default_value_t = 1.0)]
+    slack: f64,
 }
 
 #[derive(Subcommand)]
@@ -85,7 +88,7 @@ enum What {
 
 impl What {
     /// Runs it.
-    fn run(self, seed: u64) -> Held {
+    fn run(self, seed: u64, slack: f64) -> Held {
         match self {
             Self::Kills { count } => killed(count, seed),
             Self::Power { count } => powerless(count, seed),
@@ -103,13 +106,13 @@ impl What {
                     seconds,
                     at_once,
                 };
-                Ok(figured(&scale::measure(size, seed)?))
+                Ok(figured(&scale::measure(size, seed)?, slack))
             }
-            Self::Growth { cases } => Ok(figured(&growth::measure(cases, seed)?)),
+            Self::Growth { cases } => Ok(figured(&growth::measure(cases, seed)?, slack)),
             Self::Soak { seconds } => {
                 let size = soak::Size { seconds, ..SOAK };
                 let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-                Ok(figured(&runtime.block_on(soak::run(size, seed))?))
+                Ok(figured(&runtime.block_on(soak::run(size, seed))?, slack))
             }
             Self::Hostile { seconds } => {
                 let size = hostile::Size {
@@ -119,7 +122,7 @@ impl What {
                     ),
                     ..HOSTILE
                 };
-                Ok(figured(&hostile::measure(size, seed)?))
+                Ok(figured(&hostile::measure(size, seed)?, slack))
             }
         }
     }
@@ -154,7 +157,7 @@ const HOSTILE: hostile::Size = hostile::Size {
 fn main() -> ExitCode {
     let options = Options::parse();
     let seed = options.seed;
-    match options.what.run(seed) {
+    match options.what.run(seed, options.slack) {
         Ok((lines, is_held)) => {
             println!("seed {seed}\n{}", lines.join("\n"));
             if is_held {
@@ -173,8 +176,8 @@ fn main() -> ExitCode {
 /// What is to be printed, and whether everything held.
 type Held = Result<(Vec<String>, bool), String>;
 
-fn figured(figures: &[Figure]) -> (Vec<String>, bool) {
-    let is_held = figures.iter().all(|figure| figure.is_ok() != Some(false));
+fn figured(figures: &[Figure], slack: f64) -> (Vec<String>, bool) {
+    let is_held = figures.iter().all(|figure| figure.is_within(slack));
     (figures.iter().map(Figure::row).collect(), is_held)
 }
 

@@ -6,7 +6,7 @@ use crate::domain::limits;
 /// The `last_error` of a device whose sums are still not the server's after a listing that was to mend them.
 pub const DIGEST: &str = "digest";
 
-/// The `last_error` of a device in whose file a document of which work waits is spoilt.
+/// The `last_error` of a device in whose file work was spoilt before it was sent, and the code of that work in its box.
 pub const SPOILT: &str = "spoilt";
 
 /// What a device tells about itself.

@@ -1,0 +1,119 @@
+//! What a flipped bit has spoilt of documents in this phone's file, where no look at the file's structure sees it: what the server has is
+//! listed anew and comes back; what nobody else has can be read by nobody, and goes into the box as it is; everything else stays.
+//!
+//! It is run when something spoilt is met. A damaged page that SQLite sees is the business of `store` and `salvage`.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Transaction;
+
+use super::remake::{self, Blow};
+use super::{Replica, load};
+use crate::doc::parse::{self, Parsed};
+use crate::domain::id::DocumentId;
+use crate::domain::time::Timestamp;
+use crate::error::{Error, Result};
+use crate::store::boxes::{self, BoxState, BoxedChange};
+use crate::store::changes::{self, ChangeRow, ChangeState};
+use crate::store::{documents, feed};
+use crate::sync::seal::Digest;
+use crate::sync::wire;
+
+impl Replica {
+    /// Does what reads documents, again where something spoilt was met and mended.
+    pub(super) fn mending<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
+        match work() {
+            Err(Error::Spoilt) if self.mend()? => work(),
+            done => done,
+        }
+    }
+
+    /// Looks through every document here, and mends. Returns whether anything was spoilt.
+    pub(super) fn mend(&self) -> Result<bool> {
+        let now = self.environment.now();
+        let mended = self.store.write(|transaction| {
+            let mut mended = Vec::new();
+            for id in documents::all(transaction)? {
+                if is_spoilt(transaction, id)? {
+                    mend(transaction, id, self.random(), now)?;
+                    mended.push(id);
+                }
+            }
+            if !mended.is_empty() {
+                for scope in feed::scopes(transaction)? {
+                    feed::relist(transaction, scope.number)?;
+                }
+            }
+            Ok(mended)
+        })?;
+        self.notify(&mended);
+        Ok(!mended.is_empty())
+    }
+}
+
+/// What a row holds, if it is as it was written: the bytes prove themselves by the checksum within them.
+pub(super) fn sound(row: &ChangeRow) -> Result<Parsed> {
+    let change = parse::parse_admitted(&row.body).ok();
+    let change = change.filter(|change| change.hash == row.hash);
+    change.ok_or(Error::Spoilt)
+}
+
+fn is_spoilt(transaction: &Transaction<'_>, id: DocumentId) -> Result<bool> {
+    match load::load(transaction, id) {
+        Ok(_) => Ok(false),
+        Err(Error::Spoilt) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Nothing of the document is placed any more, so that a listing brings it whole. Later work is done by a new actor: what of the last
+/// one's chain is not here must not be counted on.
+fn mend(
+    transaction: &Transaction<'_>,
+    id: DocumentId,
+    suffix: [u8; 8],
+    now: Timestamp,
+) -> Result<()> {
+    let state = documents::state_or_new(transaction, id)?;
+    let (mut kept, mut lost, mut is_gapped) = (Vec::new(), BTreeSet::new(), false);
+    for mut row in changes::of_document(transaction, state.number)? {
+        if let Ok(change) = parse::parse_admitted(&row.body) {
+            row.hash = change.hash;
+            row.state = row.state.max(ChangeState::Acknowledged);
+            kept.push(row);
+        } else if row.state >= ChangeState::Unsent {
+            boxes::put(transaction, &unreadable(id, &row, now))?;
+            lost.insert(row.hash);
+        } else {
+            is_gapped = true;
+            if row.received_at.is_none() {
+                // A page takes it out of the box, unless the server has lost it too.
+                boxes::put(transaction, &unreadable(id, &row, now))?;
+            }
+        }
+    }
+    changes::rewrite(transaction, state.number, &kept)?;
+    feed::redigest(transaction, state.number, state.digest, Digest::default())?;
+    documents::unplace_one(transaction, state.number)?;
+    remake::take_new_actor(transaction, id, suffix)?;
+    // Where more is to come, the server says `missing` when it has.
+    if lost.is_empty() || is_gapped {
+        return Ok(());
+    }
+    let suffix = remake::next_suffix(suffix);
+    remake::take_up(transaction, id, &Blow::Lost(lost), suffix, now)
+}
+
+fn unreadable(id: DocumentId, row: &ChangeRow, now: Timestamp) -> BoxedChange {
+    BoxedChange {
+        id: 0,
+        document: id,
+        hash: row.hash,
+        entry: None,
+        n: None,
+        state: BoxState::Refused,
+        code: wire::SPOILT.to_owned(),
+        body: row.body.clone(),
+        boxed_at: now,
+    }
+}

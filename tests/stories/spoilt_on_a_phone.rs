@@ -1,0 +1,293 @@
+//! A phone in whose file a bit of a document was flipped where no look at the file's structure sees it: what the server has comes back, what
+//! only the phone has goes up, and what nobody can read any more is said.
+//!
+//! Damaged pages that SQLite sees are in `salvaged.rs`.
+
+use patrol_core::domain::id::{DocumentId, EntryId, Epoch};
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::store::documents;
+use patrol_core::sync::wire::SPOILT;
+use patrol_server::check;
+use patrol_server::review::{self, Decision};
+use patrol_server::store::NewEpoch;
+use patrol_server::store::memory::MemoryStore;
+use patrol_tests::pushing::ledger_of;
+use patrol_tests::simulation::audit;
+use patrol_tests::world::{Phone, World, city};
+
+use super::late_work::end_posts;
+
+const INSPECTOR: &str = "巡查员01";
+const DISPATCHER: &str = "受理派遣员01";
+
+/// What is flipped, and of which of a document's six changes: three placed, one acknowledged, two in the outbox.
+#[derive(Clone, Copy, Debug)]
+enum Flip {
+    Body(usize),
+    Hash(usize),
+    State(usize),
+    /// The number of placed changes in the document's own row.
+    More,
+    Fewer,
+}
+
+const FLIPS: [Flip; 15] = [
+    Flip::Body(0),
+    Flip::Body(2),
+    Flip::Body(3),
+    Flip::Body(4),
+    Flip::Body(5),
+    Flip::Hash(0),
+    Flip::Hash(2),
+    Flip::Hash(3),
+    Flip::Hash(4),
+    Flip::Hash(5),
+    Flip::State(0),
+    Flip::State(2),
+    Flip::State(4),
+    Flip::More,
+    Flip::Fewer,
+];
+
+struct Scene {
+    world: World,
+    cadre: String,
+    case: DocumentId,
+    sound: DocumentId,
+    /// Own entries of the case: on the server, acknowledged, twice in the outbox.
+    own: [EntryId; 4],
+    /// The server before it had any of the case but its report.
+    before: MemoryStore,
+}
+
+fn scene() -> Scene {
+    let mut world = World::new(83);
+    let village = world.villages(INSPECTOR)[0];
+    let cadre = world.cadre_of(village);
+    let (case, report) = world.phone(INSPECTOR).report(village, "要坏的");
+    let (sound, _) = world.phone(INSPECTOR).report(village, "好的");
+    sync(&world, INSPECTOR);
+    world.phone(&cadre);
+    sync(&world, &cadre);
+    let before = world.store.inner().fork();
+    note(&world, &cadre, case, "还没清");
+    sync(&world, &cadre);
+    sync(&world, INSPECTOR);
+    let acknowledged = note(&world, INSPECTOR, case, "去看了");
+    let phone = &world.phones[INSPECTOR];
+    phone.link.cut_after(2);
+    phone.sync().expect_err("the page did not come");
+    let own = [
+        report,
+        acknowledged,
+        note(&world, INSPECTOR, case, "一"),
+        note(&world, INSPECTOR, case, "二"),
+    ];
+    assert_eq!(states(phone, case), [0, 0, 0, 1, 2, 2]);
+    Scene {
+        world,
+        cadre,
+        case,
+        sound,
+        own,
+        before,
+    }
+}
+
+fn sync(world: &World, name: &str) {
+    world.phones[name].sync().expect("the server answers");
+}
+
+fn note(world: &World, name: &str, case: DocumentId, words: &str) -> EntryId {
+    let noted = world.phones[name].note(case, words);
+    noted.expect("it is recorded")
+}
+
+fn states(phone: &Phone, case: DocumentId) -> Vec<i64> {
+    let read = phone.replica.store().read(|connection| {
+        let number = documents::state(connection, case)?
+            .expect("it is here")
+            .number;
+        let sql = "SELECT state FROM changes WHERE document = ?1 ORDER BY place";
+        let mut statement = connection.prepare(sql)?;
+        let states = statement.query_map([number], |row| row.get(0))?;
+        Ok(states.collect::<rusqlite::Result<_>>()?)
+    });
+    read.expect("a look")
+}
+
+fn flip(phone: &Phone, case: DocumentId, flip: Flip) {
+    let (set, of) = match flip {
+        Flip::Body(of) => (
+            "body = CAST(substr(body, 1, 60) || x'ff' || substr(body, 62) AS BLOB)",
+            Some(of),
+        ),
+        Flip::Hash(of) => (
+            "hash = CAST(substr(hash, 1, 31) || x'ff' AS BLOB)",
+            Some(of),
+        ),
+        Flip::State(of) => ("state = state + 1", Some(of)),
+        Flip::More => ("placed = placed + 1", None),
+        Flip::Fewer => ("placed = placed - 1", None),
+    };
+    let write = phone.replica.store().write(|transaction| {
+        let number = documents::state(transaction, case)?.expect("it is here").number;
+        let sql = match of {
+            Some(of) => format!(
+                "UPDATE changes SET {set} WHERE document = {number} AND place =
+                   (SELECT place FROM changes WHERE document = {number} ORDER BY place LIMIT 1 OFFSET {of})"
+            ),
+            None => format!("UPDATE documents SET {set} WHERE no = {number}"),
+        };
+        Ok(transaction.execute(&sql, [])?)
+    });
+    assert_eq!(write.expect("it is written"), 1, "{flip:?}");
+}
+
+fn changes(phone: &Phone, case: DocumentId) -> Vec<Vec<u8>> {
+    let ledger = ledger_of(phone, case);
+    let bytes = ledger.links().iter().map(|link| link.change.bytes.clone());
+    bytes.collect()
+}
+
+fn codes(phone: &Phone) -> Vec<String> {
+    let boxed = phone.replica.boxed().expect("a look");
+    boxed.into_iter().map(|change| change.code).collect()
+}
+
+/// Own entries of which nobody has the bytes any more.
+fn lost(scene: &Scene, flip: Flip) -> Vec<EntryId> {
+    match flip {
+        Flip::Body(of @ 4..) => vec![scene.own[of - 2]],
+        _ => Vec::new(),
+    }
+}
+
+/// Everything that can be read is with the server, and both phones hold what it holds; the one whose file was spoilt says what is lost.
+fn is_whole(scene: &Scene, lost: &[EntryId], which: &str) {
+    let Scene {
+        world,
+        cadre,
+        case,
+        sound,
+        own,
+        ..
+    } = scene;
+    let (phone, other) = (&world.phones[INSPECTOR], &world.phones[cadre]);
+    let report = check::check(world.app.store.as_ref()).expect("a look");
+    assert_eq!(report.findings, [] as [String; 0], "{which}");
+    let there = audit::entries_of_sound(&world.app).expect("feeds and documents are sound");
+    for entry in own {
+        assert_eq!(there.contains(entry), !lost.contains(entry), "{which}");
+    }
+    for document in [*case, *sound] {
+        assert_eq!(
+            changes(phone, document),
+            changes(other, document),
+            "{which}"
+        );
+    }
+    let status = phone.replica.status().expect("a look");
+    assert_eq!((status.outbox, status.last_error), (0, None), "{which}");
+    assert_eq!(codes(phone), vec![SPOILT; lost.len()], "{which}");
+    let told = patrol_server::devices::list(&world.app).expect("a list");
+    let told = serde_json::to_value(&told).expect("it is plain");
+    let spoilt = told.as_array().expect("a list").iter();
+    let spoilt = spoilt.filter(|device| device["last_error"] == SPOILT);
+    assert_eq!(spoilt.count(), lost.len(), "{which}");
+}
+
+#[test]
+fn somebody_else_goes_on_with_what_a_phone_has_spoilt() {
+    for which in FLIPS {
+        let scene = scene();
+        flip(&scene.world.phones[INSPECTOR], scene.case, which);
+        for document in [scene.case, scene.sound] {
+            note(&scene.world, &scene.cadre, document, "又看了");
+        }
+        for name in [&scene.cadre, INSPECTOR, INSPECTOR, &scene.cadre] {
+            sync(&scene.world, name);
+        }
+        is_whole(&scene, &lost(&scene, which), &format!("{which:?}"));
+    }
+}
+
+#[test]
+fn a_person_goes_on_with_what_his_phone_has_spoilt() {
+    for which in FLIPS {
+        let scene = scene();
+        let phone = &scene.world.phones[INSPECTOR];
+        flip(phone, scene.case, which);
+        let at = format!("{which:?}");
+        phone.replica.case(scene.case).expect(&at);
+        if let Flip::Body(0) = which {
+            // Without its beginning there is nothing to go on with.
+            let refused = phone.note(scene.case, "三");
+            let refused = refused.expect_err("it waits for its beginning");
+            assert_eq!(refused.to_string(), "refused: held_document");
+            sync(&scene.world, INSPECTOR);
+        }
+        let more = note(&scene.world, INSPECTOR, scene.case, "三");
+        for name in [INSPECTOR, INSPECTOR, &scene.cadre] {
+            sync(&scene.world, name);
+        }
+        is_whole(&scene, &lost(&scene, which), &at);
+        let there = audit::entries_of_sound(&scene.world.app).expect("they are sound");
+        assert!(there.contains(&more), "{at}");
+    }
+}
+
+#[test]
+fn a_server_that_went_back_meets_a_phone_with_what_is_spoilt() {
+    for which in FLIPS {
+        let mut scene = scene();
+        flip(&scene.world.phones[INSPECTOR], scene.case, which);
+        let new = NewEpoch {
+            epoch: Epoch([9; 4]),
+            suffix: [9; 8],
+            number_block: "9".to_owned(),
+            since: scene.world.clock.now(),
+        };
+        let before = scene.before.fork();
+        scene.world.restore(before, &new);
+        for _ in 0..3 {
+            sync(&scene.world, INSPECTOR);
+            sync(&scene.world, &scene.cadre.clone());
+        }
+        let mut lost = lost(&scene, which);
+        if let Flip::Body(3) = which {
+            // The server had taken it, and is gone too.
+            lost.push(scene.own[1]);
+        }
+        is_whole(&scene, &lost, &format!("{which:?}"));
+    }
+}
+
+#[test]
+fn a_held_deed_is_heard_of_where_its_document_is_spoilt() {
+    for decision in [Decision::Refuse, Decision::Release] {
+        let scene = scene();
+        let Scene { world, case, .. } = &scene;
+        end_posts(world, INSPECTOR);
+        sync(world, INSPECTOR);
+        world.app.put_directory(city()).expect("it is kept");
+        let phone = &world.phones[INSPECTOR];
+        assert_eq!(phone.replica.status().expect("a look").held, 2);
+        flip(phone, *case, Flip::Body(0));
+        let held = world.held();
+        let person = world.person(DISPATCHER);
+        let first = held[0].hash;
+        review::settle(&world.app, person, *case, first, decision, "看过").expect("it is held");
+        for _ in 0..3 {
+            sync(world, INSPECTOR);
+        }
+        let expected = match decision {
+            Decision::Refuse => vec![Refusal::ReviewedAway.code()],
+            Decision::Release => vec![],
+        };
+        let mut codes = codes(phone);
+        codes.retain(|code| code != "review");
+        assert_eq!(codes, expected);
+        assert_eq!(phone.replica.status().expect("a look").outbox, 0);
+    }
+}
