@@ -41,6 +41,16 @@ pub fn draw_code(app: &App) -> String {
     format!("{head}-{tail}")
 }
 
+/// A code as it was drawn, however it was typed: small letters, another hyphen or none, spaces.
+pub fn typed_code(text: &str) -> String {
+    let signs = text.chars().filter(char::is_ascii_alphanumeric);
+    let text = signs.collect::<String>().to_ascii_uppercase();
+    match text.split_at_checked(5) {
+        Some((head, tail)) => format!("{head}-{tail}"),
+        None => text,
+    }
+}
+
 /// Whether a person may sign in under that name.
 pub fn is_login(login: &str) -> bool {
     (1..=limits::LOGIN_CHARS_MAX).contains(&login.chars().count())

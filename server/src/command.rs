@@ -13,6 +13,7 @@ mod serve;
 mod sole;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,6 +59,23 @@ impl CommandLine {
         let matches = without_blanks(Self::command()).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
+}
+
+/// Settings of the environment that are called like this program's and are none of them: misspelt, most likely.
+pub fn unknown_settings(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    fn known(command: &clap::Command) -> BTreeSet<String> {
+        let own = command.get_arguments().filter_map(Arg::get_env);
+        let own = own.map(|name| name.to_string_lossy().into_owned());
+        own.chain(command.get_subcommands().flat_map(known))
+            .collect()
+    }
+    let known = known(&CommandLine::command());
+    let names = names.into_iter();
+    let mut unknown: Vec<String> = names
+        .filter(|name| name.starts_with("XUNCUN_") && !known.contains(name))
+        .collect();
+    unknown.sort_unstable();
+    unknown
 }
 
 /// A command that does not look at settings of the environment that are blank.

@@ -1,6 +1,6 @@
 //! Reads the command line, does what it says, prints what an errand found.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use patrol_core::domain::limits;
@@ -20,6 +20,10 @@ fn main() -> ExitCode {
         .with_writer(log)
         .init();
     let line = CommandLine::read();
+    let settings = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in command::unknown_settings(settings) {
+        tracing::warn!("{name} is no setting of this program, and does nothing");
+    }
     let done = match line.command.unwrap_or(Command::Serve(line.config)) {
         Command::Serve(config) => {
             let served = serve(&config);
@@ -28,10 +32,14 @@ fn main() -> ExitCode {
         }
         errand => command::run(&errand, &mut std::io::stdin().lock()).and_then(|found| {
             let mut output = std::io::stdout().lock();
-            found
+            let written = found
                 .iter()
-                .try_for_each(|value| writeln!(output, "{value}"))
-                .map_err(|error| vec![error.to_string()])
+                .try_for_each(|value| writeln!(output, "{value}"));
+            match written {
+                // Who reads has enough, as `head` does.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                written => written.map_err(|error| vec![error.to_string()]),
+            }
         }),
     };
     match done {

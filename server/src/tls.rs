@@ -1,6 +1,7 @@
 //! The certificate that the server shows, read from files and read again when they change.
 //!
 //! It obtains none and renews none. What cannot be used is said, and what was in force stays, also past its end: that is said once a day.
+//! One that is over, or has not begun, does not take the place of one that is good.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -45,15 +46,27 @@ pub struct Certificates {
     key: PathBuf,
     seen: Mutex<Seen>,
     current: RwLock<Current>,
-    /// The last day on which it was said that the certificate ends soon, or has ended.
-    said_on: Mutex<Option<i64>>,
+    /// The last day on which it was said that a certificate ends soon, or has ended, and when that one ends.
+    said: Mutex<Option<(i64, Timestamp)>>,
 }
 
 /// A certificate in force.
 struct Current {
     config: Arc<ServerConfig>,
+    /// When it begins, or the last of those that vouch for it.
+    from: Timestamp,
     /// When it ends, or the first of those that vouch for it.
     until: Timestamp,
+}
+
+impl Current {
+    /// Why phones and browsers refuse it at that time.
+    fn is_refused(&self, now: Timestamp) -> Option<Fault> {
+        if self.until <= now {
+            return Some(format!("it has ended at {}", rfc3339(self.until)));
+        }
+        (self.from > now).then(|| format!("it begins at {}", rfc3339(self.from)))
+    }
 }
 
 impl std::fmt::Debug for Certificates {
@@ -78,20 +91,20 @@ impl Certificates {
                 fault: None,
             }),
             current: RwLock::new(current),
-            said_on: Mutex::default(),
+            said: Mutex::default(),
         })
     }
 
     /// Reads the files again and puts them in force. Returns whether it did; a fault that stays is told once, or as often as somebody
     /// asks.
-    pub fn look_again(&self, look: Look) -> Result<bool, Fault> {
+    pub fn look_again(&self, look: Look, now: Timestamp) -> Result<bool, Fault> {
         let stamps = stamps(&self.certificate, &self.key);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if look == Look::IfChanged && stamps == seen.stamps && seen.fault.is_none() {
             return Ok(false);
         }
         seen.stamps = stamps;
-        match read(&self.certificate, &self.key) {
+        match self.better(now) {
             Ok(new) => {
                 seen.fault = None;
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
@@ -102,6 +115,18 @@ impl Certificates {
                 let is_told = look == Look::IfChanged && before.as_ref() == Some(&fault);
                 if is_told { Ok(false) } else { Err(fault) }
             }
+        }
+    }
+
+    /// What the files hold, unless that is refused where what is in force is not.
+    fn better(&self, now: Timestamp) -> Result<Current, Fault> {
+        let new = read(&self.certificate, &self.key)?;
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        match new.is_refused(now) {
+            Some(fault) if current.is_refused(now).is_none() => {
+                Err(format!("{}: {fault}", self.certificate.display()))
+            }
+            _ => Ok(new),
         }
     }
 
@@ -117,15 +142,15 @@ impl Certificates {
         current.until
     }
 
-    /// That it ends within two weeks, or has ended: once a day.
+    /// That it ends within two weeks, or has ended: once a day of each.
     pub fn warning(&self, now: Timestamp) -> Option<String> {
         let until = self.until();
         let day = now.0.div_euclid(DAY_MS);
         if until.0 - now.0 > limits::CERTIFICATE_WARNING_MS {
             return None;
         }
-        let mut said_on = self.said_on.lock().unwrap_or_else(PoisonError::into_inner);
-        if said_on.replace(day) == Some(day) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.replace((day, until)) == Some((day, until)) {
             return None;
         }
         let ends = if until <= now { "has ended" } else { "ends" };
@@ -168,10 +193,11 @@ fn read(certificate: &Path, key: &Path) -> Result<Current, Fault> {
     if chain.is_empty() {
         return Err(named(certificate, &NO_CERTIFICATE));
     }
-    let mut until = i64::MAX / 1_000;
+    let (mut from, mut until) = (i64::MIN / 1_000, i64::MAX / 1_000);
     for link in &chain {
         let parsed = x509_parser::parse_x509_certificate(link);
         let (_, parsed) = parsed.map_err(|error| named(certificate, &error))?;
+        from = from.max(parsed.validity().not_before.timestamp());
         until = until.min(parsed.validity().not_after.timestamp());
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
@@ -187,6 +213,7 @@ fn read(certificate: &Path, key: &Path) -> Result<Current, Fault> {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Current {
         config: Arc::new(config),
+        from: Timestamp(from * 1_000),
         until: Timestamp(until * 1_000),
     })
 }

@@ -296,6 +296,18 @@ fn a_blank_setting_is_none() {
         "{}",
         said.log
     );
+    let misspelt = [
+        ("XUNCUN_LISTN", "127.0.0.1:0"),
+        ("XUNCUN_METRICS", "nowhere"),
+    ];
+    let said = errand_with(&misspelt[..1], &["check", "--database", &database]);
+    assert!(
+        said.log.contains("XUNCUN_LISTN is no setting"),
+        "{}",
+        said.log
+    );
+    let said = errand_with(&misspelt[1..], &["check", "--database", &database]);
+    assert!(!said.log.contains("is no setting"), "{}", said.log);
     let said = errand_with(&[("XUNCUN_METRICS", "nowhere")], &["serve"]);
     assert!(!said.ok && said.log.contains("invalid"), "{}", said.log);
 }
@@ -435,7 +447,12 @@ fn a_code_for_a_person_without_a_post_is_drawn_with_a_warning() {
         "--from",
         "2026-01-01",
     ];
-    assert!(trial.errand(&leave, "").ok);
+    let left = trial.errand(&leave, "");
+    assert!(
+        left.ok && left.log.contains("that day is past"),
+        "{}",
+        left.log
+    );
     let code = trial.errand(&words, "");
     assert_eq!(code.lines[0]["has_post"], false, "{}", code.log);
     assert!(code.log.contains("holds no post"), "{}", code.log);

@@ -43,17 +43,11 @@ fn start(database: &str) -> Said {
 fn a_write_that_was_cut_in_the_file_itself_is_taken_back_at_the_next_start() {
     let folder = Folder::new("hot_journal");
     let (database, cut) = (used(&folder), folder.file("cut.db"));
-    let copied = errand(
-        &[
-            "backup",
-            "--database",
-            &database,
-            "--to",
-            &cut.display().to_string(),
-        ],
-        "",
-    );
-    assert!(copied.ok, "{}", copied.log);
+    let copy = "VACUUM INTO ?1";
+    let whole = Connection::open(&database).expect("it opens");
+    let copied = whole.execute(copy, [cut.display().to_string()]);
+    copied.expect("it is copied");
+    drop(whole);
     // Half of a write is in the file, and what was there before in its journal.
     let connection = Connection::open(&cut).expect("it opens");
     let many = "PRAGMA journal_mode = DELETE; BEGIN; DELETE FROM accounts; DELETE FROM directories";
@@ -72,6 +66,36 @@ fn a_write_that_was_cut_in_the_file_itself_is_taken_back_at_the_next_start() {
     assert!(checked.ok, "{}", checked.log);
     let set = set_password(&left);
     assert!(set.ok, "{}", set.log);
+}
+
+#[test]
+fn a_backup_in_the_databases_place_is_refused_until_it_is_restored() {
+    let folder = Folder::new("backup_in_place");
+    let database = used(&folder);
+    let backup = folder.file("backup.db").display().to_string();
+    let words = ["backup", "--database", &database, "--to", &backup];
+    assert!(errand(&words, "").ok);
+    fs::remove_file(&database).expect("it is lost");
+    fs::copy(&backup, &database).expect("it is copied");
+    let served = start(&database);
+    assert!(
+        !served.ok && served.log.contains("restore --from"),
+        "{}",
+        served.log
+    );
+    let checked = errand(&["check", "--database", &database], "");
+    assert!(checked.ok, "{}", checked.log);
+    let words = [
+        "restore",
+        "--database",
+        &database,
+        "--from",
+        &backup,
+        "--replace",
+    ];
+    let restored = errand(&words, "");
+    assert!(restored.ok, "{}", restored.log);
+    drop(Running::start(&["--database", &database]));
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patrol_core::domain::time::{DAY_MS, Timestamp};
+use patrol_server::app::Environment as _;
+use patrol_server::host::SystemEnvironment;
 use patrol_server::tls::{Certificates, Look};
 use serde_json::json;
 use tokio_rustls::rustls::crypto::ring;
@@ -30,6 +32,18 @@ impl Files {
         }
     }
 
+    /// Writes a certificate that holds from one year to another.
+    fn make(&self, (from, until): (i32, i32)) {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let names = vec!["localhost".to_owned()];
+        let mut wanted = rcgen::CertificateParams::new(names).expect("a name");
+        wanted.not_before = rcgen::date_time_ymd(from, 1, 1);
+        wanted.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let made = wanted.self_signed(&key).expect("a certificate");
+        std::fs::write(&self.certificate, made.pem()).expect("it is written");
+        std::fs::write(&self.key, key.serialize_pem()).expect("it is written");
+    }
+
     /// Writes a new certificate: what trusts it.
     fn renew(&self) -> CertificateDer<'static> {
         let names = vec!["localhost".to_owned()];
@@ -38,6 +52,10 @@ impl Files {
         std::fs::write(&self.key, made.signing_key.serialize_pem()).expect("it is written");
         made.cert.der().clone()
     }
+}
+
+fn now() -> Timestamp {
+    SystemEnvironment.now()
 }
 
 fn serve(folder: &Folder, files: &Files, more: &[&str]) -> Running {
@@ -232,7 +250,7 @@ fn files_are_read_again_when_they_have_changed_or_were_no_good_or_somebody_asks(
     assert!(open().is_err_and(|fault| fault.contains("certificate.pem")));
     files.renew();
     let certificates = open().expect("a certificate and its key");
-    let look = |how| certificates.look_again(how);
+    let look = |how| certificates.look_again(how, now());
     assert_eq!(look(Look::IfChanged), Ok(false));
     files.renew();
     assert_eq!(
@@ -258,6 +276,33 @@ fn files_are_read_again_when_they_have_changed_or_were_no_good_or_somebody_asks(
     dated.expect("its time is set");
     std::fs::rename(&copy, &files.key).expect("it takes its place");
     assert_eq!(look(Look::IfChanged), Ok(true));
+}
+
+#[test]
+fn a_certificate_that_phones_refuse_takes_no_good_ones_place() {
+    let folder = Folder::new("tls_over");
+    let files = Files::new(&folder);
+    files.renew();
+    let certificates = Certificates::open(files.certificate.as_ref(), files.key.as_ref());
+    let certificates = certificates.expect("a certificate and its key");
+    let good = certificates.until();
+    for (from, until, why) in [(2020, 2025, "has ended"), (2100, 2110, "begins")] {
+        files.make((from, until));
+        let fault = certificates.look_again(Look::IfChanged, now());
+        assert!(fault.is_err_and(|fault| fault.contains(why)));
+        assert_eq!(certificates.until(), good);
+    }
+    // It is looked at again, and taken when its time has come.
+    let later = Timestamp(now().0 + 75 * 366 * DAY_MS);
+    assert_eq!(certificates.look_again(Look::IfChanged, later), Ok(true));
+    // Of two that are over nobody is any the worse for the newer; each is said.
+    let much_later = Timestamp(later.0 + 20 * 366 * DAY_MS);
+    assert!(certificates.warning(much_later).is_some());
+    assert_eq!(certificates.warning(much_later), None);
+    files.make((2020, 2025));
+    let taken = certificates.look_again(Look::IfChanged, much_later);
+    assert_eq!(taken, Ok(true));
+    assert!(certificates.warning(much_later).is_some());
 }
 
 #[test]

@@ -131,7 +131,7 @@ pub(super) async fn enrol(
     let public_key: [u8; 32] = json::unhex(&request.public_key)
         .filter(seal::is_public_key)
         .ok_or(ApiError::BadRequest("public_key"))?;
-    let code = request.code.trim().to_ascii_uppercase();
+    let code = auth::typed_code(&request.code);
     let answer = host.blocking(move |app| {
         let token = auth::draw_secret(app);
         let enrolled = app.store.enrol(

@@ -35,7 +35,7 @@ pub(super) async fn set_up(
 ) -> Result<Json<Person>, ApiError> {
     auth::check_login(&request.login)?;
     auth::check_new_password(&request.password)?;
-    let code = request.code.trim().to_ascii_uppercase();
+    let code = auth::typed_code(&request.code);
     let (tried, turn) = host.turn_to_try(Of::SetupCode).await?;
     let made = host.blocking(move |app| {
         let _turn = turn;

@@ -77,6 +77,7 @@ pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
     }
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", to.display()));
     let unfinished = copied(from, to)?;
+    copies::mark_backup(&unfinished.path).map_err(|error| named(&error))?;
     unfinished.settle(to).map_err(|error| named(&error))?;
     if let Err(error) = copies::note_taken(from, SystemEnvironment.now()) {
         tracing::warn!(%error, "the backup is good; that it was taken could not be noted: {error}");
@@ -134,6 +135,19 @@ pub(super) fn upgrade(errand: &UpgradeErrand) -> Result<Vec<Value>, Faults> {
         "from_version": upgraded.as_ref().map(|upgraded| upgraded.from),
         "backup": upgraded.map(|upgraded| upgraded.backup.display().to_string()),
     })])
+}
+
+/// Refuses to serve a backup.
+pub(super) fn refuse_backup(path: &Path) -> Result<(), Faults> {
+    let is_backup = path.is_file() && std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    match is_backup && copies::is_backup(path).unwrap_or(false) {
+        true => Err(one(format!(
+            "{} is a backup: served as it is, it would give case numbers out twice, and no phone would bring back what came after it; \
+             make a database out of it by `restore --from`",
+            path.display()
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// What an upgrade left behind.

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use patrol_core::domain::directory::Post;
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
-use patrol_core::domain::time::Timestamp;
+use patrol_core::domain::time::{DAY_MS, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Database, Faults, Who, one, person_id};
@@ -148,6 +148,12 @@ fn leave(
         })
     })?;
     tracing::info!(%person, "{person} leaves, by command");
+    let now = app.environment.now();
+    if now.0 - from.0 >= DAY_MS {
+        tracing::warn!(
+            "that day is past: the posts have ended now; where another one was meant, a table of people gives them again"
+        );
+    }
     Ok(vec![json!(left)])
 }
 

@@ -33,6 +33,7 @@ pub async fn serve(config: &Config, sole: &Sole) -> Result<(), Faults> {
     let watch = Watch::begin()?;
     let certificates = read_certificates(config)?;
     sole.may_open(&config.database)?;
+    super::backup::refuse_backup(&config.database)?;
     if config.database.is_file()
         && let Some(upgraded) = super::backup::bring_up_to_date(&config.database)?
     {

@@ -71,7 +71,7 @@ fn look(app: &App, certificates: Option<&Certificates>, how: Look) {
     let Some(certificates) = certificates else {
         return;
     };
-    match certificates.look_again(how) {
+    match certificates.look_again(how, app.environment.now()) {
         Ok(false) => {}
         Ok(true) => tracing::info!("the certificate was read again and is in force"),
         Err(fault) => {

@@ -158,7 +158,7 @@ fn split(upload: &Upload, file: &Arc<str>) -> Result<Vec<Result<Part, ImportFaul
     if text.trim_ascii_start().starts_with(b"{") {
         let bytes = upload.content.whole().map_err(of_file)?;
         let (rows, has_outlines) = sheet::geojson::rows(file, &bytes)?;
-        let file = Arc::clone(file);
+        let file = sheet::geojson::place(file);
         return Ok(vec![Ok(Part {
             of,
             file,

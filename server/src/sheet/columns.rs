@@ -171,4 +171,18 @@ mod tests {
             assert_eq!(found, (in_villages, in_beats), "{name}");
         }
     }
+
+    /// What operators look columns up in.
+    const TABLES: &str = include_str!("../../../docs/tables.md");
+
+    #[test]
+    fn the_document_names_every_column_by_each_of_its_names() {
+        let text = plain(TABLES);
+        for (name, column) in NAMES {
+            assert!(text.contains(&plain(column)), "{column}");
+            let name = name.replace("gcj02", "gcj-02").replace("wgs84", "wgs-84");
+            let is_named = text.contains(&name) || text.contains(&name.replace("-", ""));
+            assert!(is_named, "{name}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::calendar::rfc3339;
 /// One thing that is wrong with the files.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ImportFault {
-    /// Which file, and which sheet of a workbook.
+    /// Which file, and which sheet of a workbook, or that it is a feature of GeoJSON.
     pub file: Arc<str>,
     /// The line, the row of a sheet or the number of a feature, counted from 1; absent where it is the file as a whole.
     pub line: Option<usize>,

@@ -43,6 +43,11 @@ struct Crs<'j> {
     properties: Properties<'j>,
 }
 
+/// How a fault of a feature names its place: what follows it is the feature's number, and no line of the file.
+pub(crate) fn place(file: &str) -> Arc<str> {
+    format!("{file} [features]").into()
+}
+
 /// The rows of a collection, and whether it has outlines. A property that is absent is an empty field.
 pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), ImportFault> {
     let fault = |reason| ImportFault::of_file(file, reason);
@@ -62,6 +67,7 @@ pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), Import
     fields.extend(coordinates.map(str::to_owned));
     let mut rows = vec![Ok(Record { line: 1, fields })];
     let mut has_outlines = false;
+    let of_feature = |reason| ImportFault::of_file(&place(file), reason);
     each(collection.features, |feature| {
         let line = rows.len();
         let row = read(feature).map(|feature| {
@@ -71,7 +77,7 @@ pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), Import
         });
         rows.push(row.map_err(|reason| ImportFault {
             line: Some(line),
-            ..fault(reason)
+            ..of_feature(reason)
         }));
         Ok(())
     })
@@ -326,7 +332,7 @@ mod tests {
         let text = r#"{"features":[{"properties":{"code":4.4e16,"name":["甲"]},"geometry":null}]}"#;
         let (rows, _) = rows(&"x.geojson".into(), text.as_bytes()).expect("GeoJSON");
         let mut faults = crate::sheet::Faults::default();
-        let sheet = crate::sheet::Sheet::new("x.geojson".into(), rows, &COLUMNS, &mut faults);
+        let sheet = crate::sheet::Sheet::new(place("x.geojson"), rows, &COLUMNS, &mut faults);
         let (mut told, mut rows) = (Vec::new(), 0);
         for row in sheet {
             match row {
@@ -342,9 +348,9 @@ mod tests {
         assert_eq!(
             told,
             [
-                "x.geojson:1: code: lost_digits",
-                "x.geojson:1: no_geometry",
-                "x.geojson:1: name: not_a_value",
+                "x.geojson [features]:1: code: lost_digits",
+                "x.geojson [features]:1: no_geometry",
+                "x.geojson [features]:1: name: not_a_value",
             ]
         );
         assert_eq!((rows, faults.total), (1, 0));
@@ -379,7 +385,7 @@ mod tests {
         let text = format!("{{\"features\":[{features}]}}");
         let (rows, _) = rows(&"x.geojson".into(), text.as_bytes()).expect("GeoJSON");
         let mut faults = crate::sheet::Faults::default();
-        let sheet = crate::sheet::Sheet::new("x.geojson".into(), rows, &COLUMNS, &mut faults);
+        let sheet = crate::sheet::Sheet::new(place("x.geojson"), rows, &COLUMNS, &mut faults);
         let told = sheet.map(|row| match row {
             Err(fault) => fault.to_string(),
             Ok(line) => format!("{} {}", line.field("code"), line.field("name")),
@@ -388,9 +394,9 @@ mod tests {
             told.collect::<Vec<_>>(),
             [
                 "1 甲",
-                "x.geojson:2: code: stands_twice",
+                "x.geojson [features]:2: code: stands_twice",
                 " 乙",
-                "x.geojson:3: name: stands_twice",
+                "x.geojson [features]:3: name: stands_twice",
                 "3 ",
             ]
         );

@@ -11,7 +11,8 @@ use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
-use super::{figures, schema};
+use super::figures;
+use super::schema::{self, Mark};
 use crate::store::{Identity, NewEpoch, Result, StoreError};
 
 /// Writes a whole copy of a database, its log included, into a file that is not there or empty. Readers and the writer go on.
@@ -182,6 +183,17 @@ pub fn upgrade(path: &Path) -> Result<()> {
     schema::upgrade(path)
 }
 
+/// Marks a copy as a backup: to serve it as it is would give numbers out twice, and phones would not bring back what came after it.
+pub fn mark_backup(path: &Path) -> Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    Ok(schema::mark(&connection, Mark::Backup)?)
+}
+
+/// Whether a file is marked as a backup. Changes nothing.
+pub fn is_backup(path: &Path) -> Result<bool> {
+    Ok(schema::is_backup(&alone(path)?)?)
+}
+
 /// Notes in a database that a backup of it was taken; one of an older version is left as it is.
 pub fn note_taken(path: &Path, now: Timestamp) -> Result<()> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -223,5 +235,6 @@ pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
         [new.since.0],
     )?;
     tx.commit()?;
+    schema::mark(&connection, Mark::Served)?;
     Ok(())
 }

@@ -32,6 +32,9 @@ const UPGRADES: &[(u32, &str)] = &[(2, include_str!("../../../sql/upgrades/2.sql
 /// Says in a file's header that it is ours.
 const APPLICATION_ID: i32 = 0x5843_4e31;
 
+/// The same of a backup, which nobody serves.
+const BACKUP_ID: i32 = 0x5843_4e42;
+
 /// How long a connection waits for another process.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
@@ -173,7 +176,8 @@ pub(super) fn version(connection: &Connection) -> Result<u32> {
     let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
         row.get::<_, i64>(0)
     })?;
-    if (found != 0 || tables != 0) && pragma("application_id")? != APPLICATION_ID {
+    let is_ours = [APPLICATION_ID, BACKUP_ID].contains(&pragma("application_id")?);
+    if (found != 0 || tables != 0) && !is_ours {
         return Err(StoreError::Broken(
             "it is another program's database".to_owned(),
         ));
@@ -184,6 +188,28 @@ pub(super) fn version(connection: &Connection) -> Result<u32> {
         return Err(StoreError::Newer { found });
     }
     Ok(found)
+}
+
+/// Whether it is a backup, which only a restore makes into a database that is served.
+pub(super) fn is_backup(connection: &Connection) -> rusqlite::Result<bool> {
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(id == BACKUP_ID)
+}
+
+/// Marks a copy as a backup, or one that is restored as none.
+pub(super) fn mark(connection: &Connection, how: Mark) -> rusqlite::Result<()> {
+    let id = match how {
+        Mark::Served => APPLICATION_ID,
+        Mark::Backup => BACKUP_ID,
+    };
+    connection.pragma_update(None, "application_id", id)
+}
+
+/// What a database is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mark {
+    Served,
+    Backup,
 }
 
 /// Brings an older database that nobody else uses up to date: all of it, or nothing. What is up to date stays as it is.

@@ -21,7 +21,6 @@ const ASKED: &[&str] = &[
     "SELECT concat_ws(' ', type, name, sql) FROM sqlite_schema
      WHERE type IN ('trigger', 'view') OR (type = 'index' AND sql IS NOT NULL) OR sql LIKE 'CREATE VIRTUAL%'",
     "SELECT concat_ws(' ', 'version', user_version) FROM pragma_user_version",
-    "SELECT concat_ws(' ', 'ours', application_id) FROM pragma_application_id",
 ];
 
 /// The shape of a database, in lines that are equal where two look the same.
