@@ -30,7 +30,8 @@ CREATE TABLE enrolment (
     anchor_monotonic_ms INTEGER,
     anchor_boot INTEGER,
     anchor_error_ms INTEGER,
-    heard INTEGER NOT NULL DEFAULT 0         -- parts of answers that have been applied, see `enrolment::hear`
+    heard INTEGER NOT NULL DEFAULT 0,        -- parts of answers that have been applied, see `enrolment::hear`
+    is_mending INTEGER NOT NULL DEFAULT 0    -- what was spoilt here is still to be listed
 ) STRICT;
 
 CREATE TABLE documents (

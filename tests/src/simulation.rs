@@ -79,6 +79,8 @@ pub struct Simulation {
     pub(crate) has_long_days: bool,
     /// Entries that the office has refused after a look: the server keeps them, whether or not their phone still does.
     pub(crate) turned_down: BTreeSet<EntryId>,
+    /// Devices of which the office has refused something: a revoked one that had said its last may speak again.
+    pub(crate) reopened: BTreeSet<DeviceId>,
     /// What lay in the bundles of phones that are lost.
     pub(crate) drowned: Vec<drowned::Saved>,
     pub(crate) logged: BTreeMap<EntryId, Logged>,
@@ -203,6 +205,7 @@ impl Simulation {
             broken: None,
             has_long_days: seed.is_multiple_of(LONG_DAYS),
             turned_down: BTreeSet::new(),
+            reopened: BTreeSet::new(),
             drowned: Vec::new(),
             logged: BTreeMap::new(),
             gone: BTreeSet::new(),

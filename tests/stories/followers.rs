@@ -258,7 +258,8 @@ fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_i
 
 #[test]
 fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_comes() {
-    for is_revoked in [false, true] {
+    // Its author may do it again, may do it no more, or his phone is revoked: what he did first was released.
+    for (may, is_revoked) in [(true, false), (false, false), (true, true)] {
         let mut world = World::new(99);
         let case = begun(&mut world);
         let phone = &world.phones[INSPECTOR];
@@ -279,13 +280,20 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
         let released = Decision::Release;
         review::settle(&world.app, person, case, first.hash, released, "看过").unwrap();
         world.clock.advance_ms(60_000);
+        if !may {
+            end_posts(&world, INSPECTOR);
+        }
         if is_revoked {
             let now = world.clock.now();
             world.app.store.revoke(phone.device(), now).unwrap();
         }
 
         let fates = push(&world.app, phone, &[(case, follower.bytes)]);
-        let fate = if is_revoked { Fate::Review } else { Fate::Ok };
+        let fate = if may && !is_revoked {
+            Fate::Ok
+        } else {
+            Fate::Review
+        };
         assert_eq!(fates, Ok(vec![fate]));
         let fates = push(&world.app, phone, &[(case, first.bytes)]);
         assert_eq!(fates, Ok(vec![Fate::Dup]));

@@ -3,48 +3,60 @@
 //!
 //! Damaged pages that SQLite sees are in `salvaged.rs`.
 
+use std::sync::Arc;
+
 use patrol_core::domain::id::{DocumentId, EntryId, Epoch};
 use patrol_core::domain::refusal::Refusal;
-use patrol_core::store::documents;
+use patrol_core::replica::Replica;
+use patrol_core::store::{Fault, Store, documents};
 use patrol_core::sync::wire::SPOILT;
 use patrol_server::check;
 use patrol_server::review::{self, Decision};
 use patrol_server::store::NewEpoch;
 use patrol_server::store::memory::MemoryStore;
+use patrol_tests::clock::Machine;
+use patrol_tests::link::Link;
 use patrol_tests::pushing::ledger_of;
+use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
-use patrol_tests::world::{Phone, World, city};
+use patrol_tests::world::{Phone, World, city, enrol_into};
 
 use super::late_work::end_posts;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
 
-/// What is flipped, and of which of a document's six changes: three placed, one acknowledged, two in the outbox.
+/// What is flipped, and of which of a document's seven changes: four placed, one acknowledged, two in the outbox.
 #[derive(Clone, Copy, Debug)]
 enum Flip {
     Body(usize),
     Hash(usize),
-    State(usize),
+    /// The state of one becomes this.
+    State(usize, i64),
+    /// The last placed one stands further on.
+    Place,
     /// The number of placed changes in the document's own row.
     More,
     Fewer,
 }
 
-const FLIPS: [Flip; 15] = [
+const FLIPS: [Flip; 18] = [
     Flip::Body(0),
     Flip::Body(2),
     Flip::Body(3),
     Flip::Body(4),
     Flip::Body(5),
+    Flip::Body(6),
     Flip::Hash(0),
     Flip::Hash(2),
-    Flip::Hash(3),
     Flip::Hash(4),
     Flip::Hash(5),
-    Flip::State(0),
-    Flip::State(2),
-    Flip::State(4),
+    Flip::Hash(6),
+    Flip::State(0, 1),
+    Flip::State(3, 2),
+    Flip::State(5, 3),
+    Flip::State(6, 0),
+    Flip::Place,
     Flip::More,
     Flip::Fewer,
 ];
@@ -54,8 +66,8 @@ struct Scene {
     cadre: String,
     case: DocumentId,
     sound: DocumentId,
-    /// Own entries of the case: on the server, acknowledged, twice in the outbox.
-    own: [EntryId; 4],
+    /// Own entries of the case: twice placed, acknowledged, twice in the outbox.
+    own: [EntryId; 5],
     /// The server before it had any of the case but its report.
     before: MemoryStore,
 }
@@ -70,6 +82,9 @@ fn scene() -> Scene {
     world.phone(&cadre);
     sync(&world, &cadre);
     let before = world.store.inner().fork();
+    let placed = note(&world, INSPECTOR, case, "到了");
+    sync(&world, INSPECTOR);
+    sync(&world, &cadre);
     note(&world, &cadre, case, "还没清");
     sync(&world, &cadre);
     sync(&world, INSPECTOR);
@@ -79,11 +94,12 @@ fn scene() -> Scene {
     phone.sync().expect_err("the page did not come");
     let own = [
         report,
+        placed,
         acknowledged,
         note(&world, INSPECTOR, case, "一"),
         note(&world, INSPECTOR, case, "二"),
     ];
-    assert_eq!(states(phone, case), [0, 0, 0, 1, 2, 2]);
+    assert_eq!(states(phone, case), [0, 0, 0, 0, 1, 2, 2]);
     Scene {
         world,
         cadre,
@@ -126,7 +142,11 @@ fn flip(phone: &Phone, case: DocumentId, flip: Flip) {
             "hash = CAST(substr(hash, 1, 31) || x'ff' AS BLOB)",
             Some(of),
         ),
-        Flip::State(of) => ("state = state + 1", Some(of)),
+        Flip::State(of, 0) => ("state = 0", Some(of)),
+        Flip::State(of, 1) => ("state = 1", Some(of)),
+        Flip::State(of, 2) => ("state = 2", Some(of)),
+        Flip::State(of, _) => ("state = 3", Some(of)),
+        Flip::Place => ("place = place + 4", Some(3)),
         Flip::More => ("placed = placed + 1", None),
         Flip::Fewer => ("placed = placed - 1", None),
     };
@@ -158,7 +178,7 @@ fn codes(phone: &Phone) -> Vec<String> {
 /// Own entries of which nobody has the bytes any more.
 fn lost(scene: &Scene, flip: Flip) -> Vec<EntryId> {
     match flip {
-        Flip::Body(of @ 4..) => vec![scene.own[of - 2]],
+        Flip::Body(of @ 5..) => vec![scene.own[of - 2]],
         _ => Vec::new(),
     }
 }
@@ -200,15 +220,22 @@ fn is_whole(scene: &Scene, lost: &[EntryId], which: &str) {
 #[test]
 fn somebody_else_goes_on_with_what_a_phone_has_spoilt() {
     for which in FLIPS {
-        let scene = scene();
-        flip(&scene.world.phones[INSPECTOR], scene.case, which);
-        for document in [scene.case, scene.sound] {
-            note(&scene.world, &scene.cadre, document, "又看了");
+        for is_raw in [false, true] {
+            let scene = scene();
+            let phone = &scene.world.phones[INSPECTOR];
+            flip(phone, scene.case, which);
+            let raw = "UPDATE enrolment SET raw_pages = ?1";
+            let store = phone.replica.store();
+            let raw = store.write(|transaction| Ok(transaction.execute(raw, [is_raw])?));
+            assert_eq!(raw.expect("it is written"), 1);
+            for document in [scene.case, scene.sound] {
+                note(&scene.world, &scene.cadre, document, "又看了");
+            }
+            for name in [&scene.cadre, INSPECTOR, INSPECTOR, &scene.cadre] {
+                sync(&scene.world, name);
+            }
+            is_whole(&scene, &lost(&scene, which), &format!("{which:?} {is_raw}"));
         }
-        for name in [&scene.cadre, INSPECTOR, INSPECTOR, &scene.cadre] {
-            sync(&scene.world, name);
-        }
-        is_whole(&scene, &lost(&scene, which), &format!("{which:?}"));
     }
 }
 
@@ -255,9 +282,9 @@ fn a_server_that_went_back_meets_a_phone_with_what_is_spoilt() {
             sync(&scene.world, &scene.cadre.clone());
         }
         let mut lost = lost(&scene, which);
-        if let Flip::Body(3) = which {
-            // The server had taken it, and is gone too.
-            lost.push(scene.own[1]);
+        if let Flip::Body(4) = which {
+            // The server had taken it, and is gone too. What is placed comes from the other phone.
+            lost.push(scene.own[2]);
         }
         is_whole(&scene, &lost, &format!("{which:?}"));
     }
@@ -265,7 +292,11 @@ fn a_server_that_went_back_meets_a_phone_with_what_is_spoilt() {
 
 #[test]
 fn a_held_deed_is_heard_of_where_its_document_is_spoilt() {
-    for decision in [Decision::Refuse, Decision::Release] {
+    for (decision, is_opened) in [
+        (Decision::Refuse, false),
+        (Decision::Refuse, true),
+        (Decision::Release, false),
+    ] {
         let scene = scene();
         let Scene { world, case, .. } = &scene;
         end_posts(world, INSPECTOR);
@@ -274,10 +305,15 @@ fn a_held_deed_is_heard_of_where_its_document_is_spoilt() {
         let phone = &world.phones[INSPECTOR];
         assert_eq!(phone.replica.status().expect("a look").held, 2);
         flip(phone, *case, Flip::Body(0));
-        let held = world.held();
         let person = world.person(DISPATCHER);
-        let first = held[0].hash;
+        let first = world.held()[0].hash;
         review::settle(&world.app, person, *case, first, decision, "看过").expect("it is held");
+        if is_opened {
+            // Mended before the call, and the line dies before anything has been listed.
+            phone.replica.case(*case).expect("a look");
+            phone.link.cut_after(1);
+            phone.sync().expect_err("the line dies");
+        }
         for _ in 0..3 {
             sync(world, INSPECTOR);
         }
@@ -285,9 +321,134 @@ fn a_held_deed_is_heard_of_where_its_document_is_spoilt() {
             Decision::Refuse => vec![Refusal::ReviewedAway.code()],
             Decision::Release => vec![],
         };
-        let mut codes = codes(phone);
-        codes.retain(|code| code != "review");
-        assert_eq!(codes, expected);
+        assert_eq!(codes(phone), expected, "{decision:?} {is_opened}");
         assert_eq!(phone.replica.status().expect("a look").outbox, 0);
+        let there = audit::entries_of_sound(&world.app).expect("they are sound");
+        assert!(there.contains(&scene.own[4]), "{decision:?} {is_opened}");
     }
+}
+
+#[test]
+fn a_spoilt_document_that_is_not_his_any_more_goes() {
+    let scene = scene();
+    let Scene {
+        world, case, cadre, ..
+    } = &scene;
+    sync(world, cadre);
+    let phone = &world.phones[cadre];
+    flip(phone, *case, Flip::Body(2));
+    phone.replica.case(*case).expect("a look");
+    end_posts(world, cadre);
+    for _ in 0..2 {
+        sync(world, cadre);
+    }
+    let here = phone.replica.store().read(documents::all);
+    assert_eq!(here.expect("a look"), []);
+}
+
+#[test]
+fn a_phone_without_room_hands_in_what_is_not_spoilt() {
+    let scene = scene();
+    let Scene {
+        world, case, sound, ..
+    } = &scene;
+    let noted = note(world, INSPECTOR, *sound, "还好");
+    let phone = &world.phones[INSPECTOR];
+    flip(phone, *case, Flip::Body(0));
+    let store = phone.replica.store();
+    store.set_faults(Some(Box::new(|| Some(Fault::Full))));
+    phone.sync().expect_err("nothing can be noted");
+    store.set_faults(None);
+    let there = audit::entries_of_sound(&world.app).expect("they are sound");
+    assert!(there.contains(&noted));
+    for name in [INSPECTOR, INSPECTOR, &scene.cadre] {
+        sync(world, name);
+    }
+    is_whole(&scene, &[], "once there is room");
+}
+
+#[test]
+fn a_revoked_phone_hands_in_what_can_be_read() {
+    let scene = scene();
+    let Scene { world, case, .. } = &scene;
+    let phone = &world.phones[INSPECTOR];
+    flip(phone, *case, Flip::Body(3));
+    let now = world.clock.now();
+    world
+        .app
+        .store
+        .revoke(phone.device(), now)
+        .expect("it is kept");
+    for _ in 0..2 {
+        drop(phone.sync());
+    }
+    assert_eq!(world.held().len(), 2);
+}
+
+#[test]
+fn what_is_here_under_a_wrong_name_goes_into_a_bundle() {
+    let mut scene = scene();
+    let phone = &scene.world.phones[INSPECTOR];
+    flip(phone, scene.case, Flip::Hash(5));
+    let bundle = phone.replica.rescue_bundle().expect("a bundle");
+    let carrier = scene.world.phone("巡查员02");
+    carrier.replica.carry(&bundle).expect("it is whole");
+    carrier.sync().expect("the server answers");
+    let there = audit::entries_of_sound(&scene.world.app).expect("they are sound");
+    assert!(scene.own.iter().all(|entry| there.contains(entry)));
+}
+
+/// A flip in the file itself leaves the index of the outbox as it was, and the checksum of no page: SQLite has none.
+#[test]
+fn what_a_flip_takes_out_of_the_outbox_goes_up_and_is_asked_for_no_more() {
+    let folder = Folder::new("flipped_in_the_file").expect("a folder");
+    let (world, file) = (World::new(84), folder.file("phone.db"));
+    let person = world.person(INSPECTOR);
+    let phone = || {
+        let machine = Arc::new(Machine::new(&world.clock, 5));
+        let store = Store::open(&file, world.clock.now())
+            .expect("it opens")
+            .store;
+        Phone {
+            replica: Replica::on(store, machine.clone()),
+            machine,
+            link: Link::new(Arc::clone(&world.app), 5),
+            person,
+        }
+    };
+    let first = phone();
+    enrol_into(
+        &world.app,
+        first.replica.store(),
+        &first.machine,
+        person,
+        INSPECTOR,
+    );
+    let (case, _) = first.report(world.villages(INSPECTOR)[0], "路灯不亮");
+    first.sync().expect("the server answers");
+    let noted = first.note(case, "还没修").expect("it is recorded");
+    let hash = ledger_of(&first, case)
+        .links()
+        .last()
+        .expect("the note")
+        .change
+        .hash;
+    drop(first);
+    let mut bytes = std::fs::read(&file).expect("it is there");
+    let at = bytes
+        .windows(32)
+        .position(|window| window == hash.0)
+        .expect("its row")
+        + 32;
+    assert_eq!(bytes[at], 2, "it waits in the outbox");
+    bytes[at] = 0;
+    std::fs::write(&file, bytes).expect("it is written");
+
+    let phone = phone();
+    for _ in 0..2 {
+        phone.sync().expect("the server answers");
+    }
+    assert_eq!(phone.replica.status().expect("a look").outbox, 0);
+    let there = audit::entries_of_sound(&world.app).expect("they are sound");
+    assert!(there.contains(&noted));
 }

@@ -68,6 +68,7 @@ INSERT INTO unindexed (document) SELECT no FROM documents;
 
 ALTER TABLE enrolment ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE enrolment DROP COLUMN revoked; -- never written
+ALTER TABLE enrolment ADD COLUMN is_mending INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE frames ADD COLUMN due_at INTEGER NOT NULL DEFAULT 0; -- not again before, by this phone's clock
 CREATE INDEX frames_waiting ON frames (due_at) WHERE due_at > 0;
 ALTER TABLE boxed ADD COLUMN asked_at INTEGER NOT NULL DEFAULT 0;

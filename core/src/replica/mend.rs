@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::boxes::{self, BoxState, BoxedChange};
 use crate::store::changes::{self, ChangeRow, ChangeState};
-use crate::store::{documents, feed};
+use crate::store::{documents, enrolment, feed};
 use crate::sync::seal::Digest;
 use crate::sync::wire;
 
@@ -25,6 +25,16 @@ impl Replica {
         match work() {
             Err(Error::Spoilt) if self.mend()? => work(),
             done => done,
+        }
+    }
+
+    /// Mends in the middle of a call. Returns whether there is no room for that: then what is spoilt is passed over, and the rest goes.
+    pub(super) fn mend_or_pass_over(&self) -> Result<bool> {
+        match self.mend() {
+            Ok(true) => Ok(false),
+            Ok(false) => Err(Error::Spoilt),
+            Err(Error::Full) => Ok(true),
+            Err(error) => Err(error),
         }
     }
 
@@ -40,15 +50,25 @@ impl Replica {
                 }
             }
             if !mended.is_empty() {
-                for scope in feed::scopes(transaction)? {
-                    feed::relist(transaction, scope.number)?;
-                }
+                list_all(transaction)?;
             }
             Ok(mended)
         })?;
         self.notify(&mended);
         Ok(!mended.is_empty())
     }
+}
+
+/// The next rounds list every scope, and do nothing else before that is done.
+fn list_all(transaction: &Transaction<'_>) -> Result<()> {
+    for scope in feed::scopes(transaction)? {
+        feed::relist(transaction, scope.number)?;
+    }
+    let mut state = enrolment::round_state(transaction)?;
+    state.is_mending = true;
+    enrolment::put_round_state(transaction, &state)?;
+    // An answer that is under way knows nothing of this.
+    enrolment::hear(transaction, enrolment::heard(transaction)?)
 }
 
 /// What a row holds, if it is as it was written: the bytes prove themselves by the checksum within them.
@@ -60,7 +80,11 @@ pub(super) fn sound(row: &ChangeRow) -> Result<Parsed> {
 
 fn is_spoilt(transaction: &Transaction<'_>, id: DocumentId) -> Result<bool> {
     match load::load(transaction, id) {
-        Ok(_) => Ok(false),
+        Ok(None) => Ok(false),
+        Ok(Some(loaded)) => {
+            let placed = changes::placed(transaction, loaded.state.number)?;
+            Ok(placed != Some(loaded.state.placed))
+        }
         Err(Error::Spoilt) => Ok(true),
         Err(error) => Err(error),
     }
@@ -77,20 +101,24 @@ fn mend(
     let state = documents::state_or_new(transaction, id)?;
     let (mut kept, mut lost, mut is_gapped) = (Vec::new(), BTreeSet::new(), false);
     for mut row in changes::of_document(transaction, state.number)? {
+        if row.state == ChangeState::Placed {
+            // At no ordinal and from no page: it was never placed.
+            row.state = match row.is_local && row.received_at.is_none() {
+                true => ChangeState::Unsent,
+                false => ChangeState::Acknowledged,
+            };
+        }
+        let is_unsent = row.state >= ChangeState::Unsent;
         if let Ok(change) = parse::parse_admitted(&row.body) {
             row.hash = change.hash;
-            row.state = row.state.max(ChangeState::Acknowledged);
             kept.push(row);
-        } else if row.state >= ChangeState::Unsent {
-            boxes::put(transaction, &unreadable(id, &row, now))?;
-            lost.insert(row.hash);
-        } else {
-            is_gapped = true;
-            if row.received_at.is_none() {
-                // A page takes it out of the box, unless the server has lost it too.
-                boxes::put(transaction, &unreadable(id, &row, now))?;
-            }
+            continue;
         }
+        boxes::put(transaction, &unreadable(id, &row, now))?;
+        if is_unsent {
+            lost.insert(row.hash);
+        }
+        is_gapped |= !is_unsent;
     }
     changes::rewrite(transaction, state.number, &kept)?;
     feed::redigest(transaction, state.number, state.digest, Digest::default())?;
@@ -104,14 +132,19 @@ fn mend(
     remake::take_up(transaction, id, &Blow::Lost(lost), suffix, now)
 }
 
+/// What nobody can read. What the server has taken a page takes out of the box again, unless the server has lost it too.
 fn unreadable(id: DocumentId, row: &ChangeRow, now: Timestamp) -> BoxedChange {
+    let state = match row.state {
+        ChangeState::Placed | ChangeState::Acknowledged => BoxState::Released,
+        ChangeState::Unsent | ChangeState::Following => BoxState::Refused,
+    };
     BoxedChange {
         id: 0,
         document: id,
         hash: row.hash,
         entry: None,
         n: None,
-        state: BoxState::Refused,
+        state,
         code: wire::SPOILT.to_owned(),
         body: row.body.clone(),
         boxed_at: now,

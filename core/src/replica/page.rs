@@ -184,7 +184,7 @@ fn place_arrivals(
     now: Timestamp,
 ) -> Result<()> {
     let state = documents::state_or_new(transaction, id)?;
-    if changes::placed(transaction, state.number)? != state.placed {
+    if changes::placed(transaction, state.number)? != Some(state.placed) {
         return Err(Error::Spoilt);
     }
     let forked = forked_by(transaction, id, arrivals)?;

@@ -40,7 +40,7 @@ pub(super) struct Prepared {
     pub(super) pieces: Vec<i64>,
     /// There is more to push than these frames.
     pub(super) has_more: bool,
-    /// See `PushPlan::mends`.
+    /// What was spoilt here is still to be listed.
     pub(super) mends: bool,
     /// They are pushed again only to hear what has become of them.
     pub(super) asks: bool,
@@ -105,8 +105,8 @@ pub(super) struct PushPlan {
     pub(super) listens: bool,
     /// Of page frames that go back, only those behind this row.
     pub(super) relics_after: i64,
-    /// What was spoilt here has been listed anew: nothing is settled before it has come.
-    pub(super) mends: bool,
+    /// What is spoilt here cannot be mended, for there is no room: the rest goes.
+    pub(super) passes_over: bool,
     /// Everything of one's own is done: pieces of others' bundles are handed in.
     pub(super) carries: bool,
 }
@@ -159,7 +159,7 @@ impl Load {
     ) -> Result<Self> {
         let unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
         let mut load = Self::empty(plan.after);
-        load.has_more = load.cut(connection, enrolment, &unsent, frame_bytes, plan.form)?
+        load.has_more = load.cut(connection, enrolment, &unsent, frame_bytes, plan)?
             || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX;
         if load.has_more || !load.frames.is_empty() {
             // What the server makes wait may wait for ever; what is held is asked about behind it.
@@ -170,7 +170,7 @@ impl Load {
             let due = pieces::due(connection, enrolment::request_bytes(frame_bytes), now)?;
             (load.pieces, load.frames) = due.into_iter().unzip();
         } else {
-            load.ask(connection, enrolment, frame_bytes, now)?;
+            load.ask(connection, enrolment, frame_bytes, plan, now)?;
         }
         Ok(load)
     }
@@ -181,10 +181,15 @@ impl Load {
         connection: &Connection,
         enrolment: &Enrolment,
         frame_bytes: usize,
+        plan: PushPlan,
         now: Timestamp,
     ) -> Result<()> {
         let (held, last) = (boxes::to_ask(connection, now)?, self.last);
-        let is_any_left = self.cut(connection, enrolment, &held, frame_bytes, Form::Raw)?;
+        let raw = PushPlan {
+            form: Form::Raw,
+            ..plan
+        };
+        let is_any_left = self.cut(connection, enrolment, &held, frame_bytes, raw)?;
         // They have no place in the outbox: what of that was sent in this call is not sent again.
         self.last = last;
         self.asks = !self.frames.is_empty();
@@ -199,9 +204,12 @@ impl Load {
         enrolment: &Enrolment,
         changes: &[Unsent],
         frame_bytes: usize,
-        form: Form,
+        plan: PushPlan,
     ) -> Result<bool> {
-        let mut ledgers = Ledgers::new();
+        let mut ledgers = Ledgers {
+            passes_over: plan.passes_over,
+            known: BTreeMap::new(),
+        };
         let (mut total, mut size) = (0, frame_bytes);
         let (mut rest, most) = (changes, enrolment::request_bytes(frame_bytes));
         // The rest of a full request is for the next one, not for ever smaller frames.
@@ -212,7 +220,7 @@ impl Load {
             let form = if now.iter().any(follows) {
                 Form::Raw
             } else {
-                form
+                plan.form
             };
             let (frame, list) = push_frame(connection, enrolment, now, form, &mut ledgers)?;
             self.last = now.last().map_or(self.last, |change| change.place);
@@ -238,15 +246,22 @@ struct Whole {
 }
 
 /// The documents of a request.
-type Ledgers = BTreeMap<DocumentId, Whole>;
+struct Ledgers {
+    /// What is spoilt is passed over.
+    passes_over: bool,
+    known: BTreeMap<DocumentId, Whole>,
+}
 
 impl Replica {
     /// Prepares a request: hello, and as much as one request carries of what goes back to a server that has lost it, else of the outbox. The
     /// plan is moved on.
     pub(super) fn prepare(&self, plan: &mut PushPlan) -> Result<Prepared> {
         // Before all that the request is made of.
-        let heard = self.store.read(enrolment::heard)?;
-        let relics = if plan.listens {
+        let (heard, is_mending) = self.store.read(|connection| {
+            let state = enrolment::round_state(connection)?;
+            Ok((enrolment::heard(connection)?, state.is_mending))
+        })?;
+        let relics = if plan.listens || is_mending {
             Some(Load::empty(plan.after))
         } else {
             let returned = self.relics(plan.relics_after)?;
@@ -284,7 +299,6 @@ impl Replica {
                 status: status_to_tell(connection, &state, status)?,
                 last_n: enrolment::last_n(connection)?,
             };
-            let mends = std::mem::take(&mut plan.mends);
             (plan.after, plan.listens) = (load.last, false);
             plan.relics_after = load.relics.last().copied().unwrap_or(plan.relics_after);
             Ok(Prepared {
@@ -294,7 +308,7 @@ impl Replica {
                 relics: load.relics,
                 pieces: load.pieces,
                 has_more: load.has_more,
-                mends,
+                mends: is_mending,
                 asks: load.asks,
                 enrolment,
                 heard,
@@ -341,9 +355,12 @@ fn push_frame(
     let mut list = Pushed::new();
     let mut n: Option<(u64, u64)> = None;
     for change in changes {
-        let whole = match ledgers.entry(change.document) {
+        let whole = match ledgers.known.entry(change.document) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(whole(connection, change.document)?),
+            Entry::Vacant(new) => match whole(connection, change.document) {
+                Err(Error::Spoilt) if ledgers.passes_over => continue,
+                whole => new.insert(whole?),
+            },
         };
         let entry = match (
             whole.ledger.place(&change.hash),
@@ -368,7 +385,7 @@ fn push_frame(
     }
     let n = n.unwrap_or_default();
     let is_apart = |(document, hash): &(DocumentId, ChangeHash)| {
-        let whole = ledgers.get(document);
+        let whole = ledgers.known.get(document);
         whole.is_some_and(|whole| whole.apart.contains_key(hash))
     };
     let form = if list.iter().any(is_apart) {
@@ -383,7 +400,7 @@ fn push_frame(
         first_n: n.0,
     });
     for (document, hash) in &list {
-        let Some(whole) = ledgers.get(document) else {
+        let Some(whole) = ledgers.known.get(document) else {
             continue;
         };
         let place = whole.ledger.place(hash);

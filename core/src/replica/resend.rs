@@ -51,7 +51,8 @@ pub(super) fn held(transaction: &Transaction<'_>) -> Result<()> {
 /// Puts a held change back into the outbox: it is no part of the document for now, and is pushed as what follows a held change is.
 /// Returns whether it is one.
 fn unbox(transaction: &Transaction<'_>, boxed: &BoxedChange) -> Result<bool> {
-    if boxed.state == BoxState::Refused {
+    // One that is spoilt in this file stays where it is.
+    if boxed.state == BoxState::Refused || parse_admitted(&boxed.body).is_err() {
         return Ok(false);
     }
     let number = documents::state_or_new(transaction, boxed.document)?.number;

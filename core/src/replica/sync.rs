@@ -163,7 +163,7 @@ impl Replica {
             after: 0,
             listens: self.heals()?,
             relics_after: 0,
-            mends: false,
+            passes_over: false,
             carries: false,
         };
         let (mut asked_back, mut mended, mut missed) = (false, false, None);
@@ -177,10 +177,9 @@ impl Replica {
                     self.keep_size(course);
                     continue;
                 }
-                Err(Error::Spoilt) if !mended && self.mend()? => {
+                Err(Error::Spoilt) if !mended => {
                     mended = true;
-                    (plan.listens, plan.mends) = (true, true);
-                    (plan.after, plan.relics_after) = (0, 0);
+                    plan.passes_over = self.mend_or_pass_over()?;
                     self.keep_size(course);
                     continue;
                 }
@@ -256,7 +255,7 @@ impl Replica {
         let mut session = Session::new(prepared.awaited());
         let mut end = RoundEnd {
             again: prepared.has_more,
-            must_push: prepared.has_more,
+            must_push: prepared.has_more && !prepared.mends,
             directory_tag: None,
             is_broken: false,
             sent: plan.form,

@@ -137,23 +137,29 @@ pub fn to_ask(connection: &Connection, now: Timestamp) -> Result<Vec<Unsent>> {
 
 /// Whether work that was never sent lies here because it was spoilt in this file.
 pub fn is_any_spoilt(connection: &Connection) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM boxed WHERE code = ?1 AND dismissed = 0)";
+    let sql = "SELECT EXISTS (SELECT 1 FROM boxed WHERE code = ?1 AND state = 'refused' AND dismissed = 0)";
     let mut statement = connection.prepare_cached(sql)?;
     Ok(statement.query_row([SPOILT], |row| row.get(0))?)
 }
 
-/// Those of these changes that lie here because they were spoilt in this file.
-pub fn spoilt_of(
-    connection: &Connection,
+/// Of these changes, which the server misses, those that lie here because they were spoilt in this file: they are lost.
+pub fn lose_spoilt(
+    transaction: &Transaction<'_>,
     document: DocumentId,
-    hashes: &BTreeSet<ChangeHash>,
+    missing: &BTreeSet<ChangeHash>,
 ) -> Result<BTreeSet<ChangeHash>> {
-    if hashes.is_empty() {
-        return Ok(BTreeSet::new());
+    let mut lost = BTreeSet::new();
+    if missing.is_empty() {
+        return Ok(lost);
     }
-    let boxed = of_document(connection, document)?.into_iter();
-    let spoilt = boxed.filter(|boxed| boxed.code == SPOILT && hashes.contains(&boxed.hash));
-    Ok(spoilt.map(|boxed| boxed.hash).collect())
+    for mut boxed in of_document(transaction, document)? {
+        if boxed.code == SPOILT && missing.contains(&boxed.hash) {
+            boxed.state = BoxState::Refused;
+            put(transaction, &boxed)?;
+            lost.insert(boxed.hash);
+        }
+    }
+    Ok(lost)
 }
 
 /// Whether a change is held.

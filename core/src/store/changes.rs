@@ -49,6 +49,8 @@ pub struct ChangeRow {
     pub received_at: Option<Timestamp>,
     /// The uncompressed chunk.
     pub body: Vec<u8>,
+    /// It stands at no ordinal.
+    pub is_local: bool,
 }
 
 /// The number by which a document is known in this file.
@@ -56,8 +58,7 @@ pub type DocumentNumber = i64;
 
 /// The changes of a document, ordinals first, then local ones in the order in which they were made.
 pub fn of_document(connection: &Connection, document: DocumentNumber) -> Result<Vec<ChangeRow>> {
-    let sql =
-        "SELECT hash, state, received_at, body FROM changes WHERE document = ?1 ORDER BY place";
+    let sql = "SELECT hash, state, received_at, body, place FROM changes WHERE document = ?1 ORDER BY place";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([document], |row| {
         Ok(ChangeRow {
@@ -65,6 +66,7 @@ pub fn of_document(connection: &Connection, document: DocumentNumber) -> Result<
             state: ChangeState::from_code(row.get(1)?),
             received_at: row.get::<_, Option<i64>>(2)?.map(Timestamp),
             body: row.get(3)?,
+            is_local: row.get::<_, i64>(4)? > LOCAL_PLACE,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -273,12 +275,14 @@ pub fn outbox_oldest(connection: &Connection) -> Result<Option<Vec<u8>>> {
         .optional()?)
 }
 
-/// How many changes stand at ordinals.
-pub fn placed(connection: &Connection, document: DocumentNumber) -> Result<u64> {
-    let sql = "SELECT count(*) FROM changes WHERE document = ?1 AND place < ?2 AND state = 0";
+/// How many changes stand at ordinals, one at each from the first on; none where they do not.
+pub fn placed(connection: &Connection, document: DocumentNumber) -> Result<Option<u64>> {
+    let sql = "SELECT count(*), ifnull(max(place), -1) FROM changes WHERE document = ?1 AND place < ?2 AND state = 0";
     let mut statement = connection.prepare_cached(sql)?;
-    let count: i64 = statement.query_row([document, LOCAL_PLACE], |row| row.get(0))?;
-    Ok(count.cast_unsigned())
+    let (count, last): (i64, i64) = statement.query_row([document, LOCAL_PLACE], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    Ok((count == last + 1).then_some(count.cast_unsigned()))
 }
 
 /// Puts these rows in the place of all that a document has. Places in the server's list mean nothing any more: they keep their order,

@@ -244,9 +244,9 @@ pub fn unplace(transaction: &Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Of this document nothing is placed any more. What lists show of it stays.
+/// Of this document nothing is placed any more, and the server is to name it again. What lists show of it stays.
 pub fn unplace_one(transaction: &Transaction<'_>, number: DocumentNumber) -> Result<()> {
-    let sql = "UPDATE documents SET placed = 0, digest = ?2 WHERE no = ?1";
+    let sql = "UPDATE documents SET placed = 0, digest = ?2, confirmed = 0 WHERE no = ?1";
     let nothing = Digest::default().0.to_be_bytes();
     transaction.execute(sql, params![number, nothing])?;
     Ok(())

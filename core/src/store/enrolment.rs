@@ -63,6 +63,8 @@ pub struct RoundState {
     pub last_error: Option<String>,
     /// Page frames of another epoch may have to be pushed back.
     pub relics_due: bool,
+    /// What was spoilt here is still to be listed: until then nothing is pushed and nothing settled.
+    pub is_mending: bool,
     /// The last contact.
     pub anchor: Option<Anchor>,
 }
@@ -140,7 +142,7 @@ pub fn put(transaction: &Transaction<'_>, enrolment: &Enrolment) -> Result<()> {
 /// What rounds remember.
 pub fn round_state(connection: &Connection) -> Result<RoundState> {
     let sql = "SELECT scopes_tag, frame_bytes, raw_pages, notice_last, synced_at, failures, last_error,
-                      anchor_server_ms, anchor_monotonic_ms, anchor_boot, anchor_error_ms, relics_due FROM enrolment WHERE id = 1";
+                      anchor_server_ms, anchor_monotonic_ms, anchor_boot, anchor_error_ms, relics_due, is_mending FROM enrolment WHERE id = 1";
     let mut statement = connection.prepare_cached(sql)?;
     let state = statement.query_row([], |row| {
         let anchor = match (
@@ -167,6 +169,7 @@ pub fn round_state(connection: &Connection) -> Result<RoundState> {
             failures: row.get(5)?,
             last_error: row.get(6)?,
             relics_due: row.get(11)?,
+            is_mending: row.get(12)?,
             anchor,
         })
     });
@@ -178,7 +181,7 @@ pub fn put_round_state(transaction: &Transaction<'_>, state: &RoundState) -> Res
     let anchor = state.anchor;
     transaction.prepare_cached(
         "UPDATE enrolment SET scopes_tag = ?1, frame_bytes = ?2, raw_pages = ?3, notice_last = ?4, synced_at = ?5, failures = ?6, last_error = ?7,
-                anchor_server_ms = ?8, anchor_monotonic_ms = ?9, anchor_boot = ?10, anchor_error_ms = ?11, relics_due = ?12 WHERE id = 1",
+                anchor_server_ms = ?8, anchor_monotonic_ms = ?9, anchor_boot = ?10, anchor_error_ms = ?11, relics_due = ?12, is_mending = ?13 WHERE id = 1",
     )?
     .execute(params![
         state.scopes_tag,
@@ -193,6 +196,7 @@ pub fn put_round_state(transaction: &Transaction<'_>, state: &RoundState) -> Res
         anchor.map(|anchor| anchor.boot.cast_signed()),
         anchor.map(|anchor| anchor.error_ms.cast_signed()),
         state.relics_due,
+        state.is_mending,
     ])?;
     Ok(())
 }

@@ -256,6 +256,7 @@ impl Simulation {
                 self.coverage.add("review released");
             } else {
                 self.coverage.add("review refused");
+                self.reopened.insert(change.device);
                 self.turned_down
                     .extend(entry_of(change.document, &change.body));
             }

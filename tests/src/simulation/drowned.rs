@@ -123,7 +123,8 @@ impl Simulation {
     }
 
     /// A piece that waits at rest, on whatever phone, holds what only a newer server will take, or what rests on a change that a lost server
-    /// has taken with it. One that was refused is of a revoked phone that has no more to say.
+    /// has taken with it. One that was refused is of a revoked phone that has no more to say, or had not before a
+    /// review asked it to make something again.
     pub(super) fn nothing_is_carried_for_nothing(&self) -> Result<(), String> {
         let waiting = self.rightly_waiting();
         for (number, phone) in self.phones.iter().enumerate() {
@@ -168,7 +169,11 @@ impl Simulation {
 
     fn is_rightly_refused(&self, saved: &[Saved], code: &str) -> bool {
         let author = saved.first().and_then(|saved| self.device_of(saved.device));
-        author.is_some_and(|device| device.revoked_empty) && code == "too_much"
+        let has_said_its_last = |device: &Device| {
+            let may_speak_again = self.reopened.contains(&device.id);
+            device.revoked_at.is_some() && (device.revoked_empty || may_speak_again)
+        };
+        author.is_some_and(|device| has_said_its_last(&device)) && code == "too_much"
     }
 
     /// The carried changes that must wait: for a newer server, or for one that a lost server has taken with it, or for one of these.
