@@ -195,3 +195,37 @@ fn nothing_that_is_referred_to_is_missing() {
         "{sync}"
     );
 }
+
+/// A program that is made of the description must not send a list of numbers where bytes are meant.
+#[test]
+fn bytes_are_described_as_bytes() {
+    let office = Office::open(CookieKind::Plain);
+    let api = described(&office);
+    let binary = serde_json::json!({ "type": "string", "format": "binary" });
+    let is_binary = |schema: &Value| {
+        ["type", "format"]
+            .iter()
+            .all(|key| schema[*key] == binary[*key])
+    };
+    let mut seen = 0;
+    for (path, method, operation) in operations(&api) {
+        let answers = operation["responses"].as_object().into_iter().flatten();
+        let bodies = answers.map(|(_, answer)| &answer["content"]);
+        for content in bodies.chain([&operation["requestBody"]["content"]]) {
+            for (kind, body) in content.as_object().into_iter().flatten() {
+                let schema = &body["schema"];
+                if kind == "multipart/form-data" {
+                    assert!(
+                        is_binary(&schema["properties"]["files"]["items"]),
+                        "{schema}"
+                    );
+                    seen += 1;
+                } else if kind != "application/json" && !kind.starts_with("text/") {
+                    assert!(is_binary(schema), "{method} {path}: {schema}");
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen >= 7, "{seen}");
+}

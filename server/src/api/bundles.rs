@@ -17,7 +17,7 @@ use patrol_core::sync::rescue::CONTENT_TYPE;
 
 use super::Host;
 use super::extract::in_time;
-use super::openapi::ForPeople;
+use super::openapi::{Binary, ForPeople};
 use crate::auth::Caller;
 use crate::bundle::{self, Handed};
 use crate::error::ApiError;
@@ -54,7 +54,7 @@ impl Drop for AtDesk {
 /// Takes in a rescue bundle, a file as it is. What became of the changes in it, counted.
 #[utoipa::path(post, path = "/v1/bundles", operation_id = "hand_in_bundle",
     security(("session" = [])),
-    request_body(content = [u8], content_type = CONTENT_TYPE, description = "binary: a rescue bundle as in core/src/sync/protocol.md"),
+    request_body(content = inline(Binary), content_type = CONTENT_TYPE, description = "binary: a rescue bundle as in core/src/sync/protocol.md"),
     responses((status = 200, body = Handed), ForPeople)
 )]
 pub(super) async fn hand_in(

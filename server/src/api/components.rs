@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::extract::{Asked, Named, rows_of};
-use super::openapi::{Failure, ForPeople, ForPhones};
+use super::openapi::{Binary, Failure, ForPeople, ForPhones};
 use super::{Host, json as shapes};
 use crate::auth::{Caller, CallingDevice};
 use crate::components;
@@ -32,7 +32,7 @@ fn packed(bytes: Vec<u8>) -> Response {
 
 /// The villages of a phone that have components, with their tags.
 #[utoipa::path(get, path = "/v1/components", operation_id = "list_component_tags",
-    security(("device" = [])), responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForPhones)
+    security(("device" = [])), responses((status = 200, content_type = CONTENT_TYPE, body = inline(Binary)), ForPhones)
 )]
 pub(super) async fn tags(
     State(host): State<Host>,
@@ -45,7 +45,7 @@ pub(super) async fn tags(
 
 /// What stands in one of a phone's villages.
 #[utoipa::path(get, path = "/v1/components/{village}", operation_id = "show_components_of_village",
-    security(("device" = [])), params(("village" = u64, Path)), responses((status = 200, content_type = CONTENT_TYPE, body = [u8]),
+    security(("device" = [])), params(("village" = u64, Path)), responses((status = 200, content_type = CONTENT_TYPE, body = inline(Binary)),
         (status = 404, description = "not_found", body = Failure), ForPhones)
 )]
 pub(super) async fn of_village(

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::{Body, Named};
-use super::openapi::{Failure, ForNewPhones, ForPeople, ForPhones};
+use super::openapi::{Binary, Failure, ForNewPhones, ForPeople, ForPhones};
 use super::{Host, json};
 use crate::app::App;
 use crate::auth::{self, Caller, CallingDevice};
@@ -40,7 +40,7 @@ pub(super) async fn health(State(host): State<Host>) -> Result<&'static str, Api
 
 /// `GET /v1/directory`: as phones keep it.
 #[utoipa::path(get, path = "/v1/directory", operation_id = "directory",
-    security(("device" = [])), responses((status = 200, content_type = "application/cbor", body = [u8]), ForPhones)
+    security(("device" = [])), responses((status = 200, content_type = "application/cbor", body = inline(Binary)), ForPhones)
 )]
 pub(super) async fn directory(
     State(host): State<Host>,

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::devices::need;
 use super::extract::{self, Body, Form, Named, in_time, rows_of};
-use super::openapi::ForPeople;
+use super::openapi::{Binary, ForPeople};
 use super::{Host, json as shapes};
 use crate::app::App;
 use crate::auth::Caller;
@@ -23,9 +23,18 @@ use crate::import::proposals::{self, Asked};
 use crate::import::{self, Content, Preview, Upload};
 use crate::store::StoreError;
 
+/// The form of a preview.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is described; a form is read as it comes")]
+struct Files {
+    /// CSV, XLSX or GeoJSON, each under its own name.
+    #[schema(inline)]
+    files: Vec<Binary>,
+}
+
 /// What these files would change. Nothing is changed by this; what is wrong stands in the answer. One preview is made at a time.
 #[utoipa::path(post, path = "/v1/imports", operation_id = "preview_import",
-    security(("session" = [])), request_body(content = [u8], content_type = "multipart/form-data", description = "files: CSV, XLSX or GeoJSON"),
+    security(("session" = [])), request_body(content = inline(Files), content_type = "multipart/form-data"),
     responses((status = 200, body = Value), ForPeople)
 )]
 pub(super) async fn preview(

@@ -18,6 +18,11 @@ use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
 
 use super::{CookieKind, Host};
 
+/// Bytes as they are, not a list of numbers.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(super) struct Binary(#[expect(dead_code, reason = "it is described and never made")] Vec<u8>);
+
 /// Every code of an error by status, but for those of the rules, which come with 409 too.
 const CODES: &[(u16, &[&str])] = &[
     (

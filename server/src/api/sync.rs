@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::Host;
 use super::extract::in_time;
-use super::openapi::ForRounds;
+use super::openapi::{Binary, ForRounds};
 use crate::app::App;
 use crate::auth::CallingDevice;
 use crate::error::ApiError;
@@ -26,8 +26,8 @@ use crate::share::{Kept, Place};
 /// One round of a device.
 #[utoipa::path(post, path = "/v1/sync", operation_id = "sync",
     security(("device" = [])),
-    request_body(content = [u8], content_type = CONTENT_TYPE, description = "binary: frames as in core/src/sync/protocol.md"),
-    responses((status = 200, content_type = CONTENT_TYPE, body = [u8]), ForRounds)
+    request_body(content = inline(Binary), content_type = CONTENT_TYPE, description = "binary: frames as in core/src/sync/protocol.md"),
+    responses((status = 200, content_type = CONTENT_TYPE, body = inline(Binary)), ForRounds)
 )]
 pub(super) async fn round(
     State(host): State<Host>,
