@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use patrol_core::domain::directory::{Directory, DirectoryFault, Row};
+use patrol_core::domain::directory::{Directory, DirectoryFault, Row, UnitKind};
 use patrol_core::domain::limits;
 
 use super::kept::Kept;
@@ -237,7 +237,9 @@ fn misses(fault: &DirectoryFault) -> &'static [Table] {
         F::UnknownTown { .. } => &[Table::Towns],
         F::UnknownVillage { .. } => &[Table::Villages],
         F::NoBeat { .. } | F::UnknownBeat { .. } => &[Table::Beats],
-        F::UnknownUnit { .. } => &[Table::Units, Table::Villages, Table::Towns],
+        F::UnknownUnit { unit, .. } if UnitKind::Department.allows(*unit) => &[Table::Units],
+        // Towns and villages are units by their codes.
+        F::UnknownUnit { .. } => &[Table::Villages, Table::Towns],
         F::UnitWithoutPlace { .. } => &[Table::Villages, Table::Towns],
         _ => &[],
     }

@@ -409,6 +409,30 @@ fn of_a_row_that_is_spoilt_in_part_the_rest_is_told_and_nothing_else() {
 }
 
 #[test]
+fn what_could_not_be_read_hides_only_what_it_could_have_brought() {
+    let people = "person,name,role,at,from\n\
+        00000000000000b2,王芳,cadre,村:440402999299,2020-01-01\n\
+        00000000000000c3,李伟,unit_operator,unit:777,2020-01-01\n";
+    let units = "id,kind,name\n101,nobody,城市管理局\n";
+    let faults = faults_of(&Files {
+        people,
+        units,
+        ..ZHUHAI
+    });
+    let told: Vec<&str> = faults
+        .iter()
+        .map(|fault| fault.split(" (").next().unwrap_or(fault))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "units.csv:2: kind: unknown_word",
+            "people.csv:2: at: unknown_place"
+        ]
+    );
+}
+
+#[test]
 fn bad_rows_of_people_are_named() {
     let people = "person,name,role,at,from\n\
         b2,王芳,inspector,beat:1,2020-01-01\n\

@@ -99,6 +99,8 @@ fn what_a_row_names_that_is_not_there_is_told_although_another_field_cannot_be_r
         format!("towns.csv:{town}: district_code: unknown_district (440499105, 440499)"),
         "beats.csv:124: village_code: unknown_village (beat:61 ".to_owned(),
         "beats.csv:125: village_code: unknown_village (beat:62, 440402107299)".to_owned(),
+        // A town that could not be read is no department.
+        "people.csv:3: at: unknown_place".to_owned(),
     ];
     assert_eq!(faults.len(), starts.len(), "{faults:#?}");
     for (fault, start) in faults.iter().zip(starts) {
