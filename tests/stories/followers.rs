@@ -288,6 +288,11 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
             world.app.store.revoke(phone.device(), now).unwrap();
         }
 
+        if !may || is_revoked {
+            // Asked about, it is not looked at once more, nor let in for nothing.
+            let fates = push(&world.app, phone, &[(case, first.bytes.clone())]);
+            assert_eq!(fates, Ok(vec![Fate::Dup]));
+        }
         let fates = push(&world.app, phone, &[(case, follower.bytes)]);
         let fate = if may && !is_revoked {
             Fate::Ok
