@@ -115,11 +115,9 @@ impl What {
                 Ok(figured(&runtime.block_on(soak::run(size, seed))?, slack))
             }
             Self::Hostile { seconds } => {
+                let pairs = u32::try_from(seconds.div_ceil(2 * HOSTILE_WINDOW));
                 let size = hostile::Size {
-                    windows: (
-                        HOSTILE_WINDOWS,
-                        seconds.div_ceil(2 * u64::from(HOSTILE_WINDOWS)),
-                    ),
+                    windows: (pairs.unwrap_or(u32::MAX), HOSTILE_WINDOW),
                     ..HOSTILE
                 };
                 Ok(figured(&hostile::measure(size, seed)?, slack))
@@ -139,8 +137,8 @@ const SOAK: soak::Size = soak::Size {
     weather: TWO_G,
     pause_ms: 20_000,
 };
-/// Pairs of windows into which a long attack is cut.
-const HOSTILE_WINDOWS: u32 = 6;
+/// Seconds of each window into which a long attack is cut: disks of shared machines have slow spells of ten seconds and more.
+const HOSTILE_WINDOW: u64 = 4;
 /// The long attack, but for its length.
 const HOSTILE: hostile::Size = hostile::Size {
     cases: 1_000,

@@ -1,11 +1,14 @@
 //! The hostile device beside honest phones: every blow is answered by its code and counted, honest rounds go on, and nothing of his stays.
 //!
-//! How long honest rounds take is measured in windows with the attack and without it, by turns, so that whatever else the machine does
-//! falls into both. The foe computes at the lowest priority: his own machine would not take anything from the server's.
+//! How long honest rounds take is measured in short windows with the attack and without it, by turns, so that whatever else the machine does
+//! falls into both; a bare fsync of the same disk, timed beside them, tells how much of it is the disk's. The foe computes at the lowest
+//! priority: his own machine would not take anything from the server's.
 
 mod gate;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
@@ -31,7 +34,7 @@ use crate::clock::START;
 use crate::hostile::{Blow, Foe, Junk, Kind, Scrape, Slow, Tally, Unfinished, streams};
 use crate::served::Folder;
 use crate::world::city;
-use gate::{Gate, Phase};
+use gate::{Gate, Phase, Times};
 
 /// How much of it.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +61,8 @@ pub struct Size {
 const JUNK_PART: u64 = 10;
 /// What the server may take of the machine's memory while it is attacked.
 const MEMORY_MB: f64 = 300.0;
+/// Between two bare fsyncs.
+const SYNC_PACE: Duration = Duration::from_millis(100);
 /// Threads that strike one blow after the other.
 const STRIKERS: usize = 2;
 
@@ -223,14 +228,15 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
         failed: &failed,
     });
     let gate = Gate::default();
-    beside(&gate, &attack, phones.collect(), size)?;
+    let bare = File::create(folder.file("bare")).map_err(|error| error.to_string())?;
+    beside(&gate, &attack, (phones.collect(), &bare), size)?;
     let metrics = server.metrics.ok_or("the server shows no metrics")?;
     attack.is_counted(&Scrape::of(metrics))?;
     let memory = memory_of(server.id(), "VmHWM").unwrap_or_default() as f64 / 1e6;
     server.kill();
-    let rounds = gate.times();
+    let times = gate.times();
     let (foe, victim) = (attack.foe.own.device, attack.foe.victim.device);
-    let mut figures = told(&attack, rounds, memory);
+    let mut figures = told(&attack, times, memory);
     let sent = honest
         .iter()
         .map(|caller| (caller.hand.device, caller.hand.n));
@@ -282,16 +288,23 @@ fn foe<'a>(app: &'a App, cases: &[DocumentId], own: &Caller, victim: &Caller) ->
 fn beside(
     gate: &Gate,
     attack: &Attack<'_>,
-    phones: Vec<Honest<'_>>,
+    (phones, bare): (Vec<Honest<'_>>, &File),
     size: Size,
 ) -> Result<(), String> {
     let pace = Duration::from_millis(size.pace_ms);
     std::thread::scope(|scope| {
         for mut phone in phones {
             scope.spawn(move || {
-                gate.repeat(pace, || gate.timed(|| phone.round()));
+                gate.repeat(pace, || {
+                    gate.timed(|times| &mut times.rounds, || phone.round());
+                });
             });
         }
+        scope.spawn(move || {
+            gate.repeat(SYNC_PACE, || {
+                gate.timed(|times| &mut times.syncs, || synced(bare));
+            });
+        });
         for first in 0..STRIKERS {
             let strike = move |number| attack.strike(&attack.blows, first + number);
             scope.spawn(move || gate.repeat_meekly(strike));
@@ -315,6 +328,14 @@ fn beside(
     })
 }
 
+/// How long a bare fsync takes, in milliseconds.
+fn synced(mut file: &File) -> f64 {
+    let started = Watch::start();
+    file.write_all(&[7; 4_096]).expect("room on the disk");
+    file.sync_data().expect("the disk answers");
+    micros(started.elapsed()) / 1e3
+}
+
 /// That of each device so many changes are admitted, and no more.
 fn is_all_and_no_more(app: &App, sent: &[(DeviceId, u64)]) -> Result<(), String> {
     let mut found: BTreeMap<DeviceId, u64> = BTreeMap::new();
@@ -336,10 +357,8 @@ fn is_all_and_no_more(app: &App, sent: &[(DeviceId, u64)]) -> Result<(), String>
     Ok(())
 }
 
-fn told(attack: &Attack<'_>, rounds: [Vec<f64>; 2], memory: f64) -> Vec<Figure> {
-    let [mut quiet, mut attacked] = rounds;
+fn told(attack: &Attack<'_>, times: [Times; 2], memory: f64) -> Vec<Figure> {
     let struck = attack.struck.load(Ordering::Relaxed) as f64;
-    let p99 = [&mut quiet, &mut attacked].map(|times| percentile(times, 99));
     let (pushed, kinds) = attack.pushed_junk();
     let mut figures = vec![
         Figure::told("blows struck, each answered as it must be", struck, ""),
@@ -359,15 +378,31 @@ fn told(attack: &Attack<'_>, rounds: [Vec<f64>; 2], memory: f64) -> Vec<Figure> 
     for (line, times) in attack.tally.lines() {
         figures.push(Figure::told(line, times as f64, ""));
     }
-    figures.extend([
-        Figure::at_most("the server's highest memory", memory, "MB", MEMORY_MB),
-        Figure::told("honest rounds without the attack", quiet.len() as f64, ""),
-        Figure::told("the same: p50", percentile(&mut quiet, 50), "ms"),
-        Figure::told("the same: p99", p99[0], "ms"),
-        Figure::told("honest rounds beside it", attacked.len() as f64, ""),
-        Figure::told("the same: p50", percentile(&mut attacked, 50), "ms"),
-        Figure::told("the same: p99", p99[1], "ms"),
-        Figure::at_most("p99 beside the attack / without", p99[1] / p99[0], "×", 2.0),
-    ]);
+    let name = "the server's highest memory";
+    figures.push(Figure::at_most(name, memory, "MB", MEMORY_MB));
+    figures.extend(taken(times));
+    figures
+}
+
+fn taken(times: [Times; 2]) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let mut p99 = Vec::new();
+    for (mut times, when) in times.into_iter().zip(["without the attack", "beside it"]) {
+        p99.push(percentile(&mut times.rounds, 99));
+        let name = format!("honest rounds {when}");
+        figures.push(Figure::told(name, times.rounds.len() as f64, ""));
+        let of = [
+            ("the same", &mut times.rounds),
+            ("a bare fsync meanwhile", &mut times.syncs),
+        ];
+        for (name, times) in of {
+            for percent in [50, 99] {
+                let name = format!("{name}: p{percent}");
+                figures.push(Figure::told(name, percentile(times, percent), "ms"));
+            }
+        }
+    }
+    let name = "p99 beside the attack / without";
+    figures.push(Figure::at_most(name, p99[1] / p99[0], "×", 2.0));
     figures
 }

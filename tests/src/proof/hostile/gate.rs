@@ -1,4 +1,4 @@
-//! When an attack goes on and when it rests: windows that threads wait for, and what honest rounds took within each.
+//! When an attack goes on and when it rests: windows that threads wait for, and what honest rounds and the disk took within each.
 //!
 //! Between two windows every strike that is under way comes to its end, so that none reaches into a quiet window.
 
@@ -22,13 +22,22 @@ pub(super) enum Phase {
     Over,
 }
 
+/// What took so long, in milliseconds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Times {
+    /// Rounds of honest phones.
+    pub(super) rounds: Vec<f64>,
+    /// Bare fsyncs of the disk that the server writes to.
+    pub(super) syncs: Vec<f64>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
     /// Strikes under way.
     striking: usize,
-    quiet: Vec<f64>,
-    attacked: Vec<f64>,
+    quiet: Times,
+    attacked: Times,
     fault: Option<String>,
 }
 
@@ -101,14 +110,14 @@ impl Gate {
         state.phase != Phase::Over
     }
 
-    /// Notes how long a round took, if it lies within one window.
-    pub(super) fn timed(&self, round: impl FnOnce() -> f64) {
+    /// Notes how long something took, if it lies within one window.
+    pub(super) fn timed(&self, of: fn(&mut Times) -> &mut Vec<f64>, call: impl FnOnce() -> f64) {
         let before = self.lock().phase;
-        let took = round();
+        let took = call();
         let mut state = self.lock();
         match state.phase {
-            Phase::Quiet if before == Phase::Quiet => state.quiet.push(took),
-            Phase::Attacked if before == Phase::Attacked => state.attacked.push(took),
+            Phase::Quiet if before == Phase::Quiet => of(&mut state.quiet).push(took),
+            Phase::Attacked if before == Phase::Attacked => of(&mut state.attacked).push(took),
             _ => {}
         }
     }
@@ -123,8 +132,9 @@ impl Gate {
     /// A window until it is enough, as judged by the number of honest rounds beside the attack.
     pub(super) fn open_until(&self, phase: Phase, is_enough: impl Fn(usize) -> bool) {
         if self.settle(phase) {
-            let waits =
-                |state: &mut State| state.phase != Phase::Over && !is_enough(state.attacked.len());
+            let waits = |state: &mut State| {
+                state.phase != Phase::Over && !is_enough(state.attacked.rounds.len())
+            };
             drop(self.news.wait_while(self.lock(), waits));
         }
     }
@@ -157,8 +167,8 @@ impl Gate {
         self.lock().fault.take().map_or(Ok(()), Err)
     }
 
-    /// What honest rounds took, in milliseconds: without the attack, beside it.
-    pub(super) fn times(&self) -> [Vec<f64>; 2] {
+    /// What was timed: without the attack, beside it.
+    pub(super) fn times(&self) -> [Times; 2] {
         let mut state = self.lock();
         [
             std::mem::take(&mut state.quiet),
