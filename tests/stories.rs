@@ -2,6 +2,7 @@
 
 mod adopted;
 mod bad_network;
+mod bounds;
 mod brought_again;
 mod busy_server;
 mod carriers;
@@ -27,8 +28,11 @@ mod poor_line;
 mod rescue;
 mod retired;
 mod salvaged;
+mod settled_late;
 mod sizes;
+mod spoilt_in_the_box;
 mod spoilt_on_a_phone;
+mod spoilt_twice;
 mod survey;
 mod tally;
 mod told_once;

@@ -152,3 +152,23 @@ impl Handed {
         *count += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use patrol_core::domain::id::ChangeHash;
+    use patrol_core::domain::refusal::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn a_piece_has_the_fate_of_what_is_to_come_again_and_names_no_change() {
+        let missing = Fate::Missing(vec![ChangeHash([1; 32])]);
+        let (unnamed, slow) = (Fate::Missing(Vec::new()), Fate::Later(Later::Slow));
+        assert_eq!(whole(&[Fate::Ok, missing.clone()]), unnamed);
+        assert_eq!(whole(&[slow.clone(), missing]), unnamed);
+        assert_eq!(whole(&[Fate::Ok, slow.clone()]), slow);
+        let refused = Fate::Refused(Refusal::Malformed);
+        let for_good = [Fate::Ok, Fate::Dup, Fate::Review, refused];
+        assert_eq!(whole(&for_good), Fate::Ok);
+    }
+}

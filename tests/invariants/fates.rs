@@ -168,6 +168,20 @@ fn what_only_a_newer_server_knows_waits_each_time_and_is_not_kept() {
 }
 
 #[test]
+fn what_follows_what_only_a_newer_server_knows_waits_with_it() {
+    let ground = ground(5);
+    let mut ledger = ledger_of(ground.phone(), ground.case);
+    let newer = ground.made(OF_NEXT_YEAR, 2, "新");
+    ledger
+        .push(patrol_core::doc::parse::parse(&newer).unwrap())
+        .unwrap();
+    let note = ground.made_on(&ledger, Action::Note.code(), 3, "后");
+    let items = [newer, note].map(|bytes| (ground.case, bytes));
+    let fates = push(&ground.world.app, ground.phone(), &items);
+    assert_eq!(fates, Ok(vec![Fate::Later(Later::Newer); 2]));
+}
+
+#[test]
 fn the_second_change_at_one_place_of_an_actors_chain_is_forked() {
     let mut ground = ground(6);
     let one = ground.made(Action::Note.code(), 2, "原机");
@@ -232,6 +246,24 @@ fn who_has_left_is_still_told_what_became_of_his_work() {
     end_posts(&ground.world);
     let forked = Fate::Refused(Refusal::Forked);
     ground.hears(&other, &forked, &forked);
+}
+
+#[test]
+fn who_may_know_nothing_of_a_case_any_more_is_still_told_what_he_has_put_there() {
+    let mut world = World::new(12);
+    let village = world.villages(INSPECTOR)[0];
+    // Another's case, to which nothing binds him but his posts.
+    let cadre = world.cadre_of(village);
+    let (case, _) = world.phone(&cadre).report(village, "井盖破损");
+    world.phone(&cadre).sync().unwrap();
+    world.phone(INSPECTOR).sync().unwrap();
+    let mut ground = Ground { world, case };
+    let [note, other] = ["看过", "副本"].map(|words| ground.made(Action::Note.code(), 1, words));
+    assert_eq!(ground.fate(&note), Fate::Ok);
+    change_posts(&ground.world, |posts, _| posts.clear());
+    let unknown = ground.fate(&other);
+    assert!(matches!(unknown, Fate::Missing(_)), "{unknown:?}");
+    ground.hears(&note, &Fate::Dup, &Fate::Dup);
 }
 
 #[test]

@@ -206,6 +206,44 @@ fn a_document_out_of_scope_answers_as_one_that_does_not_exist() {
     assert!(world.phones[PEOPLE[1]].replica.case(case).is_err());
 }
 
+/// What a stranger is told who pushes the case's own changes, or one that only a newer server knows, into it or into a document that is none.
+fn told_to_a_stranger(into: Option<DocumentId>) -> Vec<Fate> {
+    let mut world = World::new(3);
+    let village = world.villages(PEOPLE[0])[0];
+    let (case, _) = world.phone(PEOPLE[0]).report(village, "别人的事");
+    world.phone(PEOPLE[0]).note(case, "别人的话").unwrap();
+    for name in PEOPLE {
+        world.phone(name).sync().unwrap();
+    }
+    let ledger = ledger_of(&world.phones[PEOPLE[0]], case);
+    let stranger = &world.phones[PEOPLE[1]];
+    let unit = world.villages(PEOPLE[1])[0].unit();
+    let newer = change_of(
+        stranger,
+        &ledger,
+        &entry_of(stranger, &ledger, 4_000, unit, 6),
+        &[],
+    );
+    let links = ledger.links().iter();
+    let others = links.map(|link| link.change.bytes.clone());
+    let mut fates = Vec::new();
+    for bytes in others.chain([newer.bytes]) {
+        let told = push(&world.app, stranger, &[(into.unwrap_or(case), bytes)]);
+        fates.extend(told.unwrap());
+    }
+    fates
+}
+
+#[test]
+fn what_is_wrong_with_a_change_by_itself_is_told_whether_or_not_its_document_exists() {
+    let (here, there) = (
+        told_to_a_stranger(None),
+        told_to_a_stranger(Some(DocumentId([8; 16]))),
+    );
+    assert_eq!(here, there);
+    assert!(here.len() > 2 && here.iter().all(|fate| *fate != Fate::Dup));
+}
+
 #[test]
 fn a_cursor_for_a_scope_that_is_not_ones_own_is_ignored() {
     let mut world = World::new(4);

@@ -6,7 +6,7 @@ use patrol_core::domain::limits;
 use patrol_core::error::Error;
 use patrol_core::replica::Replica;
 use patrol_core::sync::rescue::{Bundle, Piece};
-use patrol_core::sync::wire::{Form, PushHead, Unread};
+use patrol_core::sync::wire::{Fate, Form, PushHead, Unread};
 use patrol_server::bundle::{self, Handed};
 use patrol_tests::link::Mishap;
 use patrol_tests::world::{Phone, World};
@@ -144,16 +144,39 @@ fn the_number_of_a_bundle_or_piece_that_was_given_up_is_never_anothers() {
     assert_eq!(highest(), before + again.pieces as i64);
 }
 
-#[test]
-fn a_piece_whose_frame_is_not_raw_is_none() {
-    let mut world = World::new(405);
-    carried(&mut world);
+/// The first piece of a bundle that the other carries, opened.
+fn opened(world: &mut World) -> Piece {
+    carried(world);
     let phone = &world.phones[INSPECTOR];
     let bundle = Bundle::decode(&phone.replica.rescue_bundle().unwrap()).unwrap();
     let identity = &world.app.identity;
-    let mut piece = Piece::open(&bundle.pieces[0], identity.server, &identity.rescue_key).unwrap();
-    let (head, ..) = PushHead::decode(&piece.frame).unwrap();
+    Piece::open(&bundle.pieces[0], identity.server, &identity.rescue_key).unwrap()
+}
+
+/// What is told of a piece that was sealed for the server.
+fn told(world: &World, piece: &Piece) -> Result<Fate, Unread> {
+    let identity = &world.app.identity;
     let key = patrol_core::sync::rescue::public_key(&identity.rescue_key);
+    let sealed = piece.seal(identity.server, &key, [9; 32]).unwrap();
+    bundle::take_in_carried(&world.app, &sealed).unwrap()
+}
+
+#[test]
+fn a_piece_under_the_card_of_another_known_phone_is_none() {
+    let mut world = World::new(407);
+    let mut piece = opened(&mut world);
+    let author = piece.card.device;
+    piece.card.device = world.phones[CARRIER].device();
+    assert_eq!(told(&world, &piece), Err(Unread::Malformed));
+    piece.card.device = author;
+    assert_eq!(told(&world, &piece), Ok(Fate::Ok));
+}
+
+#[test]
+fn a_piece_whose_frame_is_not_raw_is_none() {
+    let mut world = World::new(405);
+    let mut piece = opened(&mut world);
+    let (head, ..) = PushHead::decode(&piece.frame).unwrap();
     // Without its changes the signature is wrong; of a frame that is not raw nobody looks so far.
     for (form, unread) in [
         (Form::Raw, Unread::Signature),
@@ -164,9 +187,7 @@ fn a_piece_whose_frame_is_not_raw_is_none() {
             ..head.clone()
         }
         .encode(0, &[]);
-        let sealed = piece.seal(identity.server, &key, [9; 32]).unwrap();
-        let answer = bundle::take_in_carried(&world.app, &sealed).unwrap();
-        assert_eq!(answer, Err(unread));
+        assert_eq!(told(&world, &piece), Err(unread));
     }
 }
 
@@ -182,6 +203,7 @@ fn work_of_a_lost_phone_that_its_copy_had_not_is_refused_and_said_to_be_so() {
     // Both go on in the same place of the same actor.
     phone.note(case, "在旧手机上").unwrap();
     let file = phone.replica.rescue_bundle().unwrap();
+    let lost = phone.replica.store().copy().unwrap();
     world.phones.get_mut(INSPECTOR).unwrap().replica = Replica::on(copy, machine);
     let phone = &world.phones[INSPECTOR];
     phone.note(case, "在复制品上").unwrap();
@@ -191,5 +213,16 @@ fn work_of_a_lost_phone_that_its_copy_had_not_is_refused_and_said_to_be_so() {
         (first.refused, first.known, first.taken),
         (1, 0, 0),
         "{first:?}"
+    );
+    // It was found after all, and has made it again.
+    let found = world.twin(&world.phones[INSPECTOR], lost, 9);
+    for _ in 0..2 {
+        found.sync().unwrap();
+    }
+    let again = handed(&world, &file);
+    assert_eq!(
+        (again.refused, again.known, again.taken),
+        (0, 1, 0),
+        "{again:?}"
     );
 }

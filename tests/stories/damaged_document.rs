@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use patrol_core::domain::id::DocumentId;
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::domain::action::Action;
+use patrol_core::domain::capability::Capability;
+use patrol_core::domain::id::{DocumentId, UnitId};
+use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::DAY_MS;
 use patrol_core::store::{Store, documents, enrolment};
 use patrol_core::sync::wire::{Fate, Later};
@@ -13,11 +17,12 @@ use patrol_tests::clock::Machine;
 use patrol_tests::link::Link;
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::served::Folder;
-use patrol_tests::world::{Phone, World, city, enrol_into};
+use patrol_tests::world::{Phone, World, city, enrol_into, matter};
 
 use super::hostile_over_http::corpus;
 
 const INSPECTOR: &str = "巡查员01";
+const STRANGER: &str = "巡查员31";
 
 #[test]
 fn a_document_that_was_damaged_in_the_database_waits_and_the_others_go_on() {
@@ -105,10 +110,7 @@ fn a_document_of_which_a_bit_was_flipped_is_passed_over_and_the_others_go_on() {
     let (sound, _) = phone.report(village, "好的");
     phone.sync().expect("the server answers");
     let connection = rusqlite::Connection::open(&file).expect("the file opens");
-    let sql =
-        "UPDATE changes SET body = CAST(substr(body, 1, 40) || x'ff' || substr(body, 42) AS BLOB)
-               WHERE ordinal = 0 AND document = (SELECT no FROM documents WHERE id = ?1)";
-    assert_eq!(connection.execute(sql, [damaged.0]), Ok(1));
+    flip(&connection, damaged);
 
     for case in [damaged, sound] {
         phone.note(case, "照常").expect("a note is recorded");
@@ -133,7 +135,7 @@ fn a_document_of_which_a_bit_was_flipped_is_passed_over_and_the_others_go_on() {
     assert_eq!(fates, Ok(vec![Fate::Later(Later::Storage), Fate::Dup]));
 
     // Another phone of the village gets the sound one, and says that its sums stay wrong.
-    let other = phone_of(&app, &world, 5);
+    let other = phone_of(&app, &world, INSPECTOR, 5);
     // The second of its scopes is listed by a later page, which knows nothing of the first one's.
     other.link.set_page_bytes(1);
     other.sync().expect("the server answers");
@@ -164,6 +166,38 @@ fn a_document_of_which_a_bit_was_flipped_is_passed_over_and_the_others_go_on() {
     assert_eq!(last_error(), None);
 }
 
+#[test]
+fn a_stranger_is_not_told_that_a_damaged_document_is_there() {
+    let folder = Folder::new("unknown").expect("a folder");
+    let file = folder.file("server.db");
+    let world = World::new(65);
+    let village = world.villages(INSPECTOR)[0];
+    let (app, phone) = on_disk(&world, &file);
+    let (damaged, _) = phone.report(village, "要坏的");
+    phone.sync().expect("the server answers");
+    let ledger = ledger_of(&phone, damaged);
+    let connection = rusqlite::Connection::open(&file).expect("the file opens");
+    flip(&connection, damaged);
+
+    let stranger = phone_of(&app, &world, STRANGER, 6);
+    let far = world.villages(STRANGER)[0];
+    let entry = entry_of(&stranger, &ledger, Action::Note.code(), far.unit(), 1);
+    let note = change_of(&stranger, &ledger, &entry, &[]);
+    let empty = Ledger::new(damaged);
+    let mut report = entry_of(&stranger, &empty, Action::Report.code(), UnitId::CITY, 2);
+    report.capability = Capability::Report.code();
+    let opening = change_of(&stranger, &empty, &report, &matter(far, "另一件"));
+    let items = [(damaged, note.bytes), (damaged, opening.bytes)];
+    let fates = push(&app, &stranger, &items);
+    let refused = Fate::Refused(Refusal::NotFirst);
+    assert_eq!(fates, Ok(vec![Fate::Missing(note.deps), refused]));
+    // Who may know of it hears that it waits.
+    let entry = entry_of(&phone, &ledger, Action::Note.code(), village.unit(), 2);
+    let own = change_of(&phone, &ledger, &entry, &[]);
+    let fates = push(&app, &phone, &[(damaged, own.bytes)]);
+    assert_eq!(fates, Ok(vec![Fate::Later(Later::Storage)]));
+}
+
 /// A server on a file, and a phone of it.
 fn on_disk(world: &World, file: &std::path::Path) -> (Arc<App>, Phone) {
     let machine = Arc::new(Machine::new(&world.clock, 1));
@@ -171,22 +205,30 @@ fn on_disk(world: &World, file: &std::path::Path) -> (Arc<App>, Phone) {
         SqliteStore::open(file, || draw_identity(machine.as_ref())).expect("a new file opens");
     let app = Arc::new(App::open(Arc::new(store), machine.clone()).expect("the server opens"));
     app.put_directory(city()).expect("the directory is kept");
-    let phone = phone_of(&app, world, 2);
+    let phone = phone_of(&app, world, INSPECTOR, 2);
     (app, phone)
 }
 
-/// A new phone of the inspector's.
-fn phone_of(app: &Arc<App>, world: &World, seed: u64) -> Phone {
+/// A new phone of a person's.
+fn phone_of(app: &Arc<App>, world: &World, name: &str, seed: u64) -> Phone {
     let machine = Arc::new(Machine::new(&world.clock, seed));
     let store = Store::in_memory().expect("a store in memory opens");
-    let person = world.person(INSPECTOR);
-    enrol_into(app, &store, &machine, person, INSPECTOR);
+    let person = world.person(name);
+    enrol_into(app, &store, &machine, person, name);
     Phone {
         replica: patrol_core::replica::Replica::on(store, machine.clone()),
         machine,
         link: Link::new(Arc::clone(app), seed),
         person,
     }
+}
+
+/// Flips bits of a document's first change in the database.
+fn flip(connection: &rusqlite::Connection, case: DocumentId) {
+    let sql =
+        "UPDATE changes SET body = CAST(substr(body, 1, 40) || x'ff' || substr(body, 42) AS BLOB)
+               WHERE ordinal = 0 AND document = (SELECT no FROM documents WHERE id = ?1)";
+    assert_eq!(connection.execute(sql, [case.0]), Ok(1));
 }
 
 /// Puts a change that no admission would let in, and that Automerge cannot load, right into the database.
@@ -197,21 +239,10 @@ fn poison(file: &std::path::Path, phone: &Phone, case: DocumentId) {
         .iter()
         .find_map(|scope| scope.unit())
         .expect("a village");
-    let mut entry = entry_of(
-        phone,
-        &ledger,
-        patrol_core::domain::action::Action::Amend.code(),
-        village,
-        80,
-    );
+    let mut entry = entry_of(phone, &ledger, Action::Amend.code(), village, 80);
     entry.body.words = Some("x".to_owned());
     let place = patrol_core::domain::place::VillageCode::new(village.0).expect("a village");
-    let valid = change_of(
-        phone,
-        &ledger,
-        &entry,
-        &patrol_tests::world::matter(place, "改"),
-    );
+    let valid = change_of(phone, &ledger, &entry, &matter(place, "改"));
     let hostile = corpus::that_harm_automerge(&ledger, &valid);
     let (_, bytes, _) = hostile
         .iter()

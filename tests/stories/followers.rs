@@ -5,11 +5,14 @@ use patrol_core::doc::ledger::Ledger;
 use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Action;
 use patrol_core::domain::id::{Actor, DocumentId};
+use patrol_core::domain::refusal::Refusal;
 use patrol_core::replica::SyncState;
 use patrol_core::store::changes::ChangeState;
 use patrol_core::store::{changes, documents, enrolment};
-use patrol_core::sync::wire::Fate;
+use patrol_core::sync::wire::{Fate, Notice};
+use patrol_server::office::Rejection;
 use patrol_server::review::{self, Decision};
+use patrol_server::store::Settled;
 use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
@@ -311,4 +314,123 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
         let report = patrol_server::check::check(world.app.store.as_ref()).unwrap();
         assert_eq!(report.findings, [] as [String; 0]);
     }
+}
+
+/// A case with two notes that are held: their author has lost his posts.
+fn two_held(world: &mut World) -> DocumentId {
+    let case = begun(world);
+    let phone = &world.phones[INSPECTOR];
+    for words in ["一", "二"] {
+        phone.note(case, words).unwrap();
+    }
+    end_posts(world, INSPECTOR);
+    phone.sync().unwrap();
+    assert_eq!(world.held().len(), 2);
+    case
+}
+
+#[test]
+fn of_two_who_settle_a_review_at_once_the_second_changes_nothing() {
+    let (release, refuse) = (Decision::Release, Decision::Refuse);
+    for (first, second) in [(refuse, release), (release, refuse)] {
+        let mut world = World::new(111);
+        let case = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        phone.note(case, "一").unwrap();
+        end_posts(&world, INSPECTOR);
+        phone.sync().unwrap();
+        world.clock.advance_ms(60_000);
+        let (device, n) = (phone.device(), phone.replica.status().unwrap().n);
+        let (app, hash) = (world.app.clone(), world.held()[0].hash);
+        let [person, other] = [DISPATCHER, "受理派遣员02"].map(|name| world.person(name));
+        let meanwhile = move || review::settle(&app, person, case, hash, first, "看过").unwrap();
+        world.store.before_commit(Box::new(meanwhile));
+        let late = review::settle(&world.app, other, case, hash, second, "也看过");
+        assert!(matches!(late, Err(Rejection::NotFound)), "{late:?}");
+
+        let (mut stands, mut told, mut log, mut settled) = (false, Vec::new(), Vec::new(), None);
+        let read = world.app.store.read(&mut |snapshot| {
+            let stored = snapshot.document(case)?.unwrap();
+            stands = stored.changes.iter().any(|change| change.hash == hash);
+            told = snapshot.notices(device, 0)?;
+            log = snapshot.fates(device, n, 1)?;
+            settled = snapshot.boxed(device, hash)?.unwrap().settled;
+            Ok(())
+        });
+        read.unwrap();
+        let released = first == release;
+        assert_eq!(stands, released);
+        let outcome = Notice::Outcome {
+            document: case,
+            change: hash,
+            refusal: (!released).then_some(Refusal::ReviewedAway),
+        };
+        let told: Vec<Notice> = told.into_iter().map(|(_, notice)| notice).collect();
+        assert_eq!(told, [outcome]);
+        assert_eq!(log[0].fate, if released { "ok" } else { "review" });
+        let by_the_first = Settled {
+            person,
+            at: world.clock.now(),
+            words: "看过".to_owned(),
+            released,
+        };
+        assert_eq!(settled, Some(by_the_first));
+    }
+}
+
+#[test]
+fn what_follows_a_held_deed_is_not_released_before_it() {
+    let mut world = World::new(112);
+    let case = two_held(&mut world);
+    let (person, held) = (world.person(DISPATCHER), world.held());
+    let released = Decision::Release;
+    let settled = review::settle(&world.app, person, case, held[1].hash, released, "看过");
+    let refused = matches!(settled, Err(Rejection::Refused(Refusal::HeldDocument)));
+    assert!(refused, "{settled:?}");
+    assert_eq!(world.held(), held);
+}
+
+#[test]
+fn a_held_change_whose_place_another_has_taken_is_not_released() {
+    let mut world = World::new(113);
+    let case = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let ledger = ledger_of(phone, case);
+    let village = world.villages(INSPECTOR)[0].unit();
+    let [first, second] = [2, 3].map(|n| {
+        let entry = entry_of(phone, &ledger, Action::Note.code(), village, n);
+        (case, change_of(phone, &ledger, &entry, &[]).bytes)
+    });
+    end_posts(&world, INSPECTOR);
+    let fates = push(&world.app, phone, &[first]);
+    assert_eq!(fates, Ok(vec![Fate::Review]));
+    world.app.put_directory(city()).unwrap();
+    let fates = push(&world.app, phone, &[second]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+    let (person, held) = (world.person(DISPATCHER), world.held());
+    let released = Decision::Release;
+    let settled = review::settle(&world.app, person, case, held[0].hash, released, "看过");
+    let refused = matches!(settled, Err(Rejection::Refused(Refusal::Forked)));
+    assert!(refused, "{settled:?}");
+    assert_eq!(world.held(), held);
+}
+
+#[test]
+fn what_is_released_was_received_when_it_was_released() {
+    let mut world = World::new(114);
+    let case = two_held(&mut world);
+    world.clock.advance_ms(60_000);
+    let (person, held) = (world.person(DISPATCHER), world.held());
+    let released = Decision::Release;
+    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    let hashes: Vec<_> = held.iter().map(|row| row.hash).collect();
+    let mut received = Vec::new();
+    let read = world.app.store.read(&mut |snapshot| {
+        let changes = snapshot.document(case)?.unwrap().changes;
+        let let_in = changes.iter().filter(|row| hashes.contains(&row.hash));
+        received = let_in.map(|row| row.received_at).collect();
+        Ok(())
+    });
+    read.unwrap();
+    assert_eq!(received, [world.clock.now(); 2]);
 }

@@ -27,7 +27,7 @@ const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
 
 /// An inspector's case that the server has, and the ledger of it.
-fn begun(world: &mut World) -> (DocumentId, Ledger) {
+pub(super) fn begun(world: &mut World) -> (DocumentId, Ledger) {
     let village = world.villages(INSPECTOR)[0];
     let phone = world.phone(INSPECTOR);
     let (case, _) = phone.report(village, "桥头垃圾");
@@ -35,13 +35,13 @@ fn begun(world: &mut World) -> (DocumentId, Ledger) {
     (case, ledger_of(phone, case))
 }
 
-fn revoke(world: &World, phone: &Phone) {
+pub(super) fn revoke(world: &World, phone: &Phone) {
     let now = world.clock.now();
     world.app.store.revoke(phone.device(), now).unwrap();
 }
 
 /// A note by the phone's person, on top of the ledger, which then holds it.
-fn note(phone: &Phone, ledger: &mut Ledger, n: u64) -> Vec<u8> {
+pub(super) fn note(phone: &Phone, ledger: &mut Ledger, n: u64) -> Vec<u8> {
     let mut entry = entry_of(phone, ledger, Action::Note.code(), UnitId::CITY, n);
     entry.unit = village_of(ledger);
     let change = change_of(phone, ledger, &entry, &[]);
@@ -51,7 +51,7 @@ fn note(phone: &Phone, ledger: &mut Ledger, n: u64) -> Vec<u8> {
 }
 
 /// The village of a case.
-fn village_of(ledger: &Ledger) -> UnitId {
+pub(super) fn village_of(ledger: &Ledger) -> UnitId {
     let (scopes, _) = patrol_core::doc::document::scopes(ledger);
     scopes.iter().find_map(|scope| scope.unit()).unwrap()
 }
@@ -404,7 +404,7 @@ fn a_phone_that_is_revoked_between_two_pages_gets_the_first_alone() {
 }
 
 /// What the server knows of a phone.
-fn device_of(world: &World, phone: &Phone) -> Device {
+pub(super) fn device_of(world: &World, phone: &Phone) -> Device {
     let mut device = None;
     let read = world.app.store.read(&mut |snapshot| {
         device = snapshot.device(phone.device())?;

@@ -9,6 +9,7 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::error::Error;
 use patrol_core::replica::{Deed, SyncState};
 use patrol_core::sync::wire::Notice;
+use patrol_server::office::Rejection;
 use patrol_server::people::{self, Leave};
 use patrol_server::review::{self, Decision};
 use patrol_server::store::faulty::{Break, Call};
@@ -283,4 +284,40 @@ fn the_office_sees_that_a_phone_has_handed_in_everything_by_its_one_round() {
     }
     assert_eq!(phone.sync().unwrap().rounds, 1);
     assert_eq!(left(&world), 0);
+}
+
+#[test]
+fn who_reviews_no_more_or_never_did_settles_nothing() {
+    let mut world = World::new(13);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "路灯不亮");
+    end_posts(&world, INSPECTOR);
+    world.phone(INSPECTOR).sync().unwrap();
+    end_posts(&world, DISPATCHER);
+    let held = world.held();
+    assert_eq!(held.len(), 1);
+    for name in [DISPATCHER, INSPECTOR, "巡查员02"] {
+        let (person, released) = (world.person(name), Decision::Release);
+        let settled = review::settle(&world.app, person, case, held[0].hash, released, "看过");
+        let refused = matches!(settled, Err(Rejection::Refused(Refusal::NotPermitted)));
+        assert!(refused, "{name}: {settled:?}");
+        assert_eq!(world.held(), held);
+    }
+}
+
+#[test]
+fn what_was_looked_at_is_released_though_its_author_has_no_right_by_the_directory_of_today() {
+    let mut world = World::new(14);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, report) = world.phone(INSPECTOR).report(village, "路灯不亮");
+    end_posts(&world, INSPECTOR);
+    world.phone(INSPECTOR).sync().unwrap();
+    let author = world.person(INSPECTOR);
+    let mut directory = world.app.known().directory.clone();
+    let mut people = directory.people.iter_mut();
+    let person = people.find(|person| person.id == author).unwrap();
+    person.posts.clear();
+    world.app.put_directory(&directory).unwrap();
+    settle(&world, case, report, Decision::Release);
+    assert_eq!(world.stage(case), "reported");
 }

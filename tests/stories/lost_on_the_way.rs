@@ -6,11 +6,14 @@ use patrol_core::domain::action::Action;
 use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{BeatId, Post, PostAt};
 use patrol_core::domain::entry::{Body, Part};
-use patrol_core::domain::id::DocumentId;
+use patrol_core::domain::id::{DeviceId, DocumentId, EntryId};
+use patrol_core::domain::limits;
 use patrol_core::store::{boxes, changes, documents};
-use patrol_core::sync::wire::Notice;
+use patrol_core::sync::wire::{Hello, Notice, Status};
 use patrol_server::app::App;
+use patrol_server::holes::{self, Ranges};
 use patrol_server::store::faulty::{Break, Call};
+use patrol_server::store::{Commit, FateRow};
 use patrol_tests::world::{Phone, World};
 
 const INSPECTOR: &str = "巡查员01";
@@ -31,13 +34,55 @@ fn len(world: &World, document: DocumentId) -> usize {
     len
 }
 
-fn resends(phone: &Phone) -> Vec<Vec<(u64, u64)>> {
-    let notices = phone.replica.notices().unwrap();
+fn resends(phone: &Phone) -> Vec<Ranges> {
+    asked_for(phone.replica.notices().unwrap())
+}
+
+/// What notices ask for again, a list for each.
+fn asked_for(notices: Vec<(u64, Notice)>) -> Vec<Ranges> {
     let ranges = notices.into_iter().filter_map(|(_, notice)| match notice {
         Notice::Resend(ranges) => Some(ranges),
         _ => None,
     });
     ranges.collect()
+}
+
+/// A phone whose log at the server names these numbers.
+fn logged(world: &World, numbers: impl Iterator<Item = u64>) -> DeviceId {
+    let device = world.enrol_as(INSPECTOR, 1).device();
+    let row = |n| FateRow {
+        device,
+        n,
+        entry: EntryId([1; 16]),
+        fate: "ok".to_owned(),
+    };
+    let commit = Commit {
+        fates: numbers.map(row).collect(),
+        ..Commit::default()
+    };
+    world.app.store.commit(&commit).unwrap();
+    device
+}
+
+/// Looks once more at the log of a phone that has nothing left up to a number. Returns all that it has been told.
+fn looked(world: &World, device: DeviceId, last_n: u64) -> Vec<Ranges> {
+    let (mut known, mut told) = (None, Vec::new());
+    let read = world.app.store.read(&mut |snapshot| {
+        known = snapshot.device(device)?;
+        Ok(())
+    });
+    read.unwrap();
+    let hello = Hello {
+        last_n,
+        ..Hello::first(world.app.identity.epoch)
+    };
+    holes::look(&world.app, &known.unwrap(), &hello).unwrap();
+    let read = world.app.store.read(&mut |snapshot| {
+        told = snapshot.notices(device, 0)?;
+        Ok(())
+    });
+    read.unwrap();
+    asked_for(told)
 }
 
 #[test]
@@ -184,4 +229,51 @@ fn a_change_whose_own_dependency_the_server_has_lost_brings_it_along() {
     assert_eq!(phone.replica.status().unwrap().outbox, 0);
     assert!(len(&world, case) >= 2);
     assert_eq!(resends(&phone), [] as [Vec<(u64, u64)>; 0]);
+}
+
+#[test]
+fn more_holes_than_one_notice_names_are_told_by_one_after_another() {
+    let world = World::new(26);
+    let device = logged(&world, (1..=200).map(|half| 2 * half));
+    let told = [(); 5].map(|()| looked(&world, device, 400));
+    assert_eq!(told.each_ref().map(Vec::len), [1, 2, 3, 4, 4]);
+    let [.., told] = told;
+    let lens: Vec<usize> = told.iter().map(Vec::len).collect();
+    let most = limits::RESEND_RANGES_MAX;
+    assert_eq!(lens, [most, most, most, 200 - 3 * most]);
+    let odd: Ranges = (1..400).step_by(2).map(|n| (n, n)).collect();
+    assert_eq!(told.concat(), odd);
+}
+
+#[test]
+fn a_log_that_is_read_in_parts_is_read_to_its_end() {
+    let world = World::new(27);
+    let part = limits::LOG_ROWS as u64;
+    let (lost, last) = (part + 200, part + 500);
+    let device = logged(&world, (1..=last).filter(|n| *n != lost));
+    let told = [(); 3].map(|()| looked(&world, device, last));
+    let hole = vec![vec![(lost, lost)]];
+    assert_eq!(told, [Vec::new(), hole.clone(), hole]);
+}
+
+#[test]
+fn a_hello_speaks_of_the_numbers_up_to_its_own_last_alone() {
+    let world = World::new(28);
+    let device = logged(&world, [2, 5].into_iter());
+    assert_eq!(looked(&world, device, 3), [[(1, 1)]]);
+    // What is not said to be on the way any more is missed then.
+    assert_eq!(looked(&world, device, 5), [[(1, 1)], [(3, 4)]]);
+}
+
+#[test]
+fn what_a_phone_has_once_said_to_keep_back_is_missed_by_no_later_look() {
+    let world = World::new(29);
+    let device = logged(&world, [2].into_iter());
+    let status = Status {
+        kept_back: Some(vec![1]),
+        ..Status::default()
+    };
+    let now = world.clock.now();
+    world.app.store.note_contact(device, now, &status).unwrap();
+    assert_eq!(looked(&world, device, 2), [] as [Ranges; 0]);
 }

@@ -6,11 +6,13 @@ use patrol_core::domain::directory::Post;
 use patrol_core::domain::entry::Body;
 use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::place::{Place, VillageCode};
+use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::error::Error;
 use patrol_core::replica::SyncState;
 use patrol_core::store::{changes, documents};
-use patrol_tests::pushing::{change_of, entry_of, ledger_of};
+use patrol_core::sync::wire::Fate;
+use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::World;
 
 const INSPECTOR: &str = "巡查员01";
@@ -157,6 +159,28 @@ fn a_case_that_left_stays_while_work_on_it_is_told_to_wait() {
 }
 
 #[test]
+fn who_knew_of_a_case_before_it_left_is_told_what_became_of_his_work_on_it() {
+    let mut world = World::new(28);
+    let (own, far) = (world.villages(INSPECTOR)[0], world.villages(COLLEAGUE)[0]);
+    let cadre = world.cadre_of(far);
+    let (case, _) = world.phone(&cadre).report(own, "桥头垃圾");
+    world.phone(&cadre).sync().unwrap();
+    world.phone(INSPECTOR).sync().unwrap();
+    // Two copies of his phone go on at the same place.
+    let phone = &world.phones[INSPECTOR];
+    let ledger = ledger_of(phone, case);
+    let [one, other] = ["在原机上", "在副本上"].map(|words| {
+        let mut entry = entry_of(phone, &ledger, Action::Note.code(), own.unit(), 1);
+        entry.body.words = Some(words.to_owned());
+        (case, change_of(phone, &ledger, &entry, &[]).bytes)
+    });
+    assert_eq!(push(&world.app, phone, &[one]), Ok(vec![Fate::Ok]));
+    put_at(&mut world, case, far);
+    let fates = push(&world.app, &world.phones[INSPECTOR], &[other]);
+    assert_eq!(fates, Ok(vec![Fate::Refused(Refusal::Forked)]));
+}
+
+#[test]
 fn a_document_that_left_and_came_back_is_gone_on_with() {
     let mut world = World::new(23);
     let (own, far) = (world.villages(INSPECTOR)[0], world.villages(COLLEAGUE)[0]);
@@ -234,9 +258,7 @@ fn a_report_that_is_refused_goes_into_the_box_with_all_that_was_done_to_it() {
     // Held as a whole: no new work on what may never be.
     assert!(matches!(
         world.phone(INSPECTOR).note(case, "再看"),
-        Err(Error::Refused(
-            patrol_core::domain::refusal::Refusal::HeldDocument
-        ))
+        Err(Error::Refused(Refusal::HeldDocument))
     ));
     let held = world.held();
     assert_eq!(held.len(), 2);

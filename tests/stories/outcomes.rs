@@ -22,7 +22,7 @@ const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
 
 /// A case that the server has, and two notes on it that only the phone has.
-fn two_notes(world: &mut World) -> (DocumentId, [EntryId; 2]) {
+pub(super) fn two_notes(world: &mut World) -> (DocumentId, [EntryId; 2]) {
     let village = world.villages(INSPECTOR)[0];
     let phone = world.phone(INSPECTOR);
     let (case, _) = phone.report(village, "渠水发黑");
@@ -34,7 +34,7 @@ fn two_notes(world: &mut World) -> (DocumentId, [EntryId; 2]) {
 }
 
 /// Both are held, and a copy of the phone has heard that the first was refused: it was told, and has said so, and nobody else is.
-fn heard_by_a_copy(world: &World, case: DocumentId) -> Phone {
+pub(super) fn heard_by_a_copy(world: &World, case: DocumentId) -> Phone {
     end_posts(world, INSPECTOR);
     let phone = &world.phones[INSPECTOR];
     phone.sync().unwrap();
@@ -48,13 +48,13 @@ fn heard_by_a_copy(world: &World, case: DocumentId) -> Phone {
 }
 
 /// The first of what is held of a case is refused, or released.
-fn settle_first(world: &World, case: DocumentId, decision: Decision) {
+pub(super) fn settle_first(world: &World, case: DocumentId, decision: Decision) {
     let hash = world.held()[0].hash;
     let person = world.person(DISPATCHER);
     review::settle(&world.app, person, case, hash, decision, "看过").unwrap();
 }
 
-fn codes(phone: &Phone) -> Vec<String> {
+pub(super) fn codes(phone: &Phone) -> Vec<String> {
     let boxed = phone.replica.boxed().unwrap();
     let mut codes: Vec<String> = boxed.into_iter().map(|change| change.code).collect();
     codes.sort_unstable();
@@ -62,7 +62,7 @@ fn codes(phone: &Phone) -> Vec<String> {
 }
 
 /// Whether the server's document has an entry.
-fn stands(world: &World, case: DocumentId, entry: EntryId) -> bool {
+pub(super) fn stands(world: &World, case: DocumentId, entry: EntryId) -> bool {
     let view = office::view(&world.app, world.person(DISPATCHER), case).unwrap();
     view.reading.lines.iter().any(|line| line.id == entry)
 }

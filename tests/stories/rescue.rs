@@ -129,7 +129,8 @@ fn what_was_refused_and_what_rests_on_it_is_kept_at_the_office_too() {
     phone.sync().unwrap();
     forge(phone, &world, old);
     phone.note(old, "在伪造之后").unwrap();
-    let handed_in = handed(&world, &phone.replica.rescue_bundle().unwrap());
+    let file = phone.replica.rescue_bundle().unwrap();
+    let handed_in = handed(&world, &file);
     assert_eq!((handed_in.refused, handed_in.waiting), (2, 0));
     // The phone hears of it by itself, and what did not rest on the forged entry is made again.
     phone.sync().unwrap();
@@ -137,6 +138,9 @@ fn what_was_refused_and_what_rests_on_it_is_kept_at_the_office_too() {
     assert_eq!(lines(&world, old), 3);
     let later = handed(&world, &phone.replica.rescue_bundle().unwrap());
     assert_eq!((later.refused, later.taken), (1, 0));
+    // The first file once more: of what was made again the deed is there.
+    let again = handed(&world, &file);
+    assert_eq!((again.refused, again.known, again.taken), (1, 1, 0));
     is_sound(&world);
 }
 

@@ -2,14 +2,24 @@
 
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::{Body, Part, Verdict};
-use patrol_core::domain::id::DocumentId;
+use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
-use patrol_core::domain::time::DAY_MS;
+use patrol_core::domain::place::Scope;
+use patrol_core::domain::time::{DAY_MS, Timestamp};
 use patrol_core::error::Error;
+use patrol_core::sync::seal::Digest;
+use patrol_core::sync::wire::Fate;
 use patrol_server::office;
 use patrol_server::retire::retire_ended;
-use patrol_server::store::CaseQuery;
-use patrol_tests::world::World;
+use patrol_server::review::Decision;
+use patrol_server::store::{CaseQuery, Commit, DocumentCommit, StoredChange, Summary};
+use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
+use patrol_tests::world::{World, city};
+
+use super::followers::made_again_elsewhere;
+use super::late_work::end_posts;
+use super::outcomes::settle_first;
+use super::settled_late::{relic_of, take_in};
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -42,6 +52,32 @@ fn words(words: &str) -> Body {
     Body {
         words: Some(words.to_owned()),
         ..Body::default()
+    }
+}
+
+/// A document as it is put into the store past every check: of one change, which nobody can read.
+pub(super) fn put_in(
+    id: DocumentId,
+    scopes: Vec<Scope>,
+    ended_at: Option<Timestamp>,
+) -> DocumentCommit {
+    let unreadable = StoredChange {
+        hash: ChangeHash([8; 32]),
+        body: vec![8; 40],
+        received_at: Timestamp(1),
+        commit: 0,
+    };
+    DocumentCommit {
+        id,
+        expected_len: 0,
+        changes: vec![unreadable],
+        scopes,
+        digest: Digest::default(),
+        summary: Summary {
+            ended_at,
+            ..Summary::default()
+        },
+        opened_by: None,
     }
 }
 
@@ -133,4 +169,59 @@ fn a_clock_that_jumps_two_years_takes_no_more_than_a_step_out_of_the_feeds() {
     let runs = (0..).find(|_| retire_ended(&world.app, wrong).unwrap() > 0);
     let behind = limits::CLOSED_FEED_DAYS * DAY_MS / limits::RETIRE_STEP_MS;
     assert_eq!(runs, Some(behind - 3));
+}
+
+#[test]
+fn more_cases_than_leave_in_one_write_leave_in_one_run() {
+    let world = World::new(34);
+    let scope = Scope::Village(world.villages(INSPECTOR)[0]);
+    let ended = |number: usize| {
+        let id = DocumentId((number as u128).to_be_bytes());
+        put_in(id, vec![scope], Some(Timestamp(1)))
+    };
+    let commit = Commit {
+        documents: (0..=limits::RETIRE_ROWS).map(ended).collect(),
+        ..Commit::default()
+    };
+    world.app.store.commit(&commit).unwrap();
+    let retired = retire_ended(&world.app, world.clock.now()).unwrap();
+    assert_eq!(retired, limits::RETIRE_ROWS + 1);
+}
+
+#[test]
+fn neither_a_review_nor_a_relic_of_what_stands_already_brings_a_case_back() {
+    let mut world = World::new(35);
+    let (case, _) = closed(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let ledger = ledger_of(phone, case);
+    let village = world.villages(INSPECTOR)[0].unit();
+    let entry = entry_of(phone, &ledger, Action::Note.code(), village, 9);
+    let first = change_of(phone, &ledger, &entry, &[]);
+    let again = made_again_elsewhere(phone, &ledger, &first);
+    end_posts(&world, INSPECTOR);
+    let fates = push(&world.app, phone, &[(case, first.bytes)]);
+    assert_eq!(fates, Ok(vec![Fate::Review]));
+    world.app.put_directory(city()).unwrap();
+    let fates = push(&world.app, phone, &[(case, again)]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+    world.clock.advance_ms(100 * DAY_MS);
+    assert_eq!(retire_ended(&world.app, world.clock.now()).unwrap(), 1);
+
+    let feeds = || {
+        let mut feeds = Vec::new();
+        let read = world.app.store.read(&mut |snapshot| {
+            feeds = snapshot.memberships(case)?;
+            Ok(())
+        });
+        read.unwrap();
+        feeds
+    };
+    assert_eq!(feeds(), []);
+    let report = ledger.links()[0].change.bytes.clone();
+    let relic = relic_of(&world, &[(case, report)], world.clock.now());
+    assert_eq!(take_in(&world, &relic), Ok(vec![Fate::Dup]));
+    assert_eq!(feeds(), []);
+    settle_first(&world, case, Decision::Release);
+    assert_eq!(world.held(), []);
+    assert_eq!(feeds(), []);
 }

@@ -28,7 +28,7 @@ const DISPATCHER: &str = "受理派遣员01";
 
 /// What is flipped, and of which of a document's seven changes: four placed, one acknowledged, two in the outbox.
 #[derive(Clone, Copy, Debug)]
-enum Flip {
+pub(super) enum Flip {
     Body(usize),
     Hash(usize),
     /// The state of one becomes this.
@@ -61,18 +61,18 @@ const FLIPS: [Flip; 18] = [
     Flip::Fewer,
 ];
 
-struct Scene {
-    world: World,
-    cadre: String,
-    case: DocumentId,
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) cadre: String,
+    pub(super) case: DocumentId,
     sound: DocumentId,
     /// Own entries of the case: twice placed, acknowledged, twice in the outbox.
-    own: [EntryId; 5],
+    pub(super) own: [EntryId; 5],
     /// The server before it had any of the case but its report.
-    before: MemoryStore,
+    pub(super) before: MemoryStore,
 }
 
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let mut world = World::new(83);
     let village = world.villages(INSPECTOR)[0];
     let cadre = world.cadre_of(village);
@@ -110,16 +110,16 @@ fn scene() -> Scene {
     }
 }
 
-fn sync(world: &World, name: &str) {
+pub(super) fn sync(world: &World, name: &str) {
     world.phones[name].sync().expect("the server answers");
 }
 
-fn note(world: &World, name: &str, case: DocumentId, words: &str) -> EntryId {
+pub(super) fn note(world: &World, name: &str, case: DocumentId, words: &str) -> EntryId {
     let noted = world.phones[name].note(case, words);
     noted.expect("it is recorded")
 }
 
-fn states(phone: &Phone, case: DocumentId) -> Vec<i64> {
+pub(super) fn states(phone: &Phone, case: DocumentId) -> Vec<i64> {
     let read = phone.replica.store().read(|connection| {
         let number = documents::state(connection, case)?
             .expect("it is here")
@@ -132,7 +132,7 @@ fn states(phone: &Phone, case: DocumentId) -> Vec<i64> {
     read.expect("a look")
 }
 
-fn flip(phone: &Phone, case: DocumentId, flip: Flip) {
+pub(super) fn flip(phone: &Phone, case: DocumentId, flip: Flip) {
     let (set, of) = match flip {
         Flip::Body(of) => (
             "body = CAST(substr(body, 1, 60) || x'ff' || substr(body, 62) AS BLOB)",
@@ -164,13 +164,13 @@ fn flip(phone: &Phone, case: DocumentId, flip: Flip) {
     assert_eq!(write.expect("it is written"), 1, "{flip:?}");
 }
 
-fn changes(phone: &Phone, case: DocumentId) -> Vec<Vec<u8>> {
+pub(super) fn changes(phone: &Phone, case: DocumentId) -> Vec<Vec<u8>> {
     let ledger = ledger_of(phone, case);
     let bytes = ledger.links().iter().map(|link| link.change.bytes.clone());
     bytes.collect()
 }
 
-fn codes(phone: &Phone) -> Vec<String> {
+pub(super) fn codes(phone: &Phone) -> Vec<String> {
     let boxed = phone.replica.boxed().expect("a look");
     boxed.into_iter().map(|change| change.code).collect()
 }
@@ -184,7 +184,7 @@ fn lost(scene: &Scene, flip: Flip) -> Vec<EntryId> {
 }
 
 /// Everything that can be read is with the server, and both phones hold what it holds; the one whose file was spoilt says what is lost.
-fn is_whole(scene: &Scene, lost: &[EntryId], which: &str) {
+pub(super) fn is_whole(scene: &Scene, lost: &[EntryId], which: &str) {
     let Scene {
         world,
         cadre,

@@ -10,7 +10,7 @@ use rusqlite::Transaction;
 use super::remake::{self, Blow};
 use super::{Replica, load};
 use crate::doc::parse::{self, Parsed};
-use crate::domain::id::DocumentId;
+use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::boxes::{self, BoxState, BoxedChange};
@@ -23,7 +23,11 @@ impl Replica {
     /// Does what reads documents, again where something spoilt was met and mended.
     pub(super) fn mending<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
         match work() {
-            Err(Error::Spoilt) if self.mend()? => work(),
+            Err(Error::Spoilt) => {
+                // Another program on this file may have done it meanwhile.
+                self.mend()?;
+                work()
+            }
             done => done,
         }
     }
@@ -31,8 +35,7 @@ impl Replica {
     /// Mends in the middle of a call. Returns whether there is no room for that: then what is spoilt is passed over, and the rest goes.
     pub(super) fn mend_or_pass_over(&self) -> Result<bool> {
         match self.mend() {
-            Ok(true) => Ok(false),
-            Ok(false) => Err(Error::Spoilt),
+            Ok(_) => Ok(false),
             Err(Error::Full) => Ok(true),
             Err(error) => Err(error),
         }
@@ -41,7 +44,8 @@ impl Replica {
     /// Looks through every document here, and mends. Returns whether anything was spoilt.
     pub(super) fn mend(&self) -> Result<bool> {
         let now = self.environment.now();
-        let mended = self.store.write(|transaction| {
+        let (mended, is_any_renamed) = self.store.write(|transaction| {
+            let is_any_renamed = rename(transaction)?;
             let mut mended = Vec::new();
             for id in documents::all(transaction)? {
                 if is_spoilt(transaction, id)? {
@@ -52,11 +56,64 @@ impl Replica {
             if !mended.is_empty() {
                 list_all(transaction)?;
             }
-            Ok(mended)
+            Ok((mended, is_any_renamed))
         })?;
         self.notify(&mended);
-        Ok(!mended.is_empty())
+        Ok(!mended.is_empty() || is_any_renamed)
     }
+}
+
+/// What lies in the box under a hash that is not its own gets that, or goes where the document has it by now. Returns whether there was any.
+fn rename(transaction: &Transaction<'_>) -> Result<bool> {
+    let mut is_any = false;
+    for boxed in boxes::all(transaction)? {
+        let Some(hash) = misnamed(&boxed) else {
+            continue;
+        };
+        boxes::rename(transaction, boxed.id, hash)?;
+        let state = documents::state_or_new(transaction, boxed.document)?;
+        let rows = changes::of_document(transaction, state.number)?;
+        let is_it = |row: &ChangeRow| row.state == ChangeState::Placed && row.hash == hash;
+        if rows.iter().any(is_it) {
+            boxes::remove(transaction, hash)?;
+        }
+        is_any = true;
+    }
+    Ok(is_any)
+}
+
+/// The hash of what lies in the box under another.
+pub(super) fn misnamed(boxed: &BoxedChange) -> Option<ChangeHash> {
+    let change = parse::parse_admitted(&boxed.body).ok()?;
+    (change.hash != boxed.hash).then_some(change.hash)
+}
+
+/// Of these changes, which the server has not, those that lie in the box and cannot be read: they are lost.
+pub(super) fn lose(
+    transaction: &Transaction<'_>,
+    document: DocumentId,
+    missing: &BTreeSet<ChangeHash>,
+) -> Result<BTreeSet<ChangeHash>> {
+    let mut lost = BTreeSet::new();
+    for hash in missing {
+        let boxed = boxes::find(transaction, *hash)?;
+        let boxed = boxed.filter(|boxed| boxed.document == document);
+        if let Some(boxed) = boxed.filter(|boxed| parse::parse_admitted(&boxed.body).is_err()) {
+            say_lost(transaction, &boxed)?;
+            lost.insert(*hash);
+        }
+    }
+    Ok(lost)
+}
+
+/// What lies in the box and cannot be read is said to be lost. A page that brings it takes it out again.
+pub(super) fn say_lost(transaction: &Transaction<'_>, boxed: &BoxedChange) -> Result<()> {
+    let lost = BoxedChange {
+        state: BoxState::Refused,
+        code: wire::SPOILT.to_owned(),
+        ..boxed.clone()
+    };
+    boxes::put(transaction, &lost)
 }
 
 /// The next rounds list every scope, and do nothing else before that is done.

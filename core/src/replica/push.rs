@@ -456,6 +456,9 @@ fn whole(connection: &Connection, id: DocumentId) -> Result<Whole> {
     let mut all: Vec<Parsed> = rows.iter().map(mend::sound).collect::<Result<_>>()?;
     // Held changes have no place among the others. One that is spoilt stays where it is.
     let held = boxes::of_document(connection, id)?;
+    if held.iter().any(|change| mend::misnamed(change).is_some()) {
+        return Err(Error::Spoilt);
+    }
     all.extend(
         held.iter()
             .filter_map(|change| parse::parse_admitted(&change.body).ok()),

@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::store::boxes::{self, BoxState, BoxedChange};
 use crate::store::changes::{self, ChangeState};
 use crate::store::{documents, enrolment};
+use crate::sync::wire;
 
 /// Why local changes of a document are taken up.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +42,26 @@ impl Blow {
             Self::Refused(refused) => refused.contains_key(hash),
             Self::Forked(hashes) | Self::Lost(hashes) => hashes.contains(hash),
         }
+    }
+
+    fn refused(&self) -> Option<&BTreeMap<ChangeHash, Refusal>> {
+        match self {
+            Self::Refused(refused) => Some(refused),
+            Self::Forked(_) | Self::Lost(_) => None,
+        }
+    }
+
+    fn struck(&self) -> BTreeSet<ChangeHash> {
+        match self {
+            Self::Refused(refused) => refused.keys().copied().collect(),
+            Self::Forked(hashes) | Self::Lost(hashes) => hashes.clone(),
+        }
+    }
+
+    /// What is said of one that is struck and cannot be read here.
+    fn code(&self, hash: &ChangeHash) -> &'static str {
+        let refusal = self.refused().and_then(|refused| refused.get(hash));
+        refusal.map_or(wire::SPOILT, |refusal| refusal.code())
     }
 }
 
@@ -145,10 +166,7 @@ pub(super) fn take_up(
     }
     let locals = with_held(transaction, id, blow, own, locals)?;
     let none = BTreeMap::new();
-    let refused = match blow {
-        Blow::Refused(refused) => refused,
-        Blow::Forked(_) | Blow::Lost(_) => &none,
-    };
+    let refused = blow.refused().unwrap_or(&none);
     let standing = standing_beside(&loaded.ledger, &locals);
     let quarantined = resting_on(&locals, refused, &standing);
     let affected = built_on(&locals, blow, &quarantined);
@@ -172,8 +190,8 @@ pub(super) fn take_up(
             .or_else(|| quarantined.contains(&hash).then_some(Refusal::Quarantined));
         // Without its first change a document cannot be gone on with: everything goes into the box.
         let is_lost = kept.is_empty() && !blow.strikes(&hash);
-        let code = code.or(is_lost.then_some(Refusal::Quarantined));
-        let code = code.or(local.is_foreign.then_some(Refusal::Quarantined));
+        let is_aside = is_lost || local.is_foreign;
+        let code = code.or(is_aside.then_some(Refusal::Quarantined));
         if let Some(code) = code {
             boxes::put(
                 transaction,
@@ -188,6 +206,7 @@ pub(super) fn take_up(
             actor.ok_or(Error::Disagreement("actor"))?,
             &local,
             &moved,
+            &beside,
         )?;
         if let Some(change) = successor.1 {
             changes::put_local(transaction, number, change.hash, &change.bytes)?;
@@ -249,9 +268,23 @@ fn with_held(
     let held: Vec<_> = held
         .filter(|change| change.state == BoxState::Held)
         .collect();
-    // One that is spoilt in this file stays where it is: nothing can be made of it, and it keeps nothing else.
-    let readable = held.iter().filter_map(|change| unpack(&change.body).ok());
-    locals.extend(readable.map(|change| local(id, change, own)));
+    for boxed in &held {
+        match unpack(&boxed.body) {
+            Ok(change) => locals.push(local(id, change, own)),
+            // One that is spoilt in this file stays in the box: nothing can be made of it. It keeps nothing else.
+            Err(_) if blow.strikes(&boxed.hash) => {
+                let code = blow.code(&boxed.hash).to_owned();
+                let state = BoxState::Refused;
+                let refused = BoxedChange {
+                    state,
+                    code,
+                    ..boxed.clone()
+                };
+                boxes::put(transaction, &refused)?;
+            }
+            Err(_) => {}
+        }
+    }
     let reached = built_on(&locals, blow, &BTreeSet::new());
     let held: BTreeSet<ChangeHash> = held.iter().map(|change| change.hash).collect();
     let stays = |hash: &ChangeHash| held.contains(hash) && !reached.contains(hash);

@@ -54,8 +54,8 @@ impl Replica {
             })
         };
         let (enrolment, (mut saved, is_sound)) = look()?;
-        // What is here under a wrong name is mended by that.
-        if !is_sound && self.mend()? {
+        // What is here under a wrong name is mended by that, where there is room.
+        if !is_sound && !self.mend_or_pass_over()? {
             saved = look()?.1.0;
         }
         self.bundle_of(&enrolment, &saved)

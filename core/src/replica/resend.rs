@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Transaction;
 
+use super::mend;
 use crate::doc::compose::Content;
 use crate::doc::entry;
 use crate::doc::parse::parse_admitted;
@@ -40,10 +41,13 @@ pub(super) fn numbered(transaction: &Transaction<'_>, ranges: &[(u64, u64)]) -> 
     Ok(again)
 }
 
-/// Puts everything that is held, or was released and has not come, back into the outbox, the oldest first.
+/// Puts everything that is held, or was released and has not come, back into the outbox, the oldest first. What cannot be read any more only a
+/// page can bring.
 pub(super) fn held(transaction: &Transaction<'_>) -> Result<()> {
     for boxed in boxes::all(transaction)?.into_iter().rev() {
-        unbox(transaction, &boxed)?;
+        if !unbox(transaction, &boxed)? && boxed.state != BoxState::Refused {
+            mend::say_lost(transaction, &boxed)?;
+        }
     }
     Ok(())
 }

@@ -320,7 +320,7 @@ fn apply_document_fates<'f>(
     // What becomes of these has just been said.
     missing.retain(|hash| !told.contains(hash));
     let gone_back = !missing.is_empty() && resend::depended_on(transaction, document, &missing)?;
-    let lost = boxes::lose_spoilt(transaction, document, &missing)?;
+    let lost = mend::lose(transaction, document, &missing)?;
     let gone_back = gone_back || !lost.is_empty();
     if !lost.is_empty() {
         let suffix = remake::next_suffix(remake::next_suffix(remake::next_suffix(suffix)));

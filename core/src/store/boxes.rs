@@ -1,8 +1,6 @@
 //! Refused and held changes, kept until a person has dealt with them.
 
-use std::collections::BTreeSet;
-
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::bytes;
 use super::changes::{ChangeState, DocumentNumber, Unsent};
@@ -142,24 +140,13 @@ pub fn is_any_spoilt(connection: &Connection) -> Result<bool> {
     Ok(statement.query_row([SPOILT], |row| row.get(0))?)
 }
 
-/// Of these changes, which the server misses, those that lie here because they were spoilt in this file: they are lost.
-pub fn lose_spoilt(
-    transaction: &Transaction<'_>,
-    document: DocumentId,
-    missing: &BTreeSet<ChangeHash>,
-) -> Result<BTreeSet<ChangeHash>> {
-    let mut lost = BTreeSet::new();
-    if missing.is_empty() {
-        return Ok(lost);
-    }
-    for mut boxed in of_document(transaction, document)? {
-        if boxed.code == SPOILT && missing.contains(&boxed.hash) {
-            boxed.state = BoxState::Refused;
-            put(transaction, &boxed)?;
-            lost.insert(boxed.hash);
-        }
-    }
-    Ok(lost)
+/// The row of a change gets this hash; another of that hash goes.
+pub fn rename(transaction: &Transaction<'_>, id: i64, hash: ChangeHash) -> Result<()> {
+    transaction.execute(
+        "UPDATE OR REPLACE boxed SET hash = ?2 WHERE id = ?1",
+        params![id, hash.0],
+    )?;
+    Ok(())
 }
 
 /// Whether a change is held.
@@ -198,6 +185,13 @@ pub fn all(connection: &Connection) -> Result<Vec<BoxedChange>> {
     Ok(rows)
 }
 
+/// A change in the boxes, whether or not a person has dismissed it.
+pub fn find(connection: &Connection, hash: ChangeHash) -> Result<Option<BoxedChange>> {
+    let sql = format!("SELECT {COLUMNS} FROM boxed WHERE hash = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row([hash.0], boxed).optional()?)
+}
+
 /// What of a document lies in the boxes.
 pub fn of_document(connection: &Connection, document: DocumentId) -> Result<Vec<BoxedChange>> {
     let sql =
@@ -209,7 +203,7 @@ pub fn of_document(connection: &Connection, document: DocumentId) -> Result<Vec<
     Ok(rows)
 }
 
-/// The `n` of refused entries that have not been dismissed: what `status` names.
+/// The `n` of refused entries, dismissed or not: what `status` names.
 pub fn kept_back(connection: &Connection) -> Result<Vec<u64>> {
     let sql = "SELECT n FROM boxed WHERE state = 'refused' AND n IS NOT NULL ORDER BY n";
     let rows: Vec<i64> = connection

@@ -166,16 +166,35 @@ impl<'a> Judge<'a> {
             }
             Ok(()) => Ok(Fate::Ok),
             Err(Objection::Review) => self.hold(item),
-            Err(Objection::Newer) => Ok(Fate::Later(Later::Newer)),
             // What the device itself has put there, it knows of.
             Err(Objection::Dup) if change.actor.device() == self.device.id => Ok(Fate::Dup),
-            Err(_) if self.is_hidden(item.document) => match change.deps.is_empty() {
-                true => self.refuse(item, Refusal::NotFirst),
-                false => Ok(Fate::Missing(change.deps.clone())),
-            },
+            Err(_) if self.is_hidden(item.document) => self.as_nowhere(item, change),
+            Err(Objection::Newer) => Ok(Fate::Later(Later::Newer)),
             Err(Objection::Dup) => Ok(Fate::Dup),
             Err(Objection::Missing(missing)) => self.missing(item, missing),
             Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
+        }
+    }
+
+    /// What is said of a change in a document that does not exist; but for one that would open it, whose place is taken.
+    fn as_nowhere(&mut self, item: &Item, change: &Parsed) -> Result<Fate> {
+        let signer = Signer {
+            device: self.device.id,
+            person: Some(self.device.person),
+            place: Where::Anywhere,
+            right: RightCheck::Judge,
+            holdings: &self.known.holdings,
+            now: self.now,
+        };
+        let mut nowhere = Growing::of(&StoredDocument {
+            id: item.document,
+            changes: Vec::new(),
+        })?;
+        match nowhere.add(change, &signer, self.now) {
+            Err(Objection::Missing(missing)) => Ok(Fate::Missing(missing)),
+            Err(Objection::Newer) => Ok(Fate::Later(Later::Newer)),
+            Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
+            Ok(_) | Err(Objection::Review | Objection::Dup) => self.refuse(item, Refusal::NotFirst),
         }
     }
 

@@ -181,13 +181,13 @@ impl Foe<'_> {
         blows
     }
 
-    /// A report under the id of the far case.
+    /// A report as he may make it, but under the id of the far case.
     fn report(&self, hand: &mut Hand) -> Parsed {
-        let case = document::read(&self.far, |_| Some(START)).case;
+        let case = document::read(&self.near, |_| Some(START)).case;
         let village = case.places.first().expect("a place").value.village;
-        let mut entry = self.entry(hand, &self.far, Action::Report);
+        let right = hand.right(self.app, &case, Action::Report);
+        let mut entry = hand.entry(&case, (Action::Report, right), Body::default(), START);
         entry.on.clear();
-        entry.capability = Capability::Report.code();
         let empty = Ledger::new(self.far.document());
         hand.change(&empty, &entry, matter(village, "占位"))
     }

@@ -161,8 +161,8 @@ impl Simulation {
     }
 
     /// An entry stands in one change, unless a phone had a twin, or an older self, that handed it in too, or a phone made it again as
-    /// another installation because the server had lost it, and a relic or a piece of a bundle has brought the first one back: then reading
-    /// counts it once.
+    /// another installation because the server had lost it, and a relic or a piece of a bundle has brought the first one back, or a review has
+    /// released both because others build on them: then reading counts it once.
     fn nothing_is_doubled(&self, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {
         for (entry, carriers) in carriers(server) {
             let changes = carriers.len();
@@ -170,13 +170,18 @@ impl Simulation {
             let has_twin = author.is_some_and(|phone| self.twins.contains(&phone));
             let from_the_past = self.epochs > 0 && self.past.contains(&entry);
             let actors: BTreeSet<Actor> = carriers.iter().map(|(actor, _)| *actor).collect();
-            let mut pushed = carriers.iter().map(|(_, change)| change);
-            let pushed = pushed
-                .by_ref()
-                .filter(|change| !self.brought.contains(change));
-            let brought_back = self.epochs > 0 && actors.len() == changes && pushed.count() < 2;
             let is_known = has_twin || from_the_past || self.twice.contains(&entry);
-            if changes > 1 && !is_known && !brought_back {
+            if changes < 2 || is_known {
+                continue;
+            }
+            let mut pushed = 0;
+            for (actor, change) in &carriers {
+                let is_pushed =
+                    !self.brought.contains(change) && !self.is_released(*actor, *change)?;
+                pushed += usize::from(is_pushed);
+            }
+            let brought_back = self.epochs > 0 && actors.len() == changes && pushed < 2;
+            if !brought_back {
                 return Err(format!(
                     "doubled: entry {entry} of phone {author:?}, {changes} times, epoch {}",
                     self.epochs
@@ -184,6 +189,19 @@ impl Simulation {
             }
         }
         Ok(())
+    }
+
+    /// Whether a review has released a change.
+    fn is_released(&self, actor: Actor, change: ChangeHash) -> Result<bool, String> {
+        let mut is_released = false;
+        let look = self.world.app.store.read(&mut |snapshot| {
+            let boxed = snapshot.boxed(actor.device(), change)?;
+            let settled = boxed.and_then(|boxed| boxed.settled);
+            is_released = settled.is_some_and(|settled| settled.released);
+            Ok(())
+        });
+        look.map_err(|error| error.to_string())?;
+        Ok(is_released)
     }
 
     fn replicas_are_equal(&self, server: &BTreeMap<DocumentId, OnServer>) -> Result<(), String> {

@@ -110,9 +110,8 @@ pub(super) fn built_on(
         .map(|local| local.change.hash)
         .filter(is_root)
         .collect();
-    if let Blow::Lost(lost) = blow {
-        affected.extend(lost);
-    }
+    // Also what is struck and cannot be read here any more.
+    affected.extend(blow.struck());
     loop {
         let builds = |local: &&Local| {
             !affected.contains(&local.change.hash)
@@ -176,6 +175,7 @@ pub(super) fn make_again(
     actor: Actor,
     local: &Local,
     moved: &BTreeMap<ChangeHash, Vec<ChangeHash>>,
+    beside: &BTreeSet<ChangeHash>,
 ) -> Result<(ChangeHash, Option<Parsed>)> {
     if let Some(carrier) = carrier(kept, local) {
         return Ok((carrier, None));
@@ -188,7 +188,10 @@ pub(super) fn make_again(
         deps.extend(kept.hash(last));
     }
     if deps.is_empty() {
-        // What it built on was spoilt.
+        // What it built on was spoilt. What waits beside the document it need not wait for.
+        deps = kept.head_hashes_among(|hash| !beside.contains(hash));
+    }
+    if deps.is_empty() {
         deps = kept.head_hashes();
     }
     let deps = only_heads(kept, &deps);
