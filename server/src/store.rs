@@ -28,6 +28,8 @@ mod serial;
 pub mod sqlite;
 pub mod whole;
 
+use std::collections::BTreeSet;
+
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
@@ -348,6 +350,8 @@ pub trait Snapshot: whole::Whole {
     ) -> Result<Vec<(u64, DocumentId)>>;
     /// The feeds in which a document is: scope's handle, row of joining.
     fn memberships(&self, document: DocumentId) -> Result<Vec<(u64, u64)>>;
+    /// A document's scopes, also those whose feed it has left by age.
+    fn scopes_of(&self, document: DocumentId) -> Result<BTreeSet<Scope>>;
     /// The last write of which a scope's feed holds no row beyond `seq`; none without a row there.
     fn commit_through(&self, number: u64, seq: u64) -> Result<Option<u64>>;
     /// The rows that a scope's feed holds, up to `seq`, of a write that goes on beyond it; none where that is told whole.

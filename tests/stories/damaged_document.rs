@@ -194,8 +194,13 @@ fn a_stranger_is_not_told_that_a_damaged_document_is_there() {
     // Who may know of it hears that it waits.
     let entry = entry_of(&phone, &ledger, Action::Note.code(), village.unit(), 2);
     let own = change_of(&phone, &ledger, &entry, &[]);
-    let fates = push(&app, &phone, &[(damaged, own.bytes)]);
-    assert_eq!(fates, Ok(vec![Fate::Later(Later::Storage)]));
+    let items = [(damaged, own.bytes)];
+    let waits = Ok(vec![Fate::Later(Later::Storage)]);
+    assert_eq!(push(&app, &phone, &items), waits);
+    // Also once it has left its feeds by age.
+    let left = connection.execute("UPDATE members SET joined = 0", []);
+    assert!(left.expect("it is written") > 0);
+    assert_eq!(push(&app, &phone, &items), waits);
 }
 
 /// A server on a file, and a phone of it.

@@ -18,6 +18,7 @@ use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
 
 use super::late_work::end_posts;
+use super::outcomes::settle_first;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -115,13 +116,10 @@ fn a_follower_that_was_let_in_comes_back_as_an_echo_though_it_waits_in_the_box()
         phone.sync().unwrap_err();
     }
     assert_eq!(phone.replica.status().unwrap().held, 1);
-    let held = world.held();
-    assert_eq!(held.len(), 2);
+    assert_eq!(world.held().len(), 2);
 
     world.app.put_directory(city()).unwrap();
-    let person = world.person(DISPATCHER);
-    let released = Decision::Release;
-    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    settle_first(&world, case, Decision::Release);
     let summary = phone.sync().unwrap();
     assert_eq!(summary.rounds, 1, "no page had to come again");
     let status = phone.replica.status().unwrap();
@@ -185,9 +183,7 @@ fn a_held_deed_that_was_let_in_otherwise_is_settled_and_not_let_in_twice() {
         changes
     };
     let before = changes();
-    let (person, held) = (world.person(DISPATCHER), world.held());
-    let released = Decision::Release;
-    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    settle_first(&world, case, Decision::Release);
     assert_eq!((changes(), world.held().len()), (before, 0));
 }
 
@@ -210,8 +206,7 @@ fn what_follows_a_held_deed_that_was_let_in_otherwise_comes_with_it() {
     let fates = push(&world.app, phone, &[(case, again)]);
     assert_eq!(fates, Ok(vec![Fate::Ok]));
 
-    let released = Decision::Release;
-    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    settle_first(&world, case, Decision::Release);
     assert_eq!(world.held(), []);
     for _ in 0..2 {
         phone.sync().unwrap();
@@ -251,10 +246,8 @@ fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_i
         phone.sync().unwrap();
     }
     // It was made again without the first, and nobody waits for what nobody could release.
-    let held = world.held();
-    assert_eq!(held.len(), 1);
-    let released = Decision::Release;
-    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    assert_eq!(world.held().len(), 1);
+    settle_first(&world, case, Decision::Release);
     let view = patrol_server::office::view(&world.app, person, case).unwrap();
     assert_eq!(view.reading.lines.len(), 2);
 }
@@ -420,9 +413,8 @@ fn what_is_released_was_received_when_it_was_released() {
     let mut world = World::new(114);
     let case = two_held(&mut world);
     world.clock.advance_ms(60_000);
-    let (person, held) = (world.person(DISPATCHER), world.held());
-    let released = Decision::Release;
-    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    let held = world.held();
+    settle_first(&world, case, Decision::Release);
     let hashes: Vec<_> = held.iter().map(|row| row.hash).collect();
     let mut received = Vec::new();
     let read = world.app.store.read(&mut |snapshot| {

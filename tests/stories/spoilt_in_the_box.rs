@@ -2,18 +2,16 @@
 //!
 //! What is spoilt of documents themselves is in `spoilt_on_a_phone.rs`.
 
-use patrol_core::domain::id::Epoch;
 use patrol_core::domain::time::DAY_MS;
 use patrol_core::store::Fault;
 use patrol_core::sync::wire::SPOILT;
 use patrol_server::review::Decision;
-use patrol_server::store::NewEpoch;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World, city};
 
 use super::late_work::end_posts;
 use super::outcomes::{codes, heard_by_a_copy, settle_first, stands, two_notes};
-use super::spoilt_on_a_phone::{Flip, flip, is_whole, note, scene, states, sync};
+use super::spoilt_on_a_phone::{Flip, flip, go_back, is_whole, note, scene, states, sync};
 
 const INSPECTOR: &str = "巡查员01";
 
@@ -100,19 +98,29 @@ fn what_only_a_lost_server_had_besides_what_cannot_be_read_is_said_to_be_lost() 
     phone.sync().expect_err("the page did not come");
     assert_eq!(states(phone, scene.case), [0, 0, 0, 0, 1, 1, 1]);
     flip(phone, scene.case, Flip::Body(6));
-    let new = NewEpoch {
-        epoch: Epoch([9; 4]),
-        suffix: [9; 8],
-        number_block: "9".to_owned(),
-        since: scene.world.clock.now(),
-    };
-    let before = scene.before.fork();
-    scene.world.restore(before, &new);
+    go_back(&mut scene);
     for _ in 0..3 {
         sync(&scene.world, INSPECTOR);
         sync(&scene.world, &scene.cadre.clone());
     }
     is_whole(&scene, &[scene.own[4]], "the last of three");
+}
+
+#[test]
+fn a_phone_without_room_hands_in_what_stands_beside_what_lies_in_the_box_under_a_wrong_name() {
+    let mut world = World::new(116);
+    let (case, _) = two_notes(&mut world);
+    end_posts(&world, INSPECTOR);
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    world.app.put_directory(city()).unwrap();
+    phone.sync().unwrap();
+    let last = note(&world, INSPECTOR, case, "三");
+    spoil_first(phone, HASH);
+    let store = phone.replica.store();
+    store.set_faults(Some(Box::new(|| Some(Fault::Full))));
+    phone.sync().expect_err("nothing can be noted");
+    assert!(stands(&world, case, last));
 }
 
 #[test]

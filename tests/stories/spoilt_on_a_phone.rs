@@ -110,6 +110,18 @@ pub(super) fn scene() -> Scene {
     }
 }
 
+/// The server is one again that has nothing of the case but its report.
+pub(super) fn go_back(scene: &mut Scene) {
+    let new = NewEpoch {
+        epoch: Epoch([9; 4]),
+        suffix: [9; 8],
+        number_block: "9".to_owned(),
+        since: scene.world.clock.now(),
+    };
+    let before = scene.before.fork();
+    scene.world.restore(before, &new);
+}
+
 pub(super) fn sync(world: &World, name: &str) {
     world.phones[name].sync().expect("the server answers");
 }
@@ -269,14 +281,7 @@ fn a_server_that_went_back_meets_a_phone_with_what_is_spoilt() {
     for which in FLIPS {
         let mut scene = scene();
         flip(&scene.world.phones[INSPECTOR], scene.case, which);
-        let new = NewEpoch {
-            epoch: Epoch([9; 4]),
-            suffix: [9; 8],
-            number_block: "9".to_owned(),
-            since: scene.world.clock.now(),
-        };
-        let before = scene.before.fork();
-        scene.world.restore(before, &new);
+        go_back(&mut scene);
         for _ in 0..3 {
             sync(&scene.world, INSPECTOR);
             sync(&scene.world, &scene.cadre.clone());

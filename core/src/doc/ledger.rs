@@ -83,10 +83,7 @@ impl Ledger {
         let place = self.links.len();
         let deps = self.places_of(&change.deps)?;
         let above = self.closure(&deps);
-        let entry = change.puts.first().and_then(|put| match &put.key {
-            Key::Entry(id) => entry::decode(&put.value).ok().map(|entry| (*id, entry)),
-            _ => None,
-        });
+        let entry = entry_of(&change);
         self.places.insert(change.hash, place);
         self.links.push(Link {
             change,
@@ -331,5 +328,14 @@ impl Ledger {
             .into_iter()
             .map(|(_, value)| value)
             .collect()
+    }
+}
+
+/// A change's entry, when it is a person's commit that this program can read.
+pub fn entry_of(change: &Parsed) -> Option<(EntryId, Entry)> {
+    let put = change.puts.first()?;
+    match &put.key {
+        Key::Entry(id) => entry::decode(&put.value).ok().map(|entry| (*id, entry)),
+        _ => None,
     }
 }

@@ -83,7 +83,7 @@ fn rename(transaction: &Transaction<'_>) -> Result<bool> {
 }
 
 /// The hash of what lies in the box under another.
-pub(super) fn misnamed(boxed: &BoxedChange) -> Option<ChangeHash> {
+fn misnamed(boxed: &BoxedChange) -> Option<ChangeHash> {
     let change = parse::parse_admitted(&boxed.body).ok()?;
     (change.hash != boxed.hash).then_some(change.hash)
 }
@@ -98,22 +98,13 @@ pub(super) fn lose(
     for hash in missing {
         let boxed = boxes::find(transaction, *hash)?;
         let boxed = boxed.filter(|boxed| boxed.document == document);
-        if let Some(boxed) = boxed.filter(|boxed| parse::parse_admitted(&boxed.body).is_err()) {
-            say_lost(transaction, &boxed)?;
+        if boxed.is_some_and(|boxed| parse::parse_admitted(&boxed.body).is_err()) {
+            // A page that brings it takes it out again.
+            boxes::refuse(transaction, *hash, wire::SPOILT)?;
             lost.insert(*hash);
         }
     }
     Ok(lost)
-}
-
-/// What lies in the box and cannot be read is said to be lost. A page that brings it takes it out again.
-pub(super) fn say_lost(transaction: &Transaction<'_>, boxed: &BoxedChange) -> Result<()> {
-    let lost = BoxedChange {
-        state: BoxState::Refused,
-        code: wire::SPOILT.to_owned(),
-        ..boxed.clone()
-    };
-    boxes::put(transaction, &lost)
 }
 
 /// The next rounds list every scope, and do nothing else before that is done.

@@ -10,16 +10,16 @@ use rusqlite::Connection;
 use super::relics::Returned;
 use super::{Replica, mend};
 use crate::cbor::Writer;
-use crate::doc::entry;
-use crate::doc::ledger::Ledger;
+use crate::doc::ledger::{Ledger, entry_of};
 use crate::doc::parse::{self, Parsed};
 use crate::domain::id::{ChangeHash, DocumentId};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
+use crate::store::boxes::{self, BoxedChange};
 use crate::store::changes::{self, ChangeRow, ChangeState, Unsent};
 use crate::store::enrolment::{self, Enrolment, RoundState};
-use crate::store::{boxes, components, documents, feed, pieces};
+use crate::store::{components, documents, feed, pieces};
 use crate::sync::components as codec;
 use crate::sync::seal::{Batch, leaf};
 use crate::sync::strip::{Stripper, Way};
@@ -245,11 +245,35 @@ struct Whole {
     apart: BTreeMap<ChangeHash, Parsed>,
 }
 
+impl Whole {
+    fn change(&self, hash: &ChangeHash) -> Option<&Parsed> {
+        let place = self.ledger.place(hash);
+        let linked = place.and_then(|place| self.ledger.link(place));
+        linked
+            .map(|link| &link.change)
+            .or_else(|| self.apart.get(hash))
+    }
+}
+
 /// The documents of a request.
 struct Ledgers {
     /// What is spoilt is passed over.
     passes_over: bool,
     known: BTreeMap<DocumentId, Whole>,
+}
+
+impl Ledgers {
+    /// A document of the request; none where it is spoilt and passed over.
+    fn whole(&mut self, connection: &Connection, id: DocumentId) -> Result<Option<&Whole>> {
+        match self.known.entry(id) {
+            Entry::Occupied(known) => Ok(Some(known.into_mut())),
+            Entry::Vacant(new) => match whole(connection, id) {
+                Err(Error::Spoilt) if self.passes_over => Ok(None),
+                Ok((_, is_misnamed)) if is_misnamed && !self.passes_over => Err(Error::Spoilt),
+                whole => Ok(Some(new.insert(whole?.0))),
+            },
+        }
+    }
 }
 
 impl Replica {
@@ -355,31 +379,16 @@ fn push_frame(
     let mut list = Pushed::new();
     let mut n: Option<(u64, u64)> = None;
     for change in changes {
-        let whole = match ledgers.known.entry(change.document) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => match whole(connection, change.document) {
-                Err(Error::Spoilt) if ledgers.passes_over => continue,
-                whole => new.insert(whole?),
-            },
+        let Some(whole) = ledgers.whole(connection, change.document)? else {
+            continue;
         };
-        let entry = match (
-            whole.ledger.place(&change.hash),
-            whole.apart.get(&change.hash),
-        ) {
-            (Some(place), _) => {
-                let link = whole
-                    .ledger
-                    .link(place)
-                    .and_then(|link| link.entry.as_ref());
-                link.map(|(_, entry)| entry.n)
-            }
-            (None, Some(apart)) => counter(apart),
+        let Some(sound) = whole.change(&change.hash) else {
             // It lies in the box, and was spoilt there.
-            (None, None) => continue,
+            continue;
         };
-        if let Some(of_entry) = entry {
-            let (first, last) = n.unwrap_or((of_entry, of_entry));
-            n = Some((first.min(of_entry), last.max(of_entry)));
+        if let Some((_, entry)) = entry_of(sound) {
+            let (first, last) = n.unwrap_or((entry.n, entry.n));
+            n = Some((first.min(entry.n), last.max(entry.n)));
         }
         list.push((change.document, change.hash));
     }
@@ -409,9 +418,7 @@ fn push_frame(
                 stripper.change(&mut items, &whole.ledger, place, whole.placed, None);
             }
             _ => {
-                let linked = place.and_then(|place| whole.ledger.link(place));
-                let change = linked.map(|link| &link.change);
-                if let Some(change) = change.or_else(|| whole.apart.get(hash)) {
+                if let Some(change) = whole.change(hash) {
                     wire::write_raw(&mut items, *document, &change.bytes);
                 }
             }
@@ -447,37 +454,29 @@ pub(super) fn signed_frame(
     head.encode(list.len(), items)
 }
 
-/// A document for pushing: placed changes first, then all local ones, those that follow held ones too.
-fn whole(connection: &Connection, id: DocumentId) -> Result<Whole> {
+/// A document for pushing: placed changes first, then all local ones, those that follow held ones too. And whether something of it lies in
+/// the box under a hash that is not its own: that is left out.
+fn whole(connection: &Connection, id: DocumentId) -> Result<(Whole, bool)> {
     let Some(state) = documents::state(connection, id)? else {
         return Err(Error::Disagreement("outbox"));
     };
     let rows = changes::of_document(connection, state.number)?;
     let mut all: Vec<Parsed> = rows.iter().map(mend::sound).collect::<Result<_>>()?;
-    // Held changes have no place among the others. One that is spoilt stays where it is.
+    // Held changes have no place among the others. One that cannot be read stays where it is.
     let held = boxes::of_document(connection, id)?;
-    if held.iter().any(|change| mend::misnamed(change).is_some()) {
-        return Err(Error::Spoilt);
-    }
-    all.extend(
-        held.iter()
-            .filter_map(|change| parse::parse_admitted(&change.body).ok()),
-    );
+    let read = |boxed: &BoxedChange| Some((boxed.hash, parse::parse_admitted(&boxed.body).ok()?));
+    let (named, misnamed): (Vec<_>, Vec<_>) = held
+        .iter()
+        .filter_map(read)
+        .partition(|(hash, change)| change.hash == *hash);
+    all.extend(named.into_iter().map(|(_, change)| change));
     let mut ledger = Ledger::new(id);
     let apart = ledger.grow(all).into_iter();
     let is_placed = |row: &&ChangeRow| row.state == ChangeState::Placed;
-    Ok(Whole {
+    let whole = Whole {
         ledger,
         placed: rows.iter().filter(is_placed).count(),
         apart: apart.map(|change| (change.hash, change)).collect(),
-    })
-}
-
-/// The counter of a change's entry.
-fn counter(change: &Parsed) -> Option<u64> {
-    let mut entries = change
-        .puts
-        .iter()
-        .filter_map(|put| entry::decode(&put.value).ok());
-    entries.next().map(|entry| entry.n)
+    };
+    Ok((whole, !misnamed.is_empty()))
 }

@@ -19,7 +19,7 @@ use crate::doc::parse::Parsed;
 use crate::domain::id::{Actor, ChangeHash, DeviceId, DocumentId};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::boxes::{self, BoxState, BoxedChange};
 use crate::store::changes::{self, ChangeState};
 use crate::store::{documents, enrolment};
@@ -170,16 +170,16 @@ pub(super) fn take_up(
     let standing = standing_beside(&loaded.ledger, &locals);
     let quarantined = resting_on(&locals, refused, &standing);
     let affected = built_on(&locals, blow, &quarantined);
+    let is_met = |local: &Local| affected.contains(&local.change.hash);
+    if !locals.iter().any(is_met) {
+        return load::refresh(transaction, id);
+    }
 
     let number = loaded.state.number;
     let mut kept = without(&loaded.ledger, &affected);
     let mut beside = stand_beside(transaction, id, &mut kept, &locals, &affected)?;
     let mut moved: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
-    let actor = if affected.is_empty() {
-        None
-    } else {
-        Some(take_new_actor(transaction, id, suffix)?)
-    };
+    let actor = take_new_actor(transaction, id, suffix)?;
     let mut has_followers = false;
     for local in in_causal_order(locals, &affected) {
         let hash = local.change.hash;
@@ -201,13 +201,7 @@ pub(super) fn take_up(
             continue;
         }
         boxes::remove(transaction, hash)?;
-        let successor = make_again(
-            &mut kept,
-            actor.ok_or(Error::Disagreement("actor"))?,
-            &local,
-            &moved,
-            &beside,
-        )?;
+        let successor = make_again(&mut kept, actor, &local, &moved, &beside)?;
         if let Some(change) = successor.1 {
             changes::put_local(transaction, number, change.hash, &change.bytes)?;
             if change.deps.iter().any(|dep| beside.contains(dep)) {
@@ -273,14 +267,7 @@ fn with_held(
             Ok(change) => locals.push(local(id, change, own)),
             // One that is spoilt in this file stays in the box: nothing can be made of it. It keeps nothing else.
             Err(_) if blow.strikes(&boxed.hash) => {
-                let code = blow.code(&boxed.hash).to_owned();
-                let state = BoxState::Refused;
-                let refused = BoxedChange {
-                    state,
-                    code,
-                    ..boxed.clone()
-                };
-                boxes::put(transaction, &refused)?;
+                boxes::refuse(transaction, boxed.hash, blow.code(&boxed.hash))?;
             }
             Err(_) => {}
         }

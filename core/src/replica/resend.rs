@@ -7,15 +7,14 @@ use std::collections::BTreeSet;
 
 use rusqlite::Transaction;
 
-use super::mend;
-use crate::doc::compose::Content;
-use crate::doc::entry;
+use crate::doc::ledger::entry_of;
 use crate::doc::parse::parse_admitted;
 use crate::domain::id::{ChangeHash, DeviceId, DocumentId};
 use crate::error::Result;
 use crate::store::boxes::{self, BoxState, BoxedChange};
 use crate::store::changes::{self, ChangeState};
 use crate::store::{documents, enrolment};
+use crate::sync::wire;
 
 /// Puts own work with these counters back into the outbox (both ends of a range included). Returns whether there was any.
 pub(super) fn numbered(transaction: &Transaction<'_>, ranges: &[(u64, u64)]) -> Result<bool> {
@@ -46,7 +45,7 @@ pub(super) fn numbered(transaction: &Transaction<'_>, ranges: &[(u64, u64)]) -> 
 pub(super) fn held(transaction: &Transaction<'_>) -> Result<()> {
     for boxed in boxes::all(transaction)?.into_iter().rev() {
         if !unbox(transaction, &boxed)? && boxed.state != BoxState::Refused {
-            mend::say_lost(transaction, &boxed)?;
+            boxes::refuse(transaction, boxed.hash, wire::SPOILT)?;
         }
     }
     Ok(())
@@ -97,8 +96,5 @@ fn own_n(body: &[u8], device: DeviceId) -> Option<u64> {
     let change = parse_admitted(body)
         .ok()
         .filter(|change| change.actor.device() == device)?;
-    let Content::Person { entry: bytes, .. } = Content::of(&change)? else {
-        return None;
-    };
-    entry::decode(&bytes).ok().map(|entry| entry.n)
+    entry_of(&change).map(|(_, entry)| entry.n)
 }

@@ -115,6 +115,15 @@ pub fn release(transaction: &Transaction<'_>, hash: ChangeHash) -> Result<()> {
     Ok(())
 }
 
+/// A change that lies in the box stays there for good, for that reason.
+pub fn refuse(transaction: &Transaction<'_>, hash: ChangeHash, code: &str) -> Result<()> {
+    let sql = "UPDATE boxed SET state = ?2, code = ?3 WHERE hash = ?1";
+    transaction
+        .prepare_cached(sql)?
+        .execute(params![hash.0, BoxState::Refused.word(), code])?;
+    Ok(())
+}
+
 /// What is held of which the server has said nothing for a day, oldest first: its word may have gone to a copy of this phone. A time more than
 /// a day ahead was noted by a clock that was wrong.
 pub fn to_ask(connection: &Connection, now: Timestamp) -> Result<Vec<Unsent>> {

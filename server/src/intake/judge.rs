@@ -178,14 +178,7 @@ impl<'a> Judge<'a> {
 
     /// What is said of a change in a document that does not exist; but for one that would open it, whose place is taken.
     fn as_nowhere(&mut self, item: &Item, change: &Parsed) -> Result<Fate> {
-        let signer = Signer {
-            device: self.device.id,
-            person: Some(self.device.person),
-            place: Where::Anywhere,
-            right: RightCheck::Judge,
-            holdings: &self.known.holdings,
-            now: self.now,
-        };
+        let signer = signer(self.device, &self.known, RightCheck::Judge, self.now);
         let mut nowhere = Growing::of(&StoredDocument {
             id: item.document,
             changes: Vec::new(),
@@ -240,14 +233,7 @@ impl<'a> Judge<'a> {
         right: RightCheck,
         at: Timestamp,
     ) -> std::result::Result<(), Objection> {
-        let signer = Signer {
-            device: self.device.id,
-            person: Some(self.device.person),
-            place: Where::Anywhere,
-            right,
-            holdings: &self.known.holdings,
-            now: at,
-        };
+        let signer = signer(self.device, &self.known, right, at);
         let Some(growing) = self.documents.get_mut(&id) else {
             return Err(Objection::Missing(change.deps.clone()));
         };
@@ -277,16 +263,9 @@ impl<'a> Judge<'a> {
         Ok(opened + self.opened >= limits::DEVICE_DOCUMENTS_A_DAY_MAX)
     }
 
-    /// Whether a document that cannot be read is in a feed that the person may see.
+    /// Whether the person may know of a document that cannot be read.
     fn may_know_of(&self, id: DocumentId) -> Result<bool> {
-        let mut numbers = BTreeSet::new();
-        for scope in &self.scopes {
-            numbers.extend(self.snapshot.scope(*scope)?.map(|row| row.number));
-        }
-        let memberships = self.snapshot.memberships(id)?;
-        Ok(memberships
-            .iter()
-            .any(|(number, _)| numbers.contains(number)))
+        Ok(!self.snapshot.scopes_of(id)?.is_disjoint(&self.scopes))
     }
 
     /// Whether the document exists beyond everything that the person may know of.
@@ -460,6 +439,18 @@ enum Held {
     Before(DeviceId),
     /// It came in this frame.
     Now,
+}
+
+/// A device as it pushes its own person's work.
+fn signer<'k>(device: &Device, known: &'k Known, right: RightCheck, now: Timestamp) -> Signer<'k> {
+    Signer {
+        device: device.id,
+        person: Some(device.person),
+        place: Where::Anywhere,
+        right,
+        holdings: &known.holdings,
+        now,
+    }
 }
 
 /// The entry of a change, where it can be read.

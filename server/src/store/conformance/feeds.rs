@@ -158,6 +158,8 @@ pub(super) fn a_document_that_ended_long_ago_leaves_its_feeds_and_joins_again(st
         !memberships.is_empty()
     };
     assert_eq!([1, 2, 3, 4].map(is_member), [false, false, true, true]);
+    let scopes = |id| look(store, |snapshot| snapshot.scopes_of(document(id)));
+    assert_eq!([1, 3, 9].map(scopes), [[a].into(), [a].into(), [].into()]);
     // Lists by scope still show it.
     let query = CaseQuery {
         scopes: Some(vec![a]),

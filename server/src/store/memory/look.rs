@@ -2,6 +2,8 @@
 //!
 //! Lists are made by going through everything; nothing here is fast.
 
+use std::collections::BTreeSet;
+
 use super::{
     BatchRow, BoxedChange, ChangeHash, Device, DeviceId, DocumentId, EntryId, FeedRow, Notice,
     Result, Scope, ScopeRow, Snapshot, State, Summary, Timestamp,
@@ -53,6 +55,12 @@ impl Snapshot for State {
             .collect();
         memberships.sort_unstable();
         Ok(memberships)
+    }
+
+    fn scopes_of(&self, document: DocumentId) -> Result<BTreeSet<Scope>> {
+        let document = self.documents.get(&document);
+        let scopes = document.map(|document| document.scopes.iter().copied());
+        Ok(scopes.into_iter().flatten().collect())
     }
 
     fn commit_through(&self, number: u64, seq: u64) -> Result<Option<u64>> {

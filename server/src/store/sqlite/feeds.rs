@@ -274,6 +274,18 @@ pub(super) fn memberships(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+pub(super) fn scopes_of(connection: &Connection, document: DocumentId) -> Result<BTreeSet<Scope>> {
+    let mut select = connection.prepare_cached(
+        "SELECT s.kind, s.id FROM documents d JOIN members m ON m.document = d.no
+         JOIN scopes s ON s.number = m.scope WHERE d.id = ?1",
+    )?;
+    let scopes = select.query_map([document.0], |row| {
+        let scope = Scope::from_parts(uint(row, 0)?, uint(row, 1)?);
+        scope.ok_or_else(|| strange(0, "an unknown scope"))
+    })?;
+    Ok(scopes.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn feed_row(row: &Row<'_>) -> rusqlite::Result<FeedRow> {
     let event = match (row.get::<_, i64>(3)?, uint(row, 4)?) {
         (0, ordinal) => FeedEvent::Change(ordinal),

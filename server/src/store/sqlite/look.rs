@@ -1,5 +1,7 @@
 //! One snapshot of the database: which question is answered by which table. It holds no SQL of its own.
 
+use std::collections::BTreeSet;
+
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId};
 use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
@@ -38,6 +40,10 @@ impl Snapshot for Look<'_> {
 
     fn memberships(&self, document: DocumentId) -> Result<Vec<(u64, u64)>> {
         feeds::memberships(self.connection, document)
+    }
+
+    fn scopes_of(&self, document: DocumentId) -> Result<BTreeSet<Scope>> {
+        feeds::scopes_of(self.connection, document)
     }
 
     fn commit_through(&self, number: u64, seq: u64) -> Result<Option<u64>> {
