@@ -17,6 +17,7 @@ mod gone_back;
 mod hostile_device;
 mod hostile_over_http;
 mod hostile_phone;
+mod last_check;
 mod late_work;
 mod lost_on_the_way;
 mod moved_beat;

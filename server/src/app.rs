@@ -5,6 +5,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use patrol_core::doc::document::{self, Unloadable};
+use patrol_core::doc::ledger::Ledger;
 use patrol_core::domain::capability::Holding;
 use patrol_core::domain::directory::Directory;
 use patrol_core::domain::id::{Actor, DeviceId, Epoch, PersonId, ServerId};
@@ -26,6 +28,9 @@ pub trait Environment: Send + Sync {
     /// Fills with random bytes fit for keys.
     fn fill_random(&self, bytes: &mut [u8]);
 }
+
+/// The last look at a document that has grown, before it is kept.
+pub type LastCheck = fn(&Ledger) -> std::result::Result<(), Unloadable>;
 
 /// The directory, unpacked once.
 #[derive(Debug, Default)]
@@ -50,6 +55,8 @@ pub struct App {
     pub identity: Identity,
     /// Clock and randomness.
     pub environment: Arc<dyn Environment>,
+    /// [`document::verify`]. A test puts one in its place that finds something: nothing is known that only this check would find.
+    pub last_check: LastCheck,
     /// How far each device's log has been read for losses.
     pub(crate) read_up_to: ReadUpTo,
     /// Wrong passwords and codes of late.
@@ -118,6 +125,7 @@ impl App {
             store,
             identity,
             environment,
+            last_check: document::verify,
             read_up_to: ReadUpTo::default(),
             tries: Tries::default(),
             metrics: Metrics::default(),

@@ -218,7 +218,7 @@ fn prepare(
         .map_err(objected)?
         .ok_or(Refusal::Grammar)?;
     let reading = growing.add_own(app, now);
-    growing.verify().map_err(|_| Refusal::Poison)?;
+    growing.verify(app).map_err(|_| Refusal::Poison)?;
     let fate = FateRow {
         device: app.identity.device,
         n: entry.n,

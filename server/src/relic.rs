@@ -212,7 +212,7 @@ impl Healing {
             let Some(mut healed) = healed else { continue };
             let has_grown = healed.growing.has_grown();
             let reading = has_grown.then(|| healed.growing.add_own(app, now));
-            if !has_grown || healed.growing.verify().is_ok() {
+            if !has_grown || healed.growing.verify(app).is_ok() {
                 let grown = reading.map(|reading| healed.growing.into_commit(&reading));
                 commit.documents.extend(grown);
                 commit.fates.extend(healed.log);

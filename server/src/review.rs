@@ -188,7 +188,7 @@ fn release(
     // Where all of it stands already, nothing happens to the case: one that has left its feeds stays out of them.
     if growing.has_grown() {
         let reading = growing.add_own(app, settled.at);
-        growing.verify().map_err(|_| Refusal::Poison)?;
+        growing.verify(app).map_err(|_| Refusal::Poison)?;
         commit.documents.push(growing.into_commit(&reading));
     }
     Ok(commit)

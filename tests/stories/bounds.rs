@@ -1,10 +1,12 @@
 //! What one phone, or a revoked one, may leave at the server, and what is counted of it. What is beyond its right is tried in `hostile_phone`.
 
 use patrol_core::cbor::Writer;
+use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::chunk_hash;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::capability::Capability;
-use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, UnitId};
+use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, UnitId};
 use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::DAY_MS;
@@ -79,7 +81,7 @@ fn boxed_today(world: &World, phone: &Phone, case: DocumentId, count: u64) {
 }
 
 /// A report of the phone's that the server has not seen, in a document of its own.
-fn opening(world: &World, phone: &Phone, number: u8, n: u64) -> Ledger {
+pub(super) fn opening(world: &World, phone: &Phone, number: u8, n: u64) -> Ledger {
     let mut ledger = Ledger::new(DocumentId([number; 16]));
     let mut report = entry_of(phone, &ledger, Action::Report.code(), UnitId::CITY, n);
     report.capability = Capability::Report.code();
@@ -90,7 +92,7 @@ fn opening(world: &World, phone: &Phone, number: u8, n: u64) -> Ledger {
 }
 
 /// The document of a ledger and its last change.
-fn last_of(ledger: &Ledger) -> (DocumentId, Vec<u8>) {
+pub(super) fn last_of(ledger: &Ledger) -> (DocumentId, Vec<u8>) {
     let last = ledger.links().last().unwrap();
     (ledger.document(), last.change.bytes.clone())
 }
@@ -102,13 +104,14 @@ fn one_phone_opens_so_many_documents_in_a_day_and_goes_on_in_those_that_there_ar
     let phone = &world.phones[INSPECTOR];
     // The case is one of them, and one more may come.
     opened_today(&world, phone, limits::DEVICE_DOCUMENTS_A_DAY_MAX - 2);
-    let mut first = opening(&world, phone, 9, 2);
+    let old = (case, note(phone, &mut ledger, 2));
+    let mut first = opening(&world, phone, 9, 3);
     let opened = last_of(&first);
-    let noted = (first.document(), note(phone, &mut first, 3));
-    let second = last_of(&opening(&world, phone, 8, 4));
-    let fates = push(&world.app, phone, &[opened, noted, second.clone()]);
-    assert_eq!(fates, Ok(vec![Fate::Ok, Fate::Ok, SLOW]));
-    let old = (case, note(phone, &mut ledger, 5));
+    let noted = (first.document(), note(phone, &mut first, 4));
+    let second = last_of(&opening(&world, phone, 8, 5));
+    let fates = push(&world.app, phone, &[old, opened, noted, second.clone()]);
+    assert_eq!(fates, Ok(vec![Fate::Ok, Fate::Ok, Fate::Ok, SLOW]));
+    let old = (case, note(phone, &mut ledger, 6));
     assert_eq!(push(&world.app, phone, &[old]), Ok(vec![Fate::Ok]));
     world.clock.advance_ms(DAY_MS);
     let told = push(&world.app, phone, std::slice::from_ref(&second));
@@ -221,6 +224,38 @@ fn an_entry_that_names_another_device_of_the_same_person_is_not_held_behind_anot
     let refused = Fate::Refused(Refusal::ForeignPerson);
     assert_eq!(fates, Ok(vec![Fate::Review, refused]));
     assert_eq!(world.held().len(), 1);
+}
+
+#[test]
+fn a_change_by_another_devices_actor_is_not_held_behind_ones_own() {
+    let mut world = World::new(515);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    revoke(&world, phone);
+    let first = note(phone, &mut ledger, 2);
+    let entry = entry_of(phone, &ledger, Action::Note.code(), village_of(&ledger), 3);
+    let content = Content::person(&entry, Vec::new());
+    let actor = Actor::new(DeviceId([9; 8]), [1; 8]);
+    let foreign = compose(&ledger, actor, &ledger.head_hashes(), &content).unwrap();
+    let fates = push(&world.app, phone, &[(case, first), (case, foreign.bytes)]);
+    let refused = Fate::Refused(Refusal::ForeignActor);
+    assert_eq!(fates, Ok(vec![Fate::Review, refused]));
+    assert_eq!(world.held().len(), 1);
+}
+
+#[test]
+fn in_a_bundle_what_does_not_rest_on_what_is_refused_beside_it_is_not_refused_with_it() {
+    let mut world = World::new(516);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let forged = of_another_device(phone, &ledger, 2);
+    let unseen = chunk_hash(&note(phone, &mut ledger, 3));
+    let after = note(phone, &mut ledger, 4);
+    let payload = frame(phone, &[(case, forged), (case, after)], (2, 4));
+    let outcome = intake::take_in_carried(&world.app, phone.device(), &payload).unwrap();
+    let refused = Fate::Refused(Refusal::ForeignPerson);
+    let missing = Fate::Missing(vec![unseen]);
+    assert_eq!(outcome.fates, Ok(vec![refused, missing]));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
 
+use super::hostile_phone::note;
 use super::late_work::end_posts;
 use super::outcomes::settle_first;
 
@@ -406,6 +407,23 @@ fn a_held_change_whose_place_another_has_taken_is_not_released() {
     let refused = matches!(settled, Err(Rejection::Refused(Refusal::Forked)));
     assert!(refused, "{settled:?}");
     assert_eq!(world.held(), held);
+}
+
+#[test]
+fn what_follows_a_deed_that_a_review_refused_does_not_bring_it_in() {
+    let mut world = World::new(116);
+    let case = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let mut ledger = ledger_of(phone, case);
+    let [first, second] = [2, 3].map(|n| note(phone, &mut ledger, n));
+    let of_first = parse::chunk_hash(&first);
+    end_posts(&world, INSPECTOR);
+    let fates = push(&world.app, phone, &[(case, first)]);
+    assert_eq!(fates, Ok(vec![Fate::Review]));
+    settle_first(&world, case, Decision::Refuse);
+    world.app.put_directory(city()).unwrap();
+    let fates = push(&world.app, phone, &[(case, second)]);
+    assert_eq!(fates, Ok(vec![Fate::Missing(vec![of_first])]));
 }
 
 #[test]

@@ -337,16 +337,23 @@ fn a_frame_makes_the_server_load_so_much_and_no_more() {
 #[test]
 fn a_stripped_change_is_as_large_as_a_change_may_be_and_no_larger() {
     let mut world = World::new(90);
-    let (_, mut ledger) = begun(&mut world);
+    let (_, ledger) = begun(&mut world);
     let phone = &world.phones[INSPECTOR];
-    let entry = entry_of(phone, &ledger, Action::Note.code(), village_of(&ledger), 2);
-    let words = FieldValue::Words("字".repeat(limits::CHANGE_BYTES_MAX / 3));
-    let change = change_of(phone, &ledger, &entry, &[words]);
-    assert!(change.bytes.len() > limits::CHANGE_BYTES_MAX);
-    ledger.push(change).unwrap();
-    let refused = Fate::Refused(Refusal::Malformed);
-    let fates = push_stripped(&world.app, phone, &[&ledger]);
-    assert_eq!(fates, Ok(vec![refused]));
+    let sized = |words: usize| {
+        let entry = entry_of(phone, &ledger, Action::Note.code(), village_of(&ledger), 2);
+        let words = FieldValue::Words("x".repeat(words));
+        change_of(phone, &ledger, &entry, &[words])
+    };
+    let near = limits::CHANGE_BYTES_MAX - 1_024;
+    let most = near + limits::CHANGE_BYTES_MAX - sized(near).bytes.len();
+    for (words, refusal) in [(most, Refusal::WrongFields), (most + 1, Refusal::Malformed)] {
+        let (change, mut ledger) = (sized(words), ledger.clone());
+        let over = change.bytes.len() - limits::CHANGE_BYTES_MAX;
+        assert_eq!(over, words - most);
+        ledger.push(change).unwrap();
+        let fates = push_stripped(&world.app, phone, &[&ledger]);
+        assert_eq!(fates, Ok(vec![Fate::Refused(refusal)]));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use patrol_core::doc::document;
 use patrol_core::domain::id::{DeviceId, DocumentId, EntryId};
 use patrol_core::domain::place::Scope;
 use patrol_core::sync::seal::{self, Digest};
@@ -50,7 +51,7 @@ impl Checking<'_> {
             self.find(format!("document {id} is empty"));
             return Ok(None);
         }
-        if growing.verify().is_err() {
+        if document::verify(&growing.ledger).is_err() {
             self.find(format!("document {id} does not load again after saving"));
         }
         let reading = growing.read();

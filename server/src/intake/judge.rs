@@ -375,7 +375,7 @@ impl<'a> Judge<'a> {
                 continue;
             }
             let mut reading = growing.add_own(self.app, self.now);
-            if growing.verify().is_err() {
+            if growing.verify(self.app).is_err() {
                 growing = self.one_by_one(id, growing, items, fates)?;
                 if !growing.has_grown() {
                     continue;
@@ -396,7 +396,7 @@ impl<'a> Judge<'a> {
         fates: &mut [Fate],
     ) -> Result<Growing> {
         growing.truncate(0);
-        let is_damaged = growing.exists() && growing.verify().is_err();
+        let is_damaged = growing.exists() && growing.verify(self.app).is_err();
         self.documents.insert(id, growing);
         for (item, fate) in items
             .iter()
@@ -412,7 +412,7 @@ impl<'a> Judge<'a> {
                         if self
                             .documents
                             .get(&id)
-                            .is_some_and(|growing| growing.verify().is_ok()) =>
+                            .is_some_and(|growing| growing.verify(self.app).is_ok()) =>
                     {
                         Fate::Ok
                     }
