@@ -12,7 +12,7 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::DAY_MS;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::strip::{Stripper, Way};
-use patrol_core::sync::wire::{Fate, Form, Later, PushHead, Status, Unread};
+use patrol_core::sync::wire::{Fate, Form, Later, Notice, PushHead, Status, Unread};
 use patrol_server::store::{BoxedAs, BoxedChange, Commit, DocumentCommit, StoredChange, Summary};
 use patrol_server::{bundle, intake};
 use patrol_tests::pushing::{change_of, entry_of, frame, push, push_as};
@@ -324,10 +324,20 @@ fn says_that_three_wait(world: &World, phone: &Phone) {
 }
 
 #[test]
-fn three_entries_of_one_frame_under_one_number_bring_one_notice() {
+fn three_entries_of_one_frame_under_one_number_bring_one_notice_whatever_waits_besides() {
     let mut world = World::new(510);
     let (case, mut ledger) = begun(&mut world);
     let phone = &world.phones[INSPECTOR];
+    let outcome = Notice::Outcome {
+        document: case,
+        change: ChangeHash([1; 32]),
+        refusal: None,
+    };
+    let commit = Commit {
+        notices: vec![(phone.device(), outcome)],
+        ..Commit::default()
+    };
+    world.app.store.commit(&commit).unwrap();
     let [_, rows, notices] = kept(&world);
     let said = |words: &str| {
         let village = village_of(&ledger);
