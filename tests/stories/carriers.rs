@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use patrol_core::domain::id::DeviceId;
 use patrol_core::domain::limits;
 use patrol_core::error::Error;
 use patrol_core::replica::Replica;
@@ -162,12 +163,14 @@ fn told(world: &World, piece: &Piece) -> Result<Fate, Unread> {
 }
 
 #[test]
-fn a_piece_under_the_card_of_another_known_phone_is_none() {
+fn a_piece_under_the_card_of_another_phone_or_of_none_is_none() {
     let mut world = World::new(407);
     let mut piece = opened(&mut world);
     let author = piece.card.device;
     piece.card.device = world.phones[CARRIER].device();
     assert_eq!(told(&world, &piece), Err(Unread::Malformed));
+    piece.card.device = DeviceId([9; 8]);
+    assert_eq!(told(&world, &piece), Err(Unread::Signature));
     piece.card.device = author;
     assert_eq!(told(&world, &piece), Ok(Fate::Ok));
 }

@@ -22,6 +22,7 @@ use patrol_tests::pushing::{
 use patrol_tests::world::{Phone, World};
 
 use super::outcomes::kept;
+use super::settled_late::{relic_of, take_in};
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -328,6 +329,11 @@ fn a_frame_makes_the_server_load_so_much_and_no_more() {
     assert_eq!(stripped, Err(Unread::Rebuild));
     let fates = push(&world.app, phone, &notes).unwrap();
     assert_eq!(fates.first(), Some(&Fate::Ok));
+    assert_eq!(fates.last(), Some(&Fate::Later(Later::Slow)));
+    // A relic loads no more either.
+    let relic = relic_of(&world, &notes, world.clock.now());
+    let fates = take_in(&world, &relic).unwrap();
+    assert_eq!(fates.first(), Some(&Fate::Dup));
     assert_eq!(fates.last(), Some(&Fate::Later(Later::Slow)));
     // What was let wait is taken another time.
     let fates = push_stripped(&world.app, phone, &noted[noted.len() - 1..]);

@@ -9,10 +9,9 @@ use patrol_core::doc::ledger::{Ledger, Link};
 use patrol_core::doc::parse::chunk_hash;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::Body;
-use patrol_core::domain::id::{DocumentId, Epoch};
+use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::refusal::Refusal;
-use patrol_core::sync::seal::PageList;
-use patrol_core::sync::wire::{Fate, Relic};
+use patrol_core::sync::wire::Fate;
 use patrol_server::app::App;
 use patrol_server::office::{self, Deed, Rejection};
 use patrol_server::review::{self, Decision};
@@ -24,6 +23,7 @@ use patrol_tests::world::{Phone, World, city};
 use super::bounds::{last_of, opening};
 use super::hostile_phone::{begun, village_of};
 use super::late_work::end_posts;
+use super::settled_late::relic_of;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -172,21 +172,7 @@ fn what_a_relic_brings_and_does_not_load_keeps_nothing_else_of_it() {
         said(phone, &mut ledger, 12, POISON),
         said(phone, &mut of_other, 13, "另外"),
     ];
-    let (mut list, now) = (PageList::default(), world.clock.now());
-    for (document, bytes) in &brought {
-        list.add(*document, chunk_hash(bytes), now);
-    }
-    let epoch = Epoch([3; 4]);
-    let relic = Relic {
-        epoch,
-        tag: list.tag(&app.identity.page_key, epoch),
-        list,
-        bodies: brought
-            .map(|(_, bytes)| bytes)
-            .into_iter()
-            .enumerate()
-            .collect(),
-    };
+    let relic = relic_of(&world, &brought, world.clock.now());
     let outcome = relic::take_in(&app, phone.device(), &relic.encode()).unwrap();
     let fates = vec![Fate::Dup, REFUSED, REFUSED, Fate::Ok];
     assert_eq!(outcome.fates, Ok(fates));

@@ -115,6 +115,17 @@ fn a_held_change_that_a_lost_server_had_let_in_is_settled_by_a_relic() {
 }
 
 #[test]
+fn what_is_held_stays_so_when_a_relic_of_it_cannot_be_let_in() {
+    let mut world = World::new(160);
+    let notes = held_notes(&mut world, 2);
+    let held = world.held();
+    let relic = relic_of(&world, &notes[1..], world.clock.now());
+    let missing = Fate::Missing(vec![chunk_hash(&notes[0].1)]);
+    assert_eq!(take_in(&world, &relic), Ok(vec![missing]));
+    assert_eq!(world.held(), held);
+}
+
+#[test]
 fn a_change_that_stands_and_is_held_all_the_same_is_settled_by_a_relic() {
     let mut world = World::new(142);
     let (case, ledger) = begun(&mut world);
