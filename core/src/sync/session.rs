@@ -206,6 +206,7 @@ mod tests {
             vec![fates(0, 1), welcome()],
             vec![welcome(), done()],
             vec![welcome(), fates(1, 1)],
+            vec![welcome(), fates(0, 0)],
             vec![welcome(), fates(0, 2)],
             vec![welcome(), welcome()],
             vec![welcome(), fates(0, 1), done(), done()],

@@ -75,6 +75,11 @@ fn a_device_piles_up_no_transitions_that_nobody_has_seen() {
         entry.on = on;
         entry
     };
+    // What is no transition does not count.
+    for n in 20..30 {
+        let change = composed(&ledger, LI, 1, &note(LI, n));
+        ledger.push(change).expect("known dependencies");
+    }
     let mut heads = Vec::new();
     for n in 2..10 {
         let change = composed(&ledger, LI, 1, &withdraw(n, vec![reported]));
@@ -90,4 +95,33 @@ fn a_device_piles_up_no_transitions_that_nobody_has_seen() {
     heads.sort_unstable();
     let naming = composed(&ledger, LI, 1, &withdraw(10, heads));
     assert!(answer(&ledger, LI, &naming.bytes).is_ok());
+}
+
+#[test]
+fn a_document_takes_so_many_bytes_from_phones_and_the_office_goes_on() {
+    let Ground { mut ledger, .. } = ground();
+    let small = |ledger: &Ledger| composed(ledger, WANG, 1, &note(WANG, 2));
+    let room = limits::DOCUMENT_BYTES_MAX - small(&ledger).bytes.len();
+    let lens = ledger.links().iter().map(|link| link.change.bytes.len());
+    let mut bytes: usize = lens.sum();
+    let office = right(Capability::Accept, UnitId::CITY);
+    let mut large = entry(ZHAO, Action::Note, office, 2);
+    large.body.words = Some("字".repeat(limits::ENTRY_WORDS_MAX));
+    while bytes <= room {
+        large.n += 1;
+        let change = composed(&ledger, ZHAO, 0, &large);
+        bytes += change.bytes.len();
+        ledger.push(change).expect("known dependencies");
+    }
+    let full = small(&ledger);
+    assert_eq!(
+        answer(&ledger, WANG, &full.bytes),
+        Err(Refusal::TooMany.into())
+    );
+    large.n += 1;
+    let more = composed(&ledger, ZHAO, 0, &large);
+    assert!(answer(&ledger, ZHAO, &more.bytes).is_ok());
+    ledger.truncate(ledger.len() - 1);
+    let fits = small(&ledger);
+    assert!(answer(&ledger, WANG, &fits.bytes).is_ok());
 }
