@@ -28,6 +28,7 @@ use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World, city, enrol_into};
 
+use super::bounds::{last_of, opening};
 use super::late_work::end_posts;
 
 const DISPATCHER: &str = "受理派遣员01";
@@ -295,10 +296,15 @@ fn a_relic_that_nobody_sent_is_not_let_in() {
     forged.list.add(case, ChangeHash([1; 32]), now);
     assert_eq!(answer(&forged), Err(Unread::Signature));
     // Other bytes under a name of the list are refused.
-    let mut other = relic.clone();
-    other.bodies[0].1.push(0);
-    let refused = Fate::Refused(Refusal::Malformed);
-    assert_eq!(answer(&other), Ok(vec![refused]));
+    let phone = &world.phones[INSPECTOR];
+    let damaged = [&relic.bodies[0].1[..], &[0]].concat();
+    let of_another = last_of(&opening(&world, phone, 9, 5)).1;
+    for bytes in [damaged, of_another] {
+        let mut other = relic.clone();
+        other.bodies[0].1 = bytes;
+        let refused = Fate::Refused(Refusal::Malformed);
+        assert_eq!(answer(&other), Ok(vec![refused]));
+    }
     assert_eq!(entries(app), [].into());
     assert_eq!(answer(&relic), Ok(vec![Fate::Ok]));
     assert_eq!(answer(&relic), Ok(vec![Fate::Dup]));

@@ -38,7 +38,7 @@ impl Transport for Silent {
 
 /// Counts how often it was told.
 #[derive(Default)]
-struct Ear(AtomicUsize);
+pub(super) struct Ear(pub(super) AtomicUsize);
 
 impl Observer for Ear {
     fn changed(&self, _: &[DocumentId]) {

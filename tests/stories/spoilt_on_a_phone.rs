@@ -4,6 +4,7 @@
 //! Damaged pages that SQLite sees are in `salvaged.rs`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use patrol_core::domain::id::{DocumentId, EntryId, Epoch};
 use patrol_core::domain::refusal::Refusal;
@@ -22,6 +23,7 @@ use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World, city, enrol_into};
 
 use super::late_work::end_posts;
+use super::phone_calls::Ear;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -349,6 +351,20 @@ fn a_spoilt_document_that_is_not_his_any_more_goes() {
     }
     let here = phone.replica.store().read(documents::all);
     assert_eq!(here.expect("a look"), []);
+}
+
+#[test]
+fn what_is_sound_stays_as_it_is_beside_what_is_mended() {
+    let scene = scene();
+    let phone = &scene.world.phones[INSPECTOR];
+    let before = states(phone, scene.sound);
+    let screen = Arc::new(Ear::default());
+    phone.replica.watch(screen.clone());
+    flip(phone, scene.case, Flip::Body(0));
+    phone.replica.case(scene.case).expect("a look");
+    assert_eq!(screen.0.load(Ordering::Relaxed), 1, "a screen is told");
+    assert_ne!(states(phone, scene.case)[0], 0);
+    assert_eq!(states(phone, scene.sound), before);
 }
 
 #[test]

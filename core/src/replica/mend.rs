@@ -35,17 +35,17 @@ impl Replica {
     /// Mends in the middle of a call. Returns whether there is no room for that: then what is spoilt is passed over, and the rest goes.
     pub(super) fn mend_or_pass_over(&self) -> Result<bool> {
         match self.mend() {
-            Ok(_) => Ok(false),
+            Ok(()) => Ok(false),
             Err(Error::Full) => Ok(true),
             Err(error) => Err(error),
         }
     }
 
-    /// Looks through every document here, and mends. Returns whether anything was spoilt.
-    pub(super) fn mend(&self) -> Result<bool> {
+    /// Looks through every document here, and mends.
+    pub(super) fn mend(&self) -> Result<()> {
         let now = self.environment.now();
-        let (mended, is_any_renamed) = self.store.write(|transaction| {
-            let is_any_renamed = rename(transaction)?;
+        let mended = self.store.write(|transaction| {
+            rename(transaction)?;
             let mut mended = Vec::new();
             for id in documents::all(transaction)? {
                 if is_spoilt(transaction, id)? {
@@ -56,16 +56,15 @@ impl Replica {
             if !mended.is_empty() {
                 list_all(transaction)?;
             }
-            Ok((mended, is_any_renamed))
+            Ok(mended)
         })?;
         self.notify(&mended);
-        Ok(!mended.is_empty() || is_any_renamed)
+        Ok(())
     }
 }
 
-/// What lies in the box under a hash that is not its own gets that, or goes where the document has it by now. Returns whether there was any.
-fn rename(transaction: &Transaction<'_>) -> Result<bool> {
-    let mut is_any = false;
+/// What lies in the box under a hash that is not its own gets that, or goes where the document has it by now.
+fn rename(transaction: &Transaction<'_>) -> Result<()> {
     for boxed in boxes::all(transaction)? {
         let Some(hash) = misnamed(&boxed) else {
             continue;
@@ -77,9 +76,8 @@ fn rename(transaction: &Transaction<'_>) -> Result<bool> {
         if rows.iter().any(is_it) {
             boxes::remove(transaction, hash)?;
         }
-        is_any = true;
     }
-    Ok(is_any)
+    Ok(())
 }
 
 /// The hash of what lies in the box under another.

@@ -92,9 +92,14 @@ fn a_device_piles_up_no_transitions_that_nobody_has_seen() {
         answer(&ledger, LI, &another.bytes),
         Err(Refusal::TooMany.into())
     );
+    let noted = composed(&ledger, LI, 1, &note(LI, 10));
+    assert!(answer(&ledger, LI, &noted.bytes).is_ok());
     heads.sort_unstable();
     let naming = composed(&ledger, LI, 1, &withdraw(10, heads));
     assert!(answer(&ledger, LI, &naming.bytes).is_ok());
+    ledger.push(naming).expect("known dependencies");
+    let after = composed(&ledger, LI, 1, &withdraw(11, vec![reported]));
+    assert!(answer(&ledger, LI, &after.bytes).is_ok());
 }
 
 #[test]
