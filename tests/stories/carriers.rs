@@ -1,14 +1,17 @@
 //! Who carries others' bundles: when their pieces are handed in, and what a piece that is not taken costs him.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use patrol_core::domain::id::DeviceId;
+use patrol_core::domain::id::{DeviceId, Epoch};
 use patrol_core::domain::limits;
 use patrol_core::error::Error;
 use patrol_core::replica::Replica;
 use patrol_core::sync::rescue::{Bundle, Piece};
 use patrol_core::sync::wire::{Fate, Form, PushHead, Unread};
 use patrol_server::bundle::{self, Handed};
+use patrol_server::devices::{self, Claim};
+use patrol_server::store::NewEpoch;
 use patrol_tests::link::Mishap;
 use patrol_tests::world::{Phone, World};
 
@@ -173,6 +176,33 @@ fn a_piece_under_the_card_of_another_phone_or_of_none_is_none() {
     assert_eq!(told(&world, &piece), Err(Unread::Signature));
     piece.card.device = author;
     assert_eq!(told(&world, &piece), Ok(Fate::Ok));
+}
+
+#[test]
+fn a_piece_of_a_phone_that_comes_back_by_itself_meanwhile_is_taken_in() {
+    let mut world = World::new(408);
+    let before = world.store.inner().fork();
+    let piece = opened(&mut world);
+    let new = NewEpoch {
+        epoch: Epoch([9; 4]),
+        suffix: [9; 8],
+        number_block: "9".to_owned(),
+        since: world.clock.now(),
+    };
+    world.restore(before, &new);
+    let card = piece.card.clone();
+    let claim = Claim {
+        device: card.device,
+        person: card.person,
+        public_key: card.public_key,
+        certificate: card.certificate,
+        token_hash: card.token_hash,
+    };
+    let app = Arc::clone(&world.app);
+    let comes_back = move || assert!(devices::take_back(&app, &claim).unwrap());
+    world.store.before_commit(Box::new(comes_back));
+    assert_eq!(told(&world, &piece), Ok(Fate::Ok));
+    assert!(!world.held().is_empty());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use patrol_core::domain::time::DAY_MS;
 use patrol_core::store::Fault;
 use patrol_core::sync::wire::SPOILT;
 use patrol_server::review::Decision;
+use patrol_server::store::NewEpoch;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World, city};
 
@@ -104,6 +105,35 @@ fn what_only_a_lost_server_had_besides_what_cannot_be_read_is_said_to_be_lost() 
         sync(&scene.world, &scene.cadre.clone());
     }
     is_whole(&scene, &[scene.own[4]], "the last of three");
+}
+
+#[test]
+fn what_a_server_has_not_after_all_and_cannot_be_read_here_is_said_to_be_lost() {
+    let mut world = World::new(117);
+    let village = world.villages(INSPECTOR)[0];
+    let (case, _) = world.phone(INSPECTOR).report(village, "渠水发黑");
+    sync(&world, INSPECTOR);
+    let before = world.store.inner().fork();
+    let acknowledged = note(&world, INSPECTOR, case, "一");
+    let phone = &world.phones[INSPECTOR];
+    phone.link.cut_after(2);
+    phone.sync().expect_err("the page did not come");
+    let last = note(&world, INSPECTOR, case, "二");
+    let of_acknowledged = states(phone, case).len() - 2;
+    flip(phone, case, Flip::Body(of_acknowledged));
+    // It has gone back, and nobody has told it so.
+    let new = NewEpoch {
+        epoch: world.app.identity.epoch,
+        suffix: [9; 8],
+        number_block: "9".to_owned(),
+        since: world.clock.now(),
+    };
+    world.restore(before, &new);
+    for _ in 0..3 {
+        sync(&world, INSPECTOR);
+    }
+    assert_eq!(codes(&world.phones[INSPECTOR]), [SPOILT]);
+    assert!(stands(&world, case, last) && !stands(&world, case, acknowledged));
 }
 
 #[test]

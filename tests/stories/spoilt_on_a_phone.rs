@@ -364,6 +364,8 @@ fn what_is_sound_stays_as_it_is_beside_what_is_mended() {
     phone.replica.case(scene.case).expect("a look");
     assert_eq!(screen.0.load(Ordering::Relaxed), 1, "a screen is told");
     assert_ne!(states(phone, scene.case)[0], 0);
+    let outbox = phone.replica.status().expect("a look").outbox;
+    assert_eq!(outbox, 2, "what the server has is not pushed again");
     assert_eq!(states(phone, scene.sound), before);
 }
 

@@ -354,12 +354,9 @@ impl<'a> Judge<'a> {
         Ok(true)
     }
 
-    /// Whether a change is this device's own work, as far as that can be told from the change alone.
+    /// Whether a change of this device's actor is its own work, as far as that can be told from the change alone.
     fn own(&self, item: &Item) -> std::result::Result<(), Objection> {
         let change = item.change.as_ref().map_err(|refusal| *refusal)?;
-        if change.actor.device() != self.device.id {
-            return Err(Refusal::ForeignActor.into());
-        }
         let put = change.puts.first().ok_or(Refusal::Grammar)?;
         let entry = entry::decode(&put.value)?;
         if (entry.device, entry.person) != (self.device.id, self.device.person) {

@@ -93,9 +93,17 @@ impl<S: Store> FaultyStore<S> {
         (plan.how, plan.calls_left, plan.only) = (Some(how), after, None);
     }
 
-    /// Lets something happen when the next commit is ready, before it is made: it rests on what was read before.
+    /// Lets something happen when the next commit is ready or a phone is about to be taken back, before that is done: it rests on what was
+    /// read before.
     pub fn before_commit(&self, what: Meanwhile) {
         *self.others() = Some(what);
+    }
+
+    fn let_others(&self) {
+        let meanwhile = self.others().take();
+        if let Some(what) = meanwhile {
+            what();
+        }
     }
 
     fn others(&self) -> std::sync::MutexGuard<'_, Option<Meanwhile>> {
@@ -203,10 +211,7 @@ impl<S: Store> Measured for FaultyStore<S> {
 
 impl<S: Store> Store for FaultyStore<S> {
     fn commit(&self, commit: &Commit) -> Result<Vec<u64>> {
-        let meanwhile = self.others().take();
-        if let Some(what) = meanwhile {
-            what();
-        }
+        self.let_others();
         match self.due(Call::Commit) {
             None => self.inner.commit(commit),
             Some(Break::Before) => Err(StoreError::Broken("before the commit".into())),
@@ -247,6 +252,7 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn take_back(&self, device: &Device, token: [u8; 32]) -> Result<bool> {
+        self.let_others();
         self.inner.take_back(device, token)
     }
 
