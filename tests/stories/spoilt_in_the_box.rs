@@ -132,7 +132,9 @@ fn what_a_server_has_not_after_all_and_cannot_be_read_here_is_said_to_be_lost() 
     for _ in 0..3 {
         sync(&world, INSPECTOR);
     }
-    assert_eq!(codes(&world.phones[INSPECTOR]), [SPOILT]);
+    let phone = &world.phones[INSPECTOR];
+    assert_eq!(codes(phone), [SPOILT]);
+    assert_eq!(phone.replica.status().unwrap().refused, 1);
     assert!(stands(&world, case, last) && !stands(&world, case, acknowledged));
 }
 
