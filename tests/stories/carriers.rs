@@ -11,9 +11,10 @@ use patrol_core::sync::rescue::{Bundle, Piece};
 use patrol_core::sync::wire::{Fate, Form, PushHead, Unread};
 use patrol_server::bundle::{self, Handed};
 use patrol_server::devices::{self, Claim};
-use patrol_server::store::NewEpoch;
 use patrol_tests::link::Mishap;
 use patrol_tests::world::{Phone, World};
+
+use super::spoilt_on_a_phone::restore;
 
 const INSPECTOR: &str = "巡查员01";
 const CARRIER: &str = "巡查员02";
@@ -183,13 +184,7 @@ fn a_piece_of_a_phone_that_comes_back_by_itself_meanwhile_is_taken_in() {
     let mut world = World::new(408);
     let before = world.store.inner().fork();
     let piece = opened(&mut world);
-    let new = NewEpoch {
-        epoch: Epoch([9; 4]),
-        suffix: [9; 8],
-        number_block: "9".to_owned(),
-        since: world.clock.now(),
-    };
-    world.restore(before, &new);
+    restore(&mut world, before, Epoch([9; 4]));
     let card = piece.card.clone();
     let claim = Claim {
         device: card.device,

@@ -65,6 +65,16 @@ fn begin_anew(world: &World, name: &str) {
     });
 }
 
+/// A case in the inspector's beat that he has, though another reported it; his village, and that one's.
+fn known(world: &mut World) -> (VillageCode, VillageCode, DocumentId) {
+    let (own, far) = (world.villages(INSPECTOR)[0], world.villages(COLLEAGUE)[0]);
+    let cadre = world.cadre_of(far);
+    let (case, _) = world.phone(&cadre).report(own, "桥头垃圾");
+    world.phone(&cadre).sync().unwrap();
+    world.phone(INSPECTOR).sync().unwrap();
+    (own, far, case)
+}
+
 fn has(world: &World, name: &str, case: DocumentId) -> bool {
     world.phones[name].replica.case(case).is_ok()
 }
@@ -101,11 +111,7 @@ fn a_case_that_moves_within_ones_beat_stays_and_one_that_leaves_it_goes_after_th
 #[test]
 fn a_case_that_left_with_work_on_it_stays_until_that_work_has_its_fate() {
     let mut world = World::new(22);
-    let (own, far) = (world.villages(INSPECTOR)[0], world.villages(COLLEAGUE)[0]);
-    let cadre = world.cadre_of(far);
-    let (case, _) = world.phone(&cadre).report(own, "桥头垃圾");
-    world.phone(&cadre).sync().unwrap();
-    world.phone(INSPECTOR).sync().unwrap();
+    let (_, far, case) = known(&mut world);
     world.phone(INSPECTOR).note(case, "已到现场").unwrap();
     put_at(&mut world, case, far);
     // The response is lost: the leave has not been heard, the note has no fate yet.
@@ -137,11 +143,7 @@ fn a_case_that_left_with_work_on_it_stays_until_that_work_has_its_fate() {
 #[test]
 fn a_case_that_left_stays_while_work_on_it_is_told_to_wait() {
     let mut world = World::new(27);
-    let (own, far) = (world.villages(INSPECTOR)[0], world.villages(COLLEAGUE)[0]);
-    let cadre = world.cadre_of(far);
-    let (case, _) = world.phone(&cadre).report(own, "桥头垃圾");
-    world.phone(&cadre).sync().unwrap();
-    world.phone(INSPECTOR).sync().unwrap();
+    let (own, far, case) = known(&mut world);
     // An app of next year has recorded what this server does not know yet.
     let phone = &world.phones[INSPECTOR];
     let ledger = ledger_of(phone, case);
@@ -161,11 +163,7 @@ fn a_case_that_left_stays_while_work_on_it_is_told_to_wait() {
 #[test]
 fn who_knew_of_a_case_before_it_left_is_told_what_became_of_his_work_on_it() {
     let mut world = World::new(28);
-    let (own, far) = (world.villages(INSPECTOR)[0], world.villages(COLLEAGUE)[0]);
-    let cadre = world.cadre_of(far);
-    let (case, _) = world.phone(&cadre).report(own, "桥头垃圾");
-    world.phone(&cadre).sync().unwrap();
-    world.phone(INSPECTOR).sync().unwrap();
+    let (own, far, case) = known(&mut world);
     // Two copies of his phone go on at the same place.
     let phone = &world.phones[INSPECTOR];
     let ledger = ledger_of(phone, case);
@@ -183,11 +181,7 @@ fn who_knew_of_a_case_before_it_left_is_told_what_became_of_his_work_on_it() {
 #[test]
 fn a_document_that_left_and_came_back_is_gone_on_with() {
     let mut world = World::new(23);
-    let (own, far) = (world.villages(INSPECTOR)[0], world.villages(COLLEAGUE)[0]);
-    let cadre = world.cadre_of(far);
-    let (case, _) = world.phone(&cadre).report(own, "桥头垃圾");
-    world.phone(&cadre).sync().unwrap();
-    world.phone(INSPECTOR).sync().unwrap();
+    let (own, far, case) = known(&mut world);
     world.phone(INSPECTOR).note(case, "第一次").unwrap();
     world.phone(INSPECTOR).sync().unwrap();
     put_at(&mut world, case, far);

@@ -6,13 +6,12 @@ use patrol_core::domain::time::DAY_MS;
 use patrol_core::store::Fault;
 use patrol_core::sync::wire::SPOILT;
 use patrol_server::review::Decision;
-use patrol_server::store::NewEpoch;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World, city};
 
 use super::late_work::end_posts;
 use super::outcomes::{codes, heard_by_a_copy, settle_first, stands, two_notes};
-use super::spoilt_on_a_phone::{Flip, flip, go_back, is_whole, note, scene, states, sync};
+use super::spoilt_on_a_phone::{Flip, flip, go_back, is_whole, note, restore, scene, states, sync};
 
 const INSPECTOR: &str = "巡查员01";
 
@@ -122,13 +121,8 @@ fn what_a_server_has_not_after_all_and_cannot_be_read_here_is_said_to_be_lost() 
     let of_acknowledged = states(phone, case).len() - 2;
     flip(phone, case, Flip::Body(of_acknowledged));
     // It has gone back, and nobody has told it so.
-    let new = NewEpoch {
-        epoch: world.app.identity.epoch,
-        suffix: [9; 8],
-        number_block: "9".to_owned(),
-        since: world.clock.now(),
-    };
-    world.restore(before, &new);
+    let epoch = world.app.identity.epoch;
+    restore(&mut world, before, epoch);
     for _ in 0..3 {
         sync(&world, INSPECTOR);
     }

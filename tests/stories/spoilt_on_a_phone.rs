@@ -114,14 +114,19 @@ pub(super) fn scene() -> Scene {
 
 /// The server is one again that has nothing of the case but its report.
 pub(super) fn go_back(scene: &mut Scene) {
+    let before = scene.before.fork();
+    restore(&mut scene.world, before, Epoch([9; 4]));
+}
+
+/// The server is that copy of itself from now on.
+pub(super) fn restore(world: &mut World, copy: MemoryStore, epoch: Epoch) {
     let new = NewEpoch {
-        epoch: Epoch([9; 4]),
+        epoch,
         suffix: [9; 8],
         number_block: "9".to_owned(),
-        since: scene.world.clock.now(),
+        since: world.clock.now(),
     };
-    let before = scene.before.fork();
-    scene.world.restore(before, &new);
+    world.restore(copy, &new);
 }
 
 pub(super) fn sync(world: &World, name: &str) {
