@@ -15,6 +15,7 @@ mod injected;
 mod rescued;
 mod rest;
 mod restored;
+mod scopes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -299,7 +300,13 @@ impl Simulation {
     /// One call of sync; the network may fail it, nothing else may.
     pub(crate) fn sync(&mut self, phone: usize) {
         let dropped = self.forget_before_sync(phone);
-        if let Some(result) = self.phones.get(phone).map(Phone::sync) {
+        if let Some(acting) = self.phones.get(phone) {
+            let unsent = scopes::unsent_in_scope(acting.replica.store());
+            let result = acting.sync();
+            if result.is_ok() {
+                let lost = scopes::out_of_scope(acting.replica.store(), &unsent);
+                self.coverage.add_many("scope lost with work unsent", lost);
+            }
             self.count_sync(&result);
         }
         self.forget_after_sync(phone, &dropped);

@@ -46,6 +46,7 @@ pub const REQUIRED: &[&str] = &[
     "right ended",
     "right returned",
     "scope moved",
+    "scope lost with work unsent",
     "device revoked",
     "case left its feeds by age",
     "fate ok",

@@ -1,6 +1,7 @@
 //! What people do in a simulation: on phones what the phone offers, at the desk what the desk offers.
 
 use patrol_core::doc::document;
+use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::{Body, Part, Verdict};
 use patrol_core::domain::id::{DocumentId, EntryId, UnitId};
@@ -111,17 +112,28 @@ impl Simulation {
             deed.fields = self.amended();
         }
         if let Ok(entry) = self.phones[phone].replica.act(document, &deed) {
+            self.count_move(&view.reading, &deed.fields);
             self.log(entry, document, Some(phone));
         }
     }
 
+    /// Counts what has been recorded if it takes a case to another village.
+    fn count_move(&mut self, reading: &document::Reading, fields: &[FieldValue]) {
+        let was = reading.case.places.first().map(|place| place.value.village);
+        let is_move = fields
+            .iter()
+            .any(|field| matches!(field, FieldValue::Place(place) if Some(place.village) != was));
+        if is_move {
+            self.coverage.add("scope moved");
+        }
+    }
+
     /// New words, or another village: then the case moves to other scopes.
-    fn amended(&mut self) -> Vec<patrol_core::doc::register::FieldValue> {
+    fn amended(&mut self) -> Vec<FieldValue> {
         let village = self.villages[self.rng.random_range(0..self.villages.len())];
         let words = format!("改{}", self.rng.random_range(0..1_000));
         let mut fields = matter(village, &words);
         if self.rng.random_bool(0.5) {
-            self.coverage.add("scope moved");
             fields.truncate(1);
         } else {
             fields.drain(..2);
@@ -220,7 +232,10 @@ impl Simulation {
             acted_at: self.world.clock.now(),
         };
         match office::act(&self.world.app, person, document, &deed) {
-            Ok(entry) => self.log(entry, document, None),
+            Ok(entry) => {
+                self.count_move(&view.reading, &deed.fields);
+                self.log(entry, document, None);
+            }
             // After a crash the desk asks again with the same key, as a browser does.
             Err(Rejection::Store(_)) => {
                 if let Ok(entry) = office::act(&self.world.app, person, document, &deed) {

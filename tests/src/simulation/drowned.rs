@@ -176,7 +176,9 @@ impl Simulation {
         author.is_some_and(|device| has_said_its_last(&device)) && code == "too_much"
     }
 
-    /// The carried changes that must wait: for a newer server, or for one that a lost server has taken with it, or for one of these.
+    /// The carried changes that must wait: for a newer server, or for one that a lost server has taken with it, or for one of these. And
+    /// what the office of a lost server had refused: what that built on may have been made again by its phone and be nowhere as it was
+    /// (seed 12370).
     fn rightly_waiting(&self) -> BTreeSet<ChangeHash> {
         let carried: Vec<Saved> = self
             .phones
@@ -187,9 +189,10 @@ impl Simulation {
         let mut waiting = BTreeSet::new();
         loop {
             let must_wait = |saved: &&Saved| {
+                let was_refused = self.epochs > 0 && self.turned_down.contains(&saved.entry);
                 let misses = |dep: &ChangeHash| {
                     let is_taken = self.taken.contains(dep) || waiting.contains(dep);
-                    is_taken && absent.contains(&(saved.device, *dep))
+                    (is_taken || was_refused) && absent.contains(&(saved.device, *dep))
                 };
                 !waiting.contains(&saved.hash)
                     && (self.of_next_year.contains(&saved.document)
