@@ -21,7 +21,7 @@ pub mod plain;
 pub mod views;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::{Action, DocumentKind};
@@ -55,9 +55,15 @@ pub struct Patrol {
 /// What lives until `shutdown`.
 pub(crate) struct Live {
     replica: Replica,
-    rescued: Option<String>,
+    rescued: Mutex<Option<String>>,
     http: OnceLock<Http>,
     shut: Cancel,
+}
+
+impl Live {
+    fn told(&self) -> MutexGuard<'_, Option<String>> {
+        self.rescued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[uniffi::export]
@@ -71,16 +77,17 @@ impl Patrol {
         Ok(Self {
             live: Mutex::new(Some(Arc::new(Live {
                 replica,
-                rescued: rescued.map(|path| path.to_string_lossy().into_owned()),
+                rescued: Mutex::new(rescued.map(|path| path.to_string_lossy().into_owned())),
                 http: OnceLock::new(),
                 shut: Cancel::default(),
             }))),
         })
     }
 
-    /// Where a damaged file was moved when this one was opened: enrol again, see `salvage`, and `carry` what that finds.
+    /// Where a damaged file was moved when this one was opened, now or earlier: enrol again, see `salvage`, `carry` what that finds, and
+    /// `put_away` the file. Until then each opening tells of it.
     pub fn rescued(&self) -> Result<Option<String>, PatrolError> {
-        Ok(self.live()?.rescued.clone())
+        Ok(self.live()?.told().clone())
     }
 
     /// How this phone stands. `NotEnrolled` in a new file.
@@ -210,9 +217,18 @@ impl Patrol {
     }
 
     /// What can still be read of a damaged file that was moved aside: a rescue bundle of the work in it, to `carry` once this phone is
-    /// enrolled again, or for another phone or the office; its drafts are put here. The file stays as it is.
+    /// enrolled again, or for another phone or the office; its drafts are put here where the same person is enrolled. The file stays as it is.
     pub fn salvage(&self, path: String) -> Result<Salvaged, PatrolError> {
         Ok(self.live()?.replica.salvage(Path::new(&path))?.into())
+    }
+
+    /// What was in a damaged file is carried or handed over: `rescued` tells of it no more. The file stays, under another name.
+    pub fn put_away(&self, path: String) -> Result<(), PatrolError> {
+        let live = self.live()?;
+        live.replica.put_away(Path::new(&path))?;
+        let mut rescued = live.told();
+        *rescued = rescued.take().filter(|told| *told != path);
+        Ok(())
     }
 
     /// Takes another phone's rescue bundle along; `sync` hands it in. The same file a second time changes nothing.

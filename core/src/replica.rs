@@ -100,7 +100,7 @@ pub(crate) struct Known {
 }
 
 impl Replica {
-    /// Opens a file, or makes it. Returns also where a damaged file was moved, if there was one.
+    /// Opens a file, or makes it. Returns also where a damaged file was moved, now or earlier, until it is put away.
     pub fn open(
         path: &Path,
         environment: Arc<dyn Environment>,

@@ -5,6 +5,7 @@
 
 mod schema;
 
+pub mod aside;
 pub mod boxes;
 pub mod changes;
 pub mod components;
@@ -51,16 +52,18 @@ pub enum Fault {
     CrashAfter,
     /// The disk is full.
     Full,
+    /// The disk may only be read.
+    Unwritable,
     /// The disk says that all is written, and has written nothing: to see whether tests notice.
     Lie,
 }
 
-/// An opened store, and where a damaged file was put if there was one.
+/// An opened store, and where a damaged file was put if there is one.
 #[derive(Debug)]
 pub struct Opened {
     /// The store.
     pub store: Store,
-    /// The damaged file, moved aside and kept. The new store is empty: see `salvage`.
+    /// A damaged file, moved aside and kept, now or at an earlier opening, until it is put away ([`aside::put_away`]): see `salvage`.
     pub rescued: Option<PathBuf>,
 }
 
@@ -125,6 +128,7 @@ impl Store {
                 return Err(Error::Storage("simulated crash before the commit".into()));
             }
             Some(Fault::Full) => return Err(Error::Full),
+            Some(Fault::Unwritable) => return Err(Error::Unwritable),
             Some(Fault::Lie) => transaction.rollback()?,
             Some(Fault::CrashAfter) | None => transaction.commit()?,
         }

@@ -10,17 +10,26 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::devices::{self, Claim};
-use crate::intake;
-use crate::store::Result;
+use crate::intake::{self, Carriage};
+use crate::store::{Device, Result};
 
 /// Takes in a piece that a device carries, a revoked one too: it is the author's work. One fate for the whole: `ok` when everything in it has
 /// one for good.
-pub fn take_in_carried(app: &App, sealed: &[u8]) -> Result<std::result::Result<Fate, Unread>> {
-    Ok(take_in(app, sealed)?.map(|fates| whole(&fates)))
+pub fn take_in_carried(
+    app: &App,
+    carrier: DeviceId,
+    sealed: &[u8],
+) -> Result<std::result::Result<Fate, Unread>> {
+    let carrier = Some(carrier);
+    Ok(take_in(app, carrier, sealed)?.map(|fates| whole(&fates)))
 }
 
-/// What became of each change in a piece.
-fn take_in(app: &App, sealed: &[u8]) -> Result<std::result::Result<Vec<Fate>, Unread>> {
+/// What became of each change in a piece. Where no device carries it, a person who is signed in hands it in.
+fn take_in(
+    app: &App,
+    carrier: Option<DeviceId>,
+    sealed: &[u8],
+) -> Result<std::result::Result<Vec<Fate>, Unread>> {
     let identity = &app.identity;
     let piece = match Piece::open(sealed, identity.server, &identity.rescue_key) {
         Ok(piece) => piece,
@@ -42,16 +51,29 @@ fn take_in(app: &App, sealed: &[u8]) -> Result<std::result::Result<Vec<Fate>, Un
     if !is_known && !self::is_known(app, card.device)? {
         return Ok(Err(Unread::Signature));
     }
-    Ok(intake::take_in_carried(app, card.device, &piece.frame)?.fates)
+    let carriage = match carrier {
+        // What is revoked does not speak for what is revoked, nor anything for itself.
+        Some(carrier) if carrier == card.device || is_revoked(app, carrier)? => Carriage::Carried,
+        _ => Carriage::Vouched,
+    };
+    Ok(intake::take_in_by(app, card.device, &piece.frame, carriage)?.fates)
 }
 
 fn is_known(app: &App, device: DeviceId) -> Result<bool> {
-    let mut is_known = false;
+    Ok(found(app, device)?.is_some())
+}
+
+fn is_revoked(app: &App, device: DeviceId) -> Result<bool> {
+    Ok(found(app, device)?.is_none_or(|device| device.revoked_at.is_some()))
+}
+
+fn found(app: &App, device: DeviceId) -> Result<Option<Device>> {
+    let mut found = None;
     app.store.read(&mut |snapshot| {
-        is_known = snapshot.device(device)?.is_some();
+        found = snapshot.device(device)?;
         Ok(())
     })?;
-    Ok(is_known)
+    Ok(found)
 }
 
 /// One fate for a piece.
@@ -129,7 +151,7 @@ impl Handed {
 
     /// Takes in a piece.
     pub(crate) fn take(&mut self, app: &App, sealed: &[u8]) -> Result<()> {
-        match take_in(app, sealed)? {
+        match take_in(app, None, sealed)? {
             Ok(fates) => fates.iter().for_each(|fate| self.count(fate)),
             Err(_) => self.unread += 1,
         }

@@ -30,11 +30,19 @@ pub struct Outcome {
 
 /// By which way a push frame comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Carriage {
+pub enum Carriage {
     /// From the device that signed it, which will make again what rests on a refused change.
     Own,
     /// In a rescue bundle: whether that device ever calls again is not known.
     Carried,
+    /// Likewise, and whoever hands it in has a right to speak here himself: a device that has said its last is heard once more.
+    Vouched,
+}
+
+impl Carriage {
+    fn is_bundle(self) -> bool {
+        self != Self::Own
+    }
 }
 
 /// Takes in a push frame of a device. An error means "not now": nothing was stored.
@@ -42,12 +50,8 @@ pub fn take_in(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, S
     take_in_by(app, device, payload, Carriage::Own)
 }
 
-/// Takes in a push frame that a device had put into a rescue bundle. Likewise.
-pub fn take_in_carried(app: &App, device: DeviceId, payload: &[u8]) -> Result<Outcome, StoreError> {
-    take_in_by(app, device, payload, Carriage::Carried)
-}
-
-fn take_in_by(
+/// The same by another way.
+pub fn take_in_by(
     app: &App,
     device: DeviceId,
     payload: &[u8],
@@ -79,7 +83,7 @@ fn try_take_in(
     let Ok((head, count, reader)) = PushHead::decode(payload) else {
         return unread(Unread::Malformed);
     };
-    let is_carried = carriage == Carriage::Carried;
+    let is_carried = carriage.is_bundle();
     if head.signer != device {
         return unread(if is_carried {
             Unread::Malformed
@@ -103,8 +107,9 @@ fn try_take_in(
             return Ok(());
         };
         is_revoked = device.revoked_at.is_some();
-        // Nor anything more once it has handed in everything.
-        if (is_revoked && device.revoked_empty) || is_too_much(&device, payload.len()) {
+        // Nor anything more once it has handed in everything, unless somebody else speaks for it.
+        let has_said_its_last = device.revoked_empty && carriage != Carriage::Vouched;
+        if (is_revoked && has_said_its_last) || is_too_much(&device, payload.len()) {
             judged = Err(Unread::TooMuch);
             return Ok(());
         }

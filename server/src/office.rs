@@ -87,6 +87,8 @@ enum Target {
     New,
     /// A document that is there.
     Known,
+    /// One that is there, in the transaction of an import.
+    Imported,
 }
 
 fn record(
@@ -126,8 +128,8 @@ fn try_record(
     }
 }
 
-/// One write in which a person does something to each of several documents that are there. What was done before by the same request is
-/// not done again.
+/// One write in which a person does something to each of several documents that are there, for an import that puts in force what it says.
+/// What was done before by the same request is not done again.
 pub(crate) fn prepare_all(
     app: &App,
     person: PersonId,
@@ -138,7 +140,7 @@ pub(crate) fn prepare_all(
         whole = deeds
             .iter()
             .try_fold(Commit::default(), |mut whole, (id, deed)| {
-                let prepared = prepare(app, snapshot, person, *id, Target::Known, deed)?;
+                let prepared = prepare(app, snapshot, person, *id, Target::Imported, deed)?;
                 if let Prepared::Write(_, commit) = prepared {
                     whole.documents.extend(commit.documents);
                     whole.fates.extend(commit.fates);
@@ -173,7 +175,7 @@ fn prepare(
     let (scopes, former) = match target {
         _ if growing.exists() => document::scopes(&growing.ledger),
         Target::New => (document::opening_scopes(&deed.fields, person), Vec::new()),
-        Target::Known => return Err(Rejection::NotFound),
+        Target::Known | Target::Imported => return Err(Rejection::NotFound),
     };
     if growing.exists() && !may_see(app, person, scopes.iter().chain(&former)) {
         return Err(Rejection::NotFound);
@@ -184,7 +186,10 @@ fn prepare(
         None => DocumentKind::opened_by(deed.action).ok_or(Refusal::NotFirst)?,
     };
     let row = deed.action.row(kind).ok_or(Refusal::UnknownAction)?;
-    if row.place == Where::Office && deed.on != reading.case.workflow.heads {
+    if row.place == Where::Import && target != Target::Imported {
+        return Err(Refusal::NotPermitted.into());
+    }
+    if row.place != Where::Anywhere && deed.on != reading.case.workflow.heads {
         return Err(Refusal::Stale.into());
     }
     let rights = rules::rights_for(&known.holdings, now, person, deed.action, kind, &scopes);

@@ -129,7 +129,7 @@ impl Round {
                 Ok(())
             }
             (kind::BUNDLE, Some(hello)) if hello.epoch == self.app.identity.epoch => {
-                match bundle::take_in_carried(&self.app, &frame.payload) {
+                match bundle::take_in_carried(&self.app, self.device.id, &frame.payload) {
                     Ok(fate) => self.answer(fate.map(|fate| vec![fate])),
                     Err(error) => self.put_off(error, Some(1))?,
                 }
@@ -248,8 +248,7 @@ impl Round {
                 .map(|fates| (kind::FATES, fates.encode())),
         );
         if !gets_pages {
-            self.ready.push_back((kind::DONE, Done::default().encode()));
-            self.phase = Phase::Over;
+            self.end_without_pages();
             return Ok(());
         }
         let tag = page::scopes_tag(&scopes);
@@ -280,6 +279,16 @@ impl Round {
             .collect();
         self.phase = Phase::Pages;
         Ok(())
+    }
+
+    /// Ends the response, and says if that is for good.
+    fn end_without_pages(&mut self) {
+        let done = Done {
+            is_revoked: self.device.revoked_at.is_some(),
+            ..Done::default()
+        };
+        self.ready.push_back((kind::DONE, done.encode()));
+        self.phase = Phase::Over;
     }
 
     /// What the server knows of the device now: it may have been revoked since the request began.
@@ -322,8 +331,8 @@ impl Round {
             Ok(())
         })?;
         let Some(page) = built else {
-            self.ready.push_back((kind::DONE, Done::default().encode()));
-            self.phase = Phase::Over;
+            self.look_again()?;
+            self.end_without_pages();
             return Ok(());
         };
         self.standings = page.standings;
@@ -345,6 +354,7 @@ impl Round {
                     .retry_after_ms()
                     .or(self.must_wait.then_some(limits::BUSY_RETRY_MS)),
                 has_more: false,
+                is_revoked: false,
             };
             self.ready.push_back((kind::DONE, done.encode()));
             self.phase = Phase::Over;

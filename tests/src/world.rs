@@ -398,6 +398,14 @@ impl Phone {
         read.is_ok() && is_revoked
     }
 
+    /// One call of sync by a phone that is revoked: it goes through, and its person is told.
+    pub fn sync_revoked(&self) {
+        let told = self.sync();
+        assert!(matches!(told, Err(Error::SignedOut)), "{told:?}");
+        let status = self.replica.status().expect("a look");
+        assert_eq!(status.last_error.as_deref(), Some("signed out"));
+    }
+
     /// Does something.
     pub fn act(&self, document: DocumentId, action: Action, body: Body) -> Result<EntryId> {
         self.replica.act(document, &Deed::new(action, body))

@@ -13,8 +13,9 @@ use patrol_core::domain::time::DAY_MS;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::strip::{Stripper, Way};
 use patrol_core::sync::wire::{Fate, Form, Later, Notice, PushHead, Status, Unread};
+use patrol_server::bundle;
+use patrol_server::intake::{self, Carriage};
 use patrol_server::store::{BoxedAs, BoxedChange, Commit, DocumentCommit, StoredChange, Summary};
-use patrol_server::{bundle, intake};
 use patrol_tests::pushing::{change_of, entry_of, frame, push, push_as};
 use patrol_tests::world::{Phone, World, matter};
 use sha2::{Digest as _, Sha256};
@@ -252,7 +253,8 @@ fn in_a_bundle_what_does_not_rest_on_what_is_refused_beside_it_is_not_refused_wi
     let unseen = chunk_hash(&note(phone, &mut ledger, 3));
     let after = note(phone, &mut ledger, 4);
     let payload = frame(phone, &[(case, forged), (case, after)], (2, 4));
-    let outcome = intake::take_in_carried(&world.app, phone.device(), &payload).unwrap();
+    let outcome =
+        intake::take_in_by(&world.app, phone.device(), &payload, Carriage::Carried).unwrap();
     let refused = Fate::Refused(Refusal::ForeignPerson);
     let missing = Fate::Missing(vec![unseen]);
     assert_eq!(outcome.fates, Ok(vec![refused, missing]));

@@ -11,10 +11,12 @@ use patrol_server::store::memory::MemoryStore;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World};
 
+use super::late_work::end_posts;
 use super::moving::put_at;
 
 const INSPECTOR: &str = "巡查员01";
 const CARRIER: &str = "巡查员02";
+const DISPATCHER: &str = "受理派遣员01";
 
 fn restore(world: &mut World, copy: MemoryStore, epoch: u8) {
     let new = NewEpoch {
@@ -178,6 +180,26 @@ fn what_a_carrier_has_handed_in_is_handed_in_again_to_a_server_that_has_lost_it(
 }
 
 #[test]
+fn how_long_a_carrier_keeps_a_piece_is_no_matter_of_its_clock() {
+    for (then, later) in [(-730 * DAY_MS, 0), (0, 31 * DAY_MS)] {
+        let mut world = World::new(608);
+        let case = reported(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        phone.note(case, "还在").expect("recorded");
+        let file = phone.replica.rescue_bundle().expect("a bundle");
+        let carrier = world.phone(CARRIER);
+        carrier.machine.set_skew_ms(then);
+        carrier.replica.carry(&file).expect("it is carried");
+        for _ in 0..2 {
+            sync(carrier);
+        }
+        carrier.machine.set_skew_ms(later);
+        sync(carrier);
+        assert_eq!(count(carrier, "SELECT count(*) FROM pieces"), 1);
+    }
+}
+
+#[test]
 fn what_a_full_disk_does_not_take_back_keeps_no_page_away_and_is_brought_again() {
     let mut world = World::new(606);
     let case = reported(&mut world);
@@ -185,12 +207,38 @@ fn what_a_full_disk_does_not_take_back_keeps_no_page_away_and_is_brought_again()
     let phone = &world.phones[INSPECTOR];
     let lost = phone.note(case, "一").expect("recorded");
     sync(phone);
+    let received = world.clock.now();
     restore(&mut world, before, 66);
+    // By then its author may not do that any more: what comes as new would have to be looked at.
+    world.clock.advance_ms(DAY_MS);
+    end_posts(&world, INSPECTOR);
     world.store.break_next(Call::Commit, Break::Full);
     let phone = &world.phones[INSPECTOR];
     sync(phone);
     assert_eq!(world.store.take_broken(), [(Call::Commit, Break::Full)]);
+    assert!(!has(&world, lost) && world.held().is_empty());
     world.clock.advance_ms(DAY_MS);
     sync(phone);
-    assert!(has(&world, lost));
+    assert!(has(&world, lost) && world.held().is_empty());
+    let person = world.person(DISPATCHER);
+    let view = patrol_server::office::view(&world.app, person, case).expect("it is there");
+    let line = view.reading.lines.iter().find(|line| line.id == lost);
+    assert_eq!(line.and_then(|line| line.received_at), Some(received));
+}
+
+#[test]
+fn what_waits_too_long_to_be_taken_back_goes_as_new() {
+    let mut world = World::new(607);
+    let case = reported(&mut world);
+    let before = world.store.inner().fork();
+    let lost = world.phones[INSPECTOR].note(case, "一").expect("recorded");
+    sync(&world.phones[INSPECTOR]);
+    restore(&mut world, before, 67);
+    for call in 1..=limits::RELIC_TRIES_IN_A_ROW {
+        world.store.break_next(Call::Commit, Break::Full);
+        sync(&world.phones[INSPECTOR]);
+        assert_eq!(world.store.take_broken().len(), 1);
+        let has_gone = call == limits::RELIC_TRIES_IN_A_ROW;
+        assert_eq!(has(&world, lost), has_gone, "call {call}");
+    }
 }

@@ -163,7 +163,8 @@ fn told(world: &World, piece: &Piece) -> Result<Fate, Unread> {
     let identity = &world.app.identity;
     let key = patrol_core::sync::rescue::public_key(&identity.rescue_key);
     let sealed = piece.seal(identity.server, &key, [9; 32]).unwrap();
-    bundle::take_in_carried(&world.app, &sealed).unwrap()
+    let carrier = world.phones[CARRIER].device();
+    bundle::take_in_carried(&world.app, carrier, &sealed).unwrap()
 }
 
 #[test]

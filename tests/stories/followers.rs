@@ -93,7 +93,7 @@ fn what_is_recorded_before_the_next_round_is_no_fork_of_what_was_made_again_behi
         .read(|connection| changes::states_of(connection, case));
     assert_eq!(states.unwrap().last(), Some(&ChangeState::Following));
     phone.note(case, "三").unwrap();
-    phone.sync().unwrap();
+    phone.sync_revoked();
     let status = phone.replica.status().unwrap();
     assert_eq!((status.held, status.outbox), (3, 0));
 

@@ -10,6 +10,7 @@ use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::{Body, Part, Verdict};
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, Epoch};
 use patrol_core::domain::refusal::Refusal;
+use patrol_core::error::Error;
 use patrol_core::replica::Replica;
 use patrol_core::store::Store;
 use patrol_core::sync::seal::{self, PageList};
@@ -345,14 +346,22 @@ fn a_phone_that_was_enrolled_after_the_backup_hands_in_its_work_for_review() {
     begin_epoch(&backup);
     world.app = open(&backup, &world, 5);
     phone.link.lead_to(Arc::clone(&world.app));
-    phone.sync().expect("it is taken back");
+    phone.sync_revoked();
     assert!(phone.is_revoked(&world.app));
     // What the lost server had let in is let in; what it had not seen is looked at.
     assert_eq!(world.stage(seen), "reported");
     assert_eq!(world.stage(unsent), "");
     assert_eq!(world.held().len(), 1);
     assert_eq!(phone.replica.status().expect("a look").outbox, 0);
-    phone.sync().expect("it may still call");
+    phone.sync_revoked();
+    // What it records until its person has enrolled anew, and hands in by his new phone.
+    phone.report(village, "还在用旧的");
+    assert!(matches!(phone.sync(), Err(Error::SignedOut)));
+    let anew = phone_of(&world, &world.app, INSPECTOR, 4);
+    let file = phone.replica.rescue_bundle().expect("a bundle");
+    anew.replica.carry(&file).expect("it is whole");
+    anew.sync().expect("the server answers");
+    assert_eq!(world.held().len(), 2);
     // Nobody comes back who cannot prove that he was there.
     let enrolment = enrolment_of(&phone);
     let claim = Claim {

@@ -241,7 +241,7 @@ fn a_revoked_phone_that_has_handed_in_everything_hands_in_nothing_more() {
     let held = push(&world.app, phone, &[(case, last)]);
     assert_eq!(held, Ok(vec![Fate::Review]));
     // Its hello says that its outbox is empty.
-    phone.sync().unwrap();
+    phone.sync_revoked();
     let refused = push(&world.app, phone, &[(case, later)]);
     assert_eq!(refused, Err(Unread::TooMuch));
 }

@@ -13,9 +13,10 @@ use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::wire::Fate;
 use patrol_server::app::App;
+use patrol_server::intake::{Carriage, take_in_by};
 use patrol_server::office::{self, Deed, Rejection};
 use patrol_server::review::{self, Decision};
-use patrol_server::{check, intake, relic};
+use patrol_server::{check, relic};
 use patrol_tests::clock::Machine;
 use patrol_tests::pushing::{change_of, entry_of, frame, ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
@@ -125,7 +126,7 @@ fn what_was_refused_is_not_judged_again_because_it_comes_in_a_bundle() {
     let phone = &world.phones[INSPECTOR];
     let poison = frame(phone, &[said(phone, &mut ledger, 2, POISON)], (2, 2));
     for app in [&checking(&world), &world.app] {
-        let outcome = intake::take_in_carried(app, phone.device(), &poison);
+        let outcome = take_in_by(app, phone.device(), &poison, Carriage::Carried);
         assert_eq!(outcome.unwrap().fates, Ok(vec![REFUSED]));
     }
     assert_eq!(lines(&world, case), 1);

@@ -102,7 +102,7 @@ fn a_phone_reported_lost_gets_nothing_more_and_its_work_is_collected_for_review(
     world.app.store.revoke(device, world.clock.now()).unwrap();
     world.dispatch(DISPATCHER, case, &[(village.unit(), Part::Main)]);
 
-    world.phone(INSPECTOR).sync().unwrap();
+    world.phone(INSPECTOR).sync_revoked();
     assert_eq!(world.phone(INSPECTOR).stage(case), "reported");
     assert_eq!(world.held().len(), 1);
 }

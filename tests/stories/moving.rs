@@ -9,11 +9,14 @@ use patrol_core::domain::place::{Place, VillageCode};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::error::Error;
-use patrol_core::replica::SyncState;
+use patrol_core::replica::{Deed, SyncState};
 use patrol_core::store::{changes, documents};
 use patrol_core::sync::wire::Fate;
+use patrol_server::review::Decision;
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::World;
+
+use super::outcomes::settle_first;
 
 const INSPECTOR: &str = "巡查员01";
 const COLLEAGUE: &str = "巡查员31";
@@ -141,6 +144,37 @@ fn a_case_that_left_with_work_on_it_stays_until_that_work_has_its_fate() {
 }
 
 #[test]
+fn a_case_that_left_stays_while_somebody_writes_on_it_and_what_he_does_then_is_looked_at() {
+    let mut world = World::new(29);
+    let (_, far, case) = known(&mut world);
+    let phone = world.phone(INSPECTOR);
+    let begun = |words: &str| phone.replica.keep_draft(None, Some(case), words.as_bytes());
+    let (draft, other) = (begun("写到一半").unwrap(), begun("另一个").unwrap());
+    put_at(&mut world, case, far);
+    world.phone(INSPECTOR).sync().unwrap();
+    let body = Body {
+        words: Some("已到现场".to_owned()),
+        ..Body::default()
+    };
+    let deed = Deed {
+        draft: Some(draft),
+        ..Deed::new(Action::Note, body)
+    };
+    world.phone(INSPECTOR).replica.act(case, &deed).unwrap();
+    world.phone(INSPECTOR).sync().unwrap();
+    let [held] = world.held().try_into().unwrap();
+    assert_eq!(held.document, case);
+    // Once nobody writes on it and nothing of it is held, it goes.
+    settle_first(&world, case, Decision::Release);
+    world.phone(INSPECTOR).sync().unwrap();
+    assert!(has(&world, INSPECTOR, case));
+    let phone = world.phone(INSPECTOR);
+    phone.replica.discard_draft(other).unwrap();
+    phone.sync().unwrap();
+    assert!(!has(&world, INSPECTOR, case));
+}
+
+#[test]
 fn a_case_that_left_stays_while_work_on_it_is_told_to_wait() {
     let mut world = World::new(27);
     let (own, far, case) = known(&mut world);
@@ -248,7 +282,7 @@ fn a_report_that_is_refused_goes_into_the_box_with_all_that_was_done_to_it() {
     world.phone(INSPECTOR).note(case, "又看了一次").unwrap();
     let device = world.phone(INSPECTOR).device();
     world.app.store.revoke(device, world.clock.now()).unwrap();
-    world.phone(INSPECTOR).sync().unwrap();
+    world.phone(INSPECTOR).sync_revoked();
     // Held as a whole: no new work on what may never be.
     assert!(matches!(
         world.phone(INSPECTOR).note(case, "再看"),
@@ -266,7 +300,7 @@ fn a_report_that_is_refused_goes_into_the_box_with_all_that_was_done_to_it() {
         "假的",
     )
     .unwrap();
-    world.phone(INSPECTOR).sync().unwrap();
+    world.phone(INSPECTOR).sync_revoked();
     let boxed = world.phone(INSPECTOR).replica.boxed().unwrap();
     let mut codes: Vec<&str> = boxed.iter().map(|change| change.code.as_str()).collect();
     codes.sort_unstable();

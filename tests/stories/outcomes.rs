@@ -3,7 +3,7 @@
 
 use futures_util::FutureExt as _;
 use patrol_core::domain::entry::Part;
-use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::id::{DocumentId, EntryId, Epoch};
 use patrol_core::domain::time::DAY_MS;
 use patrol_core::error::Error;
 use patrol_core::replica::Cancel;
@@ -17,6 +17,7 @@ use patrol_tests::world::{Phone, World, city};
 
 use super::followers::made_again_elsewhere;
 use super::late_work::end_posts;
+use super::spoilt_on_a_phone::restore;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -154,7 +155,7 @@ fn a_revoked_phone_that_had_handed_in_everything_hands_in_what_it_makes_again() 
     let now = world.clock.now();
     world.app.store.revoke(phone.device(), now).unwrap();
     for _ in 0..2 {
-        phone.sync().unwrap();
+        phone.sync_revoked();
     }
     let has_emptied = || {
         let mut found = None;
@@ -169,12 +170,37 @@ fn a_revoked_phone_that_had_handed_in_everything_hands_in_what_it_makes_again() 
     settle_first(&world, case, Decision::Refuse);
     assert!(!has_emptied(), "the office waits for it");
     for _ in 0..3 {
-        phone.sync().unwrap();
+        phone.sync_revoked();
     }
     assert_eq!(codes(phone), ["review", "reviewed_away"]);
     assert!(has_emptied());
     settle_first(&world, case, Decision::Release);
     assert!(stands(&world, case, second));
+}
+
+#[test]
+fn a_revoked_phone_that_had_handed_in_everything_comes_to_rest_with_a_server_that_went_back() {
+    let mut world = World::new(110);
+    let (case, _) = two_notes(&mut world);
+    let device = world.phones[INSPECTOR].device();
+    let now = world.clock.now();
+    world.app.store.revoke(device, now).unwrap();
+    for _ in 0..2 {
+        world.phones[INSPECTOR].sync_revoked();
+    }
+    let before = world.store.inner().fork();
+    restore(&mut world, before, Epoch([9; 4]));
+    for _ in 0..2 {
+        world.phones[INSPECTOR].sync_revoked();
+    }
+    let phone = &world.phones[INSPECTOR];
+    let status = phone.replica.status().unwrap();
+    assert_eq!((status.outbox, status.held), (0, 2));
+    settle_first(&world, case, Decision::Refuse);
+    for _ in 0..3 {
+        phone.sync_revoked();
+    }
+    assert_eq!(codes(phone), ["review", "reviewed_away"]);
 }
 
 #[test]
@@ -281,14 +307,14 @@ fn a_revoked_phone_that_asks_in_vain_syncs_and_hands_in_what_it_carries() {
     let now = world.clock.now();
     world.app.store.revoke(phone.device(), now).unwrap();
     for _ in 0..2 {
-        phone.sync().unwrap();
+        phone.sync_revoked();
     }
     world.clock.advance_ms(DAY_MS);
-    phone.sync().unwrap();
+    phone.sync_revoked();
     assert_eq!(codes(phone), ["review", "review"]);
     world.clock.advance_ms(DAY_MS);
     phone.replica.carry(&bundle).unwrap();
-    phone.sync().unwrap();
+    phone.sync_revoked();
     assert!(stands(&world, case, report));
 }
 

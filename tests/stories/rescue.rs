@@ -188,7 +188,7 @@ fn a_phone_that_was_revoked_meanwhile_still_hands_in_what_it_carries() {
     let device = carrier.device();
     let now = world.clock.now();
     world.app.store.revoke(device, now).unwrap();
-    world.phones[CARRIER].sync().unwrap();
+    world.phones[CARRIER].sync_revoked();
     let carried = &world.phones[CARRIER].replica.carried().unwrap()[0];
     assert_eq!((carried.waiting, &carried.refused), (0, &None));
     assert_eq!(world.stage(new), "reported");
@@ -204,7 +204,7 @@ fn a_revoked_phone_that_has_said_its_last_and_goes_on_still_hands_in_what_it_car
     let now = world.clock.now();
     world.app.store.revoke(device, now).unwrap();
     let carrier = &world.phones[CARRIER];
-    carrier.sync().unwrap();
+    carrier.sync_revoked();
     let (own, _) = carrier.report(village, "井盖松动");
     carrier.replica.carry(&file).unwrap();
     assert!(matches!(carrier.sync(), Err(Error::SignedOut)));
@@ -217,6 +217,46 @@ fn a_revoked_phone_that_has_said_its_last_and_goes_on_still_hands_in_what_it_car
     let carrier = &world.phones[CARRIER];
     assert!(matches!(carrier.sync(), Err(Error::SignedOut)));
     assert_eq!(carrier.replica.status().unwrap().outbox, 1);
+}
+
+#[test]
+fn what_a_revoked_phone_records_after_its_last_word_is_handed_in_by_somebody_else() {
+    let mut world = World::new(313);
+    let phone = world.phone(INSPECTOR);
+    let (device, village) = (phone.device(), phone.replica.villages().unwrap()[0]);
+    let now = world.clock.now();
+    world.app.store.revoke(device, now).unwrap();
+    for _ in 0..2 {
+        // Its person is told, or he would go on for nothing.
+        world.phones[INSPECTOR].sync_revoked();
+    }
+    let phone = &world.phones[INSPECTOR];
+    phone.report(village, "不知道已停用");
+    let file = phone.replica.rescue_bundle().unwrap();
+    // Not by itself, nor by another that is revoked.
+    let other = world.enrol_as(CARRIER, 2);
+    world.app.store.revoke(other.device(), now).unwrap();
+    for revoked in [&world.phones[INSPECTOR], &other] {
+        revoked.replica.carry(&file).unwrap();
+        assert!(matches!(revoked.sync(), Err(Error::SignedOut)));
+        let carried = &revoked.replica.carried().unwrap()[0];
+        assert_eq!(carried.refused, Some((1, "too_much".to_owned())));
+    }
+    assert_eq!(world.held().len(), 0);
+    let carrier = world.phone(CARRIER);
+    carrier.replica.carry(&file).unwrap();
+    carrier.sync().unwrap();
+    assert_eq!(carrier.replica.carried().unwrap()[0].waiting, 0);
+    assert_eq!(world.held().len(), 1);
+    // By the office too; and twice is no harm.
+    let phone = &world.phones[INSPECTOR];
+    phone.report(village, "还不知道");
+    let file = phone.replica.rescue_bundle().unwrap();
+    for _ in 0..2 {
+        let handed = handed(&world, &file);
+        assert_eq!((handed.held, handed.unread), (2, 0), "{handed:?}");
+    }
+    assert_eq!(world.held().len(), 2);
 }
 
 #[test]
@@ -271,7 +311,7 @@ fn a_phone_that_a_restored_server_does_not_know_is_taken_back_by_its_bundle() {
     assert_eq!(world.stage(new), "");
     assert_eq!(world.held().len(), 2);
     // Its token is known again: it calls as the revoked phone that it may be.
-    world.phones[INSPECTOR].sync().unwrap();
+    world.phones[INSPECTOR].sync_revoked();
     assert_eq!(handed(&world, &file).waiting, 0);
 }
 

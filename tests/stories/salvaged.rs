@@ -9,6 +9,7 @@ use patrol_core::domain::id::EntryId;
 use patrol_core::error::Error;
 use patrol_core::replica::{Replica, Salvaged};
 use patrol_core::store::Store;
+use patrol_core::store::aside::put_away;
 use patrol_server::check;
 use patrol_tests::clock::{Machine, START};
 use patrol_tests::link::Link;
@@ -71,7 +72,12 @@ fn unsent(folder: &Folder, world: &World) -> (PathBuf, Vec<EntryId>) {
 }
 
 /// A copy of the file with a damaged page, opened: nothing when it opens as it is.
-fn opened(folder: &Folder, file: &Path, page: u64) -> Option<Result<Salvaged, Error>> {
+fn opened(
+    folder: &Folder,
+    world: &World,
+    file: &Path,
+    page: u64,
+) -> Option<Result<Salvaged, Error>> {
     let copy = folder.file("copy.db");
     fs::copy(file, &copy).expect("a copy");
     let bytes = fs::File::options().write(true).open(&copy);
@@ -82,10 +88,15 @@ fn opened(folder: &Folder, file: &Path, page: u64) -> Option<Result<Salvaged, Er
     let opened = Store::open(&copy, START).expect("a new one in its place");
     let aside = opened.rescued?;
     let spoilt = fs::read(&aside).expect("it is kept");
-    let replica = Replica::on(
-        opened.store,
-        Arc::new(Machine::new(&World::new(1).clock, 9)),
+    let machine = Machine::new(&world.clock, 1_000 + page);
+    enrol_into(
+        &world.app,
+        &opened.store,
+        &machine,
+        world.person(INSPECTOR),
+        INSPECTOR,
     );
+    let replica = Replica::on(opened.store, Arc::new(machine));
     let salvaged = replica.salvage(&aside);
     assert!(fs::read(&aside).expect("it is kept") == spoilt, "as it was");
     let drafts = replica.drafts().expect("a look").len() as u64;
@@ -93,6 +104,8 @@ fn opened(folder: &Folder, file: &Path, page: u64) -> Option<Result<Salvaged, Er
         salvaged.as_ref().map_or(0, |salvaged| salvaged.drafts),
         drafts
     );
+    drop(replica);
+    put_away(&aside).expect("it is there");
     Some(salvaged)
 }
 
@@ -106,7 +119,7 @@ fn whatever_page_is_damaged_work_that_was_not_sent_is_found_or_is_said_to_be_mis
     let all = own.len() as u64 + 1;
     let (mut whole, mut parts, mut nothing, mut in_parts) = (0, 0, 0, 0);
     for page in 0..pages {
-        match opened(&folder, &file, page) {
+        match opened(&folder, &world, &file, page) {
             None => {}
             Some(Ok(found)) if found.is_whole => {
                 assert_eq!((found.changes, found.drafts), (all, 1), "page {page}");
@@ -173,4 +186,26 @@ fn what_was_found_in_a_damaged_file_is_handed_in_by_the_phone_that_began_anew() 
     assert_eq!(report.findings, [] as [String; 0]);
     phone.sync().expect("the server answers");
     assert_eq!(phone.replica.drafts().expect("a look").len(), 0);
+}
+
+#[test]
+fn what_one_had_begun_to_write_is_not_put_before_another() {
+    let folder = Folder::new("salvaged-of-two").expect("a folder");
+    let world = World::new(623);
+    let (file, _) = unsent(&folder, &world);
+    let drafts_of = |name: Option<&str>| {
+        let store = Store::in_memory().expect("a store");
+        let machine = Machine::new(&world.clock, 10);
+        if let Some(name) = name {
+            enrol_into(&world.app, &store, &machine, world.person(name), name);
+        }
+        let replica = Replica::on(store, Arc::new(machine));
+        let found = replica.salvage(&file).expect("it can be read");
+        assert!(found.is_whole && found.changes > 0);
+        (found.drafts, replica.drafts().expect("a look").len())
+    };
+    // Nor before nobody: who enrols here next may be another.
+    assert_eq!(drafts_of(None), (0, 0));
+    assert_eq!(drafts_of(Some("巡查员02")), (0, 0));
+    assert_eq!(drafts_of(Some(INSPECTOR)), (1, 1));
 }

@@ -305,7 +305,7 @@ fn a_revoked_phone_whose_one_held_change_is_refused_has_nothing_to_hand_in_again
     phone.note(case, "一").unwrap();
     revoke(&world, phone);
     for _ in 0..2 {
-        phone.sync().unwrap();
+        phone.sync_revoked();
     }
     assert!(device_of(&world, phone).revoked_empty);
     settle_first(&world, case, Decision::Refuse);

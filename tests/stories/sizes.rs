@@ -227,12 +227,18 @@ fn page_frames_go_back_in_requests_that_a_server_takes() {
 
 #[test]
 fn a_full_phone_hands_in_what_it_has_all_the_same() {
-    let mut world = World::new(36);
-    let phone = with_much_to_say(&mut world);
-    let is_full: Faults = Box::new(|| Some(Fault::Full));
-    phone.replica.store().set_faults(Some(is_full));
-    assert!(matches!(phone.sync(), Err(Error::Full)));
-    let other = world.enrol_as(INSPECTOR, 2);
-    other.sync().unwrap();
-    assert_eq!(other.replica.list("case", 0, 99).unwrap().len(), 30);
+    for fault in [Fault::Full, Fault::Unwritable] {
+        let mut world = World::new(36);
+        let phone = with_much_to_say(&mut world);
+        let fails: Faults = Box::new(move || Some(fault));
+        phone.replica.store().set_faults(Some(fails));
+        let told = phone.sync();
+        assert!(
+            matches!(told, Err(Error::Full | Error::Unwritable)),
+            "{told:?}"
+        );
+        let other = world.enrol_as(INSPECTOR, 2);
+        other.sync().unwrap();
+        assert_eq!(other.replica.list("case", 0, 99).unwrap().len(), 30);
+    }
 }

@@ -134,34 +134,38 @@ fn what_a_server_has_not_after_all_and_cannot_be_read_here_is_said_to_be_lost() 
 
 #[test]
 fn a_phone_without_room_hands_in_what_stands_beside_what_lies_in_the_box_under_a_wrong_name() {
-    let mut world = World::new(116);
-    let (case, _) = two_notes(&mut world);
-    end_posts(&world, INSPECTOR);
-    let phone = &world.phones[INSPECTOR];
-    phone.sync().unwrap();
-    world.app.put_directory(city()).unwrap();
-    phone.sync().unwrap();
-    let last = note(&world, INSPECTOR, case, "三");
-    spoil_first(phone, HASH);
-    let store = phone.replica.store();
-    store.set_faults(Some(Box::new(|| Some(Fault::Full))));
-    phone.sync().expect_err("nothing can be noted");
-    assert!(stands(&world, case, last));
+    for fault in [Fault::Full, Fault::Unwritable] {
+        let mut world = World::new(116);
+        let (case, _) = two_notes(&mut world);
+        end_posts(&world, INSPECTOR);
+        let phone = &world.phones[INSPECTOR];
+        phone.sync().unwrap();
+        world.app.put_directory(city()).unwrap();
+        phone.sync().unwrap();
+        let last = note(&world, INSPECTOR, case, "三");
+        spoil_first(phone, HASH);
+        let store = phone.replica.store();
+        store.set_faults(Some(Box::new(move || Some(fault))));
+        phone.sync().expect_err("nothing can be noted");
+        assert!(stands(&world, case, last));
+    }
 }
 
 #[test]
 fn a_phone_without_room_makes_a_bundle_of_what_can_be_read() {
-    let mut scene = scene();
-    let phone = &scene.world.phones[INSPECTOR];
-    flip(phone, scene.case, Flip::Body(5));
-    let store = phone.replica.store();
-    store.set_faults(Some(Box::new(|| Some(Fault::Full))));
-    let bundle = phone.replica.rescue_bundle().expect("it needs no room");
-    let carrier = scene.world.phone("巡查员02");
-    carrier.replica.carry(&bundle).expect("it is whole");
-    carrier.sync().expect("the server answers");
-    let there = audit::entries_of_sound(&scene.world.app).expect("they are sound");
-    assert!(there.contains(&scene.own[2]));
+    for fault in [Fault::Full, Fault::Unwritable] {
+        let mut scene = scene();
+        let phone = &scene.world.phones[INSPECTOR];
+        flip(phone, scene.case, Flip::Body(5));
+        let store = phone.replica.store();
+        store.set_faults(Some(Box::new(move || Some(fault))));
+        let bundle = phone.replica.rescue_bundle().expect("it needs no room");
+        let carrier = scene.world.phone("巡查员02");
+        carrier.replica.carry(&bundle).expect("it is whole");
+        carrier.sync().expect("the server answers");
+        let there = audit::entries_of_sound(&scene.world.app).expect("they are sound");
+        assert!(there.contains(&scene.own[2]));
+    }
 }
 
 #[test]

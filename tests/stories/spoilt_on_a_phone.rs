@@ -376,23 +376,25 @@ fn what_is_sound_stays_as_it_is_beside_what_is_mended() {
 
 #[test]
 fn a_phone_without_room_hands_in_what_is_not_spoilt() {
-    let scene = scene();
-    let Scene {
-        world, case, sound, ..
-    } = &scene;
-    let noted = note(world, INSPECTOR, *sound, "还好");
-    let phone = &world.phones[INSPECTOR];
-    flip(phone, *case, Flip::Body(0));
-    let store = phone.replica.store();
-    store.set_faults(Some(Box::new(|| Some(Fault::Full))));
-    phone.sync().expect_err("nothing can be noted");
-    store.set_faults(None);
-    let there = audit::entries_of_sound(&world.app).expect("they are sound");
-    assert!(there.contains(&noted));
-    for name in [INSPECTOR, INSPECTOR, &scene.cadre] {
-        sync(world, name);
+    for fault in [Fault::Full, Fault::Unwritable] {
+        let scene = scene();
+        let Scene {
+            world, case, sound, ..
+        } = &scene;
+        let noted = note(world, INSPECTOR, *sound, "还好");
+        let phone = &world.phones[INSPECTOR];
+        flip(phone, *case, Flip::Body(0));
+        let store = phone.replica.store();
+        store.set_faults(Some(Box::new(move || Some(fault))));
+        phone.sync().expect_err("nothing can be noted");
+        store.set_faults(None);
+        let there = audit::entries_of_sound(&world.app).expect("they are sound");
+        assert!(there.contains(&noted));
+        for name in [INSPECTOR, INSPECTOR, &scene.cadre] {
+            sync(world, name);
+        }
+        is_whole(&scene, &[], "once there is room");
     }
-    is_whole(&scene, &[], "once there is room");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use patrol_core::domain::place::Place;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::error::{Error, Result};
 use patrol_core::replica::Deed;
-use patrol_server::office::Rejection;
+use patrol_server::office::{self, Rejection};
 use patrol_tests::world::{Phone, World};
 
 const INSPECTOR: &str = "巡查员01";
@@ -52,26 +52,32 @@ fn a_proposal_is_made_offline_and_its_author_hears_what_became_of_it() {
         (world.stage(gone).as_str(), world.stage(new).as_str()),
         ("reported", "reported")
     );
-    let early = world.office("受理派遣员01", gone, Action::Accept, Body::default());
-    assert!(
-        matches!(early, Err(Rejection::Refused(Refusal::NotPermitted))),
-        "{early:?}"
-    );
-    world
-        .office(ADMINISTRATOR, gone, Action::Accept, Body::default())
-        .unwrap();
-    let why = Body {
-        words: Some("已在册".to_owned()),
-        ..Body::default()
-    };
-    world
-        .office(ADMINISTRATOR, new, Action::Decline, why)
-        .unwrap();
+    // Whoever says by hand that it is adopted changes nothing in the register: only the import's preview may (`adopted`).
+    let administrator = world.person(ADMINISTRATOR);
+    let view = office::view(&world.app, administrator, gone).unwrap();
+    let offered: Vec<Action> = view.offers.iter().map(|offer| offer.action).collect();
+    assert_eq!(offered, [Action::Decline]);
+    for name in ["受理派遣员01", ADMINISTRATOR] {
+        let accepted = world.office(name, gone, Action::Accept, Body::default());
+        assert!(
+            matches!(accepted, Err(Rejection::Refused(Refusal::NotPermitted))),
+            "{accepted:?}"
+        );
+    }
+    for survey in [gone, new] {
+        let why = Body {
+            words: Some("已在册".to_owned()),
+            ..Body::default()
+        };
+        world
+            .office(ADMINISTRATOR, survey, Action::Decline, why)
+            .unwrap();
+    }
     let phone = &world.phones[INSPECTOR];
     phone.sync().unwrap();
     assert_eq!(
         (phone.stage(gone).as_str(), phone.stage(new).as_str()),
-        ("closed", "declined")
+        ("declined", "declined")
     );
     let rows = phone.replica.list("survey", 0, 9).unwrap();
     assert_eq!(rows.len(), 2);

@@ -223,7 +223,7 @@ fn check_commit(
     let row = action.row(kind).ok_or(Refusal::UnknownAction)?;
     check_details(ledger, row, &entry, &fields)?;
     if signer.place == Where::Anywhere {
-        if row.place == Where::Office {
+        if row.place != Where::Anywhere {
             return Err(Refusal::OfficeOnly.into());
         }
         if action.is_transition(kind) {

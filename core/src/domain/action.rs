@@ -159,6 +159,8 @@ impl DocumentKind {
 pub enum Where {
     /// Only the office can grant it.
     Office,
+    /// Only an import does it, in the transaction that puts in force what it says.
+    Import,
     /// On any device, also without a line.
     Anywhere,
 }

@@ -136,6 +136,8 @@ pub const UPLOAD_MS_MAX: u64 = 10 * 60 * 1_000;
 pub const BUNDLE_PIECES_MAX: usize = 4_096;
 /// Milliseconds for which a phone keeps a carried piece that the server has taken: as long as a backup may be gone back to.
 pub const PIECE_KEPT_MS: i64 = 30 * DAY_MS;
+/// By how much the notices of each device are numbered on when a server goes back: more than the lost one can have told.
+pub const NOTICE_LEAP: u64 = 1 << 32;
 /// Pieces that a phone hands in with one request at most.
 pub const REQUEST_PIECES_MAX: usize = 256;
 /// Milliseconds before what has got no answer for good goes to the server again, a carried piece or a page frame; twice as long each time,

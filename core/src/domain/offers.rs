@@ -50,7 +50,7 @@ pub fn offers(
         let Some(row) = action.row(kind).filter(|row| row.level != Level::Opening) else {
             continue;
         };
-        if row.place == Where::Office && asker.place == Where::Anywhere {
+        if row.place != Where::Anywhere && row.place != asker.place {
             continue;
         }
         let rights = rules::rights_for(

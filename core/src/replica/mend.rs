@@ -32,11 +32,11 @@ impl Replica {
         }
     }
 
-    /// Mends in the middle of a call. Returns whether there is no room for that: then what is spoilt is passed over, and the rest goes.
+    /// Mends in the middle of a call. Returns whether nothing can be written: then what is spoilt is passed over, and the rest goes.
     pub(super) fn mend_or_pass_over(&self) -> Result<bool> {
         match self.mend() {
             Ok(()) => Ok(false),
-            Err(Error::Full) => Ok(true),
+            Err(Error::Full | Error::Unwritable) => Ok(true),
             Err(error) => Err(error),
         }
     }

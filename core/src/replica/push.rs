@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::store::boxes::{self, BoxedChange};
 use crate::store::changes::{self, ChangeRow, ChangeState, Unsent};
 use crate::store::enrolment::{self, Enrolment, RoundState};
-use crate::store::{components, documents, feed, pieces};
+use crate::store::{components, documents, feed, frames, pieces};
 use crate::sync::components as codec;
 use crate::sync::seal::{Batch, leaf};
 use crate::sync::strip::{Stripper, Way};
@@ -157,10 +157,15 @@ impl Load {
         plan: PushPlan,
         now: Timestamp,
     ) -> Result<Self> {
-        let unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
-        let mut load = Self::empty(plan.after);
-        load.has_more = load.cut(connection, enrolment, &unsent, frame_bytes, plan)?
-            || unsent.len() == limits::PUSH_FRAME_CHANGES_MAX;
+        let mut unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
+        let is_part = unsent.len() == limits::PUSH_FRAME_CHANGES_MAX;
+        let mut load = Self::empty(unsent.last().map_or(plan.after, |change| change.place));
+        // What a page frame proves would lose its time by going as new before that frame has been heard.
+        if enrolment::round_state(connection)?.relics_due {
+            let waiting = frames::waiting(connection, enrolment.epoch)?;
+            unsent.retain(|change| !waiting.contains(&change.document));
+        }
+        load.has_more = load.cut(connection, enrolment, &unsent, frame_bytes, plan)? || is_part;
         if load.has_more || !load.frames.is_empty() {
             // What the server makes wait may wait for ever; what is held is asked about behind it.
             load.has_more |= !plan.carries && !boxes::to_ask(connection, now)?.is_empty();

@@ -13,10 +13,11 @@ use crate::cbor::Writer;
 use crate::doc::{entry, parse};
 use crate::domain::id::{ChangeHash, DeviceId, DocumentId};
 use crate::domain::limits;
+use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::enrolment::{self, Enrolment};
 use crate::store::pieces::{self, CarriedBundle};
-use crate::store::{boxes, changes, drafts, salvage};
+use crate::store::{aside, boxes, changes, drafts, salvage};
 use crate::sync::rescue::{Bundle, BundleFault, Card, Piece};
 use crate::sync::seal;
 use crate::sync::wire::{Fate, Form, Unread, write_raw};
@@ -44,7 +45,7 @@ pub struct Salvaged {
 
 impl Replica {
     /// Everything of this phone's own work that no page has placed, sealed for the server: a file for any phone or the office to carry.
-    /// Nothing here changes. Works without a network.
+    /// Nothing here changes but what a flipped bit has spoilt. Works without a network.
     pub fn rescue_bundle(&self) -> Result<Vec<u8>> {
         let look = || {
             self.store.read(|connection| {
@@ -62,7 +63,8 @@ impl Replica {
     }
 
     /// What can still be read of a damaged file that was moved aside: a bundle of the work in it, to carry along once this phone is enrolled
-    /// anew, or to hand to another or the office; and its drafts, which are put here. The file stays as it is. A second time changes nothing.
+    /// anew, or to hand to another or the office; and its drafts, which are put here where the same person is enrolled. The file stays as
+    /// it is. A second time changes nothing. Once its bundle is carried or handed over, put it away.
     ///
     /// # Errors
     /// `Damaged`: not even whose it was can be read. `NotEnrolled`: it was nobody's.
@@ -71,6 +73,11 @@ impl Replica {
         let (saved, is_sound) = own_sound(remains.changes, remains.enrolment.device);
         let drafts = self.store.write(|transaction| {
             let mut new = 0;
+            let here = enrolment::enrolment(transaction)?;
+            // What another has begun to write is not for who is here now.
+            if here.is_none_or(|here| here.person != remains.enrolment.person) {
+                return Ok(new);
+            }
             for draft in &remains.drafts {
                 new += u64::from(drafts::put_found(transaction, draft)?);
             }
@@ -82,6 +89,14 @@ impl Replica {
             drafts,
             is_whole: remains.is_whole && is_sound,
         })
+    }
+
+    /// Whoever wanted what was in a damaged file has it: openings tell of it no more. It stays, under another name.
+    ///
+    /// # Errors
+    /// `NotFound`: no damaged file is there under that name.
+    pub fn put_away(&self, file: &Path) -> Result<()> {
+        aside::put_away(file)
     }
 
     fn bundle_of(&self, enrolment: &Enrolment, saved: &[Saved]) -> Result<Vec<u8>> {
@@ -178,17 +193,18 @@ impl Replica {
         })
     }
 
-    /// What the server made of a piece.
+    /// What the server made of a piece, and when by its clock: that says how long the piece is kept.
     pub(super) fn apply_piece(
         &self,
         heard: &mut u64,
         id: i64,
         outcome: &std::result::Result<Vec<Fate>, Unread>,
+        server_time: Timestamp,
     ) -> Result<()> {
         let now = self.environment.now();
         self.hear(heard, |transaction| match outcome {
             Ok(fates) => match fates.first() {
-                Some(Fate::Ok | Fate::Dup) => pieces::handed_in(transaction, id, now),
+                Some(Fate::Ok | Fate::Dup) => pieces::handed_in(transaction, id, server_time),
                 _ => pieces::put_off(transaction, id, now),
             },
             // An older server, or one that has just gone back: later.

@@ -84,6 +84,8 @@ pub(super) struct RoundEnd {
     must_push: bool,
     /// A page could not be applied: what follows it in this response must not be either.
     is_broken: bool,
+    /// The phone is revoked: nothing but fates will come.
+    is_revoked: bool,
     /// How this round pushed.
     sent: Form,
     /// How the next one will.
@@ -194,6 +196,10 @@ impl Replica {
                 }
                 round => round?,
             };
+            // It hands in what it has all the same; its person is to know that he must enrol anew.
+            if end.is_revoked {
+                missed = Some(Error::SignedOut);
+            }
             // Of a server with much to do only what is here is still wanted: that it takes what is left to push.
             let is_busy = course.summary.retry_after_ms.is_some();
             if let Some(tag) = end.directory_tag
@@ -258,6 +264,7 @@ impl Replica {
             must_push: prepared.has_more && !prepared.mends,
             directory_tag: None,
             is_broken: false,
+            is_revoked: false,
             sent: plan.form,
             plan: next,
             heard: prepared.heard,
@@ -325,7 +332,9 @@ impl Replica {
                 }
                 Ok(())
             }
-            Incoming::Fates(fates) => self.take_in_fates(&fates, prepared, end, course),
+            Incoming::Fates(fates) => {
+                self.take_in_fates(&fates, prepared, server_time, end, course)
+            }
             Incoming::Scopes(scopes) => {
                 // Pages of this response know the set already; scopes that are new begin in them.
                 self.apply_scopes(&mut end.heard, &scopes)
@@ -352,6 +361,7 @@ impl Replica {
             }
             Incoming::Done(done) => {
                 end.directory_tag = done.directory_tag;
+                end.is_revoked = done.is_revoked;
                 course.summary.retry_after_ms = done.retry_after_ms;
                 end.again |=
                     self.apply_done(&mut end.heard, &done, server_time, prepared.grown())?
@@ -365,13 +375,15 @@ impl Replica {
         &self,
         fates: &wire::Fates,
         prepared: &Prepared,
+        server_time: Timestamp,
         end: &mut RoundEnd,
         course: &mut Course,
     ) -> Result<()> {
         course.unheard = course.unheard.saturating_sub(1);
         let place = usize::try_from(fates.frame).unwrap_or(usize::MAX);
         if let Some(piece) = prepared.pieces.get(place) {
-            return self.apply_piece(&mut end.heard, *piece, &fates.outcome);
+            let outcome = &fates.outcome;
+            return self.apply_piece(&mut end.heard, *piece, outcome, server_time);
         }
         let pushed = prepared.pushed.get(place);
         let pushed = pushed.ok_or(Error::Disagreement("fates"))?;

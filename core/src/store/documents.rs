@@ -266,7 +266,8 @@ pub fn id(connection: &Connection, number: DocumentNumber) -> Result<DocumentId>
         .query_row([number], |row| bytes(row, 0).map(DocumentId))?)
 }
 
-/// Takes away documents that are in no scope any more, unless something of them is unsent, boxed or unconfirmed. One that was opened
+/// Takes away documents that are in no scope any more, unless something of them is unsent, boxed or unconfirmed, or somebody is writing on
+/// them: what a draft will say there is work too. One that was opened
 /// here is in its person's scope for ever: as long as no page has placed it, the server may have lost it, and it stays. Returns how many.
 pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
     let staying = "DELETE FROM leaving
@@ -274,6 +275,7 @@ pub fn evict(transaction: &Transaction<'_>) -> Result<usize> {
     transaction.prepare_cached(staying)?.execute([])?;
     let leaving = "SELECT documents.no FROM leaving CROSS JOIN documents ON documents.no = leaving.document
         WHERE documents.confirmed = 1
+        AND NOT EXISTS (SELECT 1 FROM drafts WHERE drafts.document = documents.id)
         AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no
                           AND (changes.state >= 2 OR documents.placed = 0))
         AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0 AND boxed.state != 'released')

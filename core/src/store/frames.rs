@@ -1,9 +1,11 @@
 //! Page frames as evidence: what the server said it had, and when. They are pushed back when it has gone back in time.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, params};
 
 use super::bytes;
-use crate::domain::id::Epoch;
+use crate::domain::id::{DocumentId, Epoch};
 use crate::domain::limits;
 use crate::domain::time::{DAY_MS, Timestamp};
 use crate::error::{Error, Result};
@@ -42,6 +44,20 @@ pub fn next_relic(
         "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND epoch != ?2 AND answered = 0
                AND (due_at <= ?3 OR due_at > ?3 + ?4) ORDER BY id LIMIT 1";
     first(connection, sql, params![after, epoch.0, now.0, DAY_MS])
+}
+
+/// The documents of frames that had to wait and go again in the next calls.
+pub fn waiting(connection: &Connection, epoch: Epoch) -> Result<BTreeSet<DocumentId>> {
+    let sql =
+        "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND epoch != ?2 AND answered = 0
+               AND tries BETWEEN 1 AND ?3 ORDER BY id LIMIT 1";
+    let (mut documents, mut last) = (BTreeSet::new(), 0);
+    let tries = limits::RELIC_TRIES_IN_A_ROW - 1;
+    while let Some(frame) = first(connection, sql, params![last, epoch.0, tries])? {
+        last = frame.id;
+        documents.extend(frame.list.rows().map(|(document, ..)| document));
+    }
+    Ok(documents)
 }
 
 /// Whether a frame that had to wait is due.

@@ -115,7 +115,7 @@ pub fn is_any_due(connection: &Connection, now: Timestamp) -> Result<bool> {
     Ok(statement.query_row(params![now.0, DAY_MS], |row| row.get(0))?)
 }
 
-/// Lets go of what the server took long ago.
+/// Lets go of what the server took long ago, by its clock.
 pub fn forget_old(transaction: &Transaction<'_>, now: Timestamp) -> Result<()> {
     let sql = "DELETE FROM pieces WHERE handed_in_at < ?1";
     let long_ago = now.0 - limits::PIECE_KEPT_MS;
@@ -123,7 +123,7 @@ pub fn forget_old(transaction: &Transaction<'_>, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// The server has taken a piece.
+/// The server has taken a piece, at that time of its clock.
 pub fn handed_in(transaction: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
     let sql = "UPDATE pieces SET handed_in_at = ?2 WHERE id = ?1";
     transaction.prepare_cached(sql)?.execute([id, now.0])?;

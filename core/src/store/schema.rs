@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use super::aside;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 
@@ -26,18 +27,16 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Statements that a connection keeps prepared: all that there are.
 const STATEMENTS: usize = 128;
 
-/// What may lie beside a file of SQLite's, and belongs to it.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
-
 /// The schema as it is today.
 const SCHEMA: &str = include_str!("../../sql/schema.sql");
 
 pub(super) fn open_or_rescue(path: &Path, now: Timestamp) -> Result<(Connection, Option<PathBuf>)> {
     match open(path, now) {
-        Ok(connection) => Ok((connection, None)),
+        // Told until it was put away: who opened first may have died before anybody heard of it.
+        Ok(connection) => Ok((connection, aside::waiting(path))),
         Err(fault) if is_damage(&fault) => {
-            let aside = place_aside(path, now);
-            move_aside(path, &aside)?;
+            let aside = aside::place(path, now);
+            aside::move_to(path, &aside)?;
             Ok((open(path, now).map_err(Error::from)?, Some(aside)))
         }
         Err(fault) => Err(fault.into()),
@@ -239,39 +238,8 @@ pub(super) fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// A name that nothing has: an earlier rescue is never written over.
-fn place_aside(path: &Path, now: Timestamp) -> PathBuf {
-    let is_free = |aside: &Path| {
-        let companions = COMPANIONS.iter().map(|suffix| beside(aside, suffix));
-        std::iter::once(aside.to_owned())
-            .chain(companions)
-            .all(|path| std::fs::symlink_metadata(path).is_err())
-    };
-    let mut aside = beside(path, &format!(".broken-{}", now.0));
-    let mut number = 1u64;
-    while !is_free(&aside) {
-        number += 1;
-        aside = beside(path, &format!(".broken-{}-{number}", now.0));
-    }
-    aside
-}
-
-/// The companions go first: a program that dies in between finds the damaged file again, and never a new file beside an old log.
-fn move_aside(path: &Path, aside: &Path) -> Result<()> {
-    let failed = |error: std::io::Error| {
-        Error::Storage(format!("a damaged file could not be moved aside: {error}"))
-    };
-    for suffix in COMPANIONS.iter().chain(&[""]) {
-        let from = beside(path, suffix);
-        if std::fs::symlink_metadata(&from).is_ok() {
-            std::fs::rename(from, beside(aside, suffix)).map_err(failed)?;
-        }
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use patrol_core::error::Error;
-use patrol_core::store::{Opened, Store};
+use patrol_core::store::{Opened, Store, aside};
 use rusqlite::Connection;
 
 use super::phone::*;
@@ -144,6 +144,25 @@ fn is_rescued(folder: &Folder, what: &str) {
     assert_eq!(enrolled.map(|row| row.person), None, "{what}");
     enrol(&opened.store);
     drop(opened.store);
+    // Whoever opened first may have died before anybody heard of it.
+    let again = open_as_it_is(&folder.file());
+    assert_eq!(again.rescued.as_ref(), Some(&aside), "{what}: told once");
+    drop(again.store);
+    let before = folder.files();
+    aside::put_away(&aside).expect("it is there");
+    let stays = |files: Vec<(String, Vec<u8>)>| -> Vec<(String, Vec<u8>)> {
+        let name = |file: String| file.replace(".kept-", ".broken-");
+        files
+            .into_iter()
+            .map(|(file, bytes)| (name(file), bytes))
+            .collect()
+    };
+    assert!(
+        stays(folder.files()) == before,
+        "{what}: not put away as it was"
+    );
+    let again = aside::put_away(&aside);
+    assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
     let replica = open(&folder.file(), Machine::new(2));
     replica
         .begin(&report("再来"))

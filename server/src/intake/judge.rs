@@ -122,7 +122,7 @@ impl<'a> Judge<'a> {
             return Ok(Err(Unread::Malformed));
         }
         self.commit.batch = has_kept.then_some(batch);
-        if self.carriage == Carriage::Own {
+        if !self.carriage.is_bundle() {
             let for_good = |fate: &&Fate| !matches!(fate, Fate::Missing(_) | Fate::Later(_));
             let settled = fates.iter().filter(for_good).count() as u64;
             self.commit.handed_in = Some((self.device.id, settled));
@@ -151,7 +151,7 @@ impl<'a> Judge<'a> {
         }
         let was_released = self.released.contains(&item.hash);
         // Its phone has made it again, and that has come.
-        let may_stand = was_released || self.carriage == Carriage::Carried;
+        let may_stand = was_released || self.carriage.is_bundle();
         let stands = may_stand && self.has_entry_of(item.document, change);
         // A revoked phone's is not let in once more: it would be held, and nobody could settle it again.
         if stands && (!was_released || self.device.revoked_at.is_some()) {
@@ -308,7 +308,7 @@ impl<'a> Judge<'a> {
         if let Some(later) = missing.iter().find_map(|hash| self.waiting.get(hash)) {
             return Ok(Fate::Later(*later));
         }
-        if self.carriage == Carriage::Carried && self.rests_on_refused(&missing)? {
+        if self.carriage.is_bundle() && self.rests_on_refused(&missing)? {
             return self.refuse(item, Refusal::Quarantined);
         }
         Ok(Fate::Missing(missing))

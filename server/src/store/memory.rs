@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, PersonId};
+use patrol_core::domain::limits;
 use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
@@ -131,9 +132,11 @@ impl MemoryStore {
         state.codes.clear();
         state.setup_code = None;
         state.sessions.clear();
-        for device in state.devices.keys() {
-            let notices = state.notices.entry(*device).or_default();
-            notices.last = notices.last.max(new.since.0.cast_unsigned());
+        for (id, device) in &mut state.devices {
+            device.revoked_empty = false;
+            let notices = state.notices.entry(*id).or_default();
+            let last = notices.last.saturating_add(limits::NOTICE_LEAP);
+            notices.last = last.max(new.since.0.cast_unsigned());
         }
     }
 

@@ -124,20 +124,21 @@ impl Simulation {
 
     /// A piece that waits at rest, on whatever phone, holds what only a newer server will take, or what rests on a change that a lost server
     /// has taken with it. One that was refused is of a revoked phone that has no more to say, or had not before a
-    /// review asked it to make something again.
+    /// review asked it to make something again, and is carried by itself or by another that is revoked.
     pub(super) fn nothing_is_carried_for_nothing(&self) -> Result<(), String> {
         let waiting = self.rightly_waiting();
         for (number, phone) in self.phones.iter().enumerate() {
             for piece in pieces(phone.replica.store()) {
                 let saved = opened(&self.world.app, &piece.body);
                 let is_right = match (&piece.code, piece.is_taken) {
-                    (_, true) => self.has_taken(&piece, &saved),
-                    (Some(code), false) => self.is_rightly_refused(&saved, code),
+                    (_, true) => self.has_taken(phone, &piece, &saved),
+                    (Some(code), false) => self.is_rightly_refused(phone, &saved, code),
                     (None, false) => saved.iter().any(|saved| waiting.contains(&saved.hash)),
                 };
                 if !is_right {
                     let (code, is_taken) = (piece.code, piece.is_taken);
-                    let fate = bundle::take_in_carried(&self.world.app, &piece.body);
+                    let fate =
+                        bundle::take_in_carried(&self.world.app, phone.device(), &piece.body);
                     return Err(format!(
                         "phone {number}: a piece (taken: {is_taken}, refused: {code:?}) gets {fate:?}: {saved:?}"
                     ));
@@ -159,21 +160,24 @@ impl Simulation {
     }
 
     /// What is called taken is there: handed in once more, everything in it has a fate for good.
-    fn has_taken(&self, piece: &Sealed, saved: &[Saved]) -> bool {
-        let again = bundle::take_in_carried(&self.world.app, &piece.body);
+    fn has_taken(&self, carrier: &Phone, piece: &Sealed, saved: &[Saved]) -> bool {
+        let again = bundle::take_in_carried(&self.world.app, carrier.device(), &piece.body);
         match again.expect("the model answers") {
             Ok(fate) => fate == Fate::Ok,
-            Err(_) => self.is_rightly_refused(saved, "too_much"),
+            Err(_) => self.is_rightly_refused(carrier, saved, "too_much"),
         }
     }
 
-    fn is_rightly_refused(&self, saved: &[Saved], code: &str) -> bool {
+    fn is_rightly_refused(&self, carrier: &Phone, saved: &[Saved], code: &str) -> bool {
         let author = saved.first().and_then(|saved| self.device_of(saved.device));
         let has_said_its_last = |device: &Device| {
             let may_speak_again = self.reopened.contains(&device.id);
             device.revoked_at.is_some() && (device.revoked_empty || may_speak_again)
         };
-        author.is_some_and(|device| has_said_its_last(&device)) && code == "too_much"
+        let speaks_for_nobody =
+            |author: &Device| author.id == carrier.device() || carrier.is_revoked(&self.world.app);
+        author.is_some_and(|author| has_said_its_last(&author) && speaks_for_nobody(&author))
+            && code == "too_much"
     }
 
     /// The carried changes that must wait: for a newer server, or for one that a lost server has taken with it, or for one of these. And

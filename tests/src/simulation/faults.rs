@@ -129,7 +129,8 @@ impl Simulation {
                     Fault::CrashBefore => self.suffer("phone crash before a commit"),
                     Fault::CrashAfter => self.suffer("phone crash after a commit"),
                     Fault::Full => self.suffer("phone disk full"),
-                    Fault::Lie => {}
+                    // The simulation's disks take everything or are full.
+                    Fault::Lie | Fault::Unwritable => {}
                 }
                 if fault != Fault::Full {
                     self.restart_phone(phone);

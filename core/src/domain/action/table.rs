@@ -339,7 +339,7 @@ pub const TABLE: &[Row] = &[
     Row {
         action: Action::Accept,
         kinds: SURVEY,
-        place: Where::Office,
+        place: Where::Import,
         by: &[(C::Administer, R::Unit)],
         steps: &[step(&[S::Reported], S::Closed)],
         ..PLAIN

@@ -15,6 +15,8 @@ pub struct Done {
     pub retry_after_ms: Option<u64>,
     /// The round was cut short on purpose: there is more.
     pub has_more: bool,
+    /// The device is revoked: beside the fates of its work it is told nothing any more.
+    pub is_revoked: bool,
 }
 
 impl Done {
@@ -30,7 +32,7 @@ impl Done {
             None => w.null(),
         };
         w.uint(self.retry_after_ms.unwrap_or(0))
-            .uint(u64::from(self.has_more));
+            .uint(u64::from(self.has_more) | u64::from(self.is_revoked) << 1);
         w.finish()
     }
 
@@ -42,11 +44,13 @@ impl Done {
                 .collect::<Result<_>>()?;
             let directory_tag = if r.null()? { None } else { Some(r.array_of()?) };
             let retry_after_ms = Some(r.uint()?).filter(|ms| *ms > 0);
+            let flags = r.uint()?;
             Ok(Self {
                 digests,
                 directory_tag,
                 retry_after_ms,
-                has_more: r.uint()? & 1 != 0,
+                has_more: flags & 1 != 0,
+                is_revoked: flags & 2 != 0,
             })
         })
     }

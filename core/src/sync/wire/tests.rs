@@ -216,6 +216,7 @@ fn scopes_a_page_and_the_end_have_these_bytes() {
         directory_tag: Some([9; 8]),
         retry_after_ms: Some(60_000),
         has_more: true,
+        is_revoked: false,
     };
     assert_eq!(
         hex(&done.encode()),
@@ -228,6 +229,12 @@ fn scopes_a_page_and_the_end_have_these_bytes() {
     );
     assert_eq!(Done::decode(&done.encode()), Ok(done));
     assert_eq!(hex(&Done::default().encode()), "8480f60000");
+    let last = Done {
+        is_revoked: true,
+        ..Done::default()
+    };
+    assert_eq!(hex(&last.encode()), "8480f60002");
+    assert_eq!(Done::decode(&last.encode()), Ok(last));
     let tail = PageTail {
         joined: vec![(1, vec![DocumentId([3; 16])])],
         left: vec![(2, vec![DocumentId([4; 16])])],

@@ -6,7 +6,6 @@ use patrol_core::domain::time::DAY_MS;
 use patrol_core::sync::wire::{Fate, Later, Notice};
 
 use super::{Held, Judge, entry_of};
-use crate::intake::Carriage;
 use crate::intake::items::Item;
 use crate::store::{BoxedAs, BoxedChange, FateRow, Result};
 
@@ -21,13 +20,13 @@ impl Judge<'_> {
                 // review refused: its phone is to make it again, and hears that of what it followed.
                 Some((BoxedAs::Refused(number), settled))
                     if number == Refusal::Quarantined.number()
-                        && (settled.is_none() || self.carriage == Carriage::Own) =>
+                        && (settled.is_none() || !self.carriage.is_bundle()) =>
                 {
                     None
                 }
                 // A copy of its phone may have made it again by now.
                 Some((BoxedAs::Refused(number), None))
-                    if number == Refusal::Forked.number() && self.carriage == Carriage::Carried =>
+                    if number == Refusal::Forked.number() && self.carriage.is_bundle() =>
                 {
                     None
                 }

@@ -231,9 +231,11 @@ pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
         [],
     )?;
     tx.execute(
-        "UPDATE notice_heads SET last = max(last, ?1)",
-        [new.since.0],
+        "UPDATE notice_heads SET last = max(last + ?2, ?1)",
+        params![new.since.0, limits::NOTICE_LEAP.cast_signed()],
     )?;
+    // What a revoked one had handed in may be lost, or comes again.
+    tx.execute("UPDATE devices SET revoked_empty = 0", [])?;
     tx.commit()?;
     schema::mark(&connection, Mark::Served)?;
     Ok(())
