@@ -15,6 +15,7 @@ mod injected;
 mod rescued;
 mod rest;
 mod restored;
+mod revoked;
 mod scopes;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -123,6 +123,8 @@ impl Simulation {
         self.count_resends()?;
         self.phones_are_settled(&server)?;
         is_sound(&self.world.app, &server)?;
+        self.revoked_phones_hand_in()?;
+        is_sound(&self.world.app, &on_server(&self.world.app)?)?;
         for held in server.values() {
             let reading = held.growing.read();
             self.coverage.add_many(

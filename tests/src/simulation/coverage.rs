@@ -43,6 +43,7 @@ pub const REQUIRED: &[&str] = &[
     "rescue bundle carried",
     "rescue bundle of several pieces",
     "phone lost, its bundle carried",
+    "handed in for a revoked phone",
     "right ended",
     "right returned",
     "scope moved",

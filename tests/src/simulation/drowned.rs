@@ -126,7 +126,12 @@ impl Simulation {
     /// has taken with it. One that was refused is of a revoked phone that has no more to say, or had not before a
     /// review asked it to make something again, and is carried by itself or by another that is revoked.
     pub(super) fn nothing_is_carried_for_nothing(&self) -> Result<(), String> {
-        let waiting = self.rightly_waiting();
+        let carried: Vec<Saved> = self
+            .phones
+            .iter()
+            .flat_map(|phone| self.carried_by(phone))
+            .collect();
+        let waiting = self.rightly_waiting(&carried);
         for (number, phone) in self.phones.iter().enumerate() {
             for piece in pieces(phone.replica.store()) {
                 let saved = opened(&self.world.app, &piece.body);
@@ -183,13 +188,8 @@ impl Simulation {
     /// The carried changes that must wait: for a newer server, or for one that a lost server has taken with it, or for one of these. And
     /// what the office of a lost server had refused: what that built on may have been made again by its phone and be nowhere as it was
     /// (seed 12370).
-    fn rightly_waiting(&self) -> BTreeSet<ChangeHash> {
-        let carried: Vec<Saved> = self
-            .phones
-            .iter()
-            .flat_map(|phone| self.carried_by(phone))
-            .collect();
-        let absent = self.absent(&carried);
+    pub(super) fn rightly_waiting(&self, carried: &[Saved]) -> BTreeSet<ChangeHash> {
+        let absent = self.absent(carried);
         let mut waiting = BTreeSet::new();
         loop {
             let must_wait = |saved: &&Saved| {
