@@ -138,6 +138,9 @@ fn leave(
                 "that person leaves earlier: an end that has been set is put no later, but who comes back gets a row of his own in people.csv"
                     .to_owned()
             }
+            LeaveFault::LeavesThen => {
+                "that person leaves that day already: say --substitute to add who takes over".to_owned()
+            }
             LeaveFault::Substitute => {
                 "--substitute is another person of the directory, who holds a post then".to_owned()
             }
