@@ -4,6 +4,7 @@
 //! An errand returns what it found as JSON, one value a line; only `main` prints. Rules and SQL are elsewhere.
 
 mod backup;
+mod check;
 mod device;
 mod folder;
 mod import;
@@ -14,7 +15,7 @@ mod sole;
 mod watch;
 
 use std::collections::BTreeSet;
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,8 +28,10 @@ use crate::config::Config;
 use crate::host::SystemEnvironment;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::links::resolved;
 
-pub use backup::{BackupErrand, CheckErrand, RestoreErrand, UpgradeErrand};
+pub use backup::{BackupErrand, RestoreErrand, UpgradeErrand};
+pub use check::CheckErrand;
 pub use device::DeviceErrand;
 pub use import::{ImportErrand, PastErrand, ProposalsErrand};
 pub use person::PersonErrand;
@@ -160,37 +163,47 @@ pub fn run(errand: &Command, input: &mut dyn BufRead) -> Result<Vec<Value>, Faul
         Command::Backup(errand) => backup::backup(errand),
         Command::Restore(errand) => backup::restore(errand),
         Command::Upgrade(errand) => backup::upgrade(errand),
-        Command::Check(errand) => backup::check(errand),
+        Command::Check(errand) => check::run(errand),
         Command::Serve(_) => Ok(Vec::new()),
     }
 }
 
 impl Database {
-    /// The file.
-    fn path(&self) -> &Path {
-        &self.database
+    /// The file, whatever links lead to it.
+    fn file(&self) -> Result<PathBuf, Faults> {
+        resolved(&self.database).map_err(one)
     }
 
     /// The file, which must be there.
-    fn there(&self) -> Result<&Path, Faults> {
-        let path = self.database.display();
-        match std::fs::metadata(&self.database) {
-            Ok(file) if file.is_file() && file.len() > 0 => Ok(&self.database),
-            Ok(file) if file.is_file() => Err(one(format!("{path} is empty"))),
-            _ => Err(one(format!(
+    fn there(&self) -> Result<PathBuf, Faults> {
+        let file = self.file()?;
+        let path = file.display();
+        match std::fs::metadata(&file) {
+            Ok(found) if found.is_dir() => Err(one(format!(
+                "{path} is a folder: say --database with the file"
+            ))),
+            Ok(found) if found.len() == 0 => Err(one(format!("{path} is empty"))),
+            Ok(_) => Ok(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(one(format!(
                 "{path} is not there: say --database, or start the server once"
             ))),
+            Err(error) => Err(one(format!("{path}: {error}"))),
         }
     }
 
     /// Holds a database that is there for this errand alone, which may draw a case number.
     fn alone(&self) -> Result<Sole, Faults> {
-        Sole::on(self.there()?)
+        Sole::on(&self.there()?)
     }
 
     /// Opens the server's parts on a database that is there.
     fn open(&self) -> Result<App, Faults> {
-        open(self.there()?).map_err(|error| vec![error.to_string()])
+        open(&self.there()?).map_err(one)
+    }
+
+    /// The same, to read what is there: nothing is changed by it, and nothing can be.
+    fn open_to_read(&self) -> Result<App, Faults> {
+        open_to_read(&self.there()?).map_err(one)
     }
 }
 
@@ -202,6 +215,12 @@ fn one(fault: impl std::fmt::Display) -> Faults {
 /// Opens the server's parts on a database file, or makes it.
 fn open(database: &Path) -> Result<App, StoreError> {
     let store = SqliteStore::open(database, || draw_identity(&SystemEnvironment))?;
+    App::open(Arc::new(store), Arc::new(SystemEnvironment))
+}
+
+/// Opens the server's parts on a database file that is only read.
+fn open_to_read(database: &Path) -> Result<App, StoreError> {
+    let store = SqliteStore::open_to_read(database)?;
     App::open(Arc::new(store), Arc::new(SystemEnvironment))
 }
 

@@ -14,6 +14,7 @@ mod folder;
 mod http;
 mod imports;
 mod leave;
+mod links;
 #[path = "support/office.rs"]
 mod office;
 mod passwords;

@@ -94,7 +94,7 @@ pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<
 }
 
 fn list(database: &Database) -> Result<Vec<Value>, Faults> {
-    let known = database.open()?.known();
+    let known = database.open_to_read()?.known();
     let people = known.directory.people.iter();
     Ok(people
         .map(|person| {
