@@ -56,10 +56,15 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// Reads the program's own command line and settings; one that is blank counts as unset. On a fault, or where help is asked for, the
-    /// program ends.
+    /// Reads the program's own command line and settings; one that is blank counts as unset, and an errand looks at no setting but its own. On
+    /// a fault, or where help is asked for, the program ends.
     pub fn read() -> Self {
-        let matches = without_blanks(Self::command()).get_matches();
+        let command = without_blanks(Self::command());
+        let of_errand = command.clone().mut_args(|arg| arg.env(None::<&str>));
+        let matches = match of_errand.try_get_matches() {
+            Ok(matches) if matches.subcommand_name().is_some() => matches,
+            _ => command.get_matches(),
+        };
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 }
@@ -109,17 +114,20 @@ pub enum Command {
     /// Phones.
     #[command(subcommand)]
     Device(DeviceErrand),
-    /// Takes in a rescue bundle.
+    /// Takes in what a phone could not hand in itself: a rescue bundle. The same file again is no harm. No server may run.
     Rescue(RescueErrand),
     /// What is imported: people, places, units, components.
     Import(ImportErrand),
-    /// Copies the database into a new file.
+    /// Copies the database into a new file, also while a server runs on it. Keys and passwords' hashes are inside: keep it as safe as the
+    /// database.
     Backup(BackupErrand),
-    /// Makes the database out of a backup.
+    /// Makes the database out of a backup and begins a new epoch, so that phones bring back what came after it. No server may run.
     Restore(RestoreErrand),
-    /// Brings the database of an older program up to date.
+    /// Brings the database of an older program up to date, with a copy of it beside. No server may run. Serving does the same.
     Upgrade(UpgradeErrand),
-    /// Looks whether everything in the database is as it should be.
+    /// Looks whether everything that is derived is what its sources say, and what proves itself does, also while a server runs; and lists, a
+    /// line each, the villages that lack a terminal, a cadre in post or an inspector on their beat, and the proposals that have waited for an
+    /// answer for two weeks. Changes nothing.
     Check(CheckErrand),
 }
 
@@ -129,7 +137,7 @@ pub type Faults = Vec<String>;
 /// On which database an errand is run.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct Database {
-    /// The database file; a server may be running on it.
+    /// The database file.
     #[arg(long, env = "XUNCUN_DATABASE", default_value = "xuncun.db")]
     database: PathBuf,
 }

@@ -22,6 +22,7 @@ mod passwords;
 mod program;
 mod remains;
 mod reviews;
+mod settings;
 mod setup;
 mod sign_in;
 mod stop;

@@ -61,6 +61,7 @@ pub async fn serve(config: &Config, sole: &Sole) -> Result<(), Faults> {
             CookieKind::Secure
         },
         stall: Duration::from_millis(config.stall_ms),
+        url: config.url.clone(),
     };
     let daily = tokio::spawn(daily(Arc::clone(&app)));
     let watch = tokio::spawn(watch.watch(Arc::clone(&app), certificates.clone()));
