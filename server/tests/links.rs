@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use crate::http;
 use crate::program::{Folder, Running, Said, errand};
 
 const PEOPLE: [&str; 3] = [
@@ -166,4 +167,23 @@ fn a_backup_is_taken_and_restored_through_a_link() {
     let from_itself = ["restore", "--replace", "--from", &link, "--database", &file];
     let refused = errand(&from_itself, "");
     assert!(refused.log.contains("from itself"), "{}", refused.log);
+}
+
+#[test]
+fn a_link_that_is_led_elsewhere_under_a_server_is_noticed() {
+    let folder = Folder::new("link_led_elsewhere");
+    let (link, file) = link(&folder);
+    fs::write(&file, "").expect("an empty file");
+    let server = Running::start(&["--database", &link]);
+    let health = || http::ask(server.address, "GET", "/healthz", &[], &[]);
+    assert_eq!(health().status, 200);
+    let other = folder.file("other.db");
+    fs::copy(&file, &other).expect("a copy");
+    fs::remove_file(&link).expect("the link goes");
+    symlink(&other, &link).expect("a link");
+    let told = health();
+    assert_eq!((told.status, told.body.contains("moved")), (503, true));
+    fs::remove_file(&link).expect("the link goes");
+    symlink(&file, &link).expect("a link");
+    assert_eq!(health().status, 200);
 }
