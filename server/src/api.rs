@@ -55,12 +55,14 @@ pub struct Host {
 }
 
 /// How the server meets its clients.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Whether browsers reach this server by https: then cookies are marked so.
     pub cookies: CookieKind,
     /// How long a client may keep still within a request, and how long a request of JSON may take in all.
     pub stall: Duration,
+    /// The address that the codes of new phones carry; if none is said, the one under which the browser reaches this server.
+    pub url: Option<String>,
 }
 
 impl Settings {
@@ -69,6 +71,7 @@ impl Settings {
         Self {
             cookies,
             stall: Duration::from_millis(limits::STALL_MS),
+            url: None,
         }
     }
 }
@@ -96,6 +99,11 @@ impl Host {
     /// How the session cookie is marked.
     pub(crate) fn cookies(&self) -> CookieKind {
         self.settings.cookies
+    }
+
+    /// The address that the codes of new phones carry, if one is set.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.settings.url.as_deref()
     }
 
     /// A turn for hashing a password; none where too many wait already. It ends when it is dropped.

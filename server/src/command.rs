@@ -4,6 +4,7 @@
 //! An errand returns what it found as JSON, one value a line; only `main` prints. Rules and SQL are elsewhere.
 
 mod backup;
+mod check;
 mod device;
 mod folder;
 mod import;
@@ -14,7 +15,7 @@ mod sole;
 mod watch;
 
 use std::collections::BTreeSet;
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,8 +28,10 @@ use crate::config::Config;
 use crate::host::SystemEnvironment;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::links::resolved;
 
-pub use backup::{BackupErrand, CheckErrand, RestoreErrand, UpgradeErrand};
+pub use backup::{BackupErrand, RestoreErrand, UpgradeErrand};
+pub use check::CheckErrand;
 pub use device::DeviceErrand;
 pub use import::{ImportErrand, PastErrand, ProposalsErrand};
 pub use person::PersonErrand;
@@ -53,10 +56,15 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// Reads the program's own command line and settings; one that is blank counts as unset. On a fault, or where help is asked for, the
-    /// program ends.
+    /// Reads the program's own command line and settings; one that is blank counts as unset, and an errand looks at no setting but its own. On
+    /// a fault, or where help is asked for, the program ends.
     pub fn read() -> Self {
-        let matches = without_blanks(Self::command()).get_matches();
+        let command = without_blanks(Self::command());
+        let of_errand = command.clone().mut_args(|arg| arg.env(None::<&str>));
+        let matches = match of_errand.try_get_matches() {
+            Ok(matches) if matches.subcommand_name().is_some() => matches,
+            _ => command.get_matches(),
+        };
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 }
@@ -106,17 +114,20 @@ pub enum Command {
     /// Phones.
     #[command(subcommand)]
     Device(DeviceErrand),
-    /// Takes in a rescue bundle.
+    /// Takes in what a phone could not hand in itself: a rescue bundle. The same file again is no harm. No server may run.
     Rescue(RescueErrand),
     /// What is imported: people, places, units, components.
     Import(ImportErrand),
-    /// Copies the database into a new file.
+    /// Copies the database into a new file, also while a server runs on it. Keys and passwords' hashes are inside: keep it as safe as the
+    /// database.
     Backup(BackupErrand),
-    /// Makes the database out of a backup.
+    /// Makes the database out of a backup and begins a new epoch, so that phones bring back what came after it. No server may run.
     Restore(RestoreErrand),
-    /// Brings the database of an older program up to date.
+    /// Brings the database of an older program up to date, with a copy of it beside. No server may run. Serving does the same.
     Upgrade(UpgradeErrand),
-    /// Looks whether everything in the database is as it should be.
+    /// Looks whether everything that is derived is what its sources say, and what proves itself does, also while a server runs; and lists, a
+    /// line each, the villages that lack a terminal, a cadre in post or an inspector on their beat, and the proposals that have waited for an
+    /// answer for two weeks. Changes nothing.
     Check(CheckErrand),
 }
 
@@ -126,7 +137,7 @@ pub type Faults = Vec<String>;
 /// On which database an errand is run.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct Database {
-    /// The database file; a server may be running on it.
+    /// The database file.
     #[arg(long, env = "XUNCUN_DATABASE", default_value = "xuncun.db")]
     database: PathBuf,
 }
@@ -160,37 +171,47 @@ pub fn run(errand: &Command, input: &mut dyn BufRead) -> Result<Vec<Value>, Faul
         Command::Backup(errand) => backup::backup(errand),
         Command::Restore(errand) => backup::restore(errand),
         Command::Upgrade(errand) => backup::upgrade(errand),
-        Command::Check(errand) => backup::check(errand),
+        Command::Check(errand) => check::run(errand),
         Command::Serve(_) => Ok(Vec::new()),
     }
 }
 
 impl Database {
-    /// The file.
-    fn path(&self) -> &Path {
-        &self.database
+    /// The file, whatever links lead to it.
+    fn file(&self) -> Result<PathBuf, Faults> {
+        resolved(&self.database).map_err(one)
     }
 
     /// The file, which must be there.
-    fn there(&self) -> Result<&Path, Faults> {
-        let path = self.database.display();
-        match std::fs::metadata(&self.database) {
-            Ok(file) if file.is_file() && file.len() > 0 => Ok(&self.database),
-            Ok(file) if file.is_file() => Err(one(format!("{path} is empty"))),
-            _ => Err(one(format!(
+    fn there(&self) -> Result<PathBuf, Faults> {
+        let file = self.file()?;
+        let path = file.display();
+        match std::fs::metadata(&file) {
+            Ok(found) if found.is_dir() => Err(one(format!(
+                "{path} is a folder: say --database with the file"
+            ))),
+            Ok(found) if found.len() == 0 => Err(one(format!("{path} is empty"))),
+            Ok(_) => Ok(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(one(format!(
                 "{path} is not there: say --database, or start the server once"
             ))),
+            Err(error) => Err(one(format!("{path}: {error}"))),
         }
     }
 
     /// Holds a database that is there for this errand alone, which may draw a case number.
     fn alone(&self) -> Result<Sole, Faults> {
-        Sole::on(self.there()?)
+        Sole::on(&self.there()?)
     }
 
     /// Opens the server's parts on a database that is there.
     fn open(&self) -> Result<App, Faults> {
-        open(self.there()?).map_err(|error| vec![error.to_string()])
+        open(&self.there()?).map_err(one)
+    }
+
+    /// The same, to read what is there: nothing is changed by it, and nothing can be.
+    fn open_to_read(&self) -> Result<App, Faults> {
+        open_to_read(&self.there()?).map_err(one)
     }
 }
 
@@ -202,6 +223,12 @@ fn one(fault: impl std::fmt::Display) -> Faults {
 /// Opens the server's parts on a database file, or makes it.
 fn open(database: &Path) -> Result<App, StoreError> {
     let store = SqliteStore::open(database, || draw_identity(&SystemEnvironment))?;
+    App::open(Arc::new(store), Arc::new(SystemEnvironment))
+}
+
+/// Opens the server's parts on a database file that is only read.
+fn open_to_read(database: &Path) -> Result<App, StoreError> {
+    let store = SqliteStore::open_to_read(database)?;
     App::open(Arc::new(store), Arc::new(SystemEnvironment))
 }
 

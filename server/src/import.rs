@@ -366,7 +366,11 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
 pub fn list(app: &App) -> Result<Value> {
     let in_force = app.known().no;
     let directories = app.store.directories()?.into_iter().map(
-        |Version { no, kept_at, .. }| json!({ "no": no, "kept_at": rfc3339(kept_at), "in_force": no == in_force }),
+        |Version { no, kept_at, made_by }| {
+            // Null of versions from before this was noted.
+            let is_leave = made_by.map(|made_by| made_by == MadeBy::Leave);
+            json!({ "no": no, "kept_at": rfc3339(kept_at), "in_force": no == in_force, "is_leave": is_leave })
+        },
     );
     let components = app.store.component_imports()?.into_iter().map(|import| {
         let kept_at = json!(rfc3339(import.kept_at));

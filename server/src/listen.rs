@@ -52,8 +52,9 @@ pub async fn serve(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) {
+    let stall = settings.stall;
     let router = api::router(Arc::clone(&app), settings);
-    serve_routes(port, app, router, settings.stall, stop).await;
+    serve_routes(port, app, router, stall, stop).await;
 }
 
 /// Serves some routes, as [`serve`] does all of them.

@@ -40,6 +40,8 @@ pub enum LeaveFault {
     NoPost,
     /// He leaves earlier: an end that has been set is put no later.
     LeavesAlready,
+    /// He leaves at that very time already, and no substitute is named who might be added.
+    LeavesThen,
     /// The substitute is not in the directory, holds no post then, or is the same person.
     Substitute,
     /// Nobody would be administrator, or nobody who can sign in, at some time from then on.
@@ -82,7 +84,13 @@ pub fn leave(app: &App, leave: Leave) -> Result<Left, LeaveFault> {
     let now = app.environment.now();
     let from = leave.from.max(now);
     app.change_directory(MadeBy::Leave, |directory| {
-        let ended = end_posts(directory, leave.person, from, now)?;
+        let ended = match end_posts(directory, leave.person, from, now) {
+            // Who takes over may be named later, or once more where the answer was lost.
+            Err(LeaveFault::LeavesThen) if leave.substitute.is_some() => {
+                posts_before(app, leave.person, from)?
+            }
+            ended => ended?,
+        };
         if let Some(substitute) = leave.substitute {
             take_over(directory, leave, substitute, &ended, from)?;
         }
@@ -197,8 +205,9 @@ fn end_posts(
     let goes_on = |post: &&Post| goes_on_at(post, from);
     let ended: Vec<Post> = posts.iter().filter(goes_on).copied().collect();
     if ended.is_empty() {
-        let leaves = posts.iter().any(|post| goes_on_at(post, now));
-        return Err(if leaves {
+        return Err(if posts.iter().any(|post| post.until == Some(from)) {
+            LeaveFault::LeavesThen
+        } else if posts.iter().any(|post| goes_on_at(post, now)) {
             LeaveFault::LeavesAlready
         } else {
             LeaveFault::NoPost
@@ -211,7 +220,28 @@ fn end_posts(
     Ok(ended)
 }
 
-/// Gives posts to a substitute from then on, but for those that he has anyway.
+/// A person's posts as they were before they were to end at a time, of those that would have gone on.
+fn posts_before(app: &App, person: PersonId, from: Timestamp) -> Result<Vec<Post>, LeaveFault> {
+    for no in (1..app.known().no).rev() {
+        let bytes = app.store.directory_of(no)?;
+        // One that cannot be read says nothing.
+        let Some(directory) = bytes.and_then(|bytes| codec::decode(&bytes).ok()) else {
+            continue;
+        };
+        let known = directory.person(person);
+        let posts = known.into_iter().flat_map(|person| &person.posts);
+        let goes_on = |post: &&Post| post.until.is_none_or(|until| from < until);
+        let ended: Vec<Post> = posts.filter(goes_on).copied().collect();
+        if !ended.is_empty() {
+            return Ok(ended);
+        }
+    }
+    // They never had another end.
+    Err(LeaveFault::LeavesThen)
+}
+
+/// Gives posts to a substitute from then on, but for those that he has anyway, and for no longer than he has any of his own: who leaves
+/// himself takes over until then, whichever leave was entered first.
 fn take_over(
     directory: &mut Directory,
     leave: Leave,
@@ -226,11 +256,18 @@ fn take_over(
     if !posts.iter().any(|post| post.is_in_force_at(from)) {
         return Err(LeaveFault::Substitute);
     }
+    let last = posts.iter().map(|post| post.until);
+    // None where one has no end: it goes for all time.
+    let last = last.reduce(|one, other| Some(one?.max(other?))).flatten();
     for post in ended {
         let next = Post {
             from: post.from.max(from),
+            until: [post.until, last].into_iter().flatten().min(),
             ..*post
         };
+        if next.until.is_some_and(|until| until <= next.from) {
+            continue;
+        }
         let is_had = posts.iter().any(|own| {
             let lasts = own
                 .until

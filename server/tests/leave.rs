@@ -241,6 +241,97 @@ fn an_end_is_put_no_later_and_who_has_left_takes_nothing_over() {
 }
 
 #[test]
+fn who_leaves_himself_takes_over_until_then_in_whichever_order_it_is_entered() {
+    let posts = |is_first: bool| {
+        let ground = Ground::new();
+        let office = &ground.office;
+        let now = office.app.environment.now();
+        let day = |days: i64| rfc3339(now.plus_ms(days * DAY_MS));
+        let substitute = office.person(STRANGER).hex();
+        let taken_over = json!({ "from": day(1), "substitute": substitute });
+        let ends = json!({ "from": day(10) });
+        let mut leaves = [(WALKER, taken_over), (STRANGER, ends)];
+        if is_first {
+            leaves.reverse();
+        }
+        let left = leaves.map(|(who, body)| {
+            let left = leave(office, ADMIN, who, &body);
+            assert_eq!(left.status, 200, "{}", left.body);
+            left.json()
+        });
+        // Whoever comes second, his answer names the beat, which is nobody's after the tenth day.
+        let vacant = left[1]["vacant"].as_array().expect("posts");
+        assert!(vacant.iter().any(|post| post["at"] == "beat:1"), "{left:?}");
+        let known = office.app.known();
+        let person = known.directory.person(office.person(STRANGER));
+        person.expect("he is there").posts.clone()
+    };
+    let (second, first) = (posts(false), posts(true));
+    assert_eq!(second, first);
+    assert_eq!(second.len(), 2);
+    assert!(second.iter().all(|post| post.until.is_some()), "{second:?}");
+}
+
+#[test]
+fn a_substitute_is_added_for_the_same_day_and_a_leave_may_be_said_twice() {
+    let ground = Ground::new();
+    let office = &ground.office;
+    let now = office.app.environment.now();
+    // A post that had an end anyway, and one that would have begun later.
+    let (end, later) = (now.plus_ms(90 * DAY_MS), now.plus_ms(30 * DAY_MS));
+    office.change(WALKER, |posts| {
+        let next = Post {
+            from: end,
+            ..posts[0]
+        };
+        posts[0].until = Some(end);
+        posts.push(Post {
+            from: later,
+            at: PostAt::City,
+            role: Role::Evaluator,
+            ..next
+        });
+    });
+    let day = tomorrow(office);
+    let alone = json!({ "from": day });
+    let left = leave(office, ADMIN, WALKER, &alone).json();
+    // There are other evaluators.
+    assert_eq!(left["vacant"], json!([left["ended"][0]]));
+    let again = leave(office, ADMIN, WALKER, &alone);
+    assert_eq!(code(&again), (409, json!("leaves_already")));
+    let body = json!({ "from": day, "substitute": office.person(STRANGER).hex() });
+    let told = leave(office, ADMIN, WALKER, &body);
+    assert_eq!((told.status, &told.json()["vacant"]), (200, &json!([])));
+    assert_eq!(told.json()["ended"], left["ended"]);
+    let no = office.app.known().no;
+    // The answer was lost.
+    let again = leave(office, ADMIN, WALKER, &body);
+    assert_eq!((again.status, again.body), (told.status, told.body));
+    assert_eq!(office.app.known().no, no);
+    let known = office.app.known();
+    let substitute = known.directory.person(office.person(STRANGER));
+    let taken: Vec<_> = substitute.expect("he is there").posts[1..].to_vec();
+    let has = |from, until| {
+        let mut taken = taken.iter();
+        taken.any(|post| (post.from, post.until) == (from, until))
+    };
+    assert!(has(now.plus_ms(DAY_MS), Some(end)), "{taken:?}");
+    assert!(has(later, None), "{taken:?}");
+    assert_eq!(taken.len(), 2);
+    // Whoever looks at what was in force sees which of it a leave made.
+    let list = office.get(ADMIN, "/v1/imports").json();
+    let versions = list["directories"].as_array().expect("versions");
+    let made: Vec<_> = versions
+        .iter()
+        .map(|version| &version["is_leave"])
+        .collect();
+    assert!(
+        made.ends_with(&[&json!(false), &json!(true), &json!(true)]),
+        "{list}"
+    );
+}
+
+#[test]
 fn no_file_of_people_undoes_a_leave_in_silence() {
     let folder = Folder::new("leave_and_files");
     let database = folder.database();

@@ -14,6 +14,7 @@ mod folder;
 mod http;
 mod imports;
 mod leave;
+mod links;
 #[path = "support/office.rs"]
 mod office;
 mod passwords;
@@ -21,6 +22,7 @@ mod passwords;
 mod program;
 mod remains;
 mod reviews;
+mod settings;
 mod setup;
 mod sign_in;
 mod stop;

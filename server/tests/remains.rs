@@ -190,6 +190,25 @@ fn what_cannot_be_copied_is_named_with_the_reason() {
 }
 
 #[test]
+fn a_restored_database_knows_when_its_backup_was_taken() {
+    let folder = Folder::new("first_backup");
+    let (database, copy) = (used(&folder), folder.file("copy.db"));
+    let copy = copy.display().to_string();
+    let words = ["backup", "--database", &database, "--to", &copy];
+    assert!(errand(&words, "").ok);
+    let new = folder.file("new.db").display().to_string();
+    let words = ["restore", "--from", &copy, "--database", &new];
+    let said = errand(&words, "");
+    assert!(said.ok, "{}", said.log);
+    let taken = [&database, &new].map(|file| -> i64 {
+        let connection = Connection::open(file).expect("it opens");
+        let taken = connection.query_row("SELECT taken_at FROM last_backup", [], |row| row.get(0));
+        taken.expect("one was taken")
+    });
+    assert_eq!(taken[0], taken[1]);
+}
+
+#[test]
 fn there_must_be_something_to_replace() {
     let folder = Folder::new("nothing_to_replace");
     let (database, copy) = (used(&folder), folder.file("copy.db"));

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use crate::program::{Folder, Running, errand};
 
+const ZHUHAI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/zhuhai");
+
 /// A database whose server has been stopped.
 fn made(folder: &Folder) -> String {
     let database = folder.database();
@@ -110,4 +112,49 @@ fn a_backup_that_is_cut_is_refused_and_left_as_it_is() {
         assert_eq!(beside(&cut), [] as [&str; 0], "{words:?}");
     }
     assert!(std::fs::read(&cut).expect("it is read") == kept);
+}
+
+#[test]
+fn what_only_looks_changes_no_byte_and_needs_to_write_none() {
+    let folder = Folder::new("looked_at");
+    let database = made(&folder);
+    let backup = format!("{database}.backup");
+    let words = ["backup", "--to", &backup, "--database", &database];
+    let taken = errand(&words, "");
+    assert!(taken.ok, "{}", taken.log);
+    for file in [&database, &backup] {
+        // As on a disk that may only be read.
+        hinder(file);
+        let bytes = std::fs::read(file).expect("it is read");
+        for words in [
+            &["check"][..],
+            &["person", "list"],
+            &["device", "list"],
+            &["import", "list"],
+        ] {
+            let said = errand(&[words, &["--database", file]].concat(), "");
+            assert!(said.ok, "{words:?}: {}", said.log);
+            let is_as_before = std::fs::read(file).expect("it is read") == bytes;
+            assert!(is_as_before, "{words:?} has changed {file}");
+            assert_eq!(beside(file), [] as [&str; 0], "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn what_only_looks_sees_a_killed_servers_log_and_leaves_it() {
+    let folder = Folder::new("looked_at_with_its_log");
+    let database = folder.database();
+    let people = ["--synthetic-people", "--directory", ZHUHAI];
+    drop(Running::start(
+        &[&["--database", &database], &people[..]].concat(),
+    ));
+    let read = || [&*database, &format!("{database}-wal")].map(|file| std::fs::read(file).ok());
+    let before = read();
+    assert!(before[1].as_ref().is_some_and(|log| !log.is_empty()));
+    for (words, lines) in [(&["check"][..], 123), (&["person", "list"], 201)] {
+        let said = errand(&[words, &["--database", &database]].concat(), "");
+        assert!(said.ok && said.lines.len() >= lines, "{}", said.log);
+        assert!(read() == before, "{words:?}");
+    }
 }

@@ -120,6 +120,50 @@ fn an_older_server_is_upgraded_with_a_copy_beside_it_and_has_everything() {
 }
 
 #[test]
+fn an_upgrade_that_fails_leaves_no_copy_however_often_it_is_tried() {
+    let folder = Folder::new("upgrade-fails").unwrap();
+    let file = unpack(&folder, "v1", SERVER);
+    let connection = Connection::open(&file).unwrap();
+    connection
+        .execute_batch("CREATE TABLE setup_code (one)")
+        .unwrap();
+    drop(connection);
+    for _ in 0..2 {
+        let refused = errand(&["upgrade"], &file).unwrap_err();
+        let words = &refused[0];
+        assert!(words.contains("setup_code already exists"), "{words}");
+        assert!(!words.contains("CREATE TABLE"), "{words}");
+        let names = std::fs::read_dir(file.parent().unwrap()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let copies: Vec<String> = names.filter(|name| name.contains(".version-")).collect();
+        assert_eq!(copies, [] as [&str; 0]);
+    }
+    let connection = Connection::open(&file).unwrap();
+    let version: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_copy_that_an_upgrade_leaves_is_whose_the_database_is() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let folder = Folder::new("upgrade-owner").unwrap();
+    let file = unpack(&folder, "v1", SERVER);
+    // Only root can give it away; everybody else upgrades his own.
+    let is_given = chown(&file, Some(65_534), Some(65_534)).is_ok();
+    let said = errand(&["upgrade"], &file).unwrap();
+    let copy = Path::new(said[0]["backup"].as_str().unwrap());
+    let owner = |file: &Path| {
+        let file = std::fs::metadata(file).unwrap();
+        (file.uid(), file.gid())
+    };
+    assert_eq!(owner(copy), owner(&file));
+    assert_eq!(is_given, owner(copy) == (65_534, 65_534));
+}
+
+#[test]
 fn a_newer_server_is_refused_with_words_by_every_errand_and_left_as_it_is() {
     let folder = Folder::new("newer-server").unwrap();
     let file = unpack(&folder, "v1", SERVER);

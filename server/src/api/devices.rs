@@ -87,11 +87,8 @@ pub(super) async fn issue_code(
     Body(request): Body<CodeRequest>,
 ) -> Result<Json<Code>, ApiError> {
     let person = PersonId::from_hex(&request.person).ok_or(ApiError::BadRequest("person"))?;
-    let address = headers
-        .get(header::ORIGIN)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
+    let origin = || headers.get(header::ORIGIN)?.to_str().ok();
+    let address = host.url().or_else(origin).unwrap_or_default().to_owned();
     let answer = host.blocking(move |app| {
         need(app, caller, Capability::Administer)?;
         let code = devices::issue_code(app, person, &address)?.ok_or(ApiError::NotFound)?;

@@ -1,6 +1,6 @@
-//! Errands on the database as a whole: a backup of it, a database out of a backup, a look at everything in it.
+//! Errands on the database as a whole: a backup of it, a database out of a backup, an upgrade.
 //!
-//! A backup and a look may be taken while a server runs; a restore may not. Nothing is ever deleted or written over but `.unfinished`,
+//! A backup may be taken while a server runs; the others may not. Nothing is ever deleted or written over but `.unfinished`,
 //! what an errand of ours that was killed has left.
 
 use std::fs::File;
@@ -16,19 +16,15 @@ use super::sole::Sole;
 use super::{Database, Faults, one};
 use crate::app::Environment;
 use crate::calendar;
-use crate::check::{self, Report};
-use crate::clock;
 use crate::host::SystemEnvironment;
-use crate::import::proposals;
-pub(super) use crate::store::sqlite::backup::beside;
+use crate::store::sqlite::links::{beside, folder, resolved};
 use crate::store::sqlite::{backup as copies, make_file};
 use crate::store::{NewEpoch, StoreError};
-use crate::villages;
 
 /// What may lie beside a database and belongs to it.
 const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Copies the database into a new file, also while a server runs on it. Keys and passwords' hashes are inside: keep it as safe as the database.
+/// What is copied, and whereto.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct BackupErrand {
     /// Where.
@@ -39,7 +35,7 @@ pub struct BackupErrand {
     to: PathBuf,
 }
 
-/// Makes the database out of a backup and begins a new epoch, so that phones bring back what came after it. No server may run.
+/// What is made out of which backup.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct RestoreErrand {
     /// The database that is to be made.
@@ -53,7 +49,7 @@ pub struct RestoreErrand {
     replace: bool,
 }
 
-/// Brings a database of an older program up to date, with a copy of it beside. No server may run. Serving does the same.
+/// What is brought up to date.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct UpgradeErrand {
     /// Where.
@@ -61,25 +57,20 @@ pub struct UpgradeErrand {
     database: Database,
 }
 
-/// Looks whether everything that is derived is what its sources say, and what proves itself does, also while a server runs; and lists, a line each, the villages that
-/// lack a terminal, a cadre in post or an inspector on their beat, and the proposals that have waited for an answer for two weeks.
-#[derive(Args, Clone, PartialEq, Eq, Debug)]
-pub struct CheckErrand {
-    /// Where.
-    #[command(flatten)]
-    database: Database,
-}
-
 pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
-    let (from, to) = (errand.database.there()?, &errand.to);
-    if to.exists() || LOGS.iter().any(|suffix| beside(to, suffix).exists()) {
+    let (from, to) = (&*errand.database.there()?, &errand.to);
+    // A link too, wherever it leads: the copy would take its place.
+    if to.symlink_metadata().is_ok() || LOGS.iter().any(|suffix| beside(to, suffix).exists()) {
         return Err(one(format!("{} or its log is there already", to.display())));
     }
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", to.display()));
+    let now = SystemEnvironment.now();
     let unfinished = copied(from, to)?;
     copies::mark_backup(&unfinished.path).map_err(|error| named(&error))?;
+    // A database that is made out of it knows it. One of an older version cannot say it.
+    drop(copies::note_taken(&unfinished.path, now));
     unfinished.settle(to).map_err(|error| named(&error))?;
-    if let Err(error) = copies::note_taken(from, SystemEnvironment.now()) {
+    if let Err(error) = copies::note_taken(from, now) {
         tracing::warn!(%error, "the backup is good; that it was taken could not be noted: {error}");
     }
     let bytes = std::fs::metadata(to).map_err(|error| named(&error))?.len();
@@ -89,7 +80,8 @@ pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
 }
 
 pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
-    let (from, to) = (&errand.from, errand.database.path());
+    let from = &*resolved(&errand.from).map_err(one)?;
+    let to = &*errand.database.file()?;
     let named =
         |path: &Path, error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
     if errand.replace && !to.exists() && !LOGS.iter().any(|log| beside(to, log).exists()) {
@@ -102,8 +94,7 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
     let environment = SystemEnvironment;
     let now = environment.now();
     let new = new_epoch(&environment, now);
-    let is_same = || Some(from.canonicalize().ok()? == to.canonicalize().ok()?);
-    if is_same() == Some(true) {
+    if from == to {
         return Err(one("a database is not restored from itself: copy it first"));
     }
     let unfinished = copied(from, to)?;
@@ -127,8 +118,8 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
 }
 
 pub(super) fn upgrade(errand: &UpgradeErrand) -> Result<Vec<Value>, Faults> {
-    let path = errand.database.there()?;
-    let _sole = errand.database.alone()?;
+    let sole = errand.database.alone()?;
+    let path = sole.database();
     let upgraded = bring_up_to_date(path)?;
     Ok(vec![json!({
         "database": path.display().to_string(),
@@ -170,45 +161,18 @@ pub(super) fn bring_up_to_date(path: &Path) -> Result<Option<Upgraded>, Faults> 
     let now = SystemEnvironment.now();
     let backup = beside(path, &format!(".version-{from}-{}", now.0));
     let unfinished = copied(path, &backup)?;
+    File::open(&unfinished.path)
+        .and_then(|file| hand_over(&file, path))
+        .map_err(|error| named(&error))?;
     unfinished.settle(&backup).map_err(|error| named(&error))?;
-    copies::upgrade(path).map_err(|error| named(&error))?;
+    if let Err(error) = copies::upgrade(path) {
+        // As it was before; each further try would leave one more copy, until the disk is full.
+        if copies::older(path).is_ok_and(|found| found == Some(from)) {
+            drop(std::fs::remove_file(&backup));
+        }
+        return Err(named(&error));
+    }
     Ok(Some(Upgraded { from, backup }))
-}
-
-pub(super) fn check(errand: &CheckErrand) -> Result<Vec<Value>, Faults> {
-    let path = errand.database.there()?;
-    copies::look_at(path).map_err(|error| one(format!("{}: {error}", path.display())))?;
-    let app = errand.database.open()?;
-    let report = check::check(app.store.as_ref()).map_err(one)?;
-    let Report {
-        documents,
-        changes,
-        scopes,
-        findings,
-    } = report;
-    if !findings.is_empty() {
-        return Err(findings);
-    }
-    let mut looked = json!({ "documents": documents, "changes": changes, "scopes": scopes });
-    // Nothing in the database can be mended by it.
-    if let Some(at) = clock::received_ahead(&app).map_err(one)?
-        && let Some(looked) = looked.as_object_mut()
-    {
-        let at = json!(calendar::rfc3339(at));
-        looked.insert("received_ahead_of_the_clock".to_owned(), at);
-    }
-    // What villages lack is for people to mend: it is told, and is no fault.
-    let lacking = villages::lacking(&app).map_err(one)?;
-    let lacking = lacking.iter().map(|lacking| json!(lacking));
-    // So are proposals that wait for an answer.
-    let now = app.environment.now();
-    let waiting = proposals::waiting(&app).map_err(one)?.into_iter();
-    let waiting = waiting.filter(|waiting| waiting.is_overdue(now));
-    let waiting = waiting.map(|waiting| waiting.json());
-    Ok(std::iter::once(looked)
-        .chain(lacking)
-        .chain(waiting)
-        .collect())
 }
 
 fn new_epoch(environment: &dyn Environment, now: Timestamp) -> NewEpoch {
@@ -352,11 +316,4 @@ pub(super) fn hand_over(made: &File, name: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 pub(super) fn hand_over(_: &File, _: &Path) -> std::io::Result<()> {
     Ok(())
-}
-
-/// Where a file lies.
-pub(super) fn folder(name: &Path) -> &Path {
-    let folder = name.parent();
-    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
 }

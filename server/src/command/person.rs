@@ -94,7 +94,7 @@ pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<
 }
 
 fn list(database: &Database) -> Result<Vec<Value>, Faults> {
-    let known = database.open()?.known();
+    let known = database.open_to_read()?.known();
     let people = known.directory.people.iter();
     Ok(people
         .map(|person| {
@@ -137,6 +137,9 @@ fn leave(
             LeaveFault::LeavesAlready => {
                 "that person leaves earlier: an end that has been set is put no later, but who comes back gets a row of his own in people.csv"
                     .to_owned()
+            }
+            LeaveFault::LeavesThen => {
+                "that person leaves that day already: say --substitute to add who takes over".to_owned()
             }
             LeaveFault::Substitute => {
                 "--substitute is another person of the directory, who holds a post then".to_owned()

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Database, Faults, one};
 use crate::bundle;
 
-/// Takes in what a phone could not hand in itself: a rescue bundle. The same file again is no harm. No server may run.
+/// What is handed in.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 pub struct RescueErrand {
     /// Where.

@@ -32,24 +32,26 @@ pub async fn serve(config: &Config, sole: &Sole) -> Result<(), Faults> {
     let signals = StopSignals::listen().map_err(one)?;
     let watch = Watch::begin()?;
     let certificates = read_certificates(config)?;
-    sole.may_open(&config.database)?;
-    super::backup::refuse_backup(&config.database)?;
-    if config.database.is_file()
-        && let Some(upgraded) = super::backup::bring_up_to_date(&config.database)?
+    let database = sole.database();
+    sole.may_open()?;
+    super::backup::refuse_backup(database)?;
+    if database.is_file()
+        && let Some(upgraded) = super::backup::bring_up_to_date(database)?
     {
         let (from, backup) = (upgraded.from, upgraded.backup.display());
         tracing::warn!(from, %backup, "the database was of version {from} and has been upgraded; as it was it lies in {backup}");
     }
+    // By its name, so that it is seen if that comes to mean another file.
     let app = Arc::new(super::open(&config.database).map_err(one)?);
     sole.note_used();
-    warn_of_readers(&config.database);
+    warn_of_readers(database);
     put_directory(&app, config)?;
     say_if_behind(&app)?;
     let listener = bound("--listen", config.listen).await?;
     let address = listener.local_addr().map_err(one)?;
     let metrics = show_metrics(&app, config).await?;
     // Once the port is ours: a start that fails takes no code away from a server that runs.
-    say_how_to_begin(&app, config)?;
+    say_how_to_begin(&app, database)?;
     // Scripts and tests wait for this line, and read the port from it.
     tracing::info!(listen = %address, "listening on {address}");
     let settings = Settings {
@@ -59,6 +61,7 @@ pub async fn serve(config: &Config, sole: &Sole) -> Result<(), Faults> {
             CookieKind::Secure
         },
         stall: Duration::from_millis(config.stall_ms),
+        url: config.url.clone(),
     };
     let daily = tokio::spawn(daily(Arc::clone(&app)));
     let watch = tokio::spawn(watch.watch(Arc::clone(&app), certificates.clone()));
@@ -137,9 +140,9 @@ fn warn_of_readers(database: &Path) {
 fn warn_of_readers(_: &Path) {}
 
 /// Where nobody can sign in: says, this once, the code that changes it, and how it is changed without.
-fn say_how_to_begin(app: &App, config: &Config) -> Result<(), Faults> {
+fn say_how_to_begin(app: &App, database: &Path) -> Result<(), Faults> {
     if let Some((code, until)) = setup::draw_code(app).map_err(one)? {
-        let (database, until) = (config.database.display(), rfc3339(until));
+        let (database, until) = (database.display(), rfc3339(until));
         tracing::info!(
             "nobody can sign in yet; the first administrator: POST /v1/setup with the setup code {code}, good until {until} or the next \
              start, or here: patrol-server person administrator --database {database} --name NAME --login LOGIN, with the password as input"

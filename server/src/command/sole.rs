@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 
 use super::{Faults, backup, one};
 use crate::config::Config;
+use crate::store::sqlite::links::{beside, resolved};
 
 /// Holds a database for this program until dropped.
 #[derive(Debug)]
 pub struct Sole {
     lock: Option<File>,
     path: PathBuf,
+    database: PathBuf,
 }
 
 /// What the lock says of a database that a server has used.
@@ -41,15 +43,19 @@ impl Sole {
     /// # Errors
     /// Another program does, or the lock is somebody else's.
     pub(super) fn on(database: &Path) -> Result<Self, Faults> {
-        let database = real(database);
-        let path = backup::beside(&database, ".lock");
+        let database = resolved(database).map_err(one)?;
+        let path = beside(&database, ".lock");
         let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let file = match open(&path, &database) {
             Ok(file) => file,
             // Where nothing can be made, no second program writes either.
             Err(error) if cannot_be_made(&error, &path) => {
                 tracing::warn!("{}: nothing keeps a second server away", named(&error));
-                return Ok(Self { lock: None, path });
+                return Ok(Self {
+                    lock: None,
+                    path,
+                    database,
+                });
             }
             Err(error) => {
                 let path = named(&error);
@@ -60,6 +66,7 @@ impl Sole {
             Ok(()) => Ok(Self {
                 lock: Some(file),
                 path,
+                database,
             }),
             Err(TryLockError::WouldBlock) => Err(one(format!(
                 "a server or an errand runs on {}: stop it first, or ask the server to do this",
@@ -69,16 +76,21 @@ impl Sole {
         }
     }
 
+    /// The file that is held, whatever links led to it.
+    pub(super) fn database(&self) -> &Path {
+        &self.database
+    }
+
     /// Whether the database may be opened, or made. One that was there before is not made anew in its place: phones would be strangers to it.
     ///
     /// # Errors
     /// It was there before, in words.
-    pub(super) fn may_open(&self, database: &Path) -> Result<(), Faults> {
+    pub(super) fn may_open(&self) -> Result<(), Faults> {
         let len = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        if len(database) > 0 || len(&self.path) == 0 {
+        if len(&self.database) > 0 || len(&self.path) == 0 {
             return Ok(());
         }
-        let (database, lock) = (database.display(), self.path.display());
+        let (database, lock) = (self.database.display(), self.path.display());
         Err(one(format!(
             "{database} is missing or empty, and a server has used it: put it back, or restore a backup; to begin with a new one, take {lock} away"
         )))
@@ -94,20 +106,6 @@ impl Sole {
             tracing::warn!("{}: {error}", self.path.display());
         }
     }
-}
-
-/// Where a database lies, whatever links lead to it.
-fn real(database: &Path) -> PathBuf {
-    let of_folder = || {
-        Some(
-            backup::folder(database)
-                .canonicalize()
-                .ok()?
-                .join(database.file_name()?),
-        )
-    };
-    let found = database.canonicalize().ok().or_else(of_folder);
-    found.unwrap_or_else(|| database.to_owned())
 }
 
 fn cannot_be_made(error: &std::io::Error, path: &Path) -> bool {

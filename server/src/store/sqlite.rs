@@ -13,6 +13,7 @@ mod devices;
 mod documents;
 mod feeds;
 mod figures;
+pub mod links;
 mod logs;
 mod look;
 mod reference;
@@ -54,7 +55,7 @@ pub struct SqliteStore {
     writer: Writer,
     /// Held by who puts components in force.
     importing: Mutex<()>,
-    /// None for a database in memory, which has a single connection.
+    /// None where a single connection does everything: in memory, and where nothing is written.
     readers: Option<Readers>,
     /// Likewise none there.
     checkpoints: Option<Checkpoints>,
@@ -78,7 +79,7 @@ impl SqliteStore {
     ///
     /// A file that is not ours, is damaged or was made by a newer program is refused and left as it is.
     pub fn open(path: impl AsRef<Path>, make_identity: impl FnOnce() -> Identity) -> Result<Self> {
-        let path = path.as_ref();
+        let (name, path) = (path.as_ref(), &*links::resolved(path.as_ref())?);
         let (mut writer, identity) = schema::open_writer(path, make_identity)?;
         let checkpoints = Checkpoints::of(&mut writer, schema::open_reader(path)?)?;
         let resting = (0..READERS)
@@ -94,7 +95,22 @@ impl SqliteStore {
             importing: Mutex::default(),
             readers: Some(readers),
             checkpoints: Some(checkpoints),
-            trouble: Some(Trouble::none(path)),
+            // By the name, which may come to mean another file.
+            trouble: Some(Trouble::none(name)),
+        })
+    }
+
+    /// Opens a file that is there to be read, and changes nothing of it; what is written is refused.
+    pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = links::resolved(path.as_ref())?;
+        let (connection, identity) = backup::open_to_read(&path)?;
+        Ok(Self {
+            identity,
+            writer: Writer::alone(connection),
+            importing: Mutex::default(),
+            readers: None,
+            checkpoints: None,
+            trouble: None,
         })
     }
 

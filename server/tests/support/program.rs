@@ -72,6 +72,12 @@ pub(crate) fn errand(args: &[&str], input: &str) -> Said {
     run(&mut program(args), input)
 }
 
+/// What the program prints, which need not be JSON.
+pub(crate) fn text(args: &[&str]) -> String {
+    let output = program(args).output().expect("the program ends");
+    String::from_utf8(output.stdout).expect("text")
+}
+
 /// Runs an errand with settings of the environment.
 pub(crate) fn errand_with(settings: &[(&str, &str)], args: &[&str]) -> Said {
     run(program(args).envs(settings.iter().copied()), "")

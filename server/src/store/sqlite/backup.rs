@@ -3,7 +3,7 @@
 //! Where files lie and what is moved aside is the errand's business.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
@@ -12,19 +12,22 @@ use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use super::figures;
+use super::links::beside;
 use super::schema::{self, Mark};
 use crate::store::{Identity, NewEpoch, Result, StoreError};
 
 /// Writes a whole copy of a database, its log included, into a file that is not there or empty. Readers and the writer go on.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    let (has_log, before) = (has_log(from), stamp(from));
+    let before = Stamp::of(from);
     match look_at(from).and_then(|()| open_shared(from)) {
         Ok(connection) => copy_by(&connection, to),
-        Err(StoreError::Unwritable(_)) if has_log => Err(StoreError::Broken(LOG_UNREAD.to_owned())),
+        Err(StoreError::Unwritable(_)) if before.has_log => {
+            Err(StoreError::Broken(LOG_UNREAD.to_owned()))
+        }
         // Nobody has it open, and nothing can be written beside it: it is read as a file that stands still.
         Err(error @ StoreError::Unwritable(_)) => {
             copy_by(&still(from)?.ok_or(error)?, to)?;
-            if stamp(from) == before {
+            if !before.is_written_over(from) {
                 return Ok(());
             }
             let why = "it was written while it was copied: copy it again";
@@ -47,9 +50,32 @@ fn open_shared(path: &Path) -> Result<Connection> {
 }
 
 /// By what it is known whether a file has been written.
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let file = std::fs::metadata(path).ok()?;
-    Some((file.modified().ok()?, file.len()))
+#[derive(PartialEq, Eq, Debug)]
+pub struct Stamp {
+    written: Option<(SystemTime, u64)>,
+    has_log: bool,
+}
+
+impl Stamp {
+    /// Of a file as it is now.
+    pub fn of(path: &Path) -> Self {
+        let file = std::fs::metadata(path);
+        let written = file.and_then(|file| Ok((file.modified()?, file.len())));
+        Self {
+            written: written.ok(),
+            has_log: has_log(path),
+        }
+    }
+
+    /// Whether the file was read as one that stands still, and has not stood still since.
+    pub fn is_over(&self, path: &Path) -> bool {
+        !self.has_log && *self != Self::of(path)
+    }
+
+    /// Whether the file itself has been written since. What lies beside it may be what a look has left that did not succeed.
+    fn is_written_over(&self, path: &Path) -> bool {
+        self.written != Self::of(path).written
+    }
 }
 
 fn copy_by(connection: &Connection, to: &Path) -> Result<()> {
@@ -104,6 +130,20 @@ fn alone(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// A connection that reads what is there already, and who the server is. Changes nothing; where no log lies beside the file, nothing need be
+/// writable.
+pub(super) fn open_to_read(path: &Path) -> Result<(Connection, Identity)> {
+    let read = || {
+        let connection = alone(path)?;
+        let identity = schema::prepare_to_read(&connection)?;
+        Ok((connection, identity))
+    };
+    read().map_err(|error| match error {
+        StoreError::Unwritable(_) if has_log(path) => StoreError::Broken(LOG_UNREAD.to_owned()),
+        error => error,
+    })
+}
+
 /// Whether something lies beside a database that belongs to what it holds.
 fn has_log(path: &Path) -> bool {
     let mut logs = ["-wal", "-journal"].iter();
@@ -120,13 +160,6 @@ fn still(path: &Path) -> Result<Option<Connection>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?;
     Ok(Some(connection))
-}
-
-/// What lies beside a database, by the end of its name.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn examine(connection: &Connection) -> Result<()> {

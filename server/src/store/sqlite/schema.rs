@@ -14,7 +14,7 @@ use rusqlite::{
     params,
 };
 
-use super::backup::beside;
+use super::links::beside;
 use crate::store::{Identity, Result, StoreError};
 
 /// The whole schema of a new database.
@@ -152,16 +152,34 @@ fn prepare(
     Ok((connection, identity))
 }
 
-/// What every connection is set to.
+/// Sets up a connection that changes nothing, and says who the server is.
+pub(super) fn prepare_to_read(connection: &Connection) -> Result<Identity> {
+    connection.busy_timeout(BUSY)?;
+    match version(connection)? {
+        0 => return Err(StoreError::Broken("it is empty".to_owned())),
+        VERSION => {}
+        found => return Err(StoreError::Older { found }),
+    }
+    keep_plans(connection)?;
+    connection.pragma_update(None, "cache_size", -READ_CACHE_KIB)?;
+    identity(connection)
+}
+
+/// What every connection to a database that is served is set to.
 fn configure(connection: &Connection) -> Result<()> {
     connection.busy_timeout(BUSY)?;
-    // Plans that depend on bound values are made anew at each binding, which costs more than most statements here.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    keep_plans(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -WRITE_CACHE_KIB)?;
+    Ok(())
+}
+
+fn keep_plans(connection: &Connection) -> Result<()> {
+    // Plans that depend on bound values are made anew at each binding, which costs more than most statements here.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
@@ -222,11 +240,21 @@ pub(super) fn upgrade(path: &Path) -> Result<()> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&tx)?;
     for (version, sql) in UPGRADES.iter().filter(|(version, _)| *version > found) {
-        tx.execute_batch(sql)?;
+        tx.execute_batch(sql).map_err(without_sql)?;
         tx.pragma_update(None, "user_version", version)?;
     }
     tx.commit()?;
     Ok(())
+}
+
+/// Why an upgrade fails, without the whole of its SQL.
+fn without_sql(error: rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqlInputError { error, msg, .. } => {
+            rusqlite::Error::SqliteFailure(error, Some(format!("it cannot be upgraded: {msg}")))
+        }
+        error => error,
+    }
 }
 
 /// Writes what is there already: the least that a disk can be asked to take.

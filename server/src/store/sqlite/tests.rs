@@ -235,3 +235,19 @@ fn a_full_disk_is_named_until_there_is_room_and_what_is_there_can_be_read() {
     store.stands().expect("it stands");
     store.look_through().expect("it is whole");
 }
+
+#[test]
+fn what_is_opened_to_be_read_takes_no_write_and_needs_to_be_there() {
+    let folder = Folder::new("to_read");
+    let open = || SqliteStore::open_to_read(folder.file());
+    assert!(open().is_err());
+    assert!(!folder.file().exists());
+    drop(SqliteStore::open(folder.file(), || identity(1)).expect("a new file opens"));
+    let store = open().expect("it is there");
+    assert_eq!(store.identity().expect("the store answers"), identity(1));
+    let written = store.put_enrol_code([1; 32], PersonId([1; 8]), Timestamp(9));
+    assert!(
+        matches!(written, Err(StoreError::Unwritable(_))),
+        "{written:?}"
+    );
+}
