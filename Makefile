@@ -22,10 +22,13 @@ test: needs check purity
 needs:
 	./tests/needs.sh
 
-# Format, lints, documentation.
+# Format, lints, documentation; and that the fuzzers' doors to their targets still fit, which no other build looks at (without libFuzzer itself,
+# which wants a C++ compiler, and with the versions of everything else; two minutes from nothing).
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	cp Cargo.lock tests/fuzz/Cargo.lock
+	$(CARGO) check --manifest-path tests/fuzz/Cargo.toml --no-default-features --target-dir $(TARGET)
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 
 # Core without features knows no disk, socket, clock or thread; and what phones are built of says itself what it needs.
@@ -48,20 +51,21 @@ reach:
 	$(TARGET)/release/bench bytes --slack 1
 	for part in device components; do $(TARGET)/release/bench $$part --slack 4 || exit 1; done
 
-# What is measured, beside its budget; all parts also as target/bench.json. PART=bytes, line, server, device, components or growth for one part.
+# What is measured, beside its budget; all parts also as $(TARGET)/bench.json. Files lie in TMPDIR: on a disk, for in memory no fsync takes time. PART=bytes, line, server, device, components or growth for one part.
 bench:
 	$(CARGO) run --release -p patrol-tests --bin bench -- $(PART) --seed $(or $(SEED),7)
 
-# The long runs of docs/proof.md, many hours. PART=kills, power, walk, scale, growth, hostile, soak, inputs or sim for one of them; sim
-# begins with the seed FIRST=.
-proof:
+# The long runs of docs/proof.md, many hours: each part, whatever became of those before it; at the end, which failed. PART=kills, power, walk,
+# scale, growth, hostile, soak, inputs or sim for one of them; sim begins with the seed FIRST=. As root, or walk leaves out what must be mounted,
+# and says so. Files lie in TMPDIR: on a disk, with 12 GB of room for growth and 2 GB for the others.
+proof: needs
 	$(CARGO) build --release -p patrol-server -p patrol-tests
-	for part in $(or $(PART),kills power walk scale growth hostile soak inputs sim); do \
+	failed=; for part in $(or $(PART),kills power walk scale growth hostile soak inputs sim); do \
 	    case $$part in \
 	        sim) $(TARGET)/release/sim --seeds 100000 --first $(or $(FIRST),1) ;; \
 	        *) $(TARGET)/release/proof $$part --seed $(or $(SEED),7) ;; \
-	    esac || exit 1; \
-	done
+	    esac || failed="$$failed $$part"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 # The phone's core for Python, Kotlin and Swift, in $(TARGET)/bindings. The generator is built first, because it leaves a
 # library behind that carries the generator's own baggage. Of the whole workspace, so that what the tests have built is not built again.

@@ -7,6 +7,7 @@ mod blows;
 mod carried;
 mod junk;
 mod slow;
+mod stolen;
 mod streams;
 mod tally;
 mod unfinished;

@@ -13,6 +13,7 @@ use patrol_core::store::aside::put_away;
 use patrol_server::check;
 use patrol_tests::clock::{Machine, START};
 use patrol_tests::link::Link;
+use patrol_tests::proof::walk::free_pages;
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World, enrol_into};
@@ -118,9 +119,11 @@ fn whatever_page_is_damaged_work_that_was_not_sent_is_found_or_is_said_to_be_mis
     // The forged one besides.
     let all = own.len() as u64 + 1;
     let (mut whole, mut parts, mut nothing, mut in_parts) = (0, 0, 0, 0);
+    let free = free_pages(&fs::read(&file).expect("a file"));
     for page in 0..pages {
         match opened(&folder, &world, &file, page) {
-            None => {}
+            // It holds nothing; damage of any other must be noticed.
+            None => assert!(free.contains(&(page as usize + 1)), "page {page}"),
             Some(Ok(found)) if found.is_whole => {
                 assert_eq!((found.changes, found.drafts), (all, 1), "page {page}");
                 whole += 1;

@@ -381,7 +381,11 @@ fn signer(device: DeviceId, person: PersonId, place: Where) -> Signer<'static> {
     }
 }
 
-fn report(rng: &mut ChaCha8Rng, village: VillageCode) -> (Action, Body, Vec<FieldValue>) {
+/// A report of a new case in a village, with its registers.
+pub(crate) fn report(
+    rng: &mut ChaCha8Rng,
+    village: VillageCode,
+) -> (Action, Body, Vec<FieldValue>) {
     let body = Body {
         photos: content::photos(rng),
         ..Body::default()

@@ -73,7 +73,7 @@ pub async fn measure(seed: u64) -> Vec<Figure> {
             at_many,
             "ms",
         ),
-        Figure::at_most("round at 10,000 cases / at 100", at_many / at_few, "×", 1.5),
+        Figure::at_most("round at 10,000 cases / at 100", at_many / at_few, "×", 1.5).strict(),
         Figure::told("server memory with 100 cases", memory(&few), "MB"),
         Figure::at_most(
             "server memory with 10,000 cases, beyond that",

@@ -1,4 +1,5 @@
-//! Runs the benchmarks: `bench`, or `bench bytes` for a part. Prints a table and writes `target/bench.json`.
+//! Runs the benchmarks: `bench`, or `bench bytes` for a part. Prints a table and writes `bench.json` into
+//! the folder of what was built.
 //!
 //! Ends with code 0 whatever the figures are, since machines differ and budgets are read by people; unless `--slack` says how bad they may be.
 
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use patrol_tests::bench::{Figure, bytes, components, device, growth, line, server};
+use patrol_tests::bench::{Figure, bytes, components, device, growth, line, machine, server};
 
 /// The server's own choice, so that what is measured is what runs.
 #[global_allocator]
@@ -22,7 +23,7 @@ struct Options {
     /// Fails where a budget is missed: sizes and counts at all, times by more than so many times.
     #[arg(long)]
     slack: Option<f64>,
-    /// Where the figures go as JSON; `target/bench.json` for a run of all parts, nowhere for one of them.
+    /// Where the figures go as JSON; `bench.json` in the folder of what was built for a run of all parts, nowhere for one of them.
     #[arg(long)]
     json: Option<PathBuf>,
     /// The file of a started process.
@@ -80,16 +81,20 @@ async fn all(options: &Options) -> ExitCode {
         ));
         return ExitCode::FAILURE;
     }
-    let is_whole = options.part.is_none();
-    let usual = is_whole.then(|| PathBuf::from("target/bench.json"));
-    let Some(path) = options.json.clone().or(usual) else {
-        return ExitCode::SUCCESS;
-    };
+    match (options.json.clone(), &options.part) {
+        (None, Some(_)) => ExitCode::SUCCESS,
+        (Some(path), _) => kept(&figures, Ok(path)),
+        (None, None) => kept(&figures, usual()),
+    }
+}
+
+fn kept(figures: &[Figure], path: std::io::Result<PathBuf>) -> ExitCode {
     let json: Vec<_> = figures.iter().map(Figure::json).collect();
-    match std::fs::write(&path, serde_json::Value::from(json).to_string()) {
+    let json = serde_json::Value::from(json).to_string();
+    match path.and_then(|path| std::fs::write(path, json)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&format!("{} was not written: {error}", path.display()));
+            tell(&format!("the figures were not written: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -100,15 +105,14 @@ fn show(all: &mut Vec<Figure>, figures: Vec<Figure>) {
     all.extend(figures);
 }
 
-/// What machine this is: absolute times mean nothing without it.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
-        .map_or("unknown processor", |(_, name)| name.trim());
-    format!("{cores} cores of {model}")
+/// Where the figures of a whole run go: beside the profile's folder in which this program was built, wherever that is.
+fn usual() -> std::io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let target = own
+        .ancestors()
+        .nth(2)
+        .map(|target| target.join("bench.json"));
+    target.ok_or_else(|| std::io::Error::other("a program lies in a folder"))
 }
 
 #[expect(clippy::print_stdout, reason = "a command's output")]

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use patrol_tests::bench::Figure;
+use patrol_tests::bench::{Figure, machine};
 use patrol_tests::fuzzing::{Feed, SEEN, TARGETS, Target, feed};
 use patrol_tests::proof::kills::Acknowledges;
 use patrol_tests::proof::kills::phone::of_a_phone;
@@ -40,7 +40,7 @@ enum What {
         #[arg(long, default_value_t = 200)]
         count: usize,
     },
-    /// Disks and clocks gone wrong on either end. As root, for a disk that is truly full.
+    /// Disks and clocks gone wrong on either end. As root, for disks that are truly full or that fail.
     Walk,
     /// Runs the fuzzers' targets on altered inputs of their corpora, at full speed and without their guidance.
     Inputs {
@@ -155,6 +155,7 @@ const HOSTILE: hostile::Size = hostile::Size {
 fn main() -> ExitCode {
     let options = Options::parse();
     let seed = options.seed;
+    println!("{}", machine());
     match options.what.run(seed, options.slack) {
         Ok((lines, is_held)) => {
             println!("seed {seed}\n{}", lines.join("\n"));
@@ -246,14 +247,16 @@ fn powerless(count: usize, seed: u64) -> Held {
 
 fn walked() -> Held {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let steps = runtime.block_on(walk::all());
-    let is_held = steps.iter().all(|(_, step)| step.is_ok());
-    let line = |(fault, step): (&str, walk::Step)| match step {
-        Ok(ended) => format!(
+    let steps = runtime.block_on(walk::all())?;
+    let has_failed = |step: &Option<walk::Step>| matches!(step, Some(Err(_)));
+    let is_held = !steps.iter().any(|(_, step)| has_failed(step));
+    let line = |(fault, step): (&str, Option<walk::Step>)| match step {
+        Some(Ok(ended)) => format!(
             "{fault}: {}, {} entries told before are there",
             ended.state, ended.told
         ),
-        Err(why) => format!("{fault}: FAILED: {why}"),
+        Some(Err(why)) => format!("{fault}: FAILED: {why}"),
+        None => format!("{fault}: NOT HAD: a disk must be mounted for it, run this as root"),
     };
     Ok((steps.into_iter().map(line).collect(), is_held))
 }

@@ -14,6 +14,9 @@ use crate::clock::START;
 
 /// Bytes of nothing.
 static NOISE: [u8; 60_000] = [0xff; 60_000];
+/// Bytes of nothing that are some kilobytes when they are sealed, and more than all memory that the server may take if they were unpacked and
+/// read.
+const BOMB: usize = 256 * 1024 * 1024;
 /// Changes of a relic.
 const ROWS: u64 = 1_000;
 
@@ -54,13 +57,19 @@ impl Foe<'_> {
             blow(
                 "junk in a bundle of one's own",
                 kind::BUNDLE,
-                self.bundle(own),
+                self.bundle(own, NOISE.to_vec()),
+                Unread::Malformed,
+            ),
+            blow(
+                "a bomb in a bundle of one's own",
+                kind::BUNDLE,
+                self.bundle(own, vec![0; BOMB]),
                 Unread::Malformed,
             ),
             blow(
                 "a bundle of a phone that is none",
                 kind::BUNDLE,
-                self.bundle(nobody),
+                self.bundle(nobody, NOISE.to_vec()),
                 Unread::Signature,
             ),
         ]
@@ -83,8 +92,8 @@ impl Foe<'_> {
         relic.encode()
     }
 
-    /// A piece that is sealed as it should be, under a card that nobody has certified.
-    fn bundle(&self, (device, person): (DeviceId, PersonId)) -> Vec<u8> {
+    /// A piece that is sealed as it should be, under a card that nobody has certified. What is sealed is packed before.
+    fn bundle(&self, (device, person): (DeviceId, PersonId), frame: Vec<u8>) -> Vec<u8> {
         let identity = &self.app.identity;
         let piece = Piece {
             card: Card {
@@ -94,7 +103,7 @@ impl Foe<'_> {
                 certificate: [0x5a; 16],
                 token_hash: [0x5a; 32],
             },
-            frame: NOISE.to_vec(),
+            frame,
         };
         let key = rescue::public_key(&identity.rescue_key);
         let sealed = piece.seal(identity.server, &key, [7; 32]);

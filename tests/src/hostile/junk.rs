@@ -49,6 +49,8 @@ impl Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Junk {
     pushed: BTreeMap<Kind, u64>,
+    /// Of them those that were put off, looked at but not told why they are none, for it is too much for a day.
+    put_off: u64,
     /// The boxes of the day are full.
     is_over: bool,
 }
@@ -57,6 +59,11 @@ impl Junk {
     /// How many changes of a kind.
     pub(crate) fn of(&self, kind: Kind) -> u64 {
         self.pushed.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// How many were told why they are none.
+    pub(crate) fn told_why(&self) -> u64 {
+        self.pushed() - self.put_off
     }
 
     /// How many in all.
@@ -103,7 +110,10 @@ impl Foe<'_> {
         let is_boxed = matches!(fate, Fate::Refused(_));
         for told in fates {
             match told {
-                Fate::Later(Later::Slow) if is_boxed => junk.is_over = true,
+                Fate::Later(Later::Slow) if is_boxed => {
+                    junk.is_over = true;
+                    junk.put_off += 1;
+                }
                 told if *told == fate && !(is_boxed && junk.is_over) => {}
                 told => return Err(format!("junk, {kind:?}: {told:?} in place of {fate:?}")),
             }

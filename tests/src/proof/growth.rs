@@ -200,8 +200,8 @@ fn grown(stages: &mut [Stage]) -> Vec<Figure> {
     let idle = ratio(&mut first.idle, &mut last.idle);
     let lists = ratio(&mut first.lists, &mut last.lists);
     vec![
-        Figure::at_most(format!("round with one note: {at}"), notes, "×", GROWTH_MAX),
-        Figure::at_most(format!("idle round: {at}"), idle, "×", GROWTH_MAX),
+        Figure::at_most(format!("round with one note: {at}"), notes, "×", GROWTH_MAX).strict(),
+        Figure::at_most(format!("idle round: {at}"), idle, "×", GROWTH_MAX).strict(),
         Figure::told(format!("first page of the office's list: {at}"), lists, "×"),
     ]
 }

@@ -128,6 +128,11 @@ impl Attack<'_> {
         (junk.pushed(), Kind::ALL.map(|kind| junk.of(kind)))
     }
 
+    fn told_why(&self) -> u64 {
+        let junk = self.junk.lock().unwrap_or_else(PoisonError::into_inner);
+        junk.told_why()
+    }
+
     /// Whether each kind of strike has been struck, and junk enough.
     fn is_enough(&self, junk: u64) -> bool {
         let blows = (self.blows.len() + self.streams.len()) as u64;
@@ -220,6 +225,7 @@ pub fn measure(size: Size, seed: u64) -> Result<Vec<Figure>, String> {
     for number in 0..attack.blows.len() {
         attack.strike(&attack.blows, number)?;
     }
+    attack.foe.reads_as_the_victim(address)?;
     let failed = AtomicU64::new(0);
     let phones = honest.iter_mut().zip(seed..).map(|(caller, seed)| Honest {
         town: town(seed),
@@ -363,6 +369,11 @@ fn told(attack: &Attack<'_>, times: [Times; 2], memory: f64) -> Vec<Figure> {
     let mut figures = vec![
         Figure::told("blows struck, each answered as it must be", struck, ""),
         Figure::told("junk changes", pushed as f64, ""),
+        Figure::told(
+            "the same: told why; the others, that it is too much for a day",
+            attack.told_why() as f64,
+            "",
+        ),
     ];
     for (kind, pushed) in Kind::ALL.into_iter().zip(kinds) {
         let name = format!("the same: {kind:?}");

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use patrol_core::cbor::Writer;
 use patrol_core::doc::document;
 use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::Parsed;
 use patrol_core::domain::action::Action;
+use patrol_core::domain::case::Case;
 use patrol_core::domain::entry::Body;
 use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::place::{Scope, VillageCode};
@@ -25,15 +27,20 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::bench::bytes::villages_of;
-use crate::bench::city::{City, Hand, inspectors};
+use crate::bench::city::{City, Hand, inspectors, report};
 use crate::clock::{Clock, Machine, START};
 use crate::world::city;
+
+/// Of a day's deeds each third is a report of a new case.
+const REPORTED_EACH: usize = 3;
 
 /// The request with which a phone comes.
 pub(super) struct Call {
     pub(super) request: Vec<u8>,
     /// Changes in it.
     pub(super) changes: usize,
+    /// The cases that it reports.
+    pub(super) reported: Vec<DocumentId>,
 }
 
 /// A phone, and how the cases that it has worked on will stand then.
@@ -107,39 +114,33 @@ impl Town {
         }
     }
 
-    /// A push frame with so many notes, each on a case of the phone's own villages.
-    pub(super) fn frame(&mut self, caller: &mut Caller, deeds: usize) -> Vec<u8> {
+    /// A push frame with so many deeds of the phone's own villages, and the cases that they report: two notes on cases that are there, one
+    /// report of a new one, and so on.
+    fn frame(&mut self, caller: &mut Caller, deeds: usize) -> (Vec<u8>, Vec<DocumentId>) {
         let app = Arc::clone(&self.app);
-        let hand = &mut caller.hand;
-        let villages = villages_of(&app, hand.person);
-        let first_n = hand.n + 1;
-        let (mut items, mut leaves) = (Writer::default(), Vec::new());
+        let villages = villages_of(&app, caller.hand.person);
+        let first_n = caller.hand.n + 1;
+        let (mut items, mut leaves, mut reported) = (Writer::default(), Vec::new(), Vec::new());
         while leaves.len() < deeds {
-            let id = *self.cases.choose(&mut self.rng).expect("there are cases");
-            let touched = caller.touched.remove(&id);
-            let mut ledger = touched.unwrap_or_else(|| ledger_of(&app, id));
-            let case = document::read(&ledger, |_| Some(START)).case;
-            let place = case
-                .places
-                .first()
-                .expect("a case has a place")
-                .value
-                .village;
-            if !villages.contains(&place) {
-                continue;
-            }
-            let body = Body {
-                words: Some(format!("第{}次查看", self.rng.random_range(1..99))),
-                ..Body::default()
+            let is_report = (leaves.len() + 1).is_multiple_of(REPORTED_EACH);
+            let (mut ledger, change) = if is_report {
+                let village = villages.choose(&mut self.rng).expect("a beat has villages");
+                self.report(caller, *village)
+            } else {
+                self.note(caller, &villages)
             };
-            let right = hand.right(&app, &case, Action::Note);
-            let entry = hand.entry(&case, (Action::Note, right), body, START);
-            let change = hand.change(&ledger, &entry, Vec::new());
+            let id = ledger.document();
             leaves.push(leaf(id, change.hash));
             write_raw(&mut items, id, &change.bytes);
-            ledger.push(change).expect("made at its heads");
-            caller.touched.insert(id, ledger);
+            if is_report {
+                // The server writes its number and scopes behind it: whoever works on it next must read them.
+                reported.push(id);
+            } else {
+                ledger.push(change).expect("made at its heads");
+                caller.touched.insert(id, ledger);
+            }
         }
+        let hand = &caller.hand;
         let n = (first_n, hand.n);
         let count = leaves.len();
         let batch = Batch {
@@ -154,15 +155,73 @@ impl Town {
             signature: batch.sign(&hand.seed),
             form: Form::Raw,
         };
-        head.encode(count, &items.finish())
+        (head.encode(count, &items.finish()), reported)
+    }
+
+    /// A note on a case of these villages.
+    fn note(&mut self, caller: &mut Caller, villages: &[VillageCode]) -> (Ledger, Parsed) {
+        loop {
+            let id = *self.cases.choose(&mut self.rng).expect("there are cases");
+            let touched = caller.touched.remove(&id);
+            let ledger = touched.unwrap_or_else(|| ledger_of(&self.app, id));
+            let case = document::read(&ledger, |_| Some(START)).case;
+            let place = case.places.first().expect("a case has a place");
+            if !villages.contains(&place.value.village) {
+                continue;
+            }
+            let body = Body {
+                words: Some(format!("第{}次查看", self.rng.random_range(1..99))),
+                ..Body::default()
+            };
+            let hand = &mut caller.hand;
+            let right = hand.right(&self.app, &case, Action::Note);
+            let entry = hand.entry(&case, (Action::Note, right), body, START);
+            let change = hand.change(&ledger, &entry, Vec::new());
+            return (ledger, change);
+        }
+    }
+
+    /// A new case, as yet empty, and its report, as those were made that are there.
+    fn report(&mut self, caller: &mut Caller, village: VillageCode) -> (Ledger, Parsed) {
+        let ledger = Ledger::new(DocumentId::new(START, self.rng.random()));
+        let case = Case {
+            scopes: vec![Scope::Village(village)],
+            ..document::read(&ledger, |_| None).case
+        };
+        let (action, body, fields) = report(&mut self.rng, village);
+        let hand = &mut caller.hand;
+        let right = hand.right(&self.app, &case, action);
+        let entry = hand.entry(&case, (action, right), body, START);
+        let change = hand.change(&ledger, &entry, fields);
+        (ledger, change)
+    }
+
+    /// That the server has taken in these new cases: each has its number and its scopes.
+    ///
+    /// # Errors
+    /// How many have not.
+    pub(super) fn has_filed<'c>(
+        app: &App,
+        reported: impl Iterator<Item = &'c DocumentId>,
+    ) -> Result<(), String> {
+        let is_filed = |id: &DocumentId| {
+            let case = document::read(&ledger_of(app, *id), |_| Some(START)).case;
+            !case.numbers.is_empty() && !case.scopes.is_empty()
+        };
+        match reported.filter(|id| !is_filed(id)).count() {
+            0 => Ok(()),
+            count => Err(format!("{count} reported cases have no number or scopes")),
+        }
     }
 
     /// A phone that has so much to say. Its cursors are those of the time when this is called.
     pub(super) fn call(&mut self, caller: &mut Caller, deeds: usize) -> Call {
-        let frames: Vec<Vec<u8>> = (deeds > 0)
-            .then(|| self.frame(caller, deeds))
-            .into_iter()
-            .collect();
+        let (frames, reported) = if deeds > 0 {
+            let (frame, reported) = self.frame(caller, deeds);
+            (vec![frame], reported)
+        } else {
+            (Vec::new(), Vec::new())
+        };
         let body = session::request(&self.hello(&caller.hand), &frames);
         let mut request = format!(
             "POST /v1/sync HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\n\r\n",
@@ -174,6 +233,7 @@ impl Town {
         Call {
             request,
             changes: deeds,
+            reported,
         }
     }
 }

@@ -75,7 +75,7 @@ impl<'a> Singles<'a> {
     }
 
     /// The next one.
-    fn push(&mut self) -> f64 {
+    pub(super) fn push(&mut self) -> f64 {
         let turn = self.count % self.phones.len();
         self.count += 1;
         let (town, caller) = &mut self.phones[turn];
@@ -88,7 +88,7 @@ impl<'a> Singles<'a> {
     }
 
     /// So many.
-    pub(super) fn pushes(&mut self, count: usize) -> Times {
+    fn pushes(&mut self, count: usize) -> Times {
         (0..count).map(|_| self.push()).collect()
     }
 }
@@ -204,7 +204,11 @@ fn beside(singles: &mut Singles<'_>, (file, folder): (&Path, &Path)) -> Result<B
     std::thread::scope(|scope| {
         let backups = scope.spawn(|| {
             let mut taken = 0;
-            while taken == 0 || pushed.load(Ordering::Relaxed) < BESIDE_LEAST {
+            let is_due = || {
+                // Who pushes may have failed: then nobody waits for ever.
+                pushed.load(Ordering::Relaxed) < BESIDE_LEAST && watch.elapsed() < BACKUP
+            };
+            while taken == 0 || is_due() {
                 taken += 1;
                 back_up(file, &folder.join(format!("backup-{taken}.db")))?;
             }

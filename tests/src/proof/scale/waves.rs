@@ -9,10 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
+use patrol_core::sync::session::{Incoming, Session};
 use patrol_core::sync::wire::Fate;
 
 use super::super::town::Call;
-use crate::bench::client::{Connection, fated};
+use crate::bench::client::Connection;
 use crate::bench::{Watch, micros};
 
 /// Tries of a phone before it counts as turned away.
@@ -34,14 +35,47 @@ pub(super) struct Wave {
     pub(super) errors: usize,
     /// Phones that never had one.
     pub(super) failed: usize,
+    /// Phones whose answer held no page.
+    pub(super) without_news: usize,
 }
 
-/// Sends a call. None: no answer, not a good one, or not all is in.
-pub(in crate::proof) fn answered(address: SocketAddr, call: &Call) -> Option<Vec<u8>> {
+/// What a good answer said.
+pub(in crate::proof) struct Told {
+    /// Changes that had been taken in before.
+    pub(super) known: usize,
+    /// Pages of what is new to the phone.
+    pub(super) pages: usize,
+}
+
+/// Sends a call and reads the answer as a phone does. None: no answer, one that is none or has no end, or not all is in.
+pub(in crate::proof) fn answered(address: SocketAddr, call: &Call) -> Option<Told> {
     let asked = Connection::try_open(address).and_then(|mut line| line.try_ask(&call.request));
     let (status, body) = asked.ok()?;
-    let is_in = || fated(&body, &Fate::Ok) + fated(&body, &Fate::Dup) == call.changes;
-    (status == 200 && is_in()).then_some(body)
+    if status != 200 {
+        return None;
+    }
+    let pushed = if call.changes > 0 {
+        vec![call.changes]
+    } else {
+        Vec::new()
+    };
+    let mut session = Session::new(pushed);
+    let incoming = session.receive(&body).ok()?;
+    let mut told = Told { known: 0, pages: 0 };
+    for frame in &incoming {
+        match frame {
+            Incoming::Page(_) => told.pages += 1,
+            Incoming::Fates(fates) => {
+                let fates = fates.outcome.as_ref().ok()?;
+                let known = fates.iter().filter(|fate| **fate == Fate::Dup);
+                told.known += known.count();
+                let is_in = |fate: &Fate| matches!(fate, Fate::Ok | Fate::Dup);
+                fates.iter().all(is_in).then_some(())?;
+            }
+            _ => {}
+        }
+    }
+    session.is_done().then_some(told)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a morning has its pace")]
@@ -59,18 +93,23 @@ pub(super) fn wave(address: SocketAddr, calls: &[Call], over: Duration, at_once:
         let due = if over.is_zero() { begun.elapsed() } else { due };
         let set_out = begun.elapsed();
         let mut errors = 0;
-        while answered(address, call).is_none() && errors < TRIES {
-            errors += 1;
+        let told = loop {
+            let told = answered(address, call);
+            errors += u32::from(told.is_none());
+            if told.is_some() || errors == TRIES {
+                break told;
+            }
             pause(PAUSE);
-        }
+        };
         let done = begun.elapsed();
         let mut wave = wave.lock().unwrap_or_else(PoisonError::into_inner);
         wave.errors += errors as usize;
-        if errors == TRIES {
-            wave.failed += 1;
-        } else {
+        if let Some(told) = told {
             wave.from_start.push(micros(done - set_out) / 1e3);
             wave.from_due.push(micros(done - due) / 1e3);
+            wave.without_news += usize::from(told.pages == 0);
+        } else {
+            wave.failed += 1;
         }
     };
     std::thread::scope(|scope| {
@@ -167,36 +206,127 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
+    use patrol_core::domain::id::Epoch;
+    use patrol_core::domain::time::Timestamp;
+    use patrol_core::sync::frame::{FrameWriter, Volume};
+    use patrol_core::sync::wire::{Done, Fates, Welcome, kind};
+
     use super::*;
+
+    /// Frames of an answer.
+    enum Said {
+        Welcome,
+        Fates(Vec<Fate>),
+        Page,
+        Done,
+    }
+
+    fn body(said: &[Said]) -> Vec<u8> {
+        let mut writer = FrameWriter::new(Volume::Little);
+        let mut write = |kind, payload: Vec<u8>| writer.write(kind, &payload);
+        for said in said {
+            match said {
+                Said::Welcome => {
+                    let welcome = Welcome {
+                        server_time: Timestamp(5),
+                        lowest: 1,
+                        protocol: 1,
+                        epoch: Epoch([1; 4]),
+                        notices: Vec::new(),
+                    };
+                    write(kind::WELCOME, welcome.encode());
+                }
+                Said::Fates(fates) => {
+                    let (frame, outcome) = (0, Ok(fates.clone()));
+                    write(kind::FATES, Fates { frame, outcome }.encode());
+                }
+                Said::Page => write(kind::PAGE, vec![4]),
+                Said::Done => write(kind::DONE, Done::default().encode()),
+            }
+        }
+        let mut bytes = writer.take();
+        bytes.extend(writer.finish());
+        bytes
+    }
+
+    /// Answers so many calls with that body, the first only after a while.
+    fn server(
+        (calls, stall): (usize, Duration),
+        body: Vec<u8>,
+    ) -> (SocketAddr, std::thread::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let server = std::thread::spawn(move || {
+            for (number, client) in listener.incoming().take(calls).enumerate() {
+                let mut client = client.expect("a client");
+                client.read_exact(&mut [0]).expect("its request");
+                let stalled = Watch::start();
+                while number == 0 && stalled.elapsed() < stall {
+                    std::thread::yield_now();
+                }
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                let answer = [head.as_bytes(), &body].concat();
+                client.write_all(&answer).expect("it listens");
+            }
+        });
+        (address, server)
+    }
+
+    fn calls(count: usize, changes: usize) -> Vec<Call> {
+        let call = || Call {
+            request: b"x".to_vec(),
+            changes,
+            reported: Vec::new(),
+        };
+        (0..count).map(|_| call()).collect()
+    }
 
     #[test]
     fn who_waits_while_the_server_stalls_with_another_is_measured_from_when_he_was_due() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("its address");
-        let calls: Vec<Call> = (0..10)
-            .map(|_| Call {
-                request: b"x".to_vec(),
-                changes: 0,
-            })
-            .collect();
-        let server = std::thread::spawn(move || {
-            for (number, client) in listener.incoming().take(10).enumerate() {
-                let mut client = client.expect("a client");
-                client.read_exact(&mut [0]).expect("its request");
-                let stall = Watch::start();
-                while number == 0 && stall.elapsed() < Duration::from_millis(500) {
-                    std::thread::yield_now();
-                }
-                client
-                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                    .expect("it listens");
-            }
-        });
-        let wave = wave(address, &calls, Duration::from_millis(100), 1);
+        let body = body(&[Said::Welcome, Said::Page, Said::Done]);
+        let (address, server) = server((10, Duration::from_millis(500)), body);
+        let wave = wave(address, &calls(10, 0), Duration::from_millis(100), 1);
         server.join().expect("it has answered all");
-        assert_eq!((wave.errors, wave.failed), (0, 0));
+        assert_eq!((wave.errors, wave.failed, wave.without_news), (0, 0, 0));
         let over = |times: &[f64]| times.iter().filter(|time| **time > 300.0).count();
         assert_eq!(over(&wave.from_start), 1, "{wave:?}");
         assert_eq!(over(&wave.from_due), 10, "{wave:?}");
+    }
+
+    #[test]
+    fn an_answer_that_is_empty_or_has_no_end_or_not_all_fates_is_a_try_that_failed() {
+        let (welcome, done) = (|| Said::Welcome, || Said::Done);
+        for (said, changes) in [
+            (vec![], 0),
+            (vec![welcome(), Said::Page], 0),
+            (vec![welcome(), done()], 1),
+            (vec![welcome(), Said::Fates(vec![Fate::Ok]), done()], 2),
+            (vec![welcome(), Said::Fates(vec![Fate::Review]), done()], 1),
+        ] {
+            let body = if said.is_empty() {
+                Vec::new()
+            } else {
+                body(&said)
+            };
+            let tries = TRIES as usize;
+            let (address, server) = server((tries, Duration::ZERO), body);
+            let wave = wave(address, &calls(1, changes), Duration::ZERO, 1);
+            server.join().expect("it has answered all");
+            assert_eq!((wave.errors, wave.failed), (tries, 1), "{wave:?}");
+        }
+    }
+
+    #[test]
+    fn a_phone_that_is_told_nothing_new_is_counted() {
+        let fates = || Said::Fates(vec![Fate::Ok, Fate::Dup]);
+        for (said, without) in [
+            (vec![Said::Welcome, fates(), Said::Done], 1),
+            (vec![Said::Welcome, fates(), Said::Page, Said::Done], 0),
+        ] {
+            let (address, server) = server((1, Duration::ZERO), body(&said));
+            let wave = wave(address, &calls(1, 2), Duration::ZERO, 1);
+            server.join().expect("it has answered all");
+            assert_eq!((wave.failed, wave.without_news), (0, without), "{wave:?}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
+use super::mounts::{Image, Small, is_root, run};
 use super::{Ended, Office, Phone, Step, is_said, said};
 use crate::proof::Program;
 
@@ -47,11 +47,17 @@ impl Scene {
         self.reader.hand_in(3).await
     }
 
+    /// Kills the server; the phones go on.
+    fn stopped(self) -> (Phone, Phone) {
+        self.server.kill();
+        (self.phone, self.reader)
+    }
+
     /// That everything is in the database in the end.
     fn ends(self, office: &Office, state: &str) -> Step {
-        self.server.kill();
-        let mut told = self.phone.recorded;
-        told.extend(self.reader.recorded);
+        let (phone, reader) = self.stopped();
+        let mut told = phone.recorded;
+        told.extend(reader.recorded);
         Ok(Ended {
             state: state.to_owned(),
             told: office.holds(&told)?,
@@ -86,32 +92,6 @@ fn may_grow_to(server: &Program, most: &str) -> Result<(), String> {
     run("prlimit", &["--pid", &id, &limit])
 }
 
-fn run(program: &str, words: &[&str]) -> Result<(), String> {
-    let ended = Command::new(program).args(words).status().map_err(said)?;
-    ended
-        .success()
-        .then_some(())
-        .ok_or_else(|| format!("{program} {words:?}: {ended}"))
-}
-
-/// A disk of its own, taken away when it is dropped.
-struct Disk<'d>(&'d Path);
-
-impl<'d> Disk<'d> {
-    fn mount(at: &'d Path) -> Result<Self, String> {
-        fs::create_dir_all(at).map_err(said)?;
-        let name = at.to_str().ok_or("a name in UTF-8")?;
-        run("mount", &["-t", "tmpfs", "-o", "size=32m", "tmpfs", name])?;
-        Ok(Self(at))
-    }
-}
-
-impl Drop for Disk<'_> {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg(self.0).status());
-    }
-}
-
 /// A small disk that something else fills to the last byte while the server runs. It must be mounted, for which one must be root.
 ///
 /// # Errors
@@ -119,19 +99,47 @@ impl Drop for Disk<'_> {
 pub async fn full() -> Step {
     let mut office = Office::new("walk-full")?;
     let at = office.folder.file("disk");
-    let disk = Disk::mount(&at)?;
+    let disk = Small::mount(&at)?;
     office.database = at.join("server.db");
     let server = office.start()?;
     let mut scene = Scene::new(server, &office.database).await?;
-    let hoard = at.join("hoard");
-    // It ends where the disk does.
-    drop(fs::write(&hoard, vec![0x5a; 64 * 1024 * 1024]));
+    disk.fill()?;
     scene.waits("full").await?;
-    fs::remove_file(&hoard).map_err(said)?;
+    disk.make_room()?;
     scene.goes_on().await?;
-    let ended = scene.ends(&office, "full");
-    drop(disk);
-    ended
+    scene.ends(&office, "full")
+}
+
+/// A disk that the system makes read-only under the running server, as it does where the disk fails. It must be mounted, too. Once the disk
+/// has been looked through the server is started again on it.
+///
+/// # Errors
+/// What did not hold.
+pub async fn failing() -> Step {
+    let mut office = Office::new("walk-failing")?;
+    let mut disk = Image::mount(office.folder.path())?;
+    office.database = disk.file("server.db");
+    let mut scene = Scene::new(office.start()?, &office.database).await?;
+    disk.abort()?;
+    scene.waits("unwritable").await?;
+    let port = scene.server.port();
+    let (phone, reader) = scene.stopped();
+    let refused = Program::start(&office.database, port, &[]);
+    let words = refused.as_ref().err();
+    let is_named = words.is_some_and(|words| words.contains("cannot be written"));
+    is_named
+        .then_some(())
+        .ok_or_else(|| format!("{refused:?}"))?;
+    disk.again()?;
+    office.errand(&["check"])?;
+    let server = Program::start(&office.database, port, &[])?;
+    let mut scene = Scene {
+        server,
+        phone,
+        reader,
+    };
+    scene.goes_on().await?;
+    scene.ends(&office, "unwritable")
 }
 
 /// A database that may only be read, when the server starts on it. Who may do everything starts it as nobody.
@@ -193,11 +201,6 @@ fn start_as_nobody(office: &Office) -> Result<Program, String> {
     let started = Program::start_by(&words, &office.database, 0, &[]);
     drop(fs::remove_file(&copy));
     started
-}
-
-fn is_root() -> Result<bool, String> {
-    let id = Command::new("id").arg("-u").output().map_err(said)?;
-    Ok(id.stdout.trim_ascii() == b"0")
 }
 
 fn set_mode(file: &Path, mode: u32) -> Result<(), String> {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use patrol_core::error::Error;
 use patrol_core::replica::Replica;
 
-use super::{Ended, Office, Phone, Step, said};
+use super::mounts::{Image, Small};
+use super::{Ended, Office, Phone, Step, all_are_in, deed, said};
 use crate::clock::{Clock, Machine};
 use crate::proof::Program;
+use crate::simulation::audit::entries_on_phone;
 
 fn open(file: &Path) -> Result<(Replica, bool), Error> {
     let machine = Arc::new(Machine::new(&Clock::default(), 1));
@@ -21,11 +23,17 @@ fn open(file: &Path) -> Result<(Replica, bool), Error> {
 async fn scene(name: &str) -> Result<(Office, Program, Phone), String> {
     let office = Office::new(name)?;
     let server = office.start()?;
-    let (replica, _) = open(&office.folder.file("phone.db")).map_err(said)?;
-    let mut phone = Phone::enrol_on(replica, &server, &office.database).await?;
+    let phone = phone_on(&office.folder.file("phone.db"), &office, &server).await?;
+    Ok((office, server, phone))
+}
+
+/// That phone, on any disk.
+async fn phone_on(file: &Path, office: &Office, server: &Program) -> Result<Phone, String> {
+    let (replica, _) = open(file).map_err(said)?;
+    let mut phone = Phone::enrol_on(replica, server, &office.database).await?;
     phone.hand_in(40).await?;
     phone.work(3)?;
-    Ok((office, server, phone))
+    Ok(phone)
 }
 
 /// Sets a pragma on the connection of a phone that writes.
@@ -77,6 +85,95 @@ pub async fn full_phone() -> Step {
     goes_on(&office, server, phone, state).await
 }
 
+/// A phone on a disk that something else fills to the last byte: nothing is recorded, an answer of the server cannot be taken in, and what was
+/// recorded is there when the file is opened again. The disk must be mounted, for which one must be root.
+///
+/// # Errors
+/// What did not hold.
+pub async fn phone_on_full_disk() -> Step {
+    let office = Office::new("walk-phone-on-full-disk")?;
+    let at = office.folder.file("disk");
+    let disk = Small::mount(&at)?;
+    let server = office.start()?;
+    let file = at.join("phone.db");
+    let mut phone = phone_on(&file, &office, &server).await?;
+    disk.fill()?;
+    let state = records_nothing(&mut phone, |state| state == "no room left")?;
+    // What is small may still find its place in the log.
+    let synced = phone.sync().await.map(drop);
+    (synced.is_ok() || synced == Err(state.clone()))
+        .then_some(())
+        .ok_or_else(|| format!("a round on the full disk: {synced:?}"))?;
+    phone = opened_again(phone, &file, |closed| {
+        let refused = open(closed).map(|(_, is_rescued)| is_rescued);
+        let is_named = matches!(refused, Ok(false) | Err(Error::Full | Error::Unwritable));
+        is_named
+            .then_some(())
+            .ok_or_else(|| format!("opened on the full disk: {refused:?}"))?;
+        disk.make_room()
+    })?;
+    goes_on(&office, server, phone, state).await
+}
+
+/// A phone on a disk that the system makes read-only under it, as it does where the disk fails: it is open, and it is opened. The disk must be
+/// mounted, too.
+///
+/// # Errors
+/// What did not hold.
+pub async fn phone_on_failing_disk() -> Step {
+    let office = Office::new("walk-phone-on-failing-disk")?;
+    let mut disk = Image::mount(office.folder.path())?;
+    let server = office.start()?;
+    let file = disk.file("phone.db");
+    let mut phone = phone_on(&file, &office, &server).await?;
+    disk.abort()?;
+    let state = records_nothing(&mut phone, |state| state == "may not be written")?;
+    let synced = phone.sync().await.map(drop);
+    (synced == Err(state.clone()))
+        .then_some(())
+        .ok_or_else(|| format!("a round on the failing disk: {synced:?}"))?;
+    phone = opened_again(phone, &file, |closed| {
+        // Who only opens it writes nothing.
+        let (replica, is_rescued) = open(closed).map_err(said)?;
+        let shown = replica.list("case", 0, 1_000).map_err(said)?.len();
+        let refused = deed(&replica, 0, &mut None);
+        let is_named = !is_rescued && shown > 0 && matches!(refused, Err(Error::Unwritable));
+        is_named
+            .then_some(())
+            .ok_or_else(|| format!("opened on the failing disk: {shown} cases, {refused:?}"))?;
+        drop(replica);
+        disk.again()
+    })?;
+    goes_on(&office, server, phone, state).await
+}
+
+/// The same phone after its file was closed, something was done, and it was opened: what it had recorded is there.
+fn opened_again(
+    phone: Phone,
+    file: &Path,
+    meanwhile: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<Phone, String> {
+    let Phone {
+        replica,
+        http,
+        last,
+        recorded,
+    } = phone;
+    drop(replica);
+    meanwhile(file)?;
+    let (replica, is_rescued) = open(file).map_err(said)?;
+    (!is_rescued)
+        .then_some(())
+        .ok_or_else(|| "a sound file was moved aside".to_owned())?;
+    all_are_in(&recorded, &entries_on_phone(replica.store()))?;
+    Ok(Phone {
+        replica,
+        http,
+        last,
+        recorded,
+    })
+}
+
 /// A phone's file that may only be read: while it is open, and when it is opened.
 ///
 /// # Errors
@@ -85,36 +182,21 @@ pub async fn read_only_phone() -> Step {
     let (office, server, mut phone) = scene("walk-read-only-phone").await?;
     set(&phone, "PRAGMA query_only = 1;")?;
     let state = records_nothing(&mut phone, |state| state == "may not be written")?;
-    let Phone {
-        replica,
-        http,
-        last,
-        recorded,
-    } = phone;
-    drop(replica);
     let file = office.folder.file("phone.db");
-    let mode = |is_readonly| {
-        let mut permissions = fs::metadata(&file)?.permissions();
-        permissions.set_readonly(is_readonly);
-        fs::set_permissions(&file, permissions)
-    };
-    mode(true).map_err(said)?;
-    let refused = open(&file).map(drop);
-    let is_named = matches!(refused, Err(Error::Unwritable));
-    is_named
-        .then_some(())
-        .ok_or_else(|| format!("{refused:?}"))?;
-    mode(false).map_err(said)?;
-    let (replica, is_rescued) = open(&file).map_err(said)?;
-    (!is_rescued)
-        .then_some(())
-        .ok_or_else(|| "a sound file was moved aside".to_owned())?;
-    let phone = Phone {
-        replica,
-        http,
-        last,
-        recorded,
-    };
+    let phone = opened_again(phone, &file, |file| {
+        let mode = |is_readonly| {
+            let mut permissions = fs::metadata(file)?.permissions();
+            permissions.set_readonly(is_readonly);
+            fs::set_permissions(file, permissions)
+        };
+        mode(true).map_err(said)?;
+        let refused = open(file).map(drop);
+        let is_named = matches!(refused, Err(Error::Unwritable));
+        is_named
+            .then_some(())
+            .ok_or_else(|| format!("{refused:?}"))?;
+        mode(false).map_err(said)
+    })?;
     goes_on(&office, server, phone, state).await
 }
 
@@ -204,9 +286,8 @@ async fn damaged(spoil: fn(&Path) -> Result<(), String>, work: Work) -> Step {
         (_, found) => return Err(format!("{found:?}")),
     }
     phone.sync().await?;
-    let shown = crate::simulation::audit::entries_on_phone(phone.replica.store());
     if work == Work::HandedIn {
-        super::all_are_in(&recorded, &shown)?;
+        all_are_in(&recorded, &entries_on_phone(phone.replica.store()))?;
     }
     phone.recorded = recorded;
     goes_on(&office, server, phone, Error::Damaged.to_string()).await
