@@ -55,7 +55,8 @@ impl Replica {
             .await?;
         let list = match list {
             Answer::Bytes(list) => list,
-            Answer::Nothing => return Err(offline(Unreachable)),
+            // A server that is older than components has no list: what is here stays, and nothing is missed.
+            Answer::Nothing => return Ok((Refreshed::default(), None)),
             Answer::Failed(error) => return Err(error),
         };
         let tags = codec::decode_tags(&list).map_err(|_| Error::UpdateNeeded)?;

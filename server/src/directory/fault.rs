@@ -9,10 +9,11 @@ use patrol_core::domain::directory::{
 };
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::Timestamp;
 
-use super::Today;
 use super::kept::{Held, post_key};
 use super::told::{Told, day_since};
+use super::{Ending, Today};
 use crate::calendar;
 use crate::sheet::{ImportFault, Place, Reason};
 
@@ -251,4 +252,21 @@ pub(super) fn at_end((person, post): Held, posts: &Posts, reason: Reason) -> Imp
         || in_force(reason),
         |(_, place)| place.fault(Some(end_of(place)), reason),
     )
+}
+
+/// That a village has ended, on the first row of a beat or of a person that goes on in it. None where no row does.
+pub(super) fn goes_on(ending: &Ending, (beats, posts): (&Beats, &Posts)) -> Option<ImportFault> {
+    let goes_on = |until: Option<Timestamp>| until.is_none_or(|until| ending.end < until);
+    let first = |places: &mut dyn Iterator<Item = &Place>, column| {
+        let first = places.min_by_key(|place| place.number())?.clone();
+        Some(first.fault(Some(column), Reason::VillageInUse))
+    };
+    let of_village = beats.iter().filter(|((_, of), _)| *of == ending.village);
+    let rows = of_village.flat_map(|(_, rows)| rows);
+    let mut rows = rows.filter(|(row, _)| goes_on(row.until));
+    let at = PostAt::Unit(ending.village.unit());
+    let held = posts.values().flatten();
+    let mut held = held.filter(|(post, _)| post.at == at && goes_on(post.until));
+    let in_beat = first(&mut rows.by_ref().map(|(_, place)| place), "village_code");
+    in_beat.or_else(|| first(&mut held.by_ref().map(|(_, place)| place), "at"))
 }

@@ -130,6 +130,15 @@ pub(super) fn column(name: &str, known: &Columns) -> Option<&'static str> {
     })
 }
 
+/// What spreadsheets call a column, counted from 0: A … Z, AA, AB …
+pub(super) fn letters(at: usize) -> String {
+    let letter = char::from(b'A' + (at % 26) as u8);
+    match (at / 26).checked_sub(1) {
+        Some(before) => format!("{}{letter}", letters(before)),
+        None => letter.to_string(),
+    }
+}
+
 /// A name without blanks, in small letters, with the brackets of ASCII.
 fn plain(name: &str) -> String {
     let chars = name.chars().filter(|char| !char.is_whitespace());
