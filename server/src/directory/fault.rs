@@ -11,7 +11,7 @@ use patrol_core::domain::id::PersonId;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
-use super::kept::{Held, post_key};
+use super::kept::{Ends, Held, post_key};
 use super::told::{Told, day_since};
 use super::{Ending, Today};
 use crate::calendar;
@@ -255,18 +255,30 @@ pub(super) fn at_end((person, post): Held, posts: &Posts, reason: Reason) -> Imp
 }
 
 /// That a village has ended, on the first row of a beat or of a person that goes on in it. None where no row does.
-pub(super) fn goes_on(ending: &Ending, (beats, posts): (&Beats, &Posts)) -> Option<ImportFault> {
+pub(super) fn goes_on(
+    ending: &Ending,
+    (beats, posts, ends): (&Beats, &Posts, &Ends),
+) -> Option<ImportFault> {
     let goes_on = |until: Option<Timestamp>| until.is_none_or(|until| ending.end < until);
-    let first = |places: &mut dyn Iterator<Item = &Place>, column| {
-        let first = places.min_by_key(|place| place.number())?.clone();
+    let mut in_beats: Vec<&Place> = Vec::new();
+    for ((_, village), rows) in beats {
+        let rows = rows.iter().filter(|(row, _)| goes_on(row.until));
+        let rows = rows.filter(|_| *village == ending.village);
+        in_beats.extend(rows.map(|(_, place)| place));
+    }
+    let at = PostAt::Unit(ending.village.unit());
+    let mut held: Vec<&Place> = Vec::new();
+    for (person, rows) in posts {
+        let rows = rows.iter().filter(|(post, _)| post.at == at);
+        let rows = rows.filter(|(post, _)| {
+            let held = ends.held(*person, post);
+            held.is_some_and(|(_, until)| goes_on(until))
+        });
+        held.extend(rows.map(|(_, place)| place));
+    }
+    let first = |places: Vec<&Place>, column| {
+        let first = places.into_iter().min_by_key(|place| place.number())?;
         Some(first.fault(Some(column), Reason::VillageInUse))
     };
-    let of_village = beats.iter().filter(|((_, of), _)| *of == ending.village);
-    let rows = of_village.flat_map(|(_, rows)| rows);
-    let mut rows = rows.filter(|(row, _)| goes_on(row.until));
-    let at = PostAt::Unit(ending.village.unit());
-    let held = posts.values().flatten();
-    let mut held = held.filter(|(post, _)| post.at == at && goes_on(post.until));
-    let in_beat = first(&mut rows.by_ref().map(|(_, place)| place), "village_code");
-    in_beat.or_else(|| first(&mut held.by_ref().map(|(_, place)| place), "at"))
+    first(in_beats, "village_code").or_else(|| first(held, "at"))
 }

@@ -105,7 +105,7 @@ pub(super) struct Ends {
 
 /// What becomes of a row of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fate {
+enum Fate {
     /// It is as it says.
     AsSaid,
     /// It is the post that begins and ends in force at these times.
@@ -140,8 +140,21 @@ impl Ends {
         ends
     }
 
+    /// From when on and until when a person holds a post of a file; none where it never begins.
+    pub(super) fn held(
+        &self,
+        person: PersonId,
+        post: &Post,
+    ) -> Option<(Timestamp, Option<Timestamp>)> {
+        match self.fate(person, post) {
+            Fate::AsSaid => Some((post.from, post.until)),
+            Fate::EndsAt(_, end) => Some((post.from, Some(end))),
+            Fate::Never(_) => None,
+        }
+    }
+
     /// What becomes of a person's post.
-    pub(super) fn fate(&self, person: PersonId, post: &Post) -> Fate {
+    fn fate(&self, person: PersonId, post: &Post) -> Fate {
         let held = (person, post_key(post));
         if let Some(left) = self.dropped.get(&held) {
             return Fate::Never(*left);

@@ -64,6 +64,11 @@ impl Import {
         }
     }
 
+    /// The rows of beats and of people, and the ends that stay.
+    pub(super) fn rows(&self) -> (&Beats, &Posts, &Ends) {
+        (&self.beats, &self.posts, &self.ends)
+    }
+
     /// Looks through tables that another file has brought already. What is wrong with a row is told; what it brings is left out, so that
     /// what is missing may stand in it.
     pub(super) fn look_through(&mut self, others: Vec<(Table, File)>) {
@@ -434,7 +439,8 @@ impl Import {
                     .push(line.fault("name", Reason::TakenFor { person }));
             }
             let stretches = held.entry((id, post.role, post.at)).or_default();
-            if stretches.overlap(&post, self.ends.fate(id, &post)) {
+            let held = self.ends.held(id, &post);
+            if held.is_some_and(|held| stretches.overlap(held)) {
                 self.faults.push(line.fault("from", Reason::Overlap));
             }
             // For what is wrong with the person, the first of the lines stands.

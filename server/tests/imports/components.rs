@@ -333,7 +333,7 @@ fn what_was_shown_is_adopted_and_nothing_else() {
 }
 
 #[test]
-fn components_without_the_columns_of_a_position_are_told_once_and_no_row_is_read() {
+fn components_without_the_columns_of_a_position_are_told_once() {
     let desk = Desk::new();
     let text = format!("{HEAD}{}", lamps(YUYUE, 1..31));
     let without: String = text
@@ -345,5 +345,13 @@ fn components_without_the_columns_of_a_position_are_told_once_and_no_row_is_read
         desk.faults("部件.csv", without.as_bytes()),
         ["lon_cgcs2000", "lat_cgcs2000"]
             .map(|column| format!("部件.csv:1: {column}: missing_column"))
+    );
+    // What else is wrong with a row is told too.
+    let wrong = without.replacen("完好", "", 1);
+    let told = desk.faults("部件.csv", wrong.as_bytes());
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[2].starts_with("部件.csv:2: ") && told[2].ends_with(": empty"),
+        "{told:?}"
     );
 }
