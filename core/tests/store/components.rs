@@ -40,6 +40,26 @@ fn lamp(serial: u64, of: VillageCode, position: Position) -> Component {
     }
 }
 
+#[test]
+fn what_stands_nowhere_any_more_is_not_near() {
+    let folder = Folder::new();
+    let (replica, office) = (phone(&folder.file(), 1), Office::default());
+    let mut lamps: Vec<Component> = (1..=6)
+        .map(|serial| lamp(serial, village(0), at(serial as i64, 0)))
+        .collect();
+    for (lamp, state) in lamps.iter_mut().zip(["废弃", "移除", "废弃", "破损"]) {
+        lamp.state = state.to_owned();
+    }
+    office.has(&[(village(0), lamps.clone())]);
+    refresh(&replica, &office).expect("a refresh");
+    let near = replica
+        .nearest_components(at(0, 0), 2)
+        .expect("the file answers");
+    let found: Vec<&Component> = near.iter().map(|(component, _)| component).collect();
+    assert_eq!(found, [&lamps[3], &lamps[4]]);
+    assert!(is_here(&replica, 1), "by its code it is found");
+}
+
 fn at(lon: i64, lat: i64) -> Position {
     Position {
         lon_e7: 1_132_500_000 + lon,

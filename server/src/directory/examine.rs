@@ -229,7 +229,8 @@ impl Examining<'_> {
             let file = self.files.get(&Table::Villages);
             let reason = Reason::VillageInUse;
             // Where its end is in force already, what is wrong is the row that goes on.
-            let goes_on = || fault::goes_on(&ending, self.import.rows());
+            let rows = (&self.import.beats, &self.import.posts, &self.import.ends);
+            let goes_on = || fault::goes_on(&ending, rows);
             let goes_on = (!ending.is_new).then(goes_on).flatten();
             let fault = match (goes_on, line(&ending), file) {
                 (Some(fault), _, _) => fault,

@@ -64,11 +64,6 @@ impl Import {
         }
     }
 
-    /// The rows of beats and of people, and the ends that stay.
-    pub(super) fn rows(&self) -> (&Beats, &Posts, &Ends) {
-        (&self.beats, &self.posts, &self.ends)
-    }
-
     /// Looks through tables that another file has brought already. What is wrong with a row is told; what it brings is left out, so that
     /// what is missing may stand in it.
     pub(super) fn look_through(&mut self, others: Vec<(Table, File)>) {

@@ -335,7 +335,7 @@ fn a_row_that_goes_on_in_a_village_that_has_ended_is_told_at_its_own_place() {
     let people = format!("{people}00000000000000b2,乙,cadre,unit:440402105200,2026-12-01,\n");
     assert_eq!(
         desk.faults("people.csv", people.as_bytes()),
-        [format!("people.csv:{line}: at: {}", told(0, 1))]
+        [format!("people.csv:{line}: 所在: {}", told(0, 1))]
     );
     let beats = beats(&[("440402105200", "2026-11-24")]);
     let line = beats.lines().count() + 1;

@@ -51,12 +51,16 @@ fn components_are_read_with_all_their_fields_and_found_by_code_and_place() {
         by_code(app, 44_040_401_037_000_099).expect("the store answers"),
         None
     );
-    let near = nearest(app, third.position, 3).expect("the store answers");
-    let serials: Vec<u64> = near
-        .iter()
-        .map(|(row, _)| row.code.number() % 1_000_000)
-        .collect();
-    assert_eq!(serials, [3, 2, 4]);
+    let near = || -> Vec<u64> {
+        let near = nearest(app, third.position, 3).expect("the store answers");
+        let serials = near.iter().map(|(row, _)| row.code.number() % 1_000_000);
+        serials.collect()
+    };
+    assert_eq!(near(), [3, 2, 4]);
+    // What stands nowhere any more is in no other's place.
+    let gone = text.replacen("完好", "移除", 4);
+    desk.import("部件.csv", &gone);
+    assert_eq!(near(), [5, 6, 7]);
     let far = Position {
         lon_e7: 0,
         lat_e7: 0,

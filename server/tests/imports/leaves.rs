@@ -267,7 +267,7 @@ fn a_row_that_begins_on_another_day_is_the_post_that_was_left() {
     assert_eq!(
         desk.faults("people.csv", twice.as_bytes()),
         [format!(
-            "people.csv:{}: from: overlap",
+            "people.csv:{}: 开始日期: overlap",
             text.lines().count() + 1
         )]
     );
