@@ -19,7 +19,8 @@ mod synthetic;
 mod tables;
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -258,11 +259,12 @@ pub(crate) fn read_over(
     given.sort_by_key(|(table, _, _)| *table);
     let mut others = Vec::new();
     for (table, file, rows) in given {
-        if files.contains_key(&table) {
-            others.push((table, (file, rows)));
-        } else {
-            files.insert(table, Arc::clone(&file));
-            tables.read(table, (file, rows), &mut import);
+        match files.entry(table) {
+            Entry::Occupied(_) => others.push((table, (file, rows))),
+            Entry::Vacant(first) => {
+                first.insert(Arc::clone(&file));
+                tables.read(table, (file, rows), &mut import);
+            }
         }
     }
     import.look_through(others);
