@@ -18,19 +18,13 @@ pub fn by_code(app: &App, code: u64) -> Result<Option<Component>> {
         .transpose()
 }
 
-/// The components nearest to a place, at most so many, each with its distance in metres.
+/// The components nearest to a place that stand, at most so many, each with its distance in metres.
 pub fn nearest(app: &App, place: Position, count: usize) -> Result<Vec<(Component, f64)>> {
-    let spots = near::nearest(place, count, |stretches| {
-        app.store.component_spots(stretches)
-    })?;
-    let mut found = Vec::new();
-    for (spot, metres) in spots {
+    let scan = |stretches: &[(i64, i64)]| app.store.component_spots(stretches);
+    near::nearest_of(place, count, scan, |spot| {
         // One that an import has just taken away is not near any more.
-        if let Some(component) = by_code(app, spot.code)? {
-            found.push((component, metres));
-        }
-    }
-    Ok(found)
+        Ok(by_code(app, spot.code)?.filter(Component::stands))
+    })
 }
 
 /// Everything that stands in a village.

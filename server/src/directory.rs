@@ -14,11 +14,13 @@ mod kept;
 mod later;
 mod names;
 mod over;
+mod stretches;
 mod synthetic;
 mod tables;
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use patrol_core::domain::directory::{Directory, DirectoryFault};
 use patrol_core::domain::time::Timestamp;
 
 use crate::sheet::{self, Rows};
+use kept::Ends;
 use over::Tables;
 use tables::Import;
 
@@ -34,7 +37,7 @@ pub use crate::sheet::{Faults, ImportFault, Reason};
 pub(crate) use back::{Stays, back_over};
 pub(crate) use examine::in_use;
 pub use fields::post_at_text;
-pub(crate) use kept::{Dropped, Held, in_order_of, keep_leaves, post_key, posts_of};
+pub(crate) use kept::{Held, in_order_of, keep_leaves, post_key, posts_of};
 pub(crate) use later::Ending;
 pub(crate) use names::Names;
 pub(crate) use over::Today;
@@ -205,7 +208,7 @@ fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Faults) {
     let today = Today { now, ends: now };
     let laid = read_over(
         given,
-        (&Directory::default(), &Dropped::default()),
+        (&Directory::default(), &Stays::default()),
         Names::default(),
         (today, faults),
     );
@@ -239,38 +242,33 @@ pub(crate) fn in_words(fault: DirectoryFault, directory: &Directory, now: Timest
 }
 
 /// Reads the tables that are given, lays them over the directory in force, and says what is wrong with what then would be,
-/// after the faults that are known already. Each table is given once.
+/// after the faults that are known already. A table that is given once more is a fault, and is only looked through.
 pub(crate) fn read_over(
     mut given: Vec<(Table, Arc<str>, Rows)>,
-    (force, dropped): (&Directory, &Dropped),
+    (force, stays): (&Directory, &Stays),
     names: Names,
     (today, faults): (Today, Faults),
 ) -> Laid {
     let mut import = Import {
         names,
         faults,
+        ends: Ends::of(&force.people, stays),
         ..Import::default()
     };
-    let mut tables = Tables::default();
+    let (mut tables, mut files) = (Tables::default(), BTreeMap::new());
     given.sort_by_key(|(table, _, _)| *table);
-    let files: BTreeMap<Table, Arc<str>> = given
-        .iter()
-        .map(|(table, file, _)| (*table, Arc::clone(file)))
-        .collect();
+    let mut others = Vec::new();
     for (table, file, rows) in given {
-        let file = (file, rows);
-        match table {
-            Table::Districts => tables.districts = Some(import.districts(file)),
-            Table::Towns => tables.towns = Some(import.towns(file)),
-            Table::Villages => tables.villages = Some(import.villages(file)),
-            Table::Beats => tables.beats = Some(import.beats(file)),
-            Table::Units => tables.units = Some(import.units(file)),
-            Table::People => tables.people = Some(import.people(file)),
-            Table::Categories => tables.categories = Some(import.categories(file)),
+        match files.entry(table) {
+            Entry::Occupied(_) => others.push((table, (file, rows))),
+            Entry::Vacant(first) => {
+                first.insert(Arc::clone(&file));
+                tables.read(table, (file, rows), &mut import);
+            }
         }
-        import.end(table);
     }
-    let (directory, kept) = tables.over((force, dropped), today);
+    import.look_through(others);
+    let (directory, kept) = tables.over((force, stays), today);
     examine::laid(import, (force, directory), kept, (&files, today))
 }
 

@@ -194,28 +194,22 @@ fn preview_directory(
     preview: &mut Preview,
 ) -> Result<BTreeSet<VillageCode>> {
     let known = app.known();
-    let (mut given, mut tables): (Vec<_>, BTreeSet<Table>) = (Vec::new(), BTreeSet::new());
+    let mut given = Vec::new();
     for part in parts {
-        let Of::Directory(table) = part.of else {
-            continue;
-        };
-        if tables.insert(table) {
+        if let Of::Directory(table) = part.of {
             given.push((table, part.file, part.rows));
-        } else {
-            let fault = ImportFault::of_file(&part.file, Reason::SecondOfTable);
-            preview.faults.push(fault);
         }
     }
     let today = today(app.environment.now());
     let faults = std::mem::take(&mut preview.faults);
     let names = Names::new(&known.directory.people, app.person_ids());
-    let units = given.iter().find(|(table, _, _)| *table == Table::Units);
-    let units = units.map_or_else(|| "units".into(), |(_, file, _)| Arc::clone(file));
-    let stays = match tables.contains(&Table::People) {
+    let of = |wanted| given.iter().find(|(table, _, _)| *table == wanted);
+    let units = of(Table::Units).map_or_else(|| "units".into(), |(_, file, _)| Arc::clone(file));
+    let stays = match of(Table::People).is_some() {
         true => decided_since(app, 0, known.no)?,
         false => Stays::default(),
     };
-    let force = (&known.directory, &stays.dropped);
+    let force = (&known.directory, &stays);
     let laid = directory::read_over(given, force, names, (today, faults));
     let villages = villages(&laid.directory, today.now);
     take_in(app, laid, (today, &units), preview)?;

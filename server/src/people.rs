@@ -324,7 +324,7 @@ pub fn merge(app: &App, loaded: &mut Directory) -> Result<Vec<String>, MergeFaul
         return Ok(Vec::new());
     }
     let stays = import::decided_since(app, 0, known.no)?;
-    let kept = directory::keep_leaves(&mut loaded.people, people, &stays.dropped);
+    let kept = directory::keep_leaves(&mut loaded.people, people, &stays);
     loaded.people.sort_by_key(|person| person.id);
     directory::in_order_of(&mut loaded.people, people);
     let gone = posts_of(people)

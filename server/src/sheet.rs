@@ -32,8 +32,12 @@ pub(crate) struct Sheet {
     file: Arc<str>,
     head: Arc<Head>,
     rows: Rows,
-    /// Whether the column names are as they should be, so that there are rows.
+    /// Whether every column that must be there is.
     is_read: bool,
+    /// Columns of which no field is read: they are missing or stand there twice, which has been reported.
+    unread: Vec<&'static str>,
+    /// Where columns stand without a name, in which no row has had anything so far.
+    nameless: Vec<usize>,
     /// How many rows have been given, good or bad.
     given: usize,
     /// What else there is to say of the last row, and the row itself where it has been split into its fields.
@@ -72,7 +76,7 @@ pub(crate) struct Columns {
 }
 
 impl Sheet {
-    /// Reads the column names. Where one is missing or unknown, no row is read.
+    /// Reads the column names. What is wrong with them is reported; the columns that are as they should be are read all the same.
     pub(crate) fn new(
         file: Arc<str>,
         mut rows: Rows,
@@ -96,28 +100,41 @@ impl Sheet {
             reason,
             detail: None,
         };
-        let mut is_read = head.fields.len() <= limits::SHEET_COLUMNS_MAX;
-        if !is_read {
+        let is_narrow = head.fields.len() <= limits::SHEET_COLUMNS_MAX;
+        if !is_narrow {
             faults.push(ImportFault::of_file(&file, Reason::TooLarge));
         }
-        let mut columns = BTreeMap::new();
+        let (mut columns, mut nameless) = (BTreeMap::new(), Vec::new());
+        // What is wrong with a column is told once, and the others are read all the same.
+        let mut unread = Vec::new();
         for (at, name) in head.fields.iter().enumerate() {
-            let column = columns::column(name, known);
-            let is_new = column.is_some_and(|column| {
-                let first = columns.insert(column, (at, name.trim().to_owned()));
-                first.is_none()
-            });
-            if !is_new {
-                is_read = false;
+            if name.trim().is_empty() {
+                nameless.push(at);
+                continue;
+            }
+            let Some(column) = columns::column(name, known) else {
+                faults.push(fault(name, Reason::UnknownColumn));
+                continue;
+            };
+            let first = columns.insert(column, (at, name.trim().to_owned()));
+            if first.is_some() {
+                // Which of them is meant, nobody here knows.
+                unread.push(column);
                 faults.push(fault(name, Reason::UnknownColumn));
             }
         }
         for column in known.required {
             if !columns.contains_key(column) {
-                is_read = false;
+                unread.push(*column);
                 faults.push(fault(column, Reason::MissingColumn));
             }
         }
+        // A table whose columns are all others is perhaps none, and its first row a title.
+        let has_rows = is_narrow
+            && known
+                .required
+                .iter()
+                .any(|column| columns.contains_key(column));
         let head = Arc::new(Head {
             columns,
             width: head.fields.len(),
@@ -126,12 +143,14 @@ impl Sheet {
         Self {
             file,
             head,
-            rows: if is_read {
+            rows: if has_rows {
                 rows
             } else {
                 Box::new(std::iter::empty())
             },
-            is_read,
+            is_read: has_rows && known.required.iter().all(|column| !unread.contains(column)),
+            unread,
+            nameless,
             given: 0,
             pending: VecDeque::new(),
         }
@@ -142,16 +161,16 @@ impl Sheet {
         self.head.columns.contains_key(column)
     }
 
-    /// Reports a column that is missing; then no row is read.
-    pub(crate) fn must_have(&mut self, column: &str, faults: &mut Faults) {
+    /// Reports a column that is missing.
+    pub(crate) fn must_have(&mut self, column: &'static str, faults: &mut Faults) {
         if !self.has(column) {
             faults.push(self.fault(column, Reason::MissingColumn));
             self.is_read = false;
-            self.rows = Box::new(std::iter::empty());
+            self.unread.push(column);
         }
     }
 
-    /// Whether the column names are as they should be.
+    /// Whether every column that must be there is.
     pub(crate) fn is_read(&self) -> bool {
         self.is_read
     }
@@ -165,6 +184,27 @@ impl Sheet {
     pub(crate) fn without_rows(&self) -> Option<ImportFault> {
         let fault = ImportFault::of_file(&self.file, Reason::NoRows);
         (self.is_read && self.given == 0).then_some(fault)
+    }
+
+    /// Reports each column without a name that has something in this row, by its letter; once.
+    fn examine_nameless(&mut self, line: &Line) {
+        let has = |at: &usize| {
+            line.fields
+                .get(*at)
+                .is_some_and(|text| !text.trim().is_empty())
+        };
+        let (filled, empty) = std::mem::take(&mut self.nameless)
+            .into_iter()
+            .partition(has);
+        self.nameless = empty;
+        let filled: Vec<usize> = filled;
+        for at in filled {
+            let fault = ImportFault {
+                column: Some(columns::letters(at)),
+                ..line.place().fault(None, Reason::UnknownColumn)
+            };
+            self.pending.push_back(Err(fault));
+        }
     }
 
     /// A fault of the column names.
@@ -216,8 +256,12 @@ impl Iterator for Sheet {
             fields: record.fields,
             spoilt: Vec::new(),
         };
-        let mut spoilt = Vec::new();
+        self.examine_nameless(&line);
+        let mut spoilt = self.unread.clone();
         for column in self.head.columns.keys() {
+            if self.unread.contains(column) {
+                continue;
+            }
             let Some(reason) = spoilt::reason(column, line.field(column)) else {
                 continue;
             };
@@ -240,6 +284,11 @@ impl Iterator for Sheet {
 }
 
 impl Place {
+    /// The number of the row.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
     /// Whether its file has a column.
     pub(crate) fn has(&self, column: &str) -> bool {
         self.head.columns.contains_key(column)

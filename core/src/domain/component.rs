@@ -129,6 +129,16 @@ pub struct Component {
     pub position: Position,
 }
 
+/// The states of what stands nowhere any more.
+pub const GONE: [&str; 2] = ["废弃", "移除"];
+
+impl Component {
+    /// Whether it stands where it is said to.
+    pub fn stands(&self) -> bool {
+        !GONE.contains(&self.state.as_str())
+    }
+}
+
 /// Whether the last of the 18 characters of a unified social credit code (GB 32100) is what the others make it; none where it is
 /// no such code.
 pub fn is_check_right(code: &str) -> Option<bool> {

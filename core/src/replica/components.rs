@@ -55,7 +55,8 @@ impl Replica {
             .await?;
         let list = match list {
             Answer::Bytes(list) => list,
-            Answer::Nothing => return Err(offline(Unreachable)),
+            // A server that is older than components has no list: what is here stays, and nothing is missed.
+            Answer::Nothing => return Ok((Refreshed::default(), None)),
             Answer::Failed(error) => return Err(error),
         };
         let tags = codec::decode_tags(&list).map_err(|_| Error::UpdateNeeded)?;
@@ -155,7 +156,7 @@ impl Replica {
             .read(|connection| table::component(connection, code.number()))
     }
 
-    /// The components nearest to a position, at most so many, each with its distance in metres; none beyond
+    /// The components nearest to a position that stand, at most so many, each with its distance in metres; none beyond
     /// [`limits::COMPONENTS_NEAR_M`].
     pub fn nearest_components(
         &self,
@@ -163,16 +164,14 @@ impl Replica {
         count: usize,
     ) -> Result<Vec<(Component, f64)>> {
         self.store.read(|connection| {
-            let near = near::nearest(position, count, |stretches| {
-                table::spots(connection, stretches)
-            })?;
-            let component = |(spot, metres): (near::Spot, f64)| {
+            let scan = |stretches: &[(i64, i64)]| table::spots(connection, stretches);
+            near::nearest_of(position, count, scan, |spot| {
                 let found = table::component(connection, spot.code)?;
-                found.map(|component| (component, metres)).ok_or_else(|| {
+                let found = found.ok_or_else(|| {
                     Error::Storage("a component is in an index, and is not there".into())
-                })
-            };
-            near.into_iter().map(component).collect()
+                })?;
+                Ok(Some(found).filter(Component::stands))
+            })
         })
     }
 }

@@ -40,6 +40,26 @@ fn lamp(serial: u64, of: VillageCode, position: Position) -> Component {
     }
 }
 
+#[test]
+fn what_stands_nowhere_any_more_is_not_near() {
+    let folder = Folder::new();
+    let (replica, office) = (phone(&folder.file(), 1), Office::default());
+    let mut lamps: Vec<Component> = (1..=6)
+        .map(|serial| lamp(serial, village(0), at(serial as i64, 0)))
+        .collect();
+    for (lamp, state) in lamps.iter_mut().zip(["废弃", "移除", "废弃", "破损"]) {
+        lamp.state = state.to_owned();
+    }
+    office.has(&[(village(0), lamps.clone())]);
+    refresh(&replica, &office).expect("a refresh");
+    let near = replica
+        .nearest_components(at(0, 0), 2)
+        .expect("the file answers");
+    let found: Vec<&Component> = near.iter().map(|(component, _)| component).collect();
+    assert_eq!(found, [&lamps[3], &lamps[4]]);
+    assert!(is_here(&replica, 1), "by its code it is found");
+}
+
 fn at(lon: i64, lat: i64) -> Position {
     Position {
         lon_e7: 1_132_500_000 + lon,
@@ -211,11 +231,10 @@ fn what_is_damaged_newer_or_gone_leaves_what_is_here() {
         [1, 2].map(|serial| is_here(&replica, serial)),
         [true, false]
     );
+    // A server without components has no list of them.
     *office.pages.lock().expect("no panic") = BTreeMap::new();
-    assert!(matches!(
-        refresh(&replica, &office),
-        Err(Error::Offline { .. })
-    ));
+    let refreshed = refresh(&replica, &office).expect("a refresh");
+    assert_eq!(refreshed, Refreshed::default());
     assert!(is_here(&replica, 1));
     // Listed, and gone before it was fetched.
     office.has(&[(village(0), vec![lamp(2, village(0), at(0, 0))])]);

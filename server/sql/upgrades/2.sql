@@ -1,4 +1,4 @@
--- From version 1 to version 2. Released: it stays as it is.
+-- From version 1 to version 2. Once version 2 is released, it stays as it is.
 
 -- With this the first account is made; it goes when anybody has one.
 CREATE TABLE setup_code (

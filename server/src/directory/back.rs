@@ -52,7 +52,7 @@ pub(crate) fn back_over(
         people: Some(old.people),
         categories: Some(old.categories),
     };
-    let (directory, kept) = tables.over((&standing, &stays.dropped), today);
+    let (directory, kept) = tables.over((&standing, stays), today);
     let lifted = lifted(force, &directory, today.now);
     let file: Arc<str> = format!("directory {no}").into();
     let files = Table::ALL.map(|table| (table, Arc::clone(&file))).into();

@@ -25,10 +25,10 @@ pub(super) fn laid(
     kept: Kept,
     (files, today): (&Files, Today),
 ) -> Laid {
-    // With rows that cannot be read it would say nothing: one of them may be an administrator's.
+    // A row that cannot be read may be an administrator's.
     let people = files
         .get(&Table::People)
-        .filter(|_| import.faults.is_empty());
+        .filter(|_| !import.unread.contains(&Table::People));
     let mut examining = Examining {
         people: people.cloned(),
         import,
@@ -132,7 +132,7 @@ impl Examining<'_> {
                 .or_else(|| fault::place(fault, &self.import.lines));
             *number += 1;
             let is_placed = placed.is_some();
-            let placed = placed.unwrap_or_else(|| fault::in_force(Reason::unsound(&fault)));
+            let placed = placed.unwrap_or_else(|| self.nowhere(fault));
             let is_beats = matches!(fault, DirectoryFault::NoBeat { .. })
                 && self.files.contains_key(&Table::Beats);
             let is_warning = were.contains(&fault) && !is_placed && !is_beats;
@@ -164,6 +164,16 @@ impl Examining<'_> {
             };
             self.import.faults.push(placed);
         }
+    }
+
+    /// A fault of a row that stands in none of the files: of the file that lacks what it needs, if there is one.
+    fn nowhere(&self, fault: DirectoryFault) -> ImportFault {
+        let reason = Reason::unsound(&fault);
+        let file = misses(&fault).iter().find_map(|of| self.files.get(of));
+        file.map_or_else(
+            || fault::in_force(reason),
+            |file| ImportFault::of_file(file, reason),
+        )
     }
 
     /// A fault with codes, names and days.
@@ -218,10 +228,15 @@ impl Examining<'_> {
         told.map(|ending| {
             let file = self.files.get(&Table::Villages);
             let reason = Reason::VillageInUse;
-            let fault = match (line(&ending), file) {
-                (Some(place), _) => place.fault(Some(fault::end_of(place)), reason),
-                (None, Some(file)) => ImportFault::of_file(file, reason),
-                (None, None) => fault::in_force(reason),
+            // Where its end is in force already, what is wrong is the row that goes on.
+            let rows = (&self.import.beats, &self.import.posts, &self.import.ends);
+            let goes_on = || fault::goes_on(&ending, rows);
+            let goes_on = (!ending.is_new).then(goes_on).flatten();
+            let fault = match (goes_on, line(&ending), file) {
+                (Some(fault), _, _) => fault,
+                (None, Some(place), _) => place.fault(Some(fault::end_of(place)), reason),
+                (None, None, Some(file)) => ImportFault::of_file(file, reason),
+                (None, None, None) => fault::in_force(reason),
             };
             (ending, fault)
         })

@@ -9,10 +9,11 @@ use patrol_core::domain::directory::{
 };
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::place::VillageCode;
+use patrol_core::domain::time::Timestamp;
 
-use super::Today;
-use super::kept::{Held, post_key};
+use super::kept::{Ends, Held, post_key};
 use super::told::{Told, day_since};
+use super::{Ending, Today};
 use crate::calendar;
 use crate::sheet::{ImportFault, Place, Reason};
 
@@ -251,4 +252,33 @@ pub(super) fn at_end((person, post): Held, posts: &Posts, reason: Reason) -> Imp
         || in_force(reason),
         |(_, place)| place.fault(Some(end_of(place)), reason),
     )
+}
+
+/// That a village has ended, on the first row of a beat or of a person that goes on in it. None where no row does.
+pub(super) fn goes_on(
+    ending: &Ending,
+    (beats, posts, ends): (&Beats, &Posts, &Ends),
+) -> Option<ImportFault> {
+    let goes_on = |until: Option<Timestamp>| until.is_none_or(|until| ending.end < until);
+    let mut in_beats: Vec<&Place> = Vec::new();
+    for ((_, village), rows) in beats {
+        let rows = rows.iter().filter(|(row, _)| goes_on(row.until));
+        let rows = rows.filter(|_| *village == ending.village);
+        in_beats.extend(rows.map(|(_, place)| place));
+    }
+    let at = PostAt::Unit(ending.village.unit());
+    let mut held: Vec<&Place> = Vec::new();
+    for (person, rows) in posts {
+        let rows = rows.iter().filter(|(post, _)| post.at == at);
+        let rows = rows.filter(|(post, _)| {
+            let held = ends.held(*person, post);
+            held.is_some_and(|(_, until)| goes_on(until))
+        });
+        held.extend(rows.map(|(_, place)| place));
+    }
+    let first = |places: Vec<&Place>, column| {
+        let first = places.into_iter().min_by_key(|place| place.number())?;
+        Some(first.fault(Some(column), Reason::VillageInUse))
+    };
+    first(in_beats, "village_code").or_else(|| first(held, "at"))
 }

@@ -1,6 +1,7 @@
 //! What a file of people does not undo: an end that has been set, and who takes over from then on.
 //!
-//! Whether a leave has set it or a file is not asked: who comes back gets a row of his own.
+//! Whether a leave has set it or a file is not asked of a row that begins on the same day: who comes back gets a row of his own. Of a row
+//! that begins on another day it is: before the end that a leave has set, it is the post that was left.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -8,6 +9,8 @@ use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{Person, Post, PostAt};
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::time::Timestamp;
+
+use super::back::Stays;
 
 /// What makes a post the same post; what may differ is its end.
 pub(crate) type PostKey = (Role, PostAt, Timestamp);
@@ -34,8 +37,8 @@ pub(crate) struct Kept {
 
 /// An end that has been set stays, where people of files hold the same post for longer; and so do the posts of the same kind that follow
 /// on it, of people whom the file does not say anything of there.
-pub(crate) fn keep_leaves(new: &mut Vec<Person>, force: &[Person], dropped: &Dropped) -> Kept {
-    let ends = keep_ends(new, force, dropped);
+pub(crate) fn keep_leaves(new: &mut Vec<Person>, force: &[Person], stays: &Stays) -> Kept {
+    let ends = keep_ends(new, &Ends::of(force, stays));
     let mut begins: BTreeMap<PostKey, Vec<(&Person, Post)>> = BTreeMap::new();
     for old in force {
         for post in &old.posts {
@@ -89,36 +92,113 @@ fn overlaps(one: &Post, other: &Post) -> bool {
         && other.until.is_none_or(|until| one.from < until)
 }
 
+/// The ends that are set in force.
+#[derive(Default)]
+pub(super) struct Ends {
+    /// The end of each post that has one.
+    set: BTreeMap<Held, Timestamp>,
+    /// Where posts begin that leaves have ended, and where they end.
+    left: BTreeMap<(PersonId, Role, PostAt), Vec<(Timestamp, Timestamp)>>,
+    /// Posts that never begin, each with the time of leaving.
+    dropped: Dropped,
+}
+
+/// What becomes of a row of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    /// It is as it says.
+    AsSaid,
+    /// It is the post that begins and ends in force at these times.
+    EndsAt(Timestamp, Timestamp),
+    /// It never begins, since its holder left at that time.
+    Never(Timestamp),
+}
+
+impl Ends {
+    /// Those of people in force, and what leaves have decided of them.
+    pub(super) fn of(force: &[Person], stays: &Stays) -> Self {
+        let mut ends = Self {
+            dropped: stays.dropped.clone(),
+            ..Self::default()
+        };
+        for person in force {
+            for post in &person.posts {
+                let held = (person.id, post_key(post));
+                // Who has got it all the same has it.
+                ends.dropped.remove(&held);
+                let Some(until) = post.until else {
+                    continue;
+                };
+                let end = ends.set.entry(held).or_insert(until);
+                *end = until.min(*end);
+                if stays.ends.contains_key(&held) {
+                    let left = ends.left.entry((person.id, post.role, post.at));
+                    left.or_default().push((post.from, until));
+                }
+            }
+        }
+        ends
+    }
+
+    /// From when on and until when a person holds a post of a file; none where it never begins.
+    pub(super) fn held(
+        &self,
+        person: PersonId,
+        post: &Post,
+    ) -> Option<(Timestamp, Option<Timestamp>)> {
+        match self.fate(person, post) {
+            Fate::AsSaid => Some((post.from, post.until)),
+            Fate::EndsAt(_, end) => Some((post.from, Some(end))),
+            Fate::Never(_) => None,
+        }
+    }
+
+    /// What becomes of a person's post.
+    fn fate(&self, person: PersonId, post: &Post) -> Fate {
+        let held = (person, post_key(post));
+        if let Some(left) = self.dropped.get(&held) {
+            return Fate::Never(*left);
+        }
+        let goes_on = |end: &Timestamp| post.until.is_none_or(|named| *end < named);
+        if let Some(end) = self.set.get(&held) {
+            return match goes_on(end) {
+                true => Fate::EndsAt(post.from, *end),
+                false => Fate::AsSaid,
+            };
+        }
+        let left = self.left.get(&(person, post.role, post.at));
+        // One that begins with the end, or later, is a return.
+        let left = left.into_iter().flatten();
+        let left = left.filter(|(_, end)| post.from < *end && goes_on(end));
+        let first = left.min_by_key(|(_, end)| *end);
+        first.map_or(Fate::AsSaid, |(from, end)| Fate::EndsAt(*from, *end))
+    }
+}
+
 /// Returns each post whose earlier end stays, with that end, and each that never begins.
-fn keep_ends(new: &mut [Person], force: &[Person], dropped: &Dropped) -> Vec<(Held, Timestamp)> {
-    let known: BTreeMap<PersonId, &Person> =
-        force.iter().map(|person| (person.id, person)).collect();
+fn keep_ends(new: &mut [Person], ends: &Ends) -> Vec<(Held, Timestamp)> {
     let mut kept = Vec::new();
     for person in new {
-        let mut ends: BTreeMap<PostKey, Timestamp> = BTreeMap::new();
-        let now = known.get(&person.id);
-        for old in now.into_iter().flat_map(|old| &old.posts) {
-            if let Some(until) = old.until {
-                let end = ends.entry(post_key(old)).or_insert(until);
-                *end = until.min(*end);
-            }
-        }
-        for post in &mut person.posts {
-            let end = ends.get(&post_key(post)).copied();
-            if let Some(end) = end.filter(|end| post.until.is_none_or(|named| *end < named)) {
-                post.until = Some(end);
-                kept.push(((person.id, post_key(post)), end));
-            }
-        }
         let id = person.id;
-        person.posts.retain(|post| {
+        let mut named: BTreeSet<PostKey> = person.posts.iter().map(post_key).collect();
+        person.posts.retain_mut(|post| {
             let held = (id, post_key(post));
-            let mut now = now.iter().flat_map(|now| &now.posts);
-            // Who has got it all the same has it.
-            let is_had = now.any(|other| post_key(other) == post_key(post));
-            let left = dropped.get(&held).filter(|_| !is_had);
-            kept.extend(left.map(|left| (held, *left)));
-            left.is_none()
+            match ends.fate(id, post) {
+                Fate::AsSaid => true,
+                Fate::EndsAt(from, end) => {
+                    // Unless another row is the one that begins then, the day on which it begins stays too.
+                    if named.insert((post.role, post.at, from)) {
+                        post.from = from;
+                    }
+                    post.until = Some(end);
+                    kept.push((held, end));
+                    true
+                }
+                Fate::Never(left) => {
+                    kept.push((held, left));
+                    false
+                }
+            }
         });
     }
     kept

@@ -194,6 +194,8 @@ impl<'d> Places<'d> {
 /// A village that ends, and what goes on in it.
 pub(crate) struct Ending {
     pub(crate) village: VillageCode,
+    /// When it ends.
+    pub(crate) end: Timestamp,
     /// Rows of beats that have it longer.
     pub(crate) beats: usize,
     /// Posts that are held there longer.
@@ -223,6 +225,7 @@ pub(super) fn endings(before: &Directory, after: &Directory) -> Vec<Ending> {
         let rows = rows.get(&village.code).into_iter().flatten();
         endings.push(Ending {
             village: village.code,
+            end,
             beats: rows.filter(|(_, row)| goes_on(row.until)).count(),
             posts: posts.filter(|until| goes_on(**until)).count(),
             is_new: was != village.until,

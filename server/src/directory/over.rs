@@ -13,7 +13,10 @@ use patrol_core::domain::id::UnitId;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 
-use super::kept::{Dropped, Kept, keep_leaves, post_key};
+use super::Table;
+use super::back::Stays;
+use super::kept::{Kept, keep_leaves, post_key};
+use super::tables::{File, Import};
 
 /// The tables that were read; none where there was no file.
 #[derive(Default)]
@@ -44,10 +47,24 @@ impl Today {
 }
 
 impl Tables {
+    /// Reads one of them.
+    pub(super) fn read(&mut self, table: Table, file: File, import: &mut Import) {
+        match table {
+            Table::Districts => self.districts = Some(import.districts(file)),
+            Table::Towns => self.towns = Some(import.towns(file)),
+            Table::Villages => self.villages = Some(import.villages(file)),
+            Table::Beats => self.beats = Some(import.beats(file)),
+            Table::Units => self.units = Some(import.units(file)),
+            Table::People => self.people = Some(import.people(file)),
+            Table::Categories => self.categories = Some(import.categories(file)),
+        }
+        import.end(table);
+    }
+
     /// The directory that is then in force, and what of leaves in it stays against the files.
     pub(super) fn over(
         self,
-        (force, dropped): (&Directory, &Dropped),
+        (force, stays): (&Directory, &Stays),
         today: Today,
     ) -> (Directory, Kept) {
         let Self {
@@ -61,7 +78,7 @@ impl Tables {
         } = self;
         let (people, kept) = people.map_or_else(
             || (force.people.clone(), Kept::default()),
-            |new| people_over(new, (force, dropped), today),
+            |new| people_over(new, (force, stays), today),
         );
         let mut directory = Directory {
             districts: districts.unwrap_or_else(|| force.districts.clone()),
@@ -205,10 +222,10 @@ fn beats_over(new: Vec<Beat>, force: &Directory, today: Today) -> Vec<Beat> {
 
 fn people_over(
     mut new: Vec<Person>,
-    (force, dropped): (&Directory, &Dropped),
+    (force, stays): (&Directory, &Stays),
     today: Today,
 ) -> (Vec<Person>, Kept) {
-    let kept = keep_leaves(&mut new, &force.people, dropped);
+    let kept = keep_leaves(&mut new, &force.people, stays);
     let mut people: BTreeMap<_, Person> =
         new.into_iter().map(|person| (person.id, person)).collect();
     for old in &force.people {

@@ -21,7 +21,10 @@ use super::fields::{
     self, END, VILLAGE, category_kind, code, day, number, post_at, role, unit_kind,
 };
 use super::halves::Halves;
+use super::kept::Ends;
 use super::names::Names;
+use super::over::Tables;
+use super::stretches::Stretches;
 use crate::sheet::{Columns, Faults, ImportFault, Line, Reason, Rows, Sheet};
 
 /// An import under way: on which line each row stands, and the faults so far.
@@ -43,6 +46,8 @@ pub(super) struct Import {
     pub(super) seen: BTreeSet<Row>,
     /// What of such rows can be held against the directory all the same.
     pub(super) halves: Halves,
+    /// The ends of posts that stay, whatever the rows say.
+    pub(super) ends: Ends,
 }
 
 /// A file to be read: what it is called in faults, and its rows.
@@ -56,6 +61,25 @@ impl Import {
     pub(super) fn end(&mut self, table: Table) {
         if std::mem::take(&mut self.is_row_unread) {
             self.unread.insert(table);
+        }
+    }
+
+    /// Looks through tables that another file has brought already. What is wrong with a row is told; what it brings is left out, so that
+    /// what is missing may stand in it.
+    pub(super) fn look_through(&mut self, others: Vec<(Table, File)>) {
+        for (table, file) in others {
+            let fault = ImportFault::of_file(&file.0, Reason::SecondOfTable);
+            self.faults.push(fault);
+            let mut alone = Self {
+                names: std::mem::take(&mut self.names),
+                ends: std::mem::take(&mut self.ends),
+                ..Self::default()
+            };
+            Tables::default().read(table, file, &mut alone);
+            self.unread.insert(table);
+            self.faults.append(alone.faults);
+            self.warnings.append(alone.warnings);
+            (self.names, self.ends) = (alone.names, alone.ends);
         }
     }
 
@@ -410,10 +434,9 @@ impl Import {
                     .push(line.fault("name", Reason::TakenFor { person }));
             }
             let stretches = held.entry((id, post.role, post.at)).or_default();
-            if overlaps(stretches, &post) {
+            let held = self.ends.held(id, &post);
+            if held.is_some_and(|held| stretches.overlap(held)) {
                 self.faults.push(line.fault("from", Reason::Overlap));
-            } else {
-                stretches.insert(post.from, post.until);
             }
             // For what is wrong with the person, the first of the lines stands.
             self.lines.note((Row::Person(id), None), &line.place());
@@ -472,15 +495,4 @@ impl PostFields {
             until: self.until.ok()?,
         })
     }
-}
-
-/// When a post is held: from when, and until when. No two of them overlap.
-type Stretches = BTreeMap<Timestamp, Option<Timestamp>>;
-
-/// Whether a post is held for some of its time already.
-fn overlaps(stretches: &Stretches, post: &Post) -> bool {
-    let before = stretches.range(..=post.from).next_back();
-    let after = stretches.range(post.from..).next();
-    before.is_some_and(|(_, end)| end.is_none_or(|end| post.from < end))
-        || after.is_some_and(|(start, _)| post.until.is_none_or(|until| *start < until))
 }

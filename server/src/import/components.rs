@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use patrol_core::domain::component::{
-    Component, ComponentCode, NamedBody, Position, is_check_right,
+    Component, ComponentCode, GONE, NamedBody, Position, is_check_right,
 };
 use patrol_core::domain::limits;
 use patrol_core::domain::place::{Point, VillageCode};
@@ -48,9 +48,6 @@ pub(super) const COLUMNS: Columns = Columns {
         "lat_wgs84",
     ],
 };
-
-/// The states of what stands nowhere any more.
-pub(super) const GONE: [&str; 2] = ["废弃", "移除"];
 
 /// What becomes of a row with a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

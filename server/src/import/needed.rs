@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use patrol_core::domain::action::DocumentKind;
+use patrol_core::domain::component::Component;
 use patrol_core::domain::directory::{Directory, Unit, UnitKind};
 use patrol_core::domain::limits;
 use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::domain::stage::Stage;
 
 use super::Preview;
-use super::components::GONE;
 use crate::app::App;
 use crate::components;
 use crate::directory::{self, Ending, Laid, Table, Told};
@@ -68,7 +68,7 @@ pub(super) fn examine(
 /// How many components stand in a village, but for those that are given up, and how many cases are open there.
 fn needs(app: &App, village: VillageCode) -> Result<(usize, usize)> {
     let components = components::of_village(app, village)?.into_iter();
-    let standing = components.filter(|row| !GONE.contains(&row.state.as_str()));
+    let standing = components.filter(Component::stands);
     Ok((standing.count(), open_cases(app, Scope::Village(village))?))
 }
 

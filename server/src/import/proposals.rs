@@ -20,7 +20,7 @@ use super::{Adopted, Answers, Plan, Preview, begun, counts, villages};
 use crate::app::App;
 use crate::components;
 use crate::office::{self, Rejection};
-use crate::sheet::{ImportFault, Reason, Record, Rows};
+use crate::sheet::{Faults, ImportFault, Reason, Record, Rows};
 use crate::store::reference::{ComponentRow, Replacing, Rest};
 use crate::store::{Result, StoreError};
 
@@ -83,20 +83,32 @@ pub fn preview(app: &App, person: PersonId, asked: &Asked) -> Result<Preview> {
         drafting.take_in(*line, survey)?;
     }
     let drafts = drafting.drafts;
-    weigh(app, &asked.fields, drafts, &mut preview).map(|rows| {
-        if preview.faults.is_empty() && !found.is_empty() {
-            let key: [u8; 8] = app.random();
-            let now = app.environment.now();
-            let deeds = found.into_iter().map(|(_, survey)| survey.accept(key, now));
-            let deeds = deeds.collect();
-            preview.plan = Plan::Proposals(Box::new(Answers {
-                rows,
-                person,
-                deeds,
-            }));
+    let rows = weigh(app, &asked.fields, drafts, &mut preview)?;
+    name(&surveys, &mut preview.faults);
+    if preview.faults.is_empty() && !found.is_empty() {
+        let key: [u8; 8] = app.random();
+        let now = app.environment.now();
+        let deeds = found.into_iter().map(|(_, survey)| survey.accept(key, now));
+        let deeds = deeds.collect();
+        preview.plan = Plan::Proposals(Box::new(Answers {
+            rows,
+            person,
+            deeds,
+        }));
+    }
+    Ok(preview)
+}
+
+/// Adds to each fault of a proposal whose it is: there is no file in which somebody could count.
+fn name(surveys: &[DocumentId], faults: &mut Faults) {
+    for fault in &mut faults.shown {
+        let at = fault.line.and_then(|line| line.checked_sub(1));
+        if let Some(survey) = at.and_then(|at| surveys.get(at)) {
+            let survey = format!("survey {}", survey.hex());
+            let told = fault.told();
+            fault.detail = Some(told.map_or(survey.clone(), |told| format!("{told}, {survey}")));
         }
-        preview
-    })
+    }
 }
 
 /// Reads the drafts as rows of a file are read, and says what they change.

@@ -187,19 +187,25 @@ fn workbook(
     by_name: Result<Of, ImportFault>,
 ) -> Result<Vec<Result<Part, ImportFault>>, ImportFault> {
     let sheets = sheet::xlsx::sheets(file, bytes)?;
-    let filled = sheets.iter().filter(|(_, rows)| rows.is_some()).count();
+    let is_seen = |sheet: &&sheet::xlsx::Named| sheet.rows.is_some() && !sheet.is_hidden;
+    let filled = sheets.iter().filter(is_seen).count();
     let is_single = filled <= 1;
+    let has_rows = sheets.iter().any(|sheet| sheet.rows.is_some());
     // An empty sheet says something where it is called like a table, or where no other says anything.
-    let is_said = filled > 0 || sheets.iter().any(|(name, _)| named(name).is_some());
-    let meant = (0..).zip(sheets).filter(|(at, (name, rows))| {
-        rows.is_some() || named(name).is_some() || (!is_said && *at == 0)
+    let is_said = has_rows || sheets.iter().any(|sheet| named(&sheet.name).is_some());
+    let meant = (0..).zip(sheets).filter(|(at, sheet)| {
+        sheet.rows.is_some() || named(&sheet.name).is_some() || (!is_said && *at == 0)
     });
     Ok(meant
-        .map(|(_, (name, rows))| {
-            let rows = rows.unwrap_or_else(|| Box::new(std::iter::empty()));
-            let place = sheet::xlsx::place(file, &name);
+        .map(|(_, sheet)| {
+            let rows = sheet.rows.unwrap_or_else(|| Box::new(std::iter::empty()));
+            let place = sheet::xlsx::place(file, &sheet.name);
+            // What nobody sees, nobody has looked at; it might end everybody.
+            if sheet.is_hidden {
+                return Err(ImportFault::of_file(&place, Reason::HiddenSheet));
+            }
             let unknown = ImportFault::of_file(&place, Reason::UnknownTable);
-            let of = match named(&name) {
+            let of = match named(&sheet.name) {
                 Some(of) => Ok(of),
                 None if is_single => by_name.clone(),
                 None => Err(unknown),

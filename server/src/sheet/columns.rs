@@ -130,6 +130,15 @@ pub(super) fn column(name: &str, known: &Columns) -> Option<&'static str> {
     })
 }
 
+/// What spreadsheets call a column, counted from 0: A … Z, AA, AB …
+pub(super) fn letters(at: usize) -> String {
+    let letter = ('A'..='Z').nth(at % 26).unwrap_or_default();
+    match (at / 26).checked_sub(1) {
+        Some(before) => format!("{}{letter}", letters(before)),
+        None => letter.to_string(),
+    }
+}
+
 /// A name without blanks, in small letters, with the brackets of ASCII.
 fn plain(name: &str) -> String {
     let chars = name.chars().filter(|char| !char.is_whitespace());
@@ -170,6 +179,12 @@ mod tests {
             let found = (column(name, &villages), column(name, &beats));
             assert_eq!(found, (in_villages, in_beats), "{name}");
         }
+    }
+
+    #[test]
+    fn columns_are_called_by_letters_as_spreadsheets_do() {
+        let called = [0, 25, 26, 51, 52, 701, 702].map(letters);
+        assert_eq!(called, ["A", "Z", "AA", "AZ", "BA", "ZZ", "AAA"]);
     }
 
     /// What operators look columns up in.

@@ -196,8 +196,11 @@ mod tests {
 
     #[test]
     fn columns_are_missing_unknown_or_there_twice() {
+        // A row is read as far as it can be; of such columns it has nothing.
         let (rows, faults) = read("a,a,d\n1,2,3\n");
-        assert_eq!(rows, []);
+        assert_eq!(rows, [row(2, "", "")]);
+        // Where no column is known, the first row is none of names.
+        assert_eq!(read("d,e\n1,2\n").0, []);
         assert_eq!(
             faults,
             [

@@ -42,6 +42,8 @@ pub enum Reason {
     AmbiguousText,
     /// Not a workbook of Excel's (.xlsx), or a damaged one.
     NotAWorkbook,
+    /// A sheet of a workbook that who opens it does not see: it must be shown, or taken out.
+    HiddenSheet,
     /// Not JSON: it breaks off or goes wrong at this line and column, counted in bytes.
     NotJson,
     /// Not GeoJSON: a collection of features, each with a point or an outline.
@@ -213,6 +215,7 @@ impl Reason {
             Self::MixedText => "mixed_text",
             Self::AmbiguousText => "ambiguous_text",
             Self::NotAWorkbook => "not_a_workbook",
+            Self::HiddenSheet => "hidden_sheet",
             Self::NotJson => "not_json",
             Self::NotGeoJson => "not_geojson",
             Self::OtherDatum => "other_datum",
@@ -297,7 +300,8 @@ impl ImportFault {
         }
     }
 
-    fn told(&self) -> Option<String> {
+    /// What more there is to say of it.
+    pub(crate) fn told(&self) -> Option<String> {
         self.detail.clone().or_else(|| self.reason.detail())
     }
 

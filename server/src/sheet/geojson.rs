@@ -82,6 +82,10 @@ pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), Import
         Ok(())
     })
     .map_err(fault)?;
+    // Without features there are no names of columns to ask for.
+    if rows.len() == 1 {
+        return Err(fault(Reason::NoRows));
+    }
     Ok((Box::new(rows.into_iter()), has_outlines))
 }
 
@@ -414,5 +418,8 @@ mod tests {
         for text in ["", "[]", "{\"features\":{}}", "{\"type\":\"Point\"}"] {
             assert!(rows(&"x".into(), text.as_bytes()).is_err(), "{text}");
         }
+        let empty = rows(&"x".into(), b"{\"features\":[]}").map(drop);
+        let empty = empty.map_err(|fault| fault.to_string());
+        assert_eq!(empty, Err("x: no_rows".to_owned()));
     }
 }

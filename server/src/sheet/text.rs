@@ -32,6 +32,9 @@ pub(crate) fn encoding(source: &mut dyn BufRead) -> Result<Encoding, (Option<usi
     while read_line(source, &mut line).map_err(|reason| (Some(number + 1), reason))? {
         number += 1;
         has_mark |= number == 1 && line.starts_with(b"\xef\xbb\xbf");
+        if number == 1 && is_utf16(&line) {
+            return Err((Some(number), Reason::NotText));
+        }
         if line.is_ascii() {
             if line.contains(&0) {
                 return Err((Some(number), Reason::NotText));
@@ -66,6 +69,12 @@ pub(crate) fn encoding(source: &mut dyn BufRead) -> Result<Encoding, (Option<usi
         (Some(_), Some(at)) => Err((Some(at), Reason::NotText)),
         (Some(_), None) => Ok(Encoding::Gb18030),
     }
+}
+
+/// Whether the first line is UTF-16, by its mark or by the zeros beside its commas. Most of what follows reads as GB18030.
+fn is_utf16(line: &[u8]) -> bool {
+    let has_mark = line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff");
+    has_mark || line.contains(&0)
 }
 
 /// Reads the next line, without its ending; of no more than a line may have.
@@ -189,6 +198,16 @@ mod tests {
         assert_eq!(read(&marked), Err((Some(2), Reason::NotText)));
         assert_eq!(read(b"a\n\xff\xff\n"), Err((Some(2), Reason::NotText)));
         assert_eq!(read(b"a\0b"), Err((Some(1), Reason::NotText)));
+        let words = "姓名,村\r\n张伟,鱼月村\r\n";
+        let little: Vec<u8> = words.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = words.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let one: Vec<u8> = "\u{feff}姓名\r\n张伟\r\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        for utf16 in [little, big, one] {
+            assert_eq!(read(&utf16), Err((Some(1), Reason::NotText)), "{utf16:?}");
+        }
         let long = vec![b'a'; limits::IMPORT_ROW_BYTES_MAX + 1];
         assert_eq!(read(&long), Err((Some(1), Reason::TooLarge)));
     }

@@ -7,7 +7,7 @@ mod parts;
 use std::io::{Cursor, Read as _};
 use std::sync::Arc;
 
-use calamine::{DataRef, Reader as _, Xlsx};
+use calamine::{DataRef, ExcelDateTime, ExcelDateTimeType, Reader as _, SheetVisible, Xlsx};
 use patrol_core::domain::limits;
 use zip::ZipArchive;
 
@@ -21,8 +21,14 @@ const ROUNDED: f64 = 1e15;
 /// 1900-03-01: before it, Excel counts a day that there was not, and a formula that was never computed stands as 0.
 const FIRST_DAY: f64 = 61.0;
 
-/// A sheet's name, and its rows, if it has any.
-pub(crate) type Named = (String, Option<Rows>);
+/// A sheet of a workbook.
+pub(crate) struct Named {
+    pub(crate) name: String,
+    /// Its rows, if it has any.
+    pub(crate) rows: Option<Rows>,
+    /// Whether who opens the workbook does not see it.
+    pub(crate) is_hidden: bool,
+}
 
 /// The sheets of a workbook. The faults of a sheet name it.
 pub(crate) fn sheets(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<Named>, ImportFault> {
@@ -31,12 +37,17 @@ pub(crate) fn sheets(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<Named>, Import
     let broken = |_| fault(Reason::NotAWorkbook);
     let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(broken)?;
     let (mut sheets, mut room) = (Vec::new(), Room::default());
-    for name in workbook.sheet_names() {
-        let odd = parts.odd(&name).map_err(fault)?;
+    let known: Vec<(String, bool)> = workbook
+        .sheets_metadata()
+        .iter()
+        .map(|sheet| (sheet.name.clone(), sheet.visible != SheetVisible::Visible))
+        .collect();
+    for (name, is_hidden) in known {
+        let Some(odd) = parts.odd(&name).map_err(fault)? else {
+            continue;
+        };
         let rows = rows(&mut workbook, &name, &odd, &mut room).map_err(fault)?;
-        if rows.is_empty() {
-            sheets.push((name, None));
-        } else {
+        let rows = (!rows.is_empty()).then(|| {
             let file = place(file, &name);
             let merged = odd.merged.into_iter().map(move |(row, cells)| {
                 Err(ImportFault {
@@ -46,8 +57,13 @@ pub(crate) fn sheets(file: &Arc<str>, bytes: &[u8]) -> Result<Vec<Named>, Import
                 })
             });
             let rows: Rows = Box::new(merged.chain(rows.into_iter().map(Ok)));
-            sheets.push((name, Some(rows)));
-        }
+            rows
+        });
+        sheets.push(Named {
+            name,
+            rows,
+            is_hidden,
+        });
     }
     Ok(sheets)
 }
@@ -109,7 +125,17 @@ fn rows(
         let text = if odd.without_value.contains(&number) {
             NO_VALUE.to_owned()
         } else {
-            text(cell.get_value())
+            match cell.get_value() {
+                DataRef::Float(days) if odd.days.contains(&number) => {
+                    let day = ExcelDateTimeType::DateTime;
+                    text(&DataRef::DateTime(ExcelDateTime::new(
+                        *days,
+                        day,
+                        odd.is_1904,
+                    )))
+                }
+                value => text(value),
+            }
         };
         number += 1;
         if text.is_empty() {
@@ -212,7 +238,9 @@ mod tests {
             (
                 "xl/styles.xml",
                 format!(
-                    "{head}<styleSheet xmlns=\"{ns}/spreadsheetml/2006/main\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"
+                    "{head}<styleSheet xmlns=\"{ns}/spreadsheetml/2006/main\"><numFmts count=\"1\"><numFmt numFmtId=\"58\" formatCode=\"0.00\"/></numFmts>\
+                     <cellStyleXfs count=\"1\"><xf numFmtId=\"31\"/></cellStyleXfs>\
+                     <cellXfs count=\"5\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/><xf numFmtId=\"31\"/><xf numFmtId=\"58\"/><xf numFmtId=\"57\"/></cellXfs></styleSheet>"
                 ),
             ),
             (
@@ -239,7 +267,7 @@ mod tests {
         let records = |rows: Rows| rows.map(|row| row.expect("a row")).collect();
         Ok(sheets
             .into_iter()
-            .filter_map(|(name, rows)| Some((name, records(rows?))))
+            .filter_map(|sheet| Some((sheet.name, records(sheet.rows?))))
             .collect())
     }
 
@@ -259,10 +287,28 @@ mod tests {
         assert_eq!(sheets, [("人员".to_owned(), rows)]);
     }
 
+    #[test]
+    fn days_in_chinese_are_days_though_the_workbook_does_not_say_how_they_are_written() {
+        let rows = "<row r=\"1\"><c r=\"A1\" s=\"2\"><v>46022</v></c><c r=\"B1\" s=\"4\"><v>46022</v></c><c r=\"C1\" s=\"3\"><v>46022</v></c>\
+            <c r=\"D1\" s=\"2\"><v>0</v></c><c r=\"E1\" s=\"2\" t=\"str\"><v>46022</v></c><c r=\"F1\" s=\"0\"><v>46022</v></c></row>";
+        let fields = [
+            "2025-12-31",
+            "2025-12-31",
+            "46022",
+            NO_VALUE,
+            "46022",
+            "46022",
+        ];
+        assert_eq!(
+            told(&workbook(rows)),
+            [Ok(fields.map(str::to_owned).to_vec())]
+        );
+    }
+
     /// The rows of a workbook, and the faults between them.
     fn told(bytes: &[u8]) -> Vec<Result<Vec<String>, String>> {
         let sheets = sheets(&"x.xlsx".into(), bytes).expect("a workbook");
-        let rows = sheets.into_iter().filter_map(|(_, rows)| rows).flatten();
+        let rows = sheets.into_iter().filter_map(|sheet| sheet.rows).flatten();
         rows.map(|row| row.map(|row| row.fields).map_err(|fault| fault.to_string()))
             .collect()
     }

@@ -318,3 +318,30 @@ fn what_is_wrong_with_one_of_a_villages_rows_stands_on_that_row_in_the_files_own
         "{told:?}"
     );
 }
+
+#[test]
+fn a_row_that_goes_on_in_a_village_that_has_ended_is_told_at_its_own_place() {
+    let desk = Desk::new();
+    let ends = desk.preview(&ending(&desk));
+    desk.adopt(&ends).expect("it is adopted");
+    desk.office.machine.advance_ms(DAY_MS);
+    let told = |beats: u8, posts: u8| {
+        format!(
+            "village_in_use (440402105200 桂海村, beats {beats}, posts {posts}, components 0, cases 0)"
+        )
+    };
+    let people = everybody(&desk);
+    let line = people.lines().count() + 1;
+    let people = format!("{people}00000000000000b2,乙,cadre,unit:440402105200,2026-12-01,\n");
+    assert_eq!(
+        desk.faults("people.csv", people.as_bytes()),
+        [format!("people.csv:{line}: 所在: {}", told(0, 1))]
+    );
+    let beats = beats(&[("440402105200", "2026-11-24")]);
+    let line = beats.lines().count() + 1;
+    let row = "1,桂山镇01号网格（演示划分）,440402105200,2026-12-01,\n";
+    assert_eq!(
+        desk.faults("beats.csv", format!("{beats}{row}").as_bytes()),
+        [format!("beats.csv:{line}: village_code: {}", told(1, 0))]
+    );
+}

@@ -51,12 +51,16 @@ fn components_are_read_with_all_their_fields_and_found_by_code_and_place() {
         by_code(app, 44_040_401_037_000_099).expect("the store answers"),
         None
     );
-    let near = nearest(app, third.position, 3).expect("the store answers");
-    let serials: Vec<u64> = near
-        .iter()
-        .map(|(row, _)| row.code.number() % 1_000_000)
-        .collect();
-    assert_eq!(serials, [3, 2, 4]);
+    let near = || -> Vec<u64> {
+        let near = nearest(app, third.position, 3).expect("the store answers");
+        let serials = near.iter().map(|(row, _)| row.code.number() % 1_000_000);
+        serials.collect()
+    };
+    assert_eq!(near(), [3, 2, 4]);
+    // What stands nowhere any more is in no other's place.
+    let gone = text.replacen("完好", "移除", 4);
+    desk.import("部件.csv", &gone);
+    assert_eq!(near(), [5, 6, 7]);
     let far = Position {
         lon_e7: 0,
         lat_e7: 0,
@@ -333,7 +337,7 @@ fn what_was_shown_is_adopted_and_nothing_else() {
 }
 
 #[test]
-fn components_without_the_columns_of_a_position_are_told_once_and_no_row_is_read() {
+fn components_without_the_columns_of_a_position_are_told_once() {
     let desk = Desk::new();
     let text = format!("{HEAD}{}", lamps(YUYUE, 1..31));
     let without: String = text
@@ -345,5 +349,13 @@ fn components_without_the_columns_of_a_position_are_told_once_and_no_row_is_read
         desk.faults("部件.csv", without.as_bytes()),
         ["lon_cgcs2000", "lat_cgcs2000"]
             .map(|column| format!("部件.csv:1: {column}: missing_column"))
+    );
+    // What else is wrong with a row is told too.
+    let wrong = without.replacen("完好", "", 1);
+    let told = desk.faults("部件.csv", wrong.as_bytes());
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[2].starts_with("部件.csv:2: ") && told[2].ends_with(": empty"),
+        "{told:?}"
     );
 }

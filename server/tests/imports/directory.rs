@@ -159,7 +159,7 @@ fn a_beat_hands_a_village_on_and_what_was_stays() {
             .map(|line| format!("{line}\n"))
             .collect::<String>();
     let faults = desk.faults("beats.csv", short.as_bytes());
-    let fault = "in force: no_beat (440402105201 桂山村, 2026-11-24)";
+    let fault = "beats.csv: no_beat (440402105201 桂山村, 2026-11-24)";
     assert_eq!(faults, [fault]);
 }
 
@@ -360,4 +360,103 @@ fn what_an_unread_row_might_be_is_not_told_as_missing() {
     );
     let preview = desk.preview(&[file("units.csv", units.as_bytes())]);
     assert_eq!(preview.json(None)["warnings_total"], 0);
+}
+
+#[test]
+fn one_wrong_column_or_file_hides_nothing_else() {
+    let desk = Desk::new();
+    let text = "人员编号,姓名,角色,所在,开始日期,备注\n1,甲,村长,某处,昨天,无\n";
+    let rows = [
+        "人员编号: not_an_id",
+        "角色: unknown_word",
+        "所在: not_a_place",
+    ];
+    let rows = rows.map(|fault| format!("人员.csv:2: {fault}"));
+    let of = |faults: &[&str]| -> Vec<String> {
+        let faults = faults.iter().map(|fault| format!("人员.csv:1: {fault}"));
+        faults.chain(rows.clone()).collect()
+    };
+    let mut expected = of(&["备注: unknown_column"]);
+    expected.push("人员.csv:2: 开始日期: not_a_day".to_owned());
+    assert_eq!(desk.faults("人员.csv", text.as_bytes()), expected);
+    // Of a column that is missing, or stands there twice, no field is told.
+    let misspelt = text.replace("开始日期", "开始");
+    let expected = of(&[
+        "开始: unknown_column",
+        "备注: unknown_column",
+        "from: missing_column",
+    ]);
+    assert_eq!(desk.faults("人员.csv", misspelt.as_bytes()), expected);
+    let twice = text.replace("备注", "from");
+    let expected = of(&["from: unknown_column"]);
+    assert_eq!(desk.faults("人员.csv", twice.as_bytes()), expected);
+    // So it is with features.
+    let feature = |code: &str| {
+        format!(
+            "{{\"properties\":{{\"OBJECTID\":7,\"code\":\"{code}\",\"name\":\"村\",\"town_code\":\"440402105\"}},\"geometry\":{{\"type\":\"Point\",\"coordinates\":[113,22]}}}}"
+        )
+    };
+    let features = format!(
+        "{{\"features\":[{},{}]}}",
+        feature("440402105200"),
+        feature("44040210520")
+    );
+    assert_eq!(
+        desk.faults("villages.geojson", features.as_bytes()),
+        [
+            "villages.geojson [features]:1: OBJECTID: unknown_column",
+            "villages.geojson [features]:2: code: not_a_code"
+        ]
+    );
+}
+
+#[test]
+fn columns_without_a_name_are_passed_over_while_nothing_stands_in_them() {
+    let desk = Desk::new();
+    let units = include_str!("../../data/zhuhai/units.csv");
+    let wide: String = units.lines().map(|line| format!("{line},,\n")).collect();
+    let shown = desk.import("units.csv", &wide);
+    assert_eq!(shown["notes"], serde_json::json!(["nothing_changes"]));
+    let noted = wide.replacen("name,,", "name, ,", 1);
+    let noted = noted.replacen(",,\n1", ",,见附件\n1", 2);
+    let (at, _) = (1..)
+        .zip(noted.lines())
+        .find(|(_, line)| line.ends_with("见附件"))
+        .expect("it is noted");
+    assert_eq!(
+        desk.faults("units.csv", noted.as_bytes()),
+        [format!("units.csv:{at}: E: unknown_column")]
+    );
+}
+
+#[test]
+fn an_administrator_is_asked_for_and_a_second_table_looked_through_whatever_else_is_wrong() {
+    let desk = Desk::new();
+    let people = "人员编号,姓名,角色,所在,开始日期\n00000000000000b2,乙,巡查员,网格:1,2020-01-01\n";
+    let units = "id,kind,name\nx,department,园林局\n";
+    let uploads = [
+        file("人员.csv", people.as_bytes()),
+        file("units.csv", units.as_bytes()),
+    ];
+    let told = faults(&desk.preview(&uploads));
+    assert_eq!(
+        told,
+        [
+            "units.csv:2: id: not_a_number",
+            "人员.csv: no_administrator (2026-11-24T00:00:00.000+08:00)"
+        ]
+    );
+    let more = people.replace("巡查员", "村长");
+    let twice = [
+        file("people_1.csv", people.as_bytes()),
+        file("people_2.csv", more.as_bytes()),
+    ];
+    // The administrator may be in the second.
+    assert_eq!(
+        faults(&desk.preview(&twice)),
+        [
+            "people_2.csv: second_of_table",
+            "people_2.csv:2: 角色: unknown_word"
+        ]
+    );
 }

@@ -239,3 +239,42 @@ fn a_post_that_had_not_begun_when_its_holder_left_never_begins_and_its_substitut
     desk.import("people.csv", &back);
     assert_eq!(posts(&desk, "巡查员07").len(), 2);
 }
+
+#[test]
+fn a_row_that_begins_on_another_day_is_the_post_that_was_left() {
+    let desk = Desk::new();
+    let text = everybody(&desk);
+    let [left, substitute] = ["巡查员07", "巡查员08"].map(|name| desk.office.person(name).hex());
+    let body = json!({ "from": "2026-12-01", "substitute": substitute });
+    assert_eq!(leave(&desk, "巡查员07", &body).0, 200);
+    let decided = desk.office.app.known().directory.clone();
+    let row = format!("{left},巡查员07,inspector,beat:7,2020-01-01,");
+    assert!(text.contains(&row));
+    let line = line_of(&text, "巡查员07");
+    let beat = &decided.beats[6].name;
+    let kept = [
+        format!("{line} earlier_end {left} 巡查员07, inspector beat:7 {beat}, 2026-12-01"),
+        format!("{line} takeover_kept {substitute} 巡查员08, inspector beat:7 {beat}, 2026-12-01"),
+    ];
+    for day in ["2020-01-02", "2019-12-31", "2026-11-30"] {
+        let other = text.replace(&row, &row.replace("2020-01-01", day));
+        let shown = desk.import("people.csv", &other);
+        assert_eq!(desk.office.app.known().directory, decided, "{day}");
+        assert_eq!(warnings(&shown), kept, "{day}");
+    }
+    // Two rows that say the same time overlap all the same.
+    let twice = format!("{text}{}\n", row.replace("2020-01-01", "2020-01-02"));
+    assert_eq!(
+        desk.faults("people.csv", twice.as_bytes()),
+        [format!(
+            "people.csv:{}: 开始日期: overlap",
+            text.lines().count() + 1
+        )]
+    );
+    // Who comes back has a row of his own beside the old one, from the end on.
+    let back = format!("{text}{}\n", row.replace("2020-01-01", "2026-12-01"));
+    let shown = desk.import("people.csv", &back);
+    assert_eq!(posts(&desk, "巡查员07").len(), 2);
+    assert_eq!(posts(&desk, "巡查员08").len(), 2);
+    assert_eq!(warnings(&shown), kept);
+}

@@ -85,6 +85,8 @@ fn an_administrator_looks_at_proposals_and_adopts_them() {
         (&unknown["id"], &unknown["faults"][0]["reason"]),
         (&json!(null), &json!("not_waiting"))
     );
+    let named = format!("survey {}", DocumentId([8; 16]).hex());
+    assert_eq!(unknown["faults"][0]["detail"], json!(named));
     let many = vec![survey.hex(); limits::PROPOSALS_AT_ONCE + 1];
     let many = office.post(ADMIN, path, &json!({ "surveys": many })).json();
     assert_eq!(many["faults"][0]["reason"], "too_large");

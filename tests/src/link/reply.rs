@@ -32,7 +32,8 @@ impl Reply {
         }
     }
 
-    pub(super) fn status(status: u16) -> Self {
+    /// One that says nothing but its status.
+    pub fn status(status: u16) -> Self {
         Self {
             status,
             ..Self::ok("application/json", Vec::new())

@@ -96,6 +96,32 @@ pub fn nearest<E>(
     Ok(found)
 }
 
+/// The nearest of those that `read` gives something of, at most so many: what stands nowhere any more is in no other's place.
+///
+/// # Errors
+/// What `scan` and `read` say.
+pub fn nearest_of<T, E>(
+    place: Position,
+    count: usize,
+    mut scan: impl FnMut(&[(i64, i64)]) -> Result<Vec<Spot>, E>,
+    mut read: impl FnMut(Spot) -> Result<Option<T>, E>,
+) -> Result<Vec<(T, f64)>, E> {
+    let mut asked = count;
+    loop {
+        let spots = nearest(place, asked, &mut scan)?;
+        let is_all = spots.len() < asked;
+        let mut found = Vec::new();
+        for (spot, metres) in spots {
+            found.extend(read(spot)?.map(|read| (read, metres)));
+        }
+        if is_all || found.len() >= count {
+            found.truncate(count);
+            return Ok(found);
+        }
+        asked *= 2;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;

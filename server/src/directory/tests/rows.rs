@@ -147,7 +147,7 @@ fn laid(given: &[(Table, &String)], force: &Directory) -> Laid {
     };
     read_over(
         given.collect(),
-        (force, &Dropped::default()),
+        (force, &Stays::default()),
         Names::default(),
         (today, Faults::default()),
     )

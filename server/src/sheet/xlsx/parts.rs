@@ -23,6 +23,10 @@ pub(super) type Archive<'b> = ZipArchive<Cursor<&'b [u8]>>;
 pub(super) struct Odd {
     /// Cells with a formula and no result, counted from 0 in the order of the file.
     pub(super) without_value: BTreeSet<usize>,
+    /// Cells with a number that is a day, which the reader of values does not know, counted alike.
+    pub(super) days: BTreeSet<usize>,
+    /// Whether days are counted from 1904 on.
+    pub(super) is_1904: bool,
     /// Merged cells as `B2:B5`, with the row of the first; as many as are shown.
     pub(super) merged: Vec<(usize, String)>,
 }
@@ -30,8 +34,11 @@ pub(super) struct Odd {
 /// The parts of a workbook.
 pub(super) struct Parts<'b> {
     archive: Archive<'b>,
-    /// Where each sheet stands.
+    /// Where each sheet of cells stands.
     paths: BTreeMap<String, String>,
+    /// The styles of days in Chinese that Excel knows by their numbers alone.
+    day_styles: BTreeSet<usize>,
+    is_1904: bool,
     /// How many texts the cells share.
     shared: usize,
 }
@@ -46,7 +53,10 @@ impl<'b> Parts<'b> {
         let mut targets = BTreeMap::new();
         let links = part(&mut archive, "xl/_rels/workbook.xml.rels")?;
         each(&links, b"Relationship", |link| {
-            targets.insert(attribute(link, b"Id")?, attribute(link, b"Target")?);
+            let kind = optional(link, b"Type")?;
+            let is_of_cells = kind.is_none_or(|kind| kind.ends_with("/worksheet"));
+            let target = (attribute(link, b"Target")?, is_of_cells);
+            targets.insert(attribute(link, b"Id")?, target);
             Ok(())
         })?;
         let (mut paths, mut used) = (BTreeMap::new(), BTreeSet::new());
@@ -54,7 +64,11 @@ impl<'b> Parts<'b> {
         each(&book, b"sheet", |sheet| {
             let id =
                 attribute(sheet, b"r:id").or_else(|_| attribute(sheet, b"relationships:id"))?;
-            let target = targets.get(&id).ok_or(Reason::NotAWorkbook)?;
+            let (target, is_of_cells) = targets.get(&id).ok_or(Reason::NotAWorkbook)?;
+            // A sheet that is a chart has none.
+            if !is_of_cells {
+                return Ok(());
+            }
             let path = target.strip_prefix('/').unwrap_or(target);
             let path = path.strip_prefix("xl/").unwrap_or(path);
             let is_new = used.insert(path.to_ascii_lowercase());
@@ -77,18 +91,33 @@ impl<'b> Parts<'b> {
         } else {
             0
         };
+        let mut is_1904 = false;
+        each(&book, b"workbookPr", |about| {
+            let said = optional(about, b"date1904")?;
+            is_1904 = said.is_some_and(|said| said == "1" || said == "true");
+            Ok(())
+        })?;
+        let day_styles = match archive.index_for_name("xl/styles.xml") {
+            Some(_) => day_styles(&part(&mut archive, "xl/styles.xml")?)?,
+            None => BTreeSet::new(),
+        };
         Ok(Self {
             archive,
             paths,
+            day_styles,
+            is_1904,
             shared,
         })
     }
 
-    /// Looks through a sheet.
-    pub(super) fn odd(&mut self, sheet: &str) -> Result<Odd, Reason> {
-        let path = self.paths.get(sheet).ok_or(Reason::NotAWorkbook)?;
+    /// Looks through a sheet; none where it is not one of cells.
+    pub(super) fn odd(&mut self, sheet: &str) -> Result<Option<Odd>, Reason> {
+        let Some(path) = self.paths.get(sheet) else {
+            return Ok(None);
+        };
         let bytes = part(&mut self.archive, path)?;
         let (mut odd, mut cells) = (Odd::default(), 0);
+        odd.is_1904 = self.is_1904;
         let (mut xml, mut at) = (reader(&bytes), At::default());
         loop {
             match xml.read_event().map_err(broken)? {
@@ -104,6 +133,11 @@ impl<'b> Parts<'b> {
                 Event::Start(start) if start.local_name().as_ref() == b"row" => at.row(&start)?,
                 Event::Start(start) if start.local_name().as_ref() == b"c" => {
                     at.cell(&start)?;
+                    let style = optional(&start, b"s")?;
+                    let style = style.and_then(|style| style.parse().ok());
+                    if style.is_some_and(|style| self.day_styles.contains(&style)) {
+                        odd.days.insert(cells);
+                    }
                     if !has_value(&mut xml, &start, self.shared)? {
                         odd.without_value.insert(cells);
                     }
@@ -118,9 +152,40 @@ impl<'b> Parts<'b> {
                         odd.merged.push((row, cells));
                     }
                 }
-                Event::Eof => return Ok(odd),
+                Event::Eof => return Ok(Some(odd)),
                 _ => {}
             }
+        }
+    }
+}
+
+/// The styles whose format is one of Excel's own for days and times in Chinese: 2026年1月31日 and the like. A workbook need not write them
+/// down, and does not where Excel made it.
+fn day_styles(styles: &[u8]) -> Result<BTreeSet<usize>, Reason> {
+    let mut written = BTreeSet::new();
+    each(styles, b"numFmt", |format| {
+        written.insert(attribute(format, b"numFmtId")?);
+        Ok(())
+    })?;
+    let is_of_day = |format: &str| {
+        let number = format.parse::<u8>();
+        number.is_ok_and(|number| matches!(number, 27..=36 | 50..=58)) && !written.contains(format)
+    };
+    let (mut days, mut number) = (BTreeSet::new(), 0);
+    let (mut xml, mut is_inside) = (reader(styles), false);
+    loop {
+        match xml.read_event().map_err(broken)? {
+            Event::Start(start) if start.local_name().as_ref() == b"cellXfs" => is_inside = true,
+            Event::End(end) if end.local_name().as_ref() == b"cellXfs" => return Ok(days),
+            Event::Start(start) if is_inside && start.local_name().as_ref() == b"xf" => {
+                let format = optional(&start, b"numFmtId")?;
+                if format.is_some_and(|format| is_of_day(&format)) {
+                    days.insert(number);
+                }
+                number += 1;
+            }
+            Event::Eof => return Ok(days),
+            _ => {}
         }
     }
 }

@@ -23,7 +23,8 @@ const SCHEMA: &str = include_str!("../../../sql/sqlite.sql");
 /// The version that this program writes.
 ///
 /// * 1: the first.
-/// * 2: the code of the first administrator, which people came from a file, the last backup.
+/// * 2: the code of the first administrator, which people came from a file, the last backup; components, terminals of village halls, how far
+///   cases have retired, whether a leave made a version.
 pub(super) const VERSION: u32 = 2;
 
 /// What brings a database from the version before to this one. Append only; what has been released stays as it is.
