@@ -92,16 +92,19 @@ impl Street {
         adopt(&self.world.app, preview)
     }
 
-    /// What is wrong with these proposals, which then cannot be adopted.
+    /// What is wrong with these proposals, which then cannot be adopted; each fault of one names it, which is left out here.
     fn faults(&self, surveys: &[DocumentId], fields: &[(&str, &str)]) -> Vec<String> {
         let preview = self.preview(surveys, fields);
         assert_eq!(self.adopt(&preview).unwrap(), None);
-        preview
-            .faults
-            .shown
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        let faults = preview.faults.shown.iter().map(|fault| {
+            let told = fault.to_string();
+            let Some(line) = fault.line else {
+                return told;
+            };
+            let named = format!(" (survey {})", surveys[line - 1].hex());
+            told.strip_suffix(&named).expect("it is named").to_owned()
+        });
+        faults.collect()
     }
 
     fn component(&self, code: ComponentCode) -> Option<Component> {
@@ -346,7 +349,11 @@ fn what_is_answered_gone_or_contradicted_is_named_and_changes_nothing() {
     };
     let preview = preview(&street.world.app, street.world.person(INSPECTOR), &someone).unwrap();
     let fault = preview.faults.shown[0].to_string();
-    assert_eq!(fault, "proposals:1: survey: not_permitted");
+    let named = format!(
+        "proposals:1: survey: not_permitted (survey {})",
+        broken.hex()
+    );
+    assert_eq!(fault, named);
     assert_eq!(
         (
             street.imports(),
