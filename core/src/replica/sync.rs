@@ -288,18 +288,15 @@ impl Replica {
             }
             progress(course.summary);
         }
-        if session.is_done() {
-            // A page that could not be applied has kept its end from being so.
-            if end.is_broken {
-                self.keep_size(course);
-            }
-            course.frame_bytes = None;
-            Ok(end)
-        } else {
-            Err(Error::Offline {
-                retry_after_ms: None,
-            })
+        if !session.is_done() {
+            return Err(cut_off());
         }
+        // A page that could not be applied has kept its end from being so.
+        if end.is_broken {
+            self.keep_size(course);
+        }
+        course.frame_bytes = None;
+        Ok(end)
     }
 
     /// Applies one frame of a response.
@@ -420,6 +417,10 @@ impl Replica {
 }
 
 pub(super) fn offline(_: Unreachable) -> Error {
+    cut_off()
+}
+
+fn cut_off() -> Error {
     Error::Offline {
         retry_after_ms: None,
     }
@@ -427,9 +428,7 @@ pub(super) fn offline(_: Unreachable) -> Error {
 
 fn misread(fault: SessionFault) -> Error {
     match fault {
-        SessionFault::Foreign | SessionFault::Damaged => Error::Offline {
-            retry_after_ms: None,
-        },
+        SessionFault::Foreign | SessionFault::Damaged => cut_off(),
         SessionFault::Confused => Error::Disagreement("frames"),
         SessionFault::Newer => Error::UpdateNeeded,
     }
