@@ -85,6 +85,8 @@ pub struct Salvaged {
     pub deeds: u64,
     /// How many drafts were found that were not here.
     pub drafts: u64,
+    /// How many were left in the file, since nobody is enrolled here or somebody else: do not put it away before who wrote them is.
+    pub drafts_left: u64,
     /// Whether everything that was looked for could be read: then no work is missing.
     pub is_whole: bool,
 }
@@ -95,6 +97,7 @@ impl From<replica::Salvaged> for Salvaged {
             bundle: found.bundle,
             deeds: found.changes,
             drafts: found.drafts,
+            drafts_left: found.drafts_left,
             is_whole: found.is_whole,
         }
     }

@@ -21,7 +21,8 @@ pub enum PatrolError {
         /// Come back no sooner than after so many milliseconds; give it to `next_round_in_ms`.
         retry_after_ms: Option<u64>,
     },
-    /// The server does not know this enrolment any more: enrol again in a new file. Nothing here is lost.
+    /// The server does not know this enrolment any more, or has revoked it: enrol again in a new file. Nothing here is lost: go on with `sync`
+    /// while anything is in the outbox; what is recorded here later goes by a rescue bundle, which the new enrolment may carry.
     SignedOut,
     /// The enrolment code is wrong, used or too old: ask for another.
     BadCode,

@@ -18,7 +18,8 @@ pub enum Error {
         /// Come back no sooner than after so many milliseconds.
         retry_after_ms: Option<u64>,
     },
-    /// The server does not know this phone's token: enrol again; nothing here is lost.
+    /// The server does not know this phone's token, or has revoked it: enrol again, in a file of its own. Nothing here is lost: go on with
+    /// `sync` while anything is in the outbox; what is recorded later goes by a rescue bundle.
     SignedOut,
     /// The enrolment code is wrong, used or too old.
     BadCode,

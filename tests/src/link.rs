@@ -168,6 +168,11 @@ impl Link {
         *locked(&self.app) = app;
     }
 
+    /// The server to which it leads.
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&locked(&self.app))
+    }
+
     /// The next exchange that nothing was said of suffers this.
     pub fn expect(&self, mishap: Mishap) {
         locked(&self.next).push_back(mishap);

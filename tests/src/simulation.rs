@@ -81,6 +81,8 @@ pub struct Simulation {
     pub(crate) has_long_days: bool,
     /// Entries that the office has refused after a look: the server keeps them, whether or not their phone still does.
     pub(crate) turned_down: BTreeSet<EntryId>,
+    /// The same, by their changes.
+    pub(crate) turned_away: BTreeSet<ChangeHash>,
     /// Devices of which the office has refused something: a revoked one that had said its last may speak again.
     pub(crate) reopened: BTreeSet<DeviceId>,
     /// What lay in the bundles of phones that are lost.
@@ -207,6 +209,7 @@ impl Simulation {
             broken: None,
             has_long_days: seed.is_multiple_of(LONG_DAYS),
             turned_down: BTreeSet::new(),
+            turned_away: BTreeSet::new(),
             reopened: BTreeSet::new(),
             drowned: Vec::new(),
             logged: BTreeMap::new(),
@@ -308,18 +311,21 @@ impl Simulation {
                 let lost = scopes::out_of_scope(acting.replica.store(), &unsent);
                 self.coverage.add_many("scope lost with work unsent", lost);
             }
-            self.count_sync(&result);
+            self.count_sync(phone, &result);
         }
         self.forget_after_sync(phone, &dropped);
         self.count_fates(phone);
     }
 
-    fn count_sync(&mut self, result: &Result<Summary, Error>) {
+    fn count_sync(&mut self, phone: usize, result: &Result<Summary, Error>) {
+        // By the server that it reaches, which may be one that was given up.
+        let acting = &self.phones[phone];
+        let is_in_force = acting.is_in_force(&acting.link.app());
         match result {
             Ok(_) => self.coverage.add("sync whole"),
             Err(Error::Offline { .. }) => self.coverage.add("sync cut"),
             Err(Error::Storage(_) | Error::Full) => self.coverage.add("sync stopped by storage"),
-            Err(Error::SignedOut) => self.coverage.add("sync of a revoked phone"),
+            Err(Error::SignedOut) if !is_in_force => self.coverage.add("sync of a revoked phone"),
             // A disk that lies has lost the part of the answer that is missed; what matters more that it has lost is to be found.
             Err(Error::Overtaken) if self.mutation == Mutation::ReuseSeq => {}
             Err(error) => self.coverage.disagreement(error),

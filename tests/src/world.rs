@@ -26,7 +26,7 @@ use patrol_server::office;
 use patrol_server::review;
 use patrol_server::store::faulty::FaultyStore;
 use patrol_server::store::memory::MemoryStore;
-use patrol_server::store::{BoxedChange, NewEpoch};
+use patrol_server::store::{BoxedChange, Device, NewEpoch};
 
 use crate::clock::{Clock, Machine, START};
 use crate::link::Link;
@@ -387,15 +387,23 @@ impl Phone {
 
     /// Whether the server has revoked it.
     pub fn is_revoked(&self, app: &App) -> bool {
-        let device = self.device();
-        let mut is_revoked = false;
+        let found = self.found(app);
+        found.is_some_and(|device| device.revoked_at.is_some())
+    }
+
+    /// Whether the server knows it, and has not revoked it.
+    pub fn is_in_force(&self, app: &App) -> bool {
+        let found = self.found(app);
+        found.is_some_and(|device| device.revoked_at.is_none())
+    }
+
+    fn found(&self, app: &App) -> Option<Device> {
+        let (device, mut found) = (self.device(), None);
         let read = app.store.read(&mut |snapshot| {
-            is_revoked = snapshot
-                .device(device)?
-                .is_some_and(|device| device.revoked_at.is_some());
+            found = snapshot.device(device)?;
             Ok(())
         });
-        read.is_ok() && is_revoked
+        read.ok().and(found)
     }
 
     /// One call of sync by a phone that is revoked: it goes through, and its person is told.

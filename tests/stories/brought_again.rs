@@ -11,6 +11,7 @@ use patrol_server::store::memory::MemoryStore;
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World};
 
+use super::hostile_phone::device_of;
 use super::late_work::end_posts;
 use super::moving::put_at;
 
@@ -240,5 +241,40 @@ fn what_waits_too_long_to_be_taken_back_goes_as_new() {
         assert_eq!(world.store.take_broken().len(), 1);
         let has_gone = call == limits::RELIC_TRIES_IN_A_ROW;
         assert_eq!(has(&world, lost), has_gone, "call {call}");
+    }
+}
+
+#[test]
+fn a_phone_that_is_revoked_while_something_must_wait_hands_in_all_and_comes_to_rest() {
+    // Before the server went back, or in the middle of healing.
+    for is_early in [true, false] {
+        let mut world = World::new(609);
+        let case = reported(&mut world);
+        let before = world.store.inner().fork();
+        let phone = &world.phones[INSPECTOR];
+        phone.note(case, "一").expect("recorded");
+        sync(phone);
+        let device = phone.device();
+        let revoke = |world: &World| {
+            let now = world.clock.now();
+            world.app.store.revoke(device, now).expect("it is known");
+        };
+        restore(&mut world, before, 68);
+        if is_early {
+            revoke(&world);
+        }
+        world.store.break_next(Call::Commit, Break::Full);
+        drop(world.phones[INSPECTOR].sync());
+        assert_eq!(world.store.take_broken().len(), 1);
+        if is_early {
+            // It is looked at in any case: it need not wait for its time.
+            assert_eq!(world.held().len(), 1);
+        } else {
+            revoke(&world);
+        }
+        for _ in 0..3 {
+            world.phones[INSPECTOR].sync_revoked();
+        }
+        assert!(device_of(&world, &world.phones[INSPECTOR]).revoked_empty);
     }
 }

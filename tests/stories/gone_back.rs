@@ -10,19 +10,20 @@ use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::{Body, Part, Verdict};
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId, Epoch};
 use patrol_core::domain::refusal::Refusal;
+use patrol_core::domain::time::Timestamp;
 use patrol_core::error::Error;
 use patrol_core::replica::Replica;
 use patrol_core::store::Store;
 use patrol_core::sync::seal::{self, PageList};
-use patrol_core::sync::wire::{Fate, Later, Relic, Unread};
+use patrol_core::sync::wire::{Fate, Later, Notice, Relic, Unread};
 use patrol_server::app::{App, draw_identity};
 use patrol_server::devices::Claim;
 use patrol_server::review::{self, Decision};
-use patrol_server::store::NewEpoch;
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_server::store::sqlite::backup;
+use patrol_server::store::{Commit, NewEpoch};
 use patrol_server::{check, devices, office, relic};
-use patrol_tests::clock::Machine;
+use patrol_tests::clock::{Machine, START};
 use patrol_tests::link::Link;
 use patrol_tests::pushing::{enrolment_of, entry_of, ledger_of};
 use patrol_tests::served::Folder;
@@ -56,7 +57,7 @@ fn new_epoch() -> NewEpoch {
         epoch: Epoch([9; 4]),
         suffix: [7; 8],
         number_block: "B".to_owned(),
-        since: patrol_tests::clock::START.plus_ms(10_000_000),
+        since: START.plus_ms(10_000_000),
     }
 }
 
@@ -412,4 +413,40 @@ fn what_is_restored_twice_from_one_backup_still_tells_its_phones_everything() {
             "round {round}"
         );
     }
+}
+
+#[test]
+fn notices_are_numbered_behind_those_of_the_lost_server_whatever_its_clock_says() {
+    let folder = Folder::new("notices").expect("a folder");
+    let world = World::new(57);
+    let file = folder.file("server.db");
+    let device = phone_of(&world, &open(&file, &world, 2), INSPECTOR, 3).device();
+    let next = |since: i64, epoch: u8| -> u64 {
+        let new = NewEpoch {
+            epoch: Epoch([epoch; 4]),
+            suffix: [epoch; 8],
+            number_block: epoch.to_string(),
+            since: Timestamp(since),
+        };
+        backup::begin_epoch(&file, &new).expect("a new epoch begins");
+        let app = open(&file, &world, 2);
+        let told = Commit {
+            notices: vec![(device, Notice::SendLogs)],
+            ..Commit::default()
+        };
+        app.store.commit(&told).expect("it is told");
+        let mut number = 0;
+        let read = app.store.read(&mut |snapshot| {
+            let notices = snapshot.notices(device, 0)?;
+            number = notices.last().expect("a notice").0;
+            Ok(())
+        });
+        read.expect("the store answers");
+        number
+    };
+    let now = START.0.cast_unsigned();
+    assert_eq!(next(START.0, 1), now + 1);
+    // A clock that goes on says how far; one that was set back does not.
+    assert_eq!(next(START.0 + 9_000, 2), now + 9_001);
+    assert!(next(START.0 - 9_000, 3) > now + 1_000_000);
 }

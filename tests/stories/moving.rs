@@ -4,7 +4,7 @@ use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::directory::Post;
 use patrol_core::domain::entry::Body;
-use patrol_core::domain::id::DocumentId;
+use patrol_core::domain::id::{DocumentId, Epoch};
 use patrol_core::domain::place::{Place, VillageCode};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
@@ -17,6 +17,7 @@ use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::World;
 
 use super::outcomes::settle_first;
+use super::spoilt_on_a_phone::restore;
 
 const INSPECTOR: &str = "巡查员01";
 const COLLEAGUE: &str = "巡查员31";
@@ -172,6 +173,23 @@ fn a_case_that_left_stays_while_somebody_writes_on_it_and_what_he_does_then_is_l
     phone.replica.discard_draft(other).unwrap();
     phone.sync().unwrap();
     assert!(!has(&world, INSPECTOR, case));
+}
+
+#[test]
+fn a_case_that_left_stays_while_somebody_writes_on_it_also_where_the_server_goes_back() {
+    let mut world = World::new(30);
+    let (_, far, case) = known(&mut world);
+    let phone = world.phone(INSPECTOR);
+    let begun = phone.replica.keep_draft(None, Some(case), b"x");
+    begun.unwrap();
+    put_at(&mut world, case, far);
+    world.phone(INSPECTOR).sync().unwrap();
+    let backup = world.store.inner().fork();
+    restore(&mut world, backup, Epoch([9; 4]));
+    for _ in 0..3 {
+        world.phone(INSPECTOR).sync().unwrap();
+    }
+    assert!(has(&world, INSPECTOR, case));
 }
 
 #[test]

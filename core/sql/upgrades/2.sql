@@ -41,7 +41,7 @@ CREATE TABLE pieces (
     tries INTEGER NOT NULL DEFAULT 0, -- how often the server answered, but not for good; 1 at least once it was handed in
     due_at INTEGER NOT NULL DEFAULT 0, -- not again before, by this phone's clock
     code TEXT,                       -- why the server says that it will never take it; null while it may
-    handed_in_at INTEGER,            -- when the server took it, by this phone's clock; null until then
+    handed_in_at INTEGER,            -- when the server took it, by its clock; null until then
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX pieces_bundle ON pieces (bundle);

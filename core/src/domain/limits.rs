@@ -136,7 +136,8 @@ pub const UPLOAD_MS_MAX: u64 = 10 * 60 * 1_000;
 pub const BUNDLE_PIECES_MAX: usize = 4_096;
 /// Milliseconds for which a phone keeps a carried piece that the server has taken: as long as a backup may be gone back to.
 pub const PIECE_KEPT_MS: i64 = 30 * DAY_MS;
-/// By how much the notices of each device are numbered on when a server goes back: more than the lost one can have told.
+/// By how much the notices of each device are numbered on when a server goes back whose clock is behind them: more than the lost one can
+/// have told. Where its clock is not, that says how far.
 pub const NOTICE_LEAP: u64 = 1 << 32;
 /// Pieces that a phone hands in with one request at most.
 pub const REQUEST_PIECES_MAX: usize = 256;

@@ -160,8 +160,10 @@ impl Load {
         let mut unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
         let is_part = unsent.len() == limits::PUSH_FRAME_CHANGES_MAX;
         let mut load = Self::empty(unsent.last().map_or(plan.after, |change| change.place));
-        // What a page frame proves would lose its time by going as new before that frame has been heard.
-        if enrolment::round_state(connection)?.relics_due {
+        // What a page frame proves would lose its time by going as new before that frame has been heard. From a phone that has heard of
+        // no scopes in this epoch all is looked at anyway: it is revoked.
+        let state = enrolment::round_state(connection)?;
+        if state.relics_due && state.scopes_tag != [0; 4] {
             let waiting = frames::waiting(connection, enrolment.epoch)?;
             unsent.retain(|change| !waiting.contains(&change.document));
         }

@@ -39,6 +39,8 @@ pub struct Salvaged {
     pub changes: u64,
     /// How many drafts were found that were not here.
     pub drafts: u64,
+    /// How many were left in the file, since nobody is enrolled here or somebody else: they are for who wrote them.
+    pub drafts_left: u64,
     /// Whether everything that was looked for could be read: then no work is missing.
     pub is_whole: bool,
 }
@@ -71,27 +73,30 @@ impl Replica {
     pub fn salvage(&self, file: &Path) -> Result<Salvaged> {
         let remains = salvage::read(file)?;
         let (saved, is_sound) = own_sound(remains.changes, remains.enrolment.device);
-        let drafts = self.store.write(|transaction| {
+        let found = remains.drafts.len() as u64;
+        let (drafts, drafts_left) = self.store.write(|transaction| {
             let mut new = 0;
             let here = enrolment::enrolment(transaction)?;
             // What another has begun to write is not for who is here now.
             if here.is_none_or(|here| here.person != remains.enrolment.person) {
-                return Ok(new);
+                return Ok((new, found));
             }
             for draft in &remains.drafts {
                 new += u64::from(drafts::put_found(transaction, draft)?);
             }
-            Ok(new)
+            Ok((new, 0))
         })?;
         Ok(Salvaged {
             bundle: self.bundle_of(&remains.enrolment, &saved)?,
             changes: saved.len() as u64,
             drafts,
+            drafts_left,
             is_whole: remains.is_whole && is_sound,
         })
     }
 
-    /// Whoever wanted what was in a damaged file has it: openings tell of it no more. It stays, under another name.
+    /// Whoever wanted what was in a damaged file has it: openings tell of it no more. It stays, under another name. Not yet where drafts are
+    /// left in it of somebody who will be enrolled here.
     ///
     /// # Errors
     /// `NotFound`: no damaged file is there under that name.

@@ -193,11 +193,11 @@ impl Replica {
             }
             let differs = !differing.is_empty();
             // Where the sums differ, membership cannot be trusted to say what may go.
-            if !done.has_more && !differs && !stays_off && is_whole {
+            if !done.has_more && !differs && !stays_off && (is_whole || done.is_revoked) {
                 let was_due = state.relics_due;
                 state.relics_due = was_due && relics::are_due(transaction, self.environment.now())?;
-                // A revoked phone hears of no scopes in a new epoch.
-                let hears = state.scopes_tag != [0; 4];
+                // A revoked phone hears of no scopes in a new epoch, and where its server is too old to say so it is known by that.
+                let hears = state.scopes_tag != [0; 4] && !done.is_revoked;
                 // While the server may lack what is here, nothing goes; nor from who hears of nothing any more.
                 if !state.relics_due && hears {
                     documents::evict(transaction)?;

@@ -294,12 +294,14 @@ pub fn forget_actors(transaction: &Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Lets go of documents that came from the server, that it has not named since it jumped back, and of which nothing is left to do here. Not
+/// Lets go of documents that came from the server, that it has not named since it jumped back, and of which nothing is left to do or to
+/// write here. Not
 /// while page frames of another epoch have no answer: the server may lack them.
 pub fn drop_doubted(transaction: &Transaction<'_>) -> Result<usize> {
     let doubted = "SELECT no FROM documents WHERE confirmed = 0
         AND NOT EXISTS (SELECT 1 FROM frames WHERE frames.answered IN (0, 3) AND frames.epoch != (SELECT epoch FROM enrolment))
         AND NOT EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)
+        AND NOT EXISTS (SELECT 1 FROM drafts WHERE drafts.document = documents.id)
         AND EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.received_at IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM changes WHERE changes.document = documents.no AND changes.state >= 2)
         AND NOT EXISTS (SELECT 1 FROM boxed WHERE boxed.document = documents.id AND boxed.dismissed = 0 AND boxed.state != 'released')";

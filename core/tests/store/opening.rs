@@ -202,6 +202,43 @@ fn a_damaged_file_is_moved_aside_kept_and_reported() {
 }
 
 #[test]
+fn a_move_that_was_cut_is_gone_on_with_and_nothing_that_was_kept_is_written_over() {
+    let folder = Folder::new();
+    let damaged = |number: u8| {
+        std::fs::write(folder.file(), [number; 9_000]).expect("it is written");
+        let log = folder.file().with_file_name("phone.db-wal");
+        std::fs::write(&log, [number; 5_000]).expect("it is written");
+        log
+    };
+    // The program died when only the log had been moved.
+    let log = damaged(1);
+    let cut = folder.file().with_file_name("phone.db.broken-5-wal");
+    std::fs::rename(log, &cut).expect("it is moved");
+    let opened = open_as_it_is(&folder.file());
+    let first = opened.rescued.expect("it is told");
+    assert_eq!(first, folder.file().with_file_name("phone.db.broken-5"));
+    drop(opened.store);
+    aside::put_away(&first).expect("it is there");
+    // Twice at one moment of a clock that stands.
+    for number in [2, 3] {
+        damaged(number);
+        let opened = open_as_it_is(&folder.file());
+        let moved = opened.rescued.expect("it is told");
+        drop(opened.store);
+        aside::put_away(&moved).expect("it is there");
+    }
+    let kept = folder.files().into_iter();
+    let mut kept: Vec<_> = kept.filter(|(file, _)| file.contains(".kept-")).collect();
+    kept.sort_unstable_by_key(|(file, _)| (file.replace("-wal", ""), file.len()));
+    let kept: Vec<(bool, u8)> = kept
+        .iter()
+        .map(|(file, bytes)| (file.ends_with("-wal"), bytes[0]))
+        .collect();
+    let all = [2, 3, 1].map(|number| [(false, number), (true, number)]);
+    assert_eq!(kept, all.concat());
+}
+
+#[test]
 fn another_programs_database_is_moved_aside_as_it_is() {
     let folder = Folder::new();
     Connection::open(folder.file())

@@ -135,8 +135,12 @@ impl MemoryStore {
         for (id, device) in &mut state.devices {
             device.revoked_empty = false;
             let notices = state.notices.entry(*id).or_default();
-            let last = notices.last.saturating_add(limits::NOTICE_LEAP);
-            notices.last = last.max(new.since.0.cast_unsigned());
+            let since = new.since.0.cast_unsigned();
+            notices.last = if since > notices.last {
+                since
+            } else {
+                notices.last.saturating_add(limits::NOTICE_LEAP)
+            };
         }
     }
 

@@ -115,6 +115,11 @@ fn a_new_component_where_one_of_its_class_stands_or_is_proposed_is_told() {
             "3 near_another 44040401037000005, 2.1 m",
         ]
     );
+    // What is given up stands nowhere.
+    let text = format!("{HEAD}{}", lamps(YUYUE, 1..4));
+    let (before, after) = text.rsplit_once("完好").expect("the last lamp's state");
+    desk.import("components.csv", &format!("{before}移除{after}"));
+    assert_eq!(warnings(&desk, &[there]), [] as [&str; 0]);
 }
 
 #[test]

@@ -124,7 +124,10 @@ impl Simulation {
         self.phones_are_settled(&server)?;
         is_sound(&self.world.app, &server)?;
         self.revoked_phones_hand_in()?;
-        is_sound(&self.world.app, &on_server(&self.world.app)?)?;
+        let after = on_server(&self.world.app)?;
+        self.nothing_is_lost(&after)?;
+        self.nothing_is_doubled(&after)?;
+        is_sound(&self.world.app, &after)?;
         for held in server.values() {
             let reading = held.growing.read();
             self.coverage.add_many(

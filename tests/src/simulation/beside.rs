@@ -82,7 +82,7 @@ impl Simulation {
         {
             self.coverage.add("sync overtaken");
         } else {
-            self.count_sync(first);
+            self.count_sync(phone, first);
         }
         self.count_fates(phone);
         let Some(done) = done else {
@@ -92,7 +92,7 @@ impl Simulation {
             self.log(entry, document, Some(phone));
         }
         if let Some(synced) = &done.synced {
-            self.count_sync(synced);
+            self.count_sync(phone, synced);
             self.suffer("second program syncs on a phone's file");
         }
         self.suffer("second program on a phone's file");

@@ -272,6 +272,7 @@ impl Simulation {
             } else {
                 self.coverage.add("review refused");
                 self.reopened.insert(change.device);
+                self.turned_away.insert(change.hash);
                 self.turned_down
                     .extend(entry_of(change.document, &change.body));
             }

@@ -23,11 +23,11 @@ use crate::world::Phone;
 /// A change in a bundle.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
-    device: DeviceId,
+    pub(super) device: DeviceId,
     pub(super) document: DocumentId,
     pub(super) hash: ChangeHash,
     deps: Vec<ChangeHash>,
-    entry: EntryId,
+    pub(super) entry: EntryId,
 }
 
 impl Simulation {
@@ -193,7 +193,7 @@ impl Simulation {
         let mut waiting = BTreeSet::new();
         loop {
             let must_wait = |saved: &&Saved| {
-                let was_refused = self.epochs > 0 && self.turned_down.contains(&saved.entry);
+                let was_refused = self.epochs > 0 && self.turned_away.contains(&saved.hash);
                 let misses = |dep: &ChangeHash| {
                     let is_taken = self.taken.contains(dep) || waiting.contains(dep);
                     (is_taken || was_refused) && absent.contains(&(saved.device, *dep))

@@ -1,11 +1,12 @@
-//! Whether a phone had work unsent on a document that went out of its scopes: what a course is asked to have seen.
+//! Whether a phone had work unsent on a document that went out of its scopes, because it moved, a right ended, the server went back, or by
+//! age: what a course is asked to have seen.
 //!
 //! Looks into the phone's file and changes nothing.
 
 use patrol_core::domain::id::DocumentId;
 use patrol_core::store::Store;
 
-/// Documents in one of this phone's scopes on which it has work that the server has not answered.
+/// Documents in one of this phone's scopes on which it has work in its outbox, or that follows what is held.
 pub(super) fn unsent_in_scope(store: &Store) -> Vec<DocumentId> {
     let sql = "SELECT id FROM documents
         WHERE EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)

@@ -2,12 +2,13 @@
 //!
 //! It is told, and left to whoever adopts.
 
-use patrol_core::domain::component::near::{metres, nearest};
-use patrol_core::domain::component::{ComponentCode, Position};
+use patrol_core::domain::component::near::{Spot, metres, nearest_of};
+use patrol_core::domain::component::{Component, ComponentCode, Position};
 use patrol_core::domain::limits;
 
 use super::{Draft, fault};
 use crate::app::App;
+use crate::components::by_code;
 use crate::sheet::{Faults, Reason};
 use crate::store::Result;
 use crate::store::reference::ComponentRow;
@@ -37,13 +38,16 @@ pub(super) fn warn<'d>(
 /// The nearest of its class that stands there.
 fn standing(app: &App, row: &ComponentRow) -> Result<Option<(u64, f64)>> {
     let place: Position = row.position;
-    let found = nearest(place, 1, |stretches| {
+    let scan = |stretches: &[(i64, i64)]| {
         let mut spots = app.store.component_spots(stretches)?;
         spots.retain(|spot| is_alike(spot.code, row.code));
         Ok::<_, crate::store::StoreError>(spots)
-    })?;
-    let first = found.first();
-    Ok(first.map(|(spot, away)| (spot.code, *away)))
+    };
+    let stands = |spot: Spot| {
+        let there = by_code(app, spot.code)?.filter(Component::stands);
+        Ok(there.map(|_| spot.code))
+    };
+    Ok(nearest_of(place, 1, scan, stands)?.pop())
 }
 
 fn is_alike(one: u64, other: u64) -> bool {

@@ -264,7 +264,7 @@ pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
         [],
     )?;
     tx.execute(
-        "UPDATE notice_heads SET last = max(last + ?2, ?1)",
+        "UPDATE notice_heads SET last = iif(?1 > last, ?1, last + ?2)",
         params![new.since.0, limits::NOTICE_LEAP.cast_signed()],
     )?;
     // What a revoked one had handed in may be lost, or comes again.
