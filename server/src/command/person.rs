@@ -94,14 +94,15 @@ pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<
 }
 
 fn list(database: &Database) -> Result<Vec<Value>, Faults> {
-    let known = database.open_to_read()?.known();
-    let people = known.directory.people.iter();
-    Ok(people
-        .map(|person| {
+    database.read(|app| {
+        let known = app.known();
+        let people = known.directory.people.iter();
+        let rows = people.map(|person| {
             let posts: Vec<Value> = person.posts.iter().map(post).collect();
             json!({ "person": person.id.hex(), "name": person.name, "posts": posts })
-        })
-        .collect())
+        });
+        Ok(rows.collect())
+    })
 }
 
 fn post(post: &Post) -> Value {
