@@ -142,6 +142,9 @@ fn leave(
             LeaveFault::LeavesThen => {
                 "that person leaves that day already: say --substitute to add who takes over".to_owned()
             }
+            LeaveFault::EndsThen => {
+                "that person's posts end that day by a file: write who has them next into people.csv".to_owned()
+            }
             LeaveFault::Substitute => {
                 "--substitute is another person of the directory, who holds a post then".to_owned()
             }
