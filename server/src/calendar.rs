@@ -1,7 +1,7 @@
 //! Civil time in the city: UTC+8, no daylight saving.
 
 use chrono::{DateTime, Datelike as _, Duration};
-use patrol_core::domain::time::Timestamp;
+use patrol_core::domain::time::{DAY_MS, Timestamp};
 
 /// The year in the city.
 pub fn year(time: Timestamp) -> i32 {
@@ -18,6 +18,13 @@ pub fn day_number(time: Timestamp) -> u32 {
 /// The day in the city, as 2026-01-31.
 pub fn day(time: Timestamp) -> String {
     local(time).map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string())
+}
+
+/// When the day in the city has begun.
+pub(crate) fn day_begins(time: Timestamp) -> Timestamp {
+    const EAST_8_MS: i64 = 8 * 60 * 60 * 1_000;
+    let of_day = (time.0 + EAST_8_MS).rem_euclid(DAY_MS);
+    time.plus_ms(-of_day)
 }
 
 /// Month, day, hour, minute and second in the city, without anything between.
@@ -59,6 +66,8 @@ mod tests {
         assert_eq!(parse_day("2026-12-31T15:59:59.999Z"), Some(eve));
         assert_eq!(["", "2027-01", "2027-02-29"].map(parse_day), [None; 3]);
         assert_eq!((year(eve), year(eve.plus_ms(1))), (2026, 2027));
+        let begun = [eve, eve.plus_ms(1)].map(day_begins);
+        assert_eq!(begun, [eve.plus_ms(1 - DAY_MS), eve.plus_ms(1)]);
         let days = [eve, eve.plus_ms(1)].map(day_number);
         assert_eq!(days, [20_261_231, 20_270_101]);
         assert_eq!([eve, eve.plus_ms(1)].map(day), ["2026-12-31", "2027-01-01"]);

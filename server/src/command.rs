@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::host::SystemEnvironment;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::backup::Stamp;
 use crate::store::sqlite::links::resolved;
 
 pub use backup::{BackupErrand, RestoreErrand, UpgradeErrand};
@@ -209,9 +210,11 @@ impl Database {
         open(&self.there()?).map_err(one)
     }
 
-    /// The same, to read what is there: nothing is changed by it, and nothing can be.
-    fn open_to_read(&self) -> Result<App, Faults> {
-        open_to_read(&self.there()?).map_err(one)
+    /// Reads what is there: nothing is changed by it, and nothing can be.
+    fn read<T>(&self, read: impl Fn(&App) -> Result<T, Faults>) -> Result<T, Faults> {
+        let path = self.there()?;
+        let named = |error| one(format!("{}: {error}", path.display()));
+        of_one_time(&path, || read(&open_to_read(&path).map_err(named)?))
     }
 }
 
@@ -224,6 +227,16 @@ fn one(fault: impl std::fmt::Display) -> Faults {
 fn open(database: &Path) -> Result<App, StoreError> {
     let store = SqliteStore::open(database, || draw_identity(&SystemEnvironment))?;
     App::open(Arc::new(store), Arc::new(SystemEnvironment))
+}
+
+/// Reads a file; once more where a server has begun to write meanwhile, for then what was read may be of two times.
+fn of_one_time<T>(path: &Path, read: impl Fn() -> Result<T, Faults>) -> Result<T, Faults> {
+    let before = Stamp::of(path);
+    let said = read();
+    match before.is_over(path) {
+        true => read(),
+        false => said,
+    }
 }
 
 /// Opens the server's parts on a database file that is only read.
@@ -257,5 +270,32 @@ impl Who {
                 )])
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_while_it_is_read_is_read_once_more() {
+        let name = format!("xuncun_read_meanwhile_{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, "one").expect("a file");
+        let reads = Cell::new(0);
+        let read = || {
+            reads.set(reads.get() + 1);
+            if reads.get() == 1 {
+                std::fs::write(&path, "another").expect("it is written");
+                return Err(one("of two times"));
+            }
+            std::fs::read_to_string(&path).map_err(one)
+        };
+        assert_eq!(of_one_time(&path, read), Ok("another".to_owned()));
+        assert_eq!(of_one_time(&path, read), Ok("another".to_owned()));
+        assert_eq!(reads.get(), 3);
+        std::fs::remove_file(&path).expect("it goes");
     }
 }

@@ -122,7 +122,9 @@ impl From<LeaveFault> for ApiError {
         match fault {
             LeaveFault::Unknown => Self::NotFound,
             LeaveFault::NoPost => Self::Refused("no_post"),
-            LeaveFault::LeavesAlready | LeaveFault::LeavesThen => Self::Refused("leaves_already"),
+            LeaveFault::LeavesAlready | LeaveFault::LeavesThen | LeaveFault::EndsThen => {
+                Self::Refused("leaves_already")
+            }
             LeaveFault::Substitute => Self::BadRequest("substitute"),
             LeaveFault::LastAdministrator => Self::Refused("last_administrator"),
             LeaveFault::Store(error) => error.into(),

@@ -25,14 +25,14 @@ use patrol_core::domain::time::{DAY_MS, Timestamp};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::calendar::rfc3339;
+use crate::calendar::{day_begins, rfc3339};
 use crate::directory::{self, Laid, Names, Stays, Table, Today};
 use crate::office::Deed;
 use crate::sheet::{Faults, ImportFault, Reason};
 use crate::store::reference::{ComponentRow, MadeBy, Replacing, Rest, Version, Weighed};
 use crate::store::{Commit, Result, StoreError};
 
-pub(crate) use leaves::decided_since;
+pub(crate) use leaves::{Leaving, decided_since, leaves_of};
 pub(crate) use preview::lost;
 pub use preview::tables;
 pub use upload::{Content, Upload, is_left_behind};
@@ -241,11 +241,9 @@ fn take_in(
 
 /// Days begin and end in +08:00.
 fn today(now: Timestamp) -> Today {
-    const EAST_8_MS: i64 = 8 * 60 * 60 * 1_000;
-    let day = (now.0 + EAST_8_MS).div_euclid(DAY_MS);
     Today {
         now,
-        ends: Timestamp((day + 1) * DAY_MS - EAST_8_MS),
+        ends: day_begins(now).plus_ms(DAY_MS),
     }
 }
 

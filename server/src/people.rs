@@ -14,9 +14,9 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::calendar::rfc3339;
+use crate::calendar::{day_begins, rfc3339};
 use crate::directory::{self, post_key, posts_of};
-use crate::import;
+use crate::import::{self, Leaving};
 use crate::store::StoreError;
 use crate::store::reference::MadeBy;
 
@@ -42,6 +42,8 @@ pub enum LeaveFault {
     LeavesAlready,
     /// He leaves at that very time already, and no substitute is named who might be added.
     LeavesThen,
+    /// A file has his posts end then, not a leave: it says who has them next.
+    EndsThen,
     /// The substitute is not in the directory, holds no post then, or is the same person.
     Substitute,
     /// Nobody would be administrator, or nobody who can sign in, at some time from then on.
@@ -84,15 +86,10 @@ pub fn leave(app: &App, leave: Leave) -> Result<Left, LeaveFault> {
     let now = app.environment.now();
     let from = leave.from.max(now);
     app.change_directory(MadeBy::Leave, |directory| {
-        let ended = match end_posts(directory, leave.person, from, now) {
-            // Who takes over may be named later, or once more where the answer was lost.
-            Err(LeaveFault::LeavesThen) if leave.substitute.is_some() => {
-                posts_before(app, leave.person, from)?
-            }
-            ended => ended?,
-        };
+        let past = Past::of(app, directory, leave.person)?;
+        let (left_at, ended) = end_posts(directory, leave, &past, now)?;
         if let Some(substitute) = leave.substitute {
-            take_over(directory, leave, substitute, &ended, from)?;
+            take_over(directory, leave, substitute, (&ended, &past), from)?;
         }
         if ended.iter().any(is_administrator) {
             let signing = signing_in(app, &[&directory.people])?;
@@ -111,7 +108,7 @@ pub fn leave(app: &App, leave: Leave) -> Result<Left, LeaveFault> {
         let vacant: Vec<&Post> = ended.iter().filter(|post| is_vacant(post)).collect();
         Ok(Left {
             person: leave.person.hex(),
-            from: rfc3339(from),
+            from: rfc3339(left_at),
             vacant: vacant
                 .into_iter()
                 .map(|post| row(directory, post))
@@ -191,62 +188,131 @@ pub(crate) fn administrators_end(
     }))
 }
 
-/// Ends a person's posts; what had not begun by then never begins. Returns them as they were.
-fn end_posts(
-    directory: &mut Directory,
-    person: PersonId,
-    from: Timestamp,
-    now: Timestamp,
-) -> Result<Vec<Post>, LeaveFault> {
-    let mut people = directory.people.iter_mut();
-    let found = people.find(|known| known.id == person);
-    let posts = &mut found.ok_or(LeaveFault::Unknown)?.posts;
-    let goes_on_at = |post: &Post, time| post.until.is_none_or(|until| time < until);
-    let goes_on = |post: &&Post| goes_on_at(post, from);
-    let ended: Vec<Post> = posts.iter().filter(goes_on).copied().collect();
-    if ended.is_empty() {
-        return Err(if posts.iter().any(|post| post.until == Some(from)) {
-            LeaveFault::LeavesThen
-        } else if posts.iter().any(|post| goes_on_at(post, now)) {
-            LeaveFault::LeavesAlready
-        } else {
-            LeaveFault::NoPost
-        });
-    }
-    posts.retain(|post| post.from < from);
-    for post in posts.iter_mut().filter(|post| goes_on_at(post, from)) {
-        post.until = Some(from);
-    }
-    Ok(ended)
+/// What leaves have decided before.
+#[derive(Default)]
+struct Past {
+    /// The leaves of who leaves, in the order in which they were entered.
+    leaves: Vec<Leaving>,
+    /// The posts that leaves have given to anybody, and that are held.
+    given: Vec<Post>,
 }
 
-/// A person's posts as they were before they were to end at a time, of those that would have gone on.
-fn posts_before(app: &App, person: PersonId, from: Timestamp) -> Result<Vec<Post>, LeaveFault> {
-    for no in (1..app.known().no).rev() {
-        let bytes = app.store.directory_of(no)?;
-        // One that cannot be read says nothing.
-        let Some(directory) = bytes.and_then(|bytes| codec::decode(&bytes).ok()) else {
-            continue;
-        };
+impl Past {
+    fn of(app: &App, directory: &Directory, person: PersonId) -> crate::store::Result<Self> {
         let known = directory.person(person);
-        let posts = known.into_iter().flat_map(|person| &person.posts);
-        let goes_on = |post: &&Post| post.until.is_none_or(|until| from < until);
-        let ended: Vec<Post> = posts.filter(goes_on).copied().collect();
+        // Who has posts without an end alone has not left.
+        if known.is_none_or(|known| known.posts.iter().all(|post| post.until.is_none())) {
+            return Ok(Self::default());
+        }
+        let (leaves, given) = import::leaves_of(app, person)?;
+        let is_held = |(person, post): &(PersonId, Post)| {
+            let holder = directory.person(*person);
+            let posts = holder.into_iter().flat_map(|holder| &holder.posts);
+            posts
+                .into_iter()
+                .any(|held| post_key(held) == post_key(post))
+        };
+        let given = given.into_iter().filter(is_held);
+        Ok(Self {
+            leaves,
+            given: given.map(|(_, post)| post).collect(),
+        })
+    }
+
+    /// When he left, if the last of his leaves is the one that is said once more. One that has come is known by its day alone: it may have
+    /// begun with the minute in which it was entered.
+    fn said_again(&self, said: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let last = self.leaves.last()?.from;
+        let is_of_day = |day| day_begins(last) == day_begins(day);
+        let is_it = match last <= now {
+            true => is_of_day(said) || (said <= now && is_of_day(now)),
+            false => last == said,
+        };
+        is_it.then_some(last)
+    }
+
+    /// What somebody with such posts would hold from a time on, had he not left then or later; the ends that files have set stay.
+    fn without_leaves(&self, posts: &[Post], from: Timestamp) -> Vec<Post> {
+        let goes_on = |post: &&Post| post.until.is_none_or(|until| from <= until);
+        let mut held: Vec<Post> = posts.iter().filter(goes_on).copied().collect();
+        for leave in self.leaves.iter().rev().filter(|leave| from <= leave.from) {
+            for took in &leave.took {
+                let is_it = |post: &&mut Post| post_key(post) == post_key(took);
+                match held.iter_mut().find(is_it) {
+                    Some(post) if post.until == Some(leave.from) => post.until = took.until,
+                    Some(_) => {}
+                    // It never began.
+                    None if leave.from <= took.from => held.push(*took),
+                    None => {}
+                }
+            }
+        }
+        held.sort_by_key(|post| post.from);
+        held
+    }
+
+    /// When a post that is taken over goes to who has been named for it from one of his later leaves on.
+    fn next_holder(&self, post: &Post) -> Option<Timestamp> {
+        let of_leaves = |from| self.leaves.iter().any(|leave| leave.from == from);
+        let given = self.given.iter().filter(|given| {
+            (given.role, given.at) == (post.role, post.at) && post.from < given.from
+        });
+        let begins = given.map(|given| given.from);
+        begins.filter(|from| of_leaves(*from)).min()
+    }
+}
+
+/// Ends a person's posts; what had not begun by then never begins. Returns since when he holds none, and what he would have held from then on
+/// if he had never left.
+fn end_posts(
+    directory: &mut Directory,
+    leave: Leave,
+    past: &Past,
+    now: Timestamp,
+) -> Result<(Timestamp, Vec<Post>), LeaveFault> {
+    let from = leave.from.max(now);
+    let mut people = directory.people.iter_mut();
+    let found = people.find(|known| known.id == leave.person);
+    let posts = &mut found.ok_or(LeaveFault::Unknown)?.posts;
+    let goes_on_at = |post: &Post, time| post.until.is_none_or(|until| time < until);
+    let held = |posts: &[Post], at| {
+        let mut held = past.without_leaves(posts, at);
+        held.retain(|post| goes_on_at(post, from));
+        held
+    };
+    if posts.iter().any(|post| goes_on_at(post, from)) {
+        let ended = held(posts, from);
+        posts.retain(|post| post.from < from);
+        for post in posts.iter_mut().filter(|post| goes_on_at(post, from)) {
+            post.until = Some(from);
+        }
+        return Ok((from, ended));
+    }
+    // Who takes over may be named later, or once more where the answer was lost.
+    let said_again = past.said_again(leave.from, now);
+    if let Some(left_at) = said_again.filter(|_| leave.substitute.is_some()) {
+        let ended = held(posts, left_at);
         if !ended.is_empty() {
-            return Ok(ended);
+            return Ok((left_at, ended));
         }
     }
-    // They never had another end.
-    Err(LeaveFault::LeavesThen)
+    let ends_then = posts.iter().any(|post| post.until == Some(from));
+    let is_ahead = posts.iter().any(|post| goes_on_at(post, now));
+    Err(match said_again {
+        Some(at) if now < at => LeaveFault::LeavesThen,
+        _ if ends_then && now < from => LeaveFault::EndsThen,
+        _ if is_ahead => LeaveFault::LeavesAlready,
+        _ => LeaveFault::NoPost,
+    })
 }
 
 /// Gives posts to a substitute from then on, but for those that he has anyway, and for no longer than he has any of his own: who leaves
-/// himself takes over until then, whichever leave was entered first.
+/// himself takes over until then, whichever leave was entered first. So does who comes before one who was named for a later day.
 fn take_over(
     directory: &mut Directory,
     leave: Leave,
     substitute: PersonId,
-    ended: &[Post],
+    (ended, past): (&[Post], &Past),
     from: Timestamp,
 ) -> Result<(), LeaveFault> {
     let mut people = directory.people.iter_mut();
@@ -260,11 +326,12 @@ fn take_over(
     // None where one has no end: it goes for all time.
     let last = last.reduce(|one, other| Some(one?.max(other?))).flatten();
     for post in ended {
-        let next = Post {
+        let mut next = Post {
             from: post.from.max(from),
-            until: [post.until, last].into_iter().flatten().min(),
             ..*post
         };
+        let ends = [post.until, last, past.next_holder(&next)];
+        next.until = ends.into_iter().flatten().min();
         if next.until.is_some_and(|until| until <= next.from) {
             continue;
         }

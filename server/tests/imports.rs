@@ -4,6 +4,7 @@ mod api;
 mod beats;
 mod command;
 mod components;
+mod decided;
 mod directory;
 mod leaves;
 mod people;

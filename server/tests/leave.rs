@@ -417,3 +417,44 @@ fn no_file_of_people_undoes_a_leave_in_silence() {
         server.started
     );
 }
+
+#[test]
+fn who_ends_by_a_file_is_followed_by_a_file() {
+    let folder = Folder::new("end_by_a_file");
+    let database = folder.database();
+    for table in std::fs::read_dir(ZHUHAI).expect("the folder is read") {
+        let table = table.expect("a file");
+        let to = folder.file(&table.file_name().to_string_lossy());
+        std::fs::copy(table.path(), to).expect("a copy");
+    }
+    let people = "person,name,role,at,from,until\n00000000000000a1,李强,administrator,city,2020-01-01,\n\
+                  00000000000000a2,王芳,inspector,beat:1,2020-01-01,2100-01-01\n";
+    std::fs::write(folder.file("people.csv"), people).expect("a file is written");
+    let own = folder.file("").display().to_string();
+    drop(Running::start(&[
+        "--database",
+        &database,
+        "--directory",
+        &own,
+    ]));
+    let said = errand(
+        &[
+            "person",
+            "leave",
+            "--database",
+            &database,
+            "--name",
+            "王芳",
+            "--from",
+            "2100-01-01",
+            "--substitute",
+            "00000000000000a1",
+        ],
+        "",
+    );
+    assert!(
+        !said.ok && said.log.contains("end that day by a file"),
+        "{}",
+        said.log
+    );
+}

@@ -81,6 +81,23 @@ fn nothing_is_made_behind_a_link_that_leads_nowhere() {
 }
 
 #[test]
+fn no_database_is_begun_in_the_place_of_a_link_that_is_gone() {
+    let folder = Folder::new("link_that_is_gone");
+    let (link, file) = link(&folder);
+    drop(Running::start(&["--database", &file]));
+    // By its own name nothing is noted beside a link.
+    assert_eq!(names(&folder.file("var")), ["server.db"]);
+    drop(Running::start(&["--database", &link]));
+    fs::remove_file(&link).expect("the link goes");
+    let said = serve(&link);
+    let told = format!("{link} is missing or empty, and a server has used it");
+    assert!(!said.ok && said.log.contains(&told), "{}", said.log);
+    assert!(!Path::new(&link).exists());
+    symlink(&file, &link).expect("a link");
+    drop(Running::start(&["--database", &link]));
+}
+
+#[test]
 fn whatever_links_lead_to_a_database_one_server_runs_on_it() {
     let folder = Folder::new("linked_folder");
     let (link, file) = link(&folder);
@@ -139,9 +156,13 @@ fn a_backup_is_taken_and_restored_through_a_link() {
     // Nor does a copy take the place of a link.
     let nowhere = folder.file("nowhere.db");
     symlink("no/such/place", &nowhere).expect("a link");
-    let refused = backup(&nowhere.display().to_string());
-    let is_told = refused.log.contains("is there already");
-    assert!(!refused.ok && is_told, "{}", refused.log);
+    let behind = folder.file("behind.db");
+    symlink("no/such/place", folder.file("behind.db-wal")).expect("a link");
+    for to in [nowhere, behind] {
+        let refused = backup(&to.display().to_string());
+        let is_told = refused.log.contains("is there already");
+        assert!(!refused.ok && is_told, "{}", refused.log);
+    }
 
     let replace = [&["restore", "--replace", "--from", &to][..], &at].concat();
     let refused = errand(&replace, "");

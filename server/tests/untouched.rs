@@ -90,6 +90,11 @@ fn where_nothing_can_be_written_beside_a_log_it_is_said_what_to_do() {
     assert!(!said.ok && said.log.contains(&told), "{}", said.log);
     assert!(said.log.contains("to another folder first"), "{}", said.log);
     assert!(!Path::new(&restored).exists());
+    for words in [&["check"][..], &["person", "list"], &["import", "list"]] {
+        let said = errand(&[words, &["--database", &database]].concat(), "");
+        let is_told = said.log.contains(&told);
+        assert!(!said.ok && is_told, "{words:?}: {}", said.log);
+    }
 }
 
 #[test]

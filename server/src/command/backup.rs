@@ -59,8 +59,9 @@ pub struct UpgradeErrand {
 
 pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
     let (from, to) = (&*errand.database.there()?, &errand.to);
-    // A link too, wherever it leads: the copy would take its place.
-    if to.symlink_metadata().is_ok() || LOGS.iter().any(|suffix| beside(to, suffix).exists()) {
+    // A link too, wherever it leads: the copy would take its place, or what it leads to its log's.
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    if is_there(to) || LOGS.iter().any(|suffix| is_there(&beside(to, suffix))) {
         return Err(one(format!("{} or its log is there already", to.display())));
     }
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", to.display()));

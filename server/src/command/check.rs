@@ -5,12 +5,12 @@ use std::path::Path;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Database, Faults, one, open_to_read};
+use super::{Database, Faults, of_one_time, one, open_to_read};
 use crate::calendar;
 use crate::check::{self, Report};
 use crate::clock;
 use crate::import::proposals;
-use crate::store::sqlite::backup::{self as copies, Stamp};
+use crate::store::sqlite::backup as copies;
 use crate::villages;
 
 /// What is looked through.
@@ -23,17 +23,12 @@ pub struct CheckErrand {
 
 pub(super) fn run(errand: &CheckErrand) -> Result<Vec<Value>, Faults> {
     let path = errand.database.there()?;
-    let before = Stamp::of(&path);
-    match look_through(&path) {
-        // A server has begun to write meanwhile: what was read may be of two times.
-        Err(_) if before.is_over(&path) => look_through(&path),
-        looked => looked,
-    }
+    of_one_time(&path, || look_through(&path))
 }
 
 fn look_through(path: &Path) -> Result<Vec<Value>, Faults> {
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
-    copies::look_at(path).map_err(|error| named(&error))?;
+    copies::look_at(path).map_err(|error| named(&copies::of_look(path, error)))?;
     let app = open_to_read(path).map_err(|error| named(&error))?;
     let report = check::check(app.store.as_ref()).map_err(one)?;
     let Report {

@@ -84,7 +84,7 @@ pub(super) fn run(errand: &DeviceErrand) -> Result<Vec<Value>, Faults> {
             Ok(vec![json!(code)])
         }
         DeviceErrand::List { database } => {
-            let rows = devices::list(&database.open_to_read()?).map_err(failed)?;
+            let rows = database.read(|app| devices::list(app).map_err(failed))?;
             Ok(rows.iter().map(|row| json!(row)).collect())
         }
         DeviceErrand::Revoke { database, device } => {

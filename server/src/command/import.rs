@@ -95,10 +95,10 @@ fn survey(text: &str) -> Result<DocumentId, String> {
 pub(super) fn run(errand: &ImportErrand) -> Result<Vec<Value>, Faults> {
     match &errand.past {
         Some(PastErrand::List { database }) => {
-            Ok(vec![import::list(&database.open_to_read()?).map_err(one)?])
+            Ok(vec![database.read(|app| import::list(app).map_err(one))?])
         }
         Some(PastErrand::Show { database, no }) => {
-            let tables = import::show(&database.open_to_read()?, *no).map_err(one)?;
+            let tables = database.read(|app| import::show(app, *no).map_err(one))?;
             tables.ok_or_else(|| one(format!("there was no directory {no}")))
         }
         Some(PastErrand::Restore {

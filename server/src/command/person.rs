@@ -94,14 +94,15 @@ pub(super) fn run(errand: &PersonErrand, input: &mut dyn BufRead) -> Result<Vec<
 }
 
 fn list(database: &Database) -> Result<Vec<Value>, Faults> {
-    let known = database.open_to_read()?.known();
-    let people = known.directory.people.iter();
-    Ok(people
-        .map(|person| {
+    database.read(|app| {
+        let known = app.known();
+        let people = known.directory.people.iter();
+        let rows = people.map(|person| {
             let posts: Vec<Value> = person.posts.iter().map(post).collect();
             json!({ "person": person.id.hex(), "name": person.name, "posts": posts })
-        })
-        .collect())
+        });
+        Ok(rows.collect())
+    })
 }
 
 fn post(post: &Post) -> Value {
@@ -140,6 +141,9 @@ fn leave(
             }
             LeaveFault::LeavesThen => {
                 "that person leaves that day already: say --substitute to add who takes over".to_owned()
+            }
+            LeaveFault::EndsThen => {
+                "that person's posts end that day by a file: write who has them next into people.csv".to_owned()
             }
             LeaveFault::Substitute => {
                 "--substitute is another person of the directory, who holds a post then".to_owned()

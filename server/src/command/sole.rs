@@ -19,6 +19,8 @@ pub struct Sole {
     lock: Option<File>,
     path: PathBuf,
     database: PathBuf,
+    /// The link by which it was named, if it was one.
+    link: Option<PathBuf>,
 }
 
 /// What the lock says of a database that a server has used.
@@ -43,6 +45,7 @@ impl Sole {
     /// # Errors
     /// Another program does, or the lock is somebody else's.
     pub(super) fn on(database: &Path) -> Result<Self, Faults> {
+        let link = database.is_symlink().then(|| database.to_owned());
         let database = resolved(database).map_err(one)?;
         let path = beside(&database, ".lock");
         let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
@@ -55,6 +58,7 @@ impl Sole {
                     lock: None,
                     path,
                     database,
+                    link,
                 });
             }
             Err(error) => {
@@ -67,6 +71,7 @@ impl Sole {
                 lock: Some(file),
                 path,
                 database,
+                link,
             }),
             Err(TryLockError::WouldBlock) => Err(one(format!(
                 "a server or an errand runs on {}: stop it first, or ask the server to do this",
@@ -96,15 +101,32 @@ impl Sole {
         )))
     }
 
-    /// Notes that a server uses the database.
+    /// Notes that a server uses the database; beside a link to it too, for a start that does not find the link any more.
     pub(super) fn note_used(&self) {
-        if let Some(mut lock) = self.lock.as_ref()
-            && lock.metadata().is_ok_and(|lock| lock.len() == 0)
-            && let Err(error) = lock.write_all(USED)
+        // Where it does not succeed the next start does not know it.
+        let warn = |path: &Path, error| tracing::warn!("{}: {error}", path.display());
+        if let Some(lock) = &self.lock
+            && let Err(error) = note(lock)
         {
-            // Then the next start does not know it.
-            tracing::warn!("{}: {error}", self.path.display());
+            warn(&self.path, error);
         }
+        let Some(link) = &self.link else {
+            return;
+        };
+        let mark = beside(link, ".lock");
+        match open(&mark, &self.database).and_then(|mark| note(&mark)) {
+            Ok(()) => {}
+            // Nor can a new database be made there.
+            Err(error) if cannot_be_made(&error, &mark) => {}
+            Err(error) => warn(&mark, error),
+        }
+    }
+}
+
+fn note(mut mark: &File) -> std::io::Result<()> {
+    match mark.metadata()?.len() {
+        0 => mark.write_all(USED),
+        _ => Ok(()),
     }
 }
 

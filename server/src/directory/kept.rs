@@ -1,7 +1,7 @@
 //! What a file of people does not undo: an end that has been set, and who takes over from then on.
 //!
 //! Whether a leave has set it or a file is not asked of a row that begins on the same day: who comes back gets a row of his own. Of a row
-//! that begins on another day it is: before the end that a leave has set, it is the post that was left.
+//! that begins on another day it is: since a leave its person holds nothing that began before it, whatever files have said meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,6 +11,7 @@ use patrol_core::domain::id::PersonId;
 use patrol_core::domain::time::Timestamp;
 
 use super::back::Stays;
+use crate::calendar::day_begins;
 
 /// What makes a post the same post; what may differ is its end.
 pub(crate) type PostKey = (Role, PostAt, Timestamp);
@@ -53,12 +54,10 @@ pub(crate) fn keep_leaves(new: &mut Vec<Person>, force: &[Person], stays: &Stays
     let mut kept = Kept::default();
     let mut followed: VecDeque<_> = ends
         .iter()
-        .map(|(held, end)| {
-            let (_, (_, _, from)) = held;
-            (*held, *end.max(from), *held)
-        })
+        .map(|(held, _, next)| (*held, *next, *held))
         .collect();
-    kept.ends = ends;
+    let ends = ends.into_iter().map(|(held, end, _)| (held, end));
+    kept.ends = ends.collect();
     while let Some(((leaver, (role, at, _)), end, first)) = followed.pop_front() {
         let next = begins.get(&(role, at, end)).into_iter().flatten();
         for (old, post) in next.filter(|(old, _)| old.id != leaver) {
@@ -92,14 +91,14 @@ fn overlaps(one: &Post, other: &Post) -> bool {
         && other.until.is_none_or(|until| one.from < until)
 }
 
-/// The ends that are set in force.
+/// The ends that are set in force, and what leaves have decided.
 #[derive(Default)]
 pub(super) struct Ends {
-    /// The end of each post that has one.
+    /// The end of each post in force that has one.
     set: BTreeMap<Held, Timestamp>,
-    /// Where posts begin that leaves have ended, and where they end.
+    /// Posts that leaves have taken: when each begins, and the end that the leave has set, though a file has set an earlier one since.
     left: BTreeMap<(PersonId, Role, PostAt), Vec<(Timestamp, Timestamp)>>,
-    /// Posts that never begin, each with the time of leaving.
+    /// Those of them that never begin, each with the time of leaving.
     dropped: Dropped,
 }
 
@@ -108,10 +107,25 @@ pub(super) struct Ends {
 enum Fate {
     /// It is as it says.
     AsSaid,
-    /// It is the post that begins and ends in force at these times.
-    EndsAt(Timestamp, Timestamp),
+    /// It ends.
+    Ends {
+        /// When the post in force begins that it is; its own day, if it is none of those.
+        from: Timestamp,
+        end: Timestamp,
+        /// When who takes over begins.
+        next: Timestamp,
+    },
     /// It never begins, since its holder left at that time.
     Never(Timestamp),
+}
+
+/// From when on a row is a return to a post that was left. Files have days, and leaves a time of the day: who left today may come back today.
+fn back_from(from: Timestamp, end: Timestamp) -> Timestamp {
+    let day = day_begins(end);
+    match (day..end).contains(&from) {
+        true => end,
+        false => day,
+    }
 }
 
 impl Ends {
@@ -121,26 +135,32 @@ impl Ends {
             dropped: stays.dropped.clone(),
             ..Self::default()
         };
+        let mut lifted = BTreeSet::new();
         for person in force {
             for post in &person.posts {
                 let held = (person.id, post_key(post));
                 // Who has got it all the same has it.
                 ends.dropped.remove(&held);
-                let Some(until) = post.until else {
-                    continue;
-                };
-                let end = ends.set.entry(held).or_insert(until);
-                *end = until.min(*end);
-                if stays.ends.contains_key(&held) {
-                    let left = ends.left.entry((person.id, post.role, post.at));
-                    left.or_default().push((post.from, until));
+                let left = stays.ends.get(&held);
+                if left.is_some_and(|end| post.until.is_none_or(|until| *end < until)) {
+                    lifted.insert(held);
+                }
+                if let Some(until) = post.until {
+                    let end = ends.set.entry(held).or_insert(until);
+                    *end = until.min(*end);
                 }
             }
+        }
+        let left = stays.ends.iter().filter(|(held, _)| !lifted.contains(held));
+        for (&(person, (role, at, from)), end) in left.chain(&ends.dropped) {
+            let left = ends.left.entry((person, role, at));
+            left.or_default().push((from, *end));
         }
         ends
     }
 
-    /// From when on and until when a person holds a post of a file; none where it never begins.
+    /// From when on and until when a person holds a post of a file; none where it never begins. A day of which he held a part is not counted,
+    /// where he may come back on it.
     pub(super) fn held(
         &self,
         person: PersonId,
@@ -148,7 +168,7 @@ impl Ends {
     ) -> Option<(Timestamp, Option<Timestamp>)> {
         match self.fate(person, post) {
             Fate::AsSaid => Some((post.from, post.until)),
-            Fate::EndsAt(_, end) => Some((post.from, Some(end))),
+            Fate::Ends { end, .. } => Some((post.from, Some(back_from(post.from, end)))),
             Fate::Never(_) => None,
         }
     }
@@ -159,43 +179,71 @@ impl Ends {
         if let Some(left) = self.dropped.get(&held) {
             return Fate::Never(*left);
         }
-        let goes_on = |end: &Timestamp| post.until.is_none_or(|named| *end < named);
-        if let Some(end) = self.set.get(&held) {
+        let goes_on = |end: Timestamp| post.until.is_none_or(|named| end < named);
+        if let Some(&end) = self.set.get(&held) {
             return match goes_on(end) {
-                true => Fate::EndsAt(post.from, *end),
+                true => Fate::Ends {
+                    from: post.from,
+                    end,
+                    next: end,
+                },
                 false => Fate::AsSaid,
             };
         }
         let left = self.left.get(&(person, post.role, post.at));
-        // One that begins with the end, or later, is a return.
         let left = left.into_iter().flatten();
-        let left = left.filter(|(_, end)| post.from < *end && goes_on(end));
-        let first = left.min_by_key(|(_, end)| *end);
-        first.map_or(Fate::AsSaid, |(from, end)| Fate::EndsAt(*from, *end))
+        let left = left.filter(|(from, end)| post.from < back_from(*from, *end) && goes_on(*end));
+        let Some(&(from, end)) = left.min_by_key(|(_, end)| *end) else {
+            return Fate::AsSaid;
+        };
+        let key = (person, (post.role, post.at, from));
+        match self.set.get(&key).filter(|set| post.from < **set) {
+            Some(&set) => Fate::Ends {
+                from,
+                end: set,
+                next: end,
+            },
+            // What was left is over by then, or never began.
+            None => Fate::Ends {
+                from: post.from,
+                end,
+                next: from.max(end),
+            },
+        }
     }
 }
 
-/// Returns each post whose earlier end stays, with that end, and each that never begins.
-fn keep_ends(new: &mut [Person], ends: &Ends) -> Vec<(Held, Timestamp)> {
+/// Returns each post whose earlier end stays, with that end, and each that never begins; and when who takes over begins.
+fn keep_ends(new: &mut [Person], ends: &Ends) -> Vec<(Held, Timestamp, Timestamp)> {
     let mut kept = Vec::new();
     for person in new {
         let id = person.id;
-        let mut named: BTreeSet<PostKey> = person.posts.iter().map(post_key).collect();
+        let rows = person.posts.clone();
+        let mut named: BTreeSet<PostKey> = rows.iter().map(post_key).collect();
         person.posts.retain_mut(|post| {
-            let held = (id, post_key(post));
+            let own = post_key(post);
+            let held = (id, own);
             match ends.fate(id, post) {
                 Fate::AsSaid => true,
-                Fate::EndsAt(from, end) => {
-                    // Unless another row is the one that begins then, the day on which it begins stays too.
-                    if named.insert((post.role, post.at, from)) {
+                Fate::Ends { from, end, next } => {
+                    // Unless another row is the one that holds then, the day on which it begins stays too.
+                    let then = Post {
+                        from,
+                        until: Some(from.plus_ms(1)),
+                        ..*post
+                    };
+                    let mut others = rows.iter().filter(|row| post_key(row) != own);
+                    let is_held = others.any(|other| overlaps(other, &then));
+                    if !is_held && named.insert(post_key(&then)) {
                         post.from = from;
                     }
                     post.until = Some(end);
-                    kept.push((held, end));
+                    kept.push((held, end, next));
                     true
                 }
                 Fate::Never(left) => {
-                    kept.push((held, left));
+                    let (_, (_, _, from)) = held;
+                    kept.push((held, left, from.max(left)));
                     false
                 }
             }

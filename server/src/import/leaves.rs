@@ -11,12 +11,60 @@ use super::restore::read;
 use super::today;
 use crate::app::App;
 use crate::directory::{Held, Stays, post_key};
-use crate::store::Result;
 use crate::store::reference::MadeBy;
+use crate::store::{Result, StoreError};
 
 /// What leaves have decided after the version of a number, up to that of another.
 pub(crate) fn decided_since(app: &App, no: u64, last: u64) -> Result<Stays> {
     let mut stays = Stays::default();
+    each(app, (no, last), read, |leave, kept_at| {
+        let left_at = leave.left_at(kept_at);
+        let dropped = leave.dropped.into_iter().map(|held| (held, left_at));
+        stays.dropped.extend(dropped);
+        stays.ends.extend(leave.ends);
+        stays.posts.extend(leave.given);
+    })?;
+    Ok(stays)
+}
+
+/// A leave of somebody.
+pub(crate) struct Leaving {
+    /// From when on he holds nothing by it.
+    pub(crate) from: Timestamp,
+    /// What it took from him, as it was before.
+    pub(crate) took: Vec<Post>,
+}
+
+/// The leaves of a person in the order in which they were entered, and the posts that leaves have given to anybody.
+pub(crate) fn leaves_of(
+    app: &App,
+    person: PersonId,
+) -> Result<(Vec<Leaving>, Vec<(PersonId, Post)>)> {
+    // A version that cannot be read says nothing: somebody must be able to leave all the same.
+    let read = |app: &App, no| match read(app, no) {
+        Err(StoreError::Broken(_)) => Ok(None),
+        read => read,
+    };
+    let (mut leaves, mut given) = (Vec::new(), Vec::new());
+    each(app, (0, app.known().no), read, |leave, kept_at| {
+        let from = leave.left_at(kept_at);
+        if let Some((was, _)) = leave.left.iter().find(|(was, _)| was.id == person) {
+            let goes_on = |post: &&Post| post.until.is_none_or(|until| from < until);
+            let took = was.posts.iter().filter(goes_on).copied().collect();
+            leaves.push(Leaving { from, took });
+        }
+        given.extend(leave.given);
+    })?;
+    Ok((leaves, given))
+}
+
+/// Goes through the leaves after the version of a number, up to that of another, each with when it was entered.
+fn each(
+    app: &App,
+    (no, last): (u64, u64),
+    read: impl Fn(&App, u64) -> Result<Option<Directory>>,
+    mut found: impl FnMut(Leave<'_>, Timestamp),
+) -> Result<()> {
     let mut before: Option<(u64, Directory)> = None;
     for version in app.store.directories()? {
         let is_other = version.made_by == Some(MadeBy::Other);
@@ -33,15 +81,11 @@ pub(crate) fn decided_since(app: &App, no: u64, last: u64) -> Result<Stays> {
         let leave = Leave::between(&was, &is);
         let day_ends = today(version.kept_at).ends;
         if version.made_by.is_some() || leave.has_its_form((&was, &is), day_ends) {
-            let left_at = leave.ends.first().map_or(version.kept_at, |(_, end)| *end);
-            let dropped = leave.dropped.into_iter().map(|held| (held, left_at));
-            stays.dropped.extend(dropped);
-            stays.ends.extend(leave.ends);
-            stays.posts.extend(leave.given);
+            found(leave, version.kept_at);
         }
         before = Some((version.no, is));
     }
-    Ok(stays)
+    Ok(())
 }
 
 /// What has become of people from one version to the next, if it was a leave that made it.
@@ -84,6 +128,11 @@ impl<'d> Leave<'d> {
             given: posts.collect(),
             left,
         }
+    }
+
+    /// From when on who has left holds nothing; where none of it had begun, the time is not known, and is that at which it was entered.
+    fn left_at(&self, kept_at: Timestamp) -> Timestamp {
+        self.ends.first().map_or(kept_at, |(_, end)| *end)
     }
 
     /// Whether one person has no post any more, at most one other has got some, and nothing else differs. One that nobody takes over from

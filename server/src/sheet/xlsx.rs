@@ -240,7 +240,8 @@ mod tests {
                 format!(
                     "{head}<styleSheet xmlns=\"{ns}/spreadsheetml/2006/main\"><numFmts count=\"1\"><numFmt numFmtId=\"58\" formatCode=\"0.00\"/></numFmts>\
                      <cellStyleXfs count=\"1\"><xf numFmtId=\"31\"/></cellStyleXfs>\
-                     <cellXfs count=\"5\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/><xf numFmtId=\"31\"/><xf numFmtId=\"58\"/><xf numFmtId=\"57\"/></cellXfs></styleSheet>"
+                     <cellXfs count=\"5\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/><xf numFmtId=\"31\"/><xf numFmtId=\"58\"/><xf numFmtId=\"57\"/></cellXfs>\
+                     <dxfs count=\"2\"><dxf><numFmt numFmtId=\"57\" formatCode=\"0.00\"/></dxf><dxf><numFmt formatCode=\"0\"/></dxf></dxfs></styleSheet>"
                 ),
             ),
             (

@@ -11,7 +11,7 @@ use super::{Desk, faults, file};
 
 const ADMIN: &str = "管理员01";
 
-fn leave(desk: &Desk, who: &str, body: &Value) -> (u16, Value) {
+pub(super) fn leave(desk: &Desk, who: &str, body: &Value) -> (u16, Value) {
     let person = desk.office.person(who).hex();
     let path = format!("/v1/people/{person}/leave");
     let left = desk.office.post(ADMIN, &path, body);
@@ -19,7 +19,7 @@ fn leave(desk: &Desk, who: &str, body: &Value) -> (u16, Value) {
 }
 
 /// The posts of a person as role, place, from and until.
-fn posts(desk: &Desk, name: &str) -> Vec<String> {
+pub(super) fn posts(desk: &Desk, name: &str) -> Vec<String> {
     let known = desk.office.app.known();
     let person = known.directory.person(desk.office.person(name));
     let posts = person.expect("he is there").posts.iter();
@@ -33,7 +33,7 @@ fn posts(desk: &Desk, name: &str) -> Vec<String> {
 }
 
 /// Reason and detail of each warning.
-fn warnings(shown: &Value) -> Vec<String> {
+pub(super) fn warnings(shown: &Value) -> Vec<String> {
     let warnings = shown["warnings"].as_array().expect("warnings").iter();
     warnings
         .map(|warning| {

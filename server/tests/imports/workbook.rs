@@ -115,6 +115,9 @@ fn a_chart_is_no_table_and_a_sheet_that_is_not_seen_is_a_fault_that_names_it() {
     let told = |sheets: &[(&str, &str, Kind)]| desk.faults("单位.xlsx", &of_kinds(sheets));
     let beside_chart = told(&[("Sheet1", &rows, Kind::Shown), ("图表", "", Kind::Chart)]);
     assert_eq!(beside_chart, ["单位.xlsx [Sheet1]: no_rows"]);
+    for nothing in [&[("图表", "", Kind::Chart)][..], &[]] {
+        assert_eq!(told(nothing), ["单位.xlsx: not_a_workbook"]);
+    }
     for state in ["hidden", "veryHidden"] {
         let unseen = Kind::Unseen(state);
         // The other one is a single sheet, whatever stands in those that are not seen.

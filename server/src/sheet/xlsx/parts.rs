@@ -81,6 +81,10 @@ impl<'b> Parts<'b> {
             }
             Ok(())
         })?;
+        // Charts alone say nothing.
+        if paths.is_empty() {
+            return Err(Reason::NotAWorkbook);
+        }
         let shared = if archive.index_for_name("xl/sharedStrings.xml").is_some() {
             let mut count = 0;
             each(&part(&mut archive, "xl/sharedStrings.xml")?, b"si", |_| {
@@ -163,10 +167,19 @@ impl<'b> Parts<'b> {
 /// down, and does not where Excel made it.
 fn day_styles(styles: &[u8]) -> Result<BTreeSet<usize>, Reason> {
     let mut written = BTreeSet::new();
-    each(styles, b"numFmt", |format| {
-        written.insert(attribute(format, b"numFmtId")?);
-        Ok(())
-    })?;
+    // Others are of what changes with a cell's value, under numbers of their own.
+    let (mut xml, mut is_inside) = (reader(styles), false);
+    loop {
+        match xml.read_event().map_err(broken)? {
+            Event::Start(start) if start.local_name().as_ref() == b"numFmts" => is_inside = true,
+            Event::End(end) if end.local_name().as_ref() == b"numFmts" => break,
+            Event::Start(start) if is_inside && start.local_name().as_ref() == b"numFmt" => {
+                written.extend(optional(&start, b"numFmtId")?);
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
     let is_of_day = |format: &str| {
         let number = format.parse::<u8>();
         number.is_ok_and(|number| matches!(number, 27..=36 | 50..=58)) && !written.contains(format)

@@ -138,10 +138,15 @@ pub(super) fn open_to_read(path: &Path) -> Result<(Connection, Identity)> {
         let identity = schema::prepare_to_read(&connection)?;
         Ok((connection, identity))
     };
-    read().map_err(|error| match error {
+    read().map_err(|error| of_look(path, error))
+}
+
+/// Why a look at a file has not succeeded: nobody wants to write who looks.
+pub fn of_look(path: &Path, error: StoreError) -> StoreError {
+    match error {
         StoreError::Unwritable(_) if has_log(path) => StoreError::Broken(LOG_UNREAD.to_owned()),
         error => error,
-    })
+    }
 }
 
 /// Whether something lies beside a database that belongs to what it holds.
