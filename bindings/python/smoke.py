@@ -369,7 +369,9 @@ class Smoke:
             if device["person"] == person:
                 self.server.errand("device", "revoke", "--device", device["device"])
         self.cadre.act(self.note_at, "note", self.patrol.Body(words="电话已联系"))
-        sync(self.cadre)
+        # It hands in what it has, and tells its person that he must enrol anew.
+        with raises(self.patrol.PatrolError.SignedOut):
+            sync(self.cadre)
         held = self.cadre.boxed()
         assert [(one.case_id, one.action, one.body.words) for one in held] == [
             (self.note_at, "note", "电话已联系")], held
