@@ -331,15 +331,20 @@ fn a_substitute_is_added_for_the_same_day_and_a_leave_may_be_said_twice() {
     );
 }
 
-#[test]
-fn no_file_of_people_undoes_a_leave_in_silence() {
-    let folder = Folder::new("leave_and_files");
-    let database = folder.database();
+/// A folder of its own with the city's tables.
+fn copy_zhuhai(folder: &Folder) {
     for table in std::fs::read_dir(ZHUHAI).expect("the folder is read") {
         let table = table.expect("a file");
         let to = folder.file(&table.file_name().to_string_lossy());
         std::fs::copy(table.path(), to).expect("a copy");
     }
+}
+
+#[test]
+fn no_file_of_people_undoes_a_leave_in_silence() {
+    let folder = Folder::new("leave_and_files");
+    let database = folder.database();
+    copy_zhuhai(&folder);
     let own = folder.file("").display().to_string();
     let mut people =
         "person,name,role,at,from\n00000000000000a1,李强,administrator,city,2020-01-01\n\
@@ -422,11 +427,7 @@ fn no_file_of_people_undoes_a_leave_in_silence() {
 fn who_ends_by_a_file_is_followed_by_a_file() {
     let folder = Folder::new("end_by_a_file");
     let database = folder.database();
-    for table in std::fs::read_dir(ZHUHAI).expect("the folder is read") {
-        let table = table.expect("a file");
-        let to = folder.file(&table.file_name().to_string_lossy());
-        std::fs::copy(table.path(), to).expect("a copy");
-    }
+    copy_zhuhai(&folder);
     let people = "person,name,role,at,from,until\n00000000000000a1,李强,administrator,city,2020-01-01,\n\
                   00000000000000a2,王芳,inspector,beat:1,2020-01-01,2100-01-01\n";
     std::fs::write(folder.file("people.csv"), people).expect("a file is written");

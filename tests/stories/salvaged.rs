@@ -33,18 +33,18 @@ fn phone_on(store: Store, world: &World, seed: u64) -> Phone {
     }
 }
 
+/// Enrols somebody into a new file, by a machine of its own.
+fn enrolled(world: &World, store: &Store, seed: u64, name: &str) -> Machine {
+    let machine = Machine::new(&world.clock, seed);
+    enrol_into(&world.app, store, &machine, world.person(name), name);
+    machine
+}
+
 /// A phone's file, closed, and the entries in it that no page has placed: notes, a case, and one in the refused box.
 fn unsent(folder: &Folder, world: &World) -> (PathBuf, Vec<EntryId>) {
     let file = folder.file("phone.db");
     let store = Store::open(&file, START).expect("a new file opens").store;
-    let machine = Machine::new(&world.clock, 7);
-    enrol_into(
-        &world.app,
-        &store,
-        &machine,
-        world.person(INSPECTOR),
-        INSPECTOR,
-    );
+    enrolled(world, &store, 7, INSPECTOR);
     let phone = phone_on(store, world, 8);
     let village = world.villages(INSPECTOR)[0];
     let (case, _) = phone.report(village, "桥头垃圾");
@@ -89,14 +89,7 @@ fn opened(
     let opened = Store::open(&copy, START).expect("a new one in its place");
     let aside = opened.rescued?;
     let spoilt = fs::read(&aside).expect("it is kept");
-    let machine = Machine::new(&world.clock, 1_000 + page);
-    enrol_into(
-        &world.app,
-        &opened.store,
-        &machine,
-        world.person(INSPECTOR),
-        INSPECTOR,
-    );
+    let machine = enrolled(world, &opened.store, 1_000 + page, INSPECTOR);
     let replica = Replica::on(opened.store, Arc::new(machine));
     let salvaged = replica.salvage(&aside);
     assert!(fs::read(&aside).expect("it is kept") == spoilt, "as it was");
@@ -162,14 +155,7 @@ fn what_was_found_in_a_damaged_file_is_handed_in_by_the_phone_that_began_anew() 
     bytes.write_all_at(&[0xa5; 512], at).expect("it is damaged");
     let opened = Store::open(&file, START).expect("a new one in its place");
     let aside = opened.rescued.expect("it is damaged");
-    let machine = Machine::new(&world.clock, 10);
-    enrol_into(
-        &world.app,
-        &opened.store,
-        &machine,
-        world.person(INSPECTOR),
-        INSPECTOR,
-    );
+    enrolled(&world, &opened.store, 10, INSPECTOR);
     let phone = phone_on(opened.store, &world, 11);
     for new_drafts in [1, 0] {
         let found = phone.replica.salvage(&aside).expect("it can be read");
