@@ -208,3 +208,26 @@ fn an_assisting_unit_that_goes_on_working_is_flagged_and_leaves_the_closing() {
     assert_eq!(story.stage(), Stage::Closed);
     assert!(story.conflicts()[0].entries.contains(&late));
 }
+
+/// The reconcile rests on a result that the closing's author had not seen, and a failed check takes only the reconcile away.
+#[test]
+fn where_a_choice_is_contested_the_closing_that_it_chose_stands_and_is_flagged() {
+    let (mut story, sent, _, _, closing) = closed();
+    let late = story.add(resolve(sent, WATER).by(HE).on(&[sent]));
+    let settled = story.add(reconcile(closing).on(&[late, closing]));
+    assert!(!story.is_flagged());
+    let failed = story.add(
+        check(Verdict::Failed, sent, WATER, late)
+            .by(WANG)
+            .on(&[late]),
+    );
+    assert_eq!(story.stage(), Stage::Closed);
+    let conflicts = story.conflicts();
+    assert_eq!(conflicts.len(), 1);
+    for contradicting in [closing, settled, failed] {
+        assert!(conflicts[0].entries.contains(&contradicting));
+    }
+    story.add(reconcile(failed));
+    assert_eq!(story.standing(), Standing::REWORK);
+    assert!(!story.is_flagged());
+}
