@@ -9,7 +9,7 @@ PYTHON ?= python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := $(TARGET)/debug/libpatrol_bindings.$(if $(filter Darwin,$(shell uname)),dylib,so)
 
-.PHONY: demo test check sim reach bench proof bindings smoke serve fmt purity needs
+.PHONY: demo test check sim reach bench proof mutants bindings smoke serve fmt purity needs
 
 # Everything that must hold before a change lands. From nothing on 2 cores some 45 minutes, half of it for two builds of what is depended on; warm some 15.
 test: needs check purity
@@ -23,12 +23,13 @@ needs:
 	./tests/needs.sh
 
 # Format, lints, documentation; and that the fuzzers' doors to their targets still fit, which no other build looks at (without libFuzzer itself,
-# which wants a C++ compiler, and with the versions of everything else; two minutes from nothing).
+# which wants a C++ compiler, and with the versions of everything else; two minutes from nothing), and that the tool for mutants does what it says.
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	cp Cargo.lock tests/fuzz/Cargo.lock
 	$(CARGO) check --manifest-path tests/fuzz/Cargo.toml --no-default-features --target-dir $(TARGET)
+	$(CARGO) test --manifest-path tests/mutants/Cargo.toml --target-dir $(TARGET)/mutants
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 
 # Core without features knows no disk, socket, clock or thread; and what phones are built of says itself what it needs.
@@ -66,6 +67,12 @@ proof: needs
 	        *) $(TARGET)/release/proof $$part --seed $(or $(SEED),7) ;; \
 	    esac || failed="$$failed $$part"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
+# Whether some test would fail without each condition and statement of what lets something in (tests/mutants); hours. What is left has its reason in
+# tests/mutants/left.txt, or the run fails. BUDGET= seconds of tests for each, FILES= for others than those of tests/mutants/src/places.rs.
+mutants: needs
+	$(CARGO) run --release --manifest-path tests/mutants/Cargo.toml --target-dir $(TARGET)/mutants -- \
+	    $(TARGET)/mutants/run $(or $(BUDGET),60) $(FILES)
 
 # The phone's core for Python, Kotlin and Swift, in $(TARGET)/bindings. The generator is built first, because it leaves a
 # library behind that carries the generator's own baggage. Of the whole workspace, so that what the tests have built is not built again.
