@@ -188,7 +188,9 @@ CREATE TABLE directories (
   no            INTEGER NOT NULL PRIMARY KEY, -- the highest is in force
   bytes         BLOB    NOT NULL,
   kept_at       INTEGER NOT NULL,
-  by_leave      INTEGER           -- 1: a leave made it of the one before, 0: something else; null in versions older than this column
+  by_leave      INTEGER,          -- 1: a leave made it of the one before, 0: something else; null in versions older than this column
+  said          BLOB,             -- what files say of people, as a directory of people alone; null as by_leave: the people in `bytes`
+  leaves        TEXT              -- all leaves up to it, as JSON, which with `said` give the people in `bytes`; null as by_leave: none
 ) STRICT;
 
 CREATE TABLE accounts (

@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use patrol_core::doc::document::{self, Unloadable};
 use patrol_core::doc::ledger::Ledger;
 use patrol_core::domain::capability::Holding;
-use patrol_core::domain::directory::Directory;
+use patrol_core::domain::directory::{Directory, Person};
 use patrol_core::domain::id::{Actor, DeviceId, Epoch, PersonId, ServerId};
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::directory as codec;
 
+use crate::directory::leaves::{self, Basis};
 use crate::holes::ReadUpTo;
 use crate::import::Waiting;
 use crate::metrics::Metrics;
-use crate::store::reference::MadeBy;
+use crate::store::reference::{KeptBasis, KeptDirectory, MadeBy};
 use crate::store::{Identity, Result, Store, StoreError};
 use crate::tries::Tries;
 
@@ -43,6 +44,8 @@ pub struct Known {
     pub bytes: Vec<u8>,
     /// Unpacked.
     pub directory: Directory,
+    /// From what it follows which people are in it.
+    pub(crate) basis: Basis,
     /// Everybody's dated rights.
     pub holdings: Vec<Holding>,
 }
@@ -112,6 +115,42 @@ fn random<const N: usize>(environment: &dyn Environment) -> [u8; N] {
     bytes
 }
 
+/// A directory as it is kept, with the people that follow.
+fn pack(directory: &Directory, basis: &Basis) -> KeptDirectory {
+    let with = |people: Vec<Person>, directory: Directory| {
+        codec::encode(&Directory {
+            people,
+            ..directory
+        })
+    };
+    KeptDirectory {
+        bytes: with(basis.in_force(), directory.clone()),
+        basis: Some(KeptBasis {
+            said: with(basis.said.clone(), Directory::default()),
+            leaves: leaves::text::write(&basis.leaves),
+        }),
+    }
+}
+
+/// A directory that is kept, and from what it follows which people are in it; which column cannot be read, otherwise. In one from before that
+/// was kept, people are as files say.
+pub(crate) fn unpack(
+    kept: &KeptDirectory,
+) -> std::result::Result<(Directory, Basis), &'static str> {
+    let directory = codec::decode(&kept.bytes).map_err(|_| "bytes")?;
+    let basis = match &kept.basis {
+        None => Basis {
+            said: directory.people.clone(),
+            leaves: Vec::new(),
+        },
+        Some(basis) => Basis {
+            said: codec::decode(&basis.said).map_err(|_| "said")?.people,
+            leaves: leaves::text::read(&basis.leaves).ok_or("leaves")?,
+        },
+    };
+    Ok((directory, basis))
+}
+
 impl App {
     /// Opens the server on its database.
     pub fn open(store: Arc<dyn Store>, environment: Arc<dyn Environment>) -> Result<Self> {
@@ -150,66 +189,80 @@ impl App {
         )
     }
 
-    /// Puts a directory in force. It has been checked. One that is in force already is not kept twice.
+    /// Puts a directory in force exactly as it is, as if no leave had been entered before: for one who begins. It has been checked. One that is
+    /// in force already is not kept twice.
     pub fn put_directory(&self, directory: &Directory) -> Result<()> {
-        let bytes = codec::encode(directory);
-        if bytes == self.known().bytes {
+        if codec::encode(directory) == self.known().bytes {
             return Ok(());
         }
-        self.store.put_directory(&bytes, self.environment.now())?;
+        let basis = Basis {
+            said: directory.people.clone(),
+            leaves: Vec::new(),
+        };
+        let kept = pack(directory, &basis);
+        self.store.put_directory(&kept, self.environment.now())?;
         self.refresh_directory()
     }
 
-    /// Changes the directory in force, also what another program has put in force meanwhile; one change at a time. Where `change` fails,
-    /// nothing is changed.
-    pub fn change_directory<T, E: From<StoreError>>(
+    /// Changes from what it follows which people are in force, also what another program has put in force meanwhile; one change at a time.
+    /// Where another program comes first, `change` is asked once more. Where it fails, nothing is changed.
+    pub(crate) fn change_people<T, E: From<StoreError>>(
         &self,
         made_by: MadeBy,
-        change: impl FnOnce(&mut Directory) -> std::result::Result<T, E>,
+        change: impl Fn(&Directory, &mut Basis) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.refresh_directory()?;
-        let known = self.known();
-        let mut directory = known.directory.clone();
-        let value = change(&mut directory)?;
-        if directory != known.directory {
-            self.replace_directory((known.no, None), &directory, made_by)?;
+        let mut tries = limits::DIRECTORY_TRIES;
+        loop {
+            self.refresh_directory()?;
+            let known = self.known();
+            let mut basis = known.basis.clone();
+            let value = change(&known.directory, &mut basis)?;
+            if basis == known.basis {
+                return Ok(value);
+            }
+            tries -= 1;
+            let base = (known.no, None);
+            match self.replace_directory(base, (&known.directory, &basis), made_by) {
+                Err(StoreError::Stale) if tries > 0 => {}
+                replaced => return Ok(replaced.map(|_| value)?),
+            }
         }
-        Ok(value)
     }
 
-    /// Puts a directory in force after the one of a number and, where one is said, an import of components; says its number. `Stale` where there
-    /// is another by now. It has been checked.
+    /// Puts a directory in force after the one of a number and, where one is said, an import of components; says its number. Its people are
+    /// those that follow. `Stale` where there is another by now. It has been checked.
     pub(crate) fn replace_directory(
         &self,
         base: (u64, Option<u64>),
-        directory: &Directory,
+        (directory, basis): (&Directory, &Basis),
         made_by: MadeBy,
     ) -> Result<u64> {
-        let bytes = codec::encode(directory);
         let kept = (self.environment.now(), made_by);
-        let no = self.store.replace_directory(base, &bytes, kept)?;
+        let packed = pack(directory, basis);
+        let no = self.store.replace_directory(base, &packed, kept)?;
         self.refresh_directory()?;
         Ok(no)
     }
 
     /// Takes up the directory that the store holds, which another program may have put there.
     pub(crate) fn refresh_directory(&self) -> Result<()> {
-        let Some((no, bytes)) = self.store.directory()? else {
+        let Some((no, kept)) = self.store.directory()? else {
             return Ok(());
         };
         if no == self.known().no {
             return Ok(());
         }
-        let directory = codec::decode(&bytes).map_err(|fault| {
-            StoreError::Broken(format!("the stored directory cannot be read: {fault:?}"))
+        let (directory, basis) = unpack(&kept).map_err(|column| {
+            StoreError::Broken(format!("`{column}` of directory {no} cannot be read"))
         })?;
         let holdings = directory.holdings();
         let known = Known {
             no,
-            tag: codec::tag(&bytes),
-            bytes,
+            tag: codec::tag(&kept.bytes),
+            bytes: kept.bytes,
             directory,
+            basis,
             holdings,
         };
         let mut in_force = self
@@ -267,5 +320,57 @@ impl App {
     /// Random bytes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
         random(self.environment.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::host::SystemEnvironment;
+    use crate::store::memory::MemoryStore;
+
+    fn named(no: u8) -> Person {
+        Person {
+            id: PersonId([no; 8]),
+            name: no.to_string(),
+            posts: Vec::new(),
+        }
+    }
+
+    fn add_to(basis: &mut Basis, no: u8) {
+        basis.said.push(named(no));
+        basis.said.sort_by_key(|person| person.id);
+    }
+
+    #[test]
+    fn a_change_of_people_is_tried_again_where_another_program_comes_first() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(draw_identity(&SystemEnvironment)));
+        let [app, other] = [(); 2].map(|()| {
+            let app = App::open(Arc::clone(&store), Arc::new(SystemEnvironment));
+            app.expect("a model opens")
+        });
+        let (asked, in_the_way) = (Cell::new(0), Cell::new(1));
+        let add = || {
+            app.change_people(MadeBy::Other, |_, basis| {
+                asked.set(asked.get() + 1);
+                if asked.get() <= in_the_way.get() {
+                    other.change_people::<_, StoreError>(MadeBy::Other, |_, basis| {
+                        add_to(basis, asked.get());
+                        Ok(())
+                    })?;
+                }
+                add_to(basis, 100 + asked.get());
+                Ok::<_, StoreError>(asked.get())
+            })
+        };
+        assert_eq!(add().expect("it is there in the end"), 2);
+        let people = app.known().directory.people.clone();
+        assert_eq!(people, [named(1), named(102)]);
+        // Not for ever.
+        in_the_way.set(u8::MAX);
+        assert!(matches!(add(), Err(StoreError::Stale)));
+        assert_eq!(usize::from(asked.get()), 2 + limits::DIRECTORY_TRIES);
     }
 }

@@ -46,9 +46,10 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
         .map(|date| Timestamp(date.timestamp_millis()))
 }
 
-/// Reads a day in the city, as its beginning, or RFC 3339 with any offset.
+/// Reads a day in the city, as its beginning, or RFC 3339 with any offset. Its year has four digits in the city too.
 pub fn parse_day(text: &str) -> Option<Timestamp> {
-    parse_rfc3339(text).or_else(|| parse_rfc3339(&format!("{text}T00:00:00+08:00")))
+    let time = parse_rfc3339(text).or_else(|| parse_rfc3339(&format!("{text}T00:00:00+08:00")));
+    time.filter(|time| year(*time) <= 9999)
 }
 
 fn local(time: Timestamp) -> Option<DateTime<chrono::Utc>> {
@@ -65,6 +66,8 @@ mod tests {
         assert_eq!(parse_day("2027-01-01"), Some(eve.plus_ms(1)));
         assert_eq!(parse_day("2026-12-31T15:59:59.999Z"), Some(eve));
         assert_eq!(["", "2027-01", "2027-02-29"].map(parse_day), [None; 3]);
+        assert_eq!(parse_day("9999-12-31T23:59:59-12:00"), None);
+        assert!(parse_day("9999-12-31T23:59:59+08:00").is_some());
         assert_eq!((year(eve), year(eve.plus_ms(1))), (2026, 2027));
         let begun = [eve, eve.plus_ms(1)].map(day_begins);
         assert_eq!(begun, [eve.plus_ms(1 - DAY_MS), eve.plus_ms(1)]);

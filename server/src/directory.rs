@@ -12,6 +12,7 @@ pub(crate) mod fields;
 mod halves;
 mod kept;
 mod later;
+pub(crate) mod leaves;
 mod names;
 mod over;
 mod stretches;
@@ -25,22 +26,22 @@ use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use patrol_core::domain::directory::{Directory, DirectoryFault};
+use patrol_core::domain::directory::{Directory, DirectoryFault, Person};
 use patrol_core::domain::time::Timestamp;
 
 use crate::sheet::{self, Rows};
-use kept::Ends;
+use leaves::Basis;
 use over::Tables;
 use tables::Import;
 
 pub use crate::sheet::{Faults, ImportFault, Reason};
-pub(crate) use back::{Stays, back_over};
+pub(crate) use back::back_over;
 pub(crate) use examine::in_use;
 pub use fields::post_at_text;
-pub(crate) use kept::{Held, in_order_of, keep_leaves, post_key, posts_of};
+pub(crate) use kept::{Ends, Kept, in_order_of, post_key, posts_of};
 pub(crate) use later::Ending;
 pub(crate) use names::Names;
-pub(crate) use over::Today;
+pub(crate) use over::{Force, Today};
 pub use synthetic::{SYNTHETIC_SINCE, synthetic_people};
 pub(crate) use told::Told;
 
@@ -117,11 +118,15 @@ const NAMES: [&str; 6] = [
     "categories.csv",
 ];
 
-/// Reads the directory of a folder, and asks that it is sound at the time `now`.
+/// Reads the directory of a folder, and asks that it is sound at the time `now`, with what is decided of its people already. They are as its rows say.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of files and lines; at first what cannot be read, then what does not fit.
-pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>> {
+pub(crate) fn load(
+    folder: &Path,
+    now: Timestamp,
+    basis: &Basis,
+) -> Result<Directory, Vec<ImportFault>> {
     let mut faults = Vec::new();
     let mut text = |file: &str| match std::fs::read_to_string(folder.join(file)) {
         Ok(text) => text,
@@ -137,18 +142,16 @@ pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>
         return Err(faults);
     }
     let [districts, towns, villages, beats, units, categories] = &texts;
-    parse(
-        &Files {
-            districts,
-            towns,
-            villages,
-            beats,
-            units,
-            categories,
-            people: &people,
-        },
-        now,
-    )
+    let files = Files {
+        districts,
+        towns,
+        villages,
+        beats,
+        units,
+        categories,
+        people: &people,
+    };
+    sound(read(&files, now, basis))
 }
 
 /// Reads the directory of files whose text is given, and asks that it is sound at the time `now`.
@@ -156,7 +159,10 @@ pub fn load(folder: &Path, now: Timestamp) -> Result<Directory, Vec<ImportFault>
 /// # Errors
 /// As [`load`], but for files that cannot be read.
 pub fn parse(files: &Files<'_>, now: Timestamp) -> Result<Directory, Vec<ImportFault>> {
-    let (directory, faults) = read(files, now);
+    sound(read(files, now, &Basis::default()))
+}
+
+fn sound((directory, faults): (Directory, Faults)) -> Result<Directory, Vec<ImportFault>> {
     if faults.is_empty() {
         Ok(directory)
     } else {
@@ -167,7 +173,7 @@ pub fn parse(files: &Files<'_>, now: Timestamp) -> Result<Directory, Vec<ImportF
 /// The directory of Zhuhai without people, from the files that come with the program.
 pub fn zhuhai() -> Directory {
     // That there are no faults, a test says.
-    read(&ZHUHAI, Timestamp(0)).0
+    read(&ZHUHAI, Timestamp(0), &Basis::default()).0
 }
 
 const ZHUHAI: Files<'static> = Files {
@@ -180,8 +186,8 @@ const ZHUHAI: Files<'static> = Files {
     people: "",
 };
 
-/// Reads the files of a whole directory.
-fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Faults) {
+/// Reads the files of a whole directory. Its people are as their rows say, and what is decided of them counts where it is asked what is wrong.
+fn read(files: &Files<'_>, now: Timestamp, basis: &Basis) -> (Directory, Faults) {
     let texts = [
         files.districts,
         files.towns,
@@ -206,24 +212,33 @@ fn read(files: &Files<'_>, now: Timestamp) -> (Directory, Faults) {
         }
     }
     let today = Today { now, ends: now };
-    let laid = read_over(
-        given,
-        (&Directory::default(), &Stays::default()),
-        Names::default(),
-        (today, faults),
-    );
+    let leaves = Basis {
+        said: Vec::new(),
+        leaves: basis.leaves.clone(),
+    };
+    let nothing = (&Directory::default(), &leaves);
+    let (ends, names) = (Ends::of(basis), Names::default());
+    let laid = read_over(given, nothing, (ends, names), (today, faults));
     let mut faults = laid.faults;
     for (ending, fault) in laid.endings {
         if let Some(fault) = in_use((&ending, fault), &laid.directory, (0, 0)) {
             faults.push(fault);
         }
     }
-    (laid.directory, faults)
+    let directory = Directory {
+        people: laid.rows,
+        ..laid.directory
+    };
+    (directory, faults)
 }
 
 /// A directory with tables laid over it.
 pub(crate) struct Laid {
     pub(crate) directory: Directory,
+    /// From what it follows which people it has.
+    pub(crate) basis: Basis,
+    /// The rows of people, as the file has them.
+    pub(crate) rows: Vec<Person>,
     pub(crate) faults: Faults,
     pub(crate) warnings: Faults,
     /// Tables of which a row could not be read, so that what is missing in them may be there.
@@ -241,18 +256,18 @@ pub(crate) fn in_words(fault: DirectoryFault, directory: &Directory, now: Timest
     format!("{} ({words})", Reason::unsound(&fault).code())
 }
 
-/// Reads the tables that are given, lays them over the directory in force, and says what is wrong with what then would be,
-/// after the faults that are known already. A table that is given once more is a fault, and is only looked through.
+/// Reads the tables that are given, lays them over what is in force but for the ends that stay, and says what is wrong with what then would
+/// be, after the faults that are known already. A table that is given once more is a fault, and is only looked through.
 pub(crate) fn read_over(
     mut given: Vec<(Table, Arc<str>, Rows)>,
-    (force, stays): (&Directory, &Stays),
-    names: Names,
+    force: Force<'_>,
+    (ends, names): (Ends, Names),
     (today, faults): (Today, Faults),
 ) -> Laid {
     let mut import = Import {
         names,
         faults,
-        ends: Ends::of(&force.people, stays),
+        ends,
         ..Import::default()
     };
     let (mut tables, mut files) = (Tables::default(), BTreeMap::new());
@@ -268,8 +283,8 @@ pub(crate) fn read_over(
         }
     }
     import.look_through(others);
-    let (directory, kept) = tables.over((force, stays), today);
-    examine::laid(import, (force, directory), kept, (&files, today))
+    let over = tables.over(force, &import.ends, today);
+    examine::laid(import, force, over, (&files, today))
 }
 
 #[cfg(test)]

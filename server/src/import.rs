@@ -5,7 +5,6 @@
 //! asked by the callers.
 
 pub mod components;
-mod leaves;
 mod listed;
 mod needed;
 mod places;
@@ -26,13 +25,13 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::calendar::{day_begins, rfc3339};
-use crate::directory::{self, Laid, Names, Stays, Table, Today};
+use crate::directory::leaves::Basis;
+use crate::directory::{self, Ends, Laid, Names, Table, Today};
 use crate::office::Deed;
 use crate::sheet::{Faults, ImportFault, Reason};
 use crate::store::reference::{ComponentRow, MadeBy, Replacing, Rest, Version, Weighed};
 use crate::store::{Commit, Result, StoreError};
 
-pub(crate) use leaves::{Leaving, decided_since, leaves_of};
 pub(crate) use preview::lost;
 pub use preview::tables;
 pub use upload::{Content, Upload, is_left_behind};
@@ -61,7 +60,7 @@ pub struct Preview {
 /// What would be done.
 enum Plan {
     /// Puts a directory in force. What is not named any more ends with the day, so it is good for the day.
-    Directory(Box<Directory>, Today),
+    Directory(Box<(Directory, Basis)>, Today),
     /// Reads the components once more, and keeps them if they are still those of this digest.
     Components(Upload, Digest),
     /// Keeps rows that have been read, and accepts the proposals that they come from.
@@ -202,15 +201,13 @@ fn preview_directory(
     }
     let today = today(app.environment.now());
     let faults = std::mem::take(&mut preview.faults);
-    let names = Names::new(&known.directory.people, app.person_ids());
+    let people = known.directory.people.iter().chain(&known.basis.said);
+    let names = Names::new(people, app.person_ids());
     let of = |wanted| given.iter().find(|(table, _, _)| *table == wanted);
     let units = of(Table::Units).map_or_else(|| "units".into(), |(_, file, _)| Arc::clone(file));
-    let stays = match of(Table::People).is_some() {
-        true => decided_since(app, 0, known.no)?,
-        false => Stays::default(),
-    };
-    let force = (&known.directory, &stays);
-    let laid = directory::read_over(given, force, names, (today, faults));
+    let force = (&known.directory, &known.basis);
+    let ends = Ends::of(&known.basis);
+    let laid = directory::read_over(given, force, (ends, names), (today, faults));
     let villages = villages(&laid.directory, today.now);
     take_in(app, laid, (today, &units), preview)?;
     Ok(villages)
@@ -231,10 +228,14 @@ fn take_in(
     needed::examine(app, pair, endings, units, preview)?;
     if preview.faults.is_empty() {
         preview.tables = preview::changes(&known.directory, &laid.directory);
-        if laid.directory == known.directory {
+        let is_known = laid.directory == known.directory && laid.basis == known.basis;
+        if is_known {
             preview.notes.push("nothing_changes");
         }
-        preview.plan = Plan::Directory(Box::new(laid.directory), today);
+        let Laid {
+            directory, basis, ..
+        } = laid;
+        preview.plan = Plan::Directory(Box::new((directory, basis)), today);
     }
     Ok(())
 }
@@ -322,14 +323,15 @@ pub fn adopt(app: &App, preview: &Preview) -> Result<Option<Adopted>> {
     match &preview.plan {
         Plan::Nothing => Ok(None),
         Plan::Directory(_, today) if app.environment.now() >= today.ends => Err(StoreError::Stale),
-        Plan::Directory(directory, _) if **directory == known.directory => {
+        Plan::Directory(plan, _) if plan.0 == known.directory && plan.1 == known.basis => {
             Ok(Some(Adopted::Unchanged(directory_no)))
         }
-        Plan::Directory(directory, _) => {
+        Plan::Directory(plan, _) => {
+            let (directory, basis) = plan.as_ref();
             // Something may stand by now in a village that nothing stood in.
             let ends = ends_a_village(&known.directory, directory);
             let base = (directory_no, ends.then_some(components_no));
-            let no = app.replace_directory(base, directory, MadeBy::Other)?;
+            let no = app.replace_directory(base, (directory, basis), MadeBy::Other)?;
             Ok(Some(Adopted::Directory(no)))
         }
         Plan::Components(upload, digest) => {
@@ -377,5 +379,5 @@ pub fn list(app: &App) -> Result<Value> {
 
 /// A directory that is or was in force, table by table; none of that number.
 pub fn show(app: &App, no: u64) -> Result<Option<Vec<Value>>> {
-    Ok(restore::read(app, no)?.map(|directory| tables(&directory)))
+    Ok(restore::read(app, no)?.map(|(directory, _)| tables(&directory)))
 }

@@ -3,13 +3,14 @@
 //! Once anybody has an account there is no code, and this does nothing any more.
 
 use patrol_core::domain::capability::Role;
-use patrol_core::domain::directory::{Directory, Person, Post, PostAt};
+use patrol_core::domain::directory::{Person, Post, PostAt};
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 
 use crate::app::App;
 use crate::auth;
+use crate::directory::leaves::Basis;
 use crate::store::reference::MadeBy;
 use crate::store::{Result, StoreError};
 
@@ -73,10 +74,10 @@ pub fn set_up(app: &App, beginning: &Beginning<'_>) -> std::result::Result<Perso
 /// The administrator of that name, or the only one. Where the directory has none he is made one, from now on.
 pub fn appoint(app: &App, name: Option<&str>) -> std::result::Result<PersonId, SetupFault> {
     let now = app.environment.now();
-    app.change_directory(MadeBy::Other, |directory| {
+    app.change_people(MadeBy::Other, |directory, basis| {
         let administrators: Vec<&Person> = administrators(&directory.people, now).collect();
         if administrators.is_empty() {
-            return make_administrator(app, directory, name, now);
+            return make_administrator(app, basis, name, now);
         }
         let meant = administrators
             .iter()
@@ -101,7 +102,7 @@ pub(crate) fn administrators(people: &[Person], now: Timestamp) -> impl Iterator
 /// Gives the post to who has that name, or to a new person.
 fn make_administrator(
     app: &App,
-    directory: &mut Directory,
+    basis: &mut Basis,
     name: Option<&str>,
     now: Timestamp,
 ) -> std::result::Result<PersonId, SetupFault> {
@@ -117,7 +118,7 @@ fn make_administrator(
         from: now,
         until: None,
     };
-    let people = &mut directory.people;
+    let people = &mut basis.said;
     let mut named: Vec<&mut Person> = people
         .iter_mut()
         .filter(|person| person.name == name)

@@ -40,6 +40,7 @@ pub use accounts::{Accounts, Folder};
 pub use error::StoreError;
 pub use figures::{Figures, Measured};
 pub use identity::{Identity, NewEpoch};
+use reference::KeptDirectory;
 pub use reference::Reference;
 pub(crate) use serial::serial;
 
@@ -455,9 +456,9 @@ pub trait Store: Accounts + Measured + Reference + Send + Sync {
     /// Forgets notices that the device has named.
     fn forget_notices(&self, device: DeviceId, up_to: u64) -> Result<()>;
     /// Keeps the directory; earlier ones are kept too.
-    fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()>;
+    fn put_directory(&self, directory: &KeptDirectory, now: Timestamp) -> Result<()>;
     /// The directory kept last, and its number: 1, 2, 3 …
-    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>>;
+    fn directory(&self) -> Result<Option<(u64, KeptDirectory)>>;
     /// Keeps an account, replacing one of the same person, whose sessions end; the setup code goes. A login that is another person's is `Broken`.
     fn put_account(&self, account: &Account) -> Result<()>;
     /// The account of a login.

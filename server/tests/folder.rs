@@ -198,3 +198,24 @@ fn another_order_of_the_rows_of_people_is_no_other_folder() {
         names.collect::<Vec<_>>()
     );
 }
+
+#[test]
+fn who_comes_back_after_a_leave_gets_a_row_in_the_folder_too() {
+    let trial = Trial::new("folder_return");
+    let people = "person,name,role,at,from\n00000000000000a1,李强,administrator,city,2020-01-01\n\
+                  00000000000000a2,王芳,inspector,beat:1,2020-01-01\n";
+    std::fs::write(trial.folder.join("people.csv"), people).expect("a file");
+    trial.start(&[]);
+    let words = ["person", "leave", "--name", "王芳", "--from", "2100-01-01"];
+    let left = errand(&[&words[..], &["--database", &trial.database]].concat(), "");
+    assert!(left.ok, "{}", left.log);
+    let back = format!("{people}00000000000000a2,王芳,inspector,beat:1,2100-01-10\n");
+    std::fs::write(trial.folder.join("people.csv"), back).expect("a file");
+    let said = trial.start(&[]);
+    assert!(said.contains("1 posts have ended earlier"), "{said}");
+    let list = errand(&["person", "list", "--database", &trial.database], "");
+    let posts = &list.lines[1]["posts"];
+    let ends = [0, 1].map(|at| posts[at]["until"].clone());
+    assert_eq!(ends[0], "2100-01-01T00:00:00.000+08:00");
+    assert!(posts.as_array().is_some_and(|posts| posts.len() == 2) && ends[1].is_null());
+}

@@ -6,6 +6,7 @@ mod command;
 mod components;
 mod decided;
 mod directory;
+mod entered;
 mod leaves;
 mod people;
 mod phone;

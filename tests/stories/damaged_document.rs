@@ -11,7 +11,7 @@ use patrol_core::domain::time::DAY_MS;
 use patrol_core::store::{Store, documents, enrolment};
 use patrol_core::sync::wire::{Fate, Later};
 use patrol_server::app::{App, draw_identity};
-use patrol_server::people::{self, Leave};
+use patrol_server::people::{self, Leaving};
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_tests::clock::Machine;
 use patrol_tests::link::Link;
@@ -70,7 +70,7 @@ fn what_is_held_is_asked_about_beside_what_waits_and_sends_none_of_that_again() 
     for words in ["晚到的", "更晚的"] {
         phone.note(sound, words).expect("a note is recorded");
     }
-    let leave = Leave {
+    let leave = Leaving {
         person: phone.person,
         from: world.clock.now(),
         substitute: None,

@@ -10,7 +10,7 @@ use patrol_core::error::Error;
 use patrol_core::replica::{Deed, SyncState};
 use patrol_core::sync::wire::Notice;
 use patrol_server::office::Rejection;
-use patrol_server::people::{self, Leave};
+use patrol_server::people::{self, Leaving};
 use patrol_server::review::{self, Decision};
 use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::simulation::audit::entry_of;
@@ -21,7 +21,7 @@ const DISPATCHER: &str = "受理派遣员01";
 
 /// A person leaves, as of now: he has no post any more.
 pub(super) fn end_posts(world: &World, name: &str) {
-    let leave = Leave {
+    let leave = Leaving {
         person: world.person(name),
         from: world.clock.now(),
         substitute: None,

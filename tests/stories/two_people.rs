@@ -7,7 +7,7 @@ use patrol_core::domain::id::DocumentId;
 use patrol_core::error::Error;
 use patrol_core::replica::Replica;
 use patrol_core::sync::rescue::Bundle;
-use patrol_server::people::{self, Leave};
+use patrol_server::people::{self, Leaving};
 use patrol_server::{bundle, check, devices};
 use patrol_tests::clock::Machine;
 use patrol_tests::link::Link;
@@ -116,7 +116,7 @@ fn who_leaves_takes_nothing_of_the_others_with_him() {
         second: (second, _),
     } = shared(402);
     let before = seen(&second);
-    let leave = Leave {
+    let leave = Leaving {
         person: first.person,
         from: world.clock.now(),
         substitute: None,

@@ -261,6 +261,8 @@ pub const IMPORT_ROWS_MAX: usize = 50_000;
 pub const IMPORT_FAULTS_SHOWN: usize = 1_000;
 /// Rows of a table that a preview lists; all are counted.
 pub const IMPORT_ROWS_SHOWN: usize = 200;
+/// How often a change of people is tried where another program changes them at the same time.
+pub const DIRECTORY_TRIES: usize = 8;
 /// Previews that wait to be adopted; the oldest gives way.
 pub const IMPORTS_WAITING: usize = 4;
 /// Proposals for the register of components that are adopted at a time.

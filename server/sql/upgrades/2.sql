@@ -84,5 +84,7 @@ CREATE INDEX boxed_device ON boxed (device, boxed_at, length(body));
 DROP INDEX batches_device;
 CREATE INDEX batches_device ON batches (device, received_at, length(leaves));
 
--- Whether a leave made a version of the one before: what leaves decide stays where a version comes back.
+-- Whether a leave made a version of the one before, and from what it follows which people are in a version: what files say, and all leaves.
 ALTER TABLE directories ADD COLUMN by_leave INTEGER;
+ALTER TABLE directories ADD COLUMN said BLOB;
+ALTER TABLE directories ADD COLUMN leaves TEXT;

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::auth::{self, Caller};
 use crate::calendar::parse_day;
 use crate::error::ApiError;
-use crate::people::{self, Leave, Left};
+use crate::people::{self, Leaving, Left};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,15 +73,15 @@ pub(super) async fn leave(
     let substitute = request
         .substitute
         .map(|text| PersonId::from_hex(&text).ok_or(ApiError::BadRequest("substitute")));
-    let leave = Leave {
+    let leaving = Leaving {
         person: PersonId::from_hex(&person).ok_or(ApiError::NotFound)?,
         from: parse_day(&request.from).ok_or(ApiError::BadRequest("from"))?,
         substitute: substitute.transpose()?,
     };
     let left = host.blocking(move |app| {
         need(app, caller, Capability::Administer)?;
-        let left = people::leave(app, leave)?;
-        let person = leave.person;
+        let left = people::leave(app, leaving)?;
+        let person = leaving.person;
         tracing::info!(%person, %caller, "{person} leaves, says {caller}");
         Ok::<_, ApiError>(left)
     });

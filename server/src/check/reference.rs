@@ -1,4 +1,4 @@
-//! What is imported as a whole: that each directory can be read, that components stand in columns as in their bytes, that the rows of a code follow each
+//! What is imported as a whole: that each directory can be read and the last has the people that follow, that components stand in columns as in their bytes, that the rows of a code follow each
 //! other, and that imports and villages' tags are what the rows say.
 //!
 //! Whether a directory is sound was asked when it was put in force.
@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 
 use patrol_core::domain::component::near;
+use patrol_core::domain::directory::{Directory, Person};
+use patrol_core::domain::id::PersonId;
 use patrol_core::sync::components::{self, decode, join};
-use patrol_core::sync::directory;
 
 use super::Checking;
+use crate::app::unpack;
+use crate::directory::leaves::Basis;
 use crate::store::Result;
 use crate::store::reference::{ComponentImport, Weighed};
 use crate::store::whole::{VillageComponents, WholeComponent};
@@ -51,18 +54,44 @@ impl Rows {
 impl Checking<'_> {
     pub(super) fn directories(&mut self) -> Result<()> {
         let snapshot = self.snapshot;
+        let mut last = None;
         snapshot.all_directories(&mut |row| {
-            match row {
-                Ok((no, bytes)) if directory::decode(&bytes).is_err() => {
+            last = None;
+            match row.map(|(no, kept)| (no, unpack(&kept))) {
+                Ok((no, Ok(unpacked))) => last = Some((no, unpacked)),
+                Ok((no, Err(column))) => {
                     self.find(format!(
-                        "directories: `bytes` of number {no} cannot be read"
+                        "directories: `{column}` of number {no} cannot be read"
                     ));
                 }
-                Ok(_) => {}
                 Err(unread) => self.find(format!("directories: {unread}")),
             }
             Ok(())
-        })
+        })?;
+        if let Some((no, (directory, basis))) = last {
+            self.people(no, &directory, &basis);
+        }
+        Ok(())
+    }
+
+    /// The people in force are those that follow from what files say and from leaves.
+    fn people(&mut self, no: u64, directory: &Directory, basis: &Basis) {
+        let due = basis.in_force();
+        let mut known: BTreeMap<PersonId, &Person> =
+            due.iter().map(|person| (person.id, person)).collect();
+        for person in &directory.people {
+            if known.remove(&person.id) != Some(person) {
+                let id = person.id;
+                self.find(format!(
+                    "directories: `bytes` of number {no}: person {id} is not as `said` and `leaves` say"
+                ));
+            }
+        }
+        for id in known.into_keys() {
+            self.find(format!(
+                "directories: `bytes` of number {no}: person {id} is missing, whom `said` has"
+            ));
+        }
     }
 
     pub(super) fn components(&mut self) -> Result<()> {

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Faults, one};
 use crate::app::App;
 use crate::config::Config;
+use crate::directory::leaves::Basis;
 use crate::directory::{self, Table};
 use crate::import;
 use crate::people::{self, MergeFault};
@@ -24,7 +25,7 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
         return Ok(());
     };
     let (now, known) = (app.environment.now(), app.known());
-    let mut loaded = match read(path, config, now) {
+    let mut loaded = match read(path, config, (now, &known.basis)) {
         Ok(loaded) => loaded,
         Err(faults) => return pass_over(known.no, path, faults),
     };
@@ -38,8 +39,8 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
             ..known.directory.clone()
         };
     }
-    let warnings = match people::merge(app, &mut loaded) {
-        Ok(warnings) => warnings,
+    let (basis, warnings) = match people::merge(app, &mut loaded) {
+        Ok(merged) => merged,
         Err(MergeFault::Store(error)) => return Err(one(error)),
         Err(MergeFault::LocksOut) => {
             let file = path.join("people.csv");
@@ -50,7 +51,7 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
             return pass_over(known.no, path, vec![words]);
         }
     };
-    if loaded != known.directory {
+    if loaded != known.directory || basis != known.basis {
         let mut unsound = loaded.check(now);
         // What is so already is not the folder's fault.
         let were = known.directory.check(now);
@@ -68,7 +69,7 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
             return pass_over(known.no, path, unsound.iter().map(words).collect());
         }
         let no = app
-            .replace_directory((known.no, None), &loaded, MadeBy::Other)
+            .replace_directory((known.no, None), (&loaded, &basis), MadeBy::Other)
             .map_err(one)?;
         if known.no > 0 {
             say_what_is_lost(path, (known.no, &known.directory), (no, &loaded));
@@ -85,14 +86,18 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
 }
 
 /// What a folder holds, with made-up people where they are wanted.
-fn read(path: &Path, config: &Config, now: Timestamp) -> Result<Directory, Faults> {
+fn read(
+    path: &Path,
+    config: &Config,
+    (now, basis): (Timestamp, &Basis),
+) -> Result<Directory, Faults> {
     if !path.is_dir() {
         return Err(vec![format!(
             "--directory {} is not a folder",
             path.display()
         )]);
     }
-    let mut loaded = directory::load(path, now)
+    let mut loaded = directory::load(path, now, basis)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Faults>())?;
     if config.synthetic_people {
         if !loaded.people.is_empty() {

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::auth;
 use crate::calendar::{parse_day, rfc3339};
 use crate::directory;
-use crate::people::{self, Leave, LeaveFault};
+use crate::people::{self, LeaveFault, Leaving};
 use crate::setup::{self, SetupFault};
 
 /// An errand about people.
@@ -126,12 +126,12 @@ fn leave(
 ) -> Result<Vec<Value>, Faults> {
     let app = database.open()?;
     let person = who.find(&app)?;
-    let leave = Leave {
+    let leaving = Leaving {
         person,
         from,
         substitute,
     };
-    let left = people::leave(&app, leave).map_err(|fault| {
+    let left = people::leave(&app, leaving).map_err(|fault| {
         one(match fault {
             LeaveFault::Unknown => "nobody of that id is in the directory".to_owned(),
             LeaveFault::NoPost => "no post of that person is in force then".to_owned(),
@@ -156,7 +156,7 @@ fn leave(
     })?;
     tracing::info!(%person, "{person} leaves, by command");
     let now = app.environment.now();
-    if now.0 - from.0 >= DAY_MS {
+    if left.is_new() && now.0 - from.0 >= DAY_MS {
         tracing::warn!(
             "that day is past: the posts have ended now; where another one was meant, a table of people gives them again"
         );

@@ -1,4 +1,5 @@
-//! Posts of an older version that have ended since, though no leave has ended them: who held one holds it again from today on.
+//! Posts of an older version that files have ended since: who held one holds it again from today on, unless he has left; then who takes over
+//! does.
 //!
 //! The time between stays a gap: what was judged in it stays judged.
 
@@ -9,84 +10,96 @@ use patrol_core::domain::id::PersonId;
 use patrol_core::domain::time::Timestamp;
 
 use super::Today;
-use super::back::Stays;
 use super::kept::{PostKey, post_key};
+use super::leaves::{Basis, Leave};
 
-/// Ends the posts of an older version that have ended, and has them begin anew; the ends of leaves that are still to come stand in the
-/// directory in force. Returns what begins today.
+/// Ends the posts of an older version that have ended, and has them begin anew; leaves go for the one as for the other. Returns what begins
+/// today.
 pub(super) fn give_back(
     old: &mut [Person],
-    (force, stays): (&mut [Person], &Stays),
+    force: &mut Basis,
     today: Today,
 ) -> Vec<(PersonId, Post)> {
+    let Basis { said, leaves } = force;
     let mut again = Vec::new();
-    let mut known: BTreeMap<PersonId, &mut Person> =
-        force.iter_mut().map(|person| (person.id, person)).collect();
+    let known: BTreeMap<PersonId, &Person> =
+        said.iter().map(|person| (person.id, person)).collect();
     for person in old {
-        let Some(now) = known.get_mut(&person.id) else {
+        let Some(now) = known.get(&person.id) else {
             continue;
         };
+        let id = person.id;
+        let mut leaves: Vec<&mut Leave> = leaves
+            .iter_mut()
+            .filter(|leave| leave.person == id)
+            .collect();
         let asked = Asked {
-            person: person.id,
             named: person.posts.iter().map(post_key).collect(),
-            stays,
             today,
         };
-        let mut back = Vec::new();
+        let (mut stay, mut left) = (Vec::new(), Vec::new());
         for post in &mut person.posts {
             let Some((end, from)) = asked.next(post, &now.posts) else {
                 continue;
             };
-            let begun = Post { from, ..*post };
-            let mut known = now.posts.iter();
-            if !known.any(|known| post_key(known) == post_key(&begun)) {
-                again.push((person.id, begun));
-                // As if it had been set in what begins now.
-                let leave = stays.ends.get(&(person.id, post_key(post)));
-                now.posts.extend(leave.map(|end| Post {
-                    until: Some(*end),
-                    ..begun
-                }));
-            }
-            back.push(begun);
+            let was = *post;
             post.until = Some(end);
+            let begun = Post { from, ..was };
+            let has_left =
+                |leave: &&mut Leave| leave.from <= today.now && leave.goes_for(&was, None);
+            match leaves.iter().any(has_left) {
+                true => left.push((was, begun)),
+                false => stay.push((was, begun)),
+            }
         }
-        person.posts.extend(back);
+        let is_known = |key| now.posts.iter().any(|known| post_key(known) == key);
+        // Who has come back has his own row.
+        let returns = |key, leaves: &[&mut Leave], begun: &Post| {
+            is_known(key) && !leaves.iter().any(|leave| leave.goes_for(begun, None))
+        };
+        let mut begins = BTreeSet::new();
+        let all = stay.iter().map(|pair| (pair, false));
+        for ((was, begun), has_left) in all.chain(left.iter().map(|pair| (pair, true))) {
+            let key = post_key(begun);
+            if (has_left && returns(key, &leaves, begun)) || !begins.insert(key) {
+                continue;
+            }
+            if !is_known(key) {
+                again.push((id, *begun));
+            }
+            for leave in leaves.iter_mut().filter(|leave| leave.goes_for(was, None)) {
+                if !leave.goes_for(begun, None) {
+                    leave.known.push(key);
+                }
+            }
+            person.posts.push(*begun);
+        }
     }
     again
 }
 
-/// Whose posts are asked for, and what is known besides.
-struct Asked<'s> {
-    person: PersonId,
+/// Of whose posts it is asked.
+struct Asked {
     /// What the older version has of him.
     named: BTreeSet<PostKey>,
-    stays: &'s Stays,
     today: Today,
 }
 
-impl Asked<'_> {
+impl Asked {
     /// When a post has ended that is to be held again, and from when on it is.
-    fn next(&self, post: &Post, force: &[Post]) -> Option<(Timestamp, Timestamp)> {
+    fn next(&self, post: &Post, said: &[Post]) -> Option<(Timestamp, Timestamp)> {
         let now = self.today.now;
         let passed = |post: &Post| post.until.filter(|until| *until <= now);
-        let mut same = force.iter();
+        let mut same = said.iter();
         let same = same.find(|other| post_key(other) == post_key(post))?;
         let end = passed(same).filter(|_| passed(post).is_none())?;
         // He may have got it back since, and lost it again.
-        let later = force.iter().filter(|other| {
+        let later = said.iter().filter(|other| {
             let is_like = (other.role, other.at) == (post.role, post.at);
             let is_later = end <= other.from && other.from <= now;
             is_like && is_later && !self.named.contains(&post_key(other))
         });
         let last = later.max_by_key(|other| other.from).unwrap_or(same);
-        let has_left = [same, last].iter().any(|post| {
-            let leave = self.stays.ends.get(&(self.person, post_key(post)));
-            leave.is_some_and(|end| *end <= now)
-        });
-        if has_left {
-            return None;
-        }
         let from = passed(last).map(|end| end.max(self.today.begins()));
         Some((end, from.unwrap_or(last.from)))
     }

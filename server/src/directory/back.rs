@@ -1,6 +1,6 @@
 //! A version of the directory that was in force laid over the one that is, so that an import that was a mistake is undone.
 //!
-//! What has passed stays as it was, and so does what leaves have decided. Which that is, is found out by who asks.
+//! What has passed stays as it was, and so do leaves: it is what files have said of people that comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,52 +12,46 @@ use patrol_core::domain::id::{PersonId, UnitId};
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
-use super::kept::{Dropped, Held, post_key};
-use super::over::Tables;
+use super::kept::{Ends, Held, post_key, posts_of};
+use super::leaves::Basis;
+use super::over::{Force, Tables};
 use super::tables::Import;
 use super::told::Told;
 use super::{Laid, Table, Today, again, examine, fault};
 use crate::calendar::day;
 use crate::sheet::Reason;
 
-/// What leaves have decided since.
-#[derive(Debug, Default)]
-pub(crate) struct Stays {
-    /// The ends that they have set.
-    pub(crate) ends: BTreeMap<Held, Timestamp>,
-    /// The posts that they have given.
-    pub(crate) posts: Vec<(PersonId, Post)>,
-    /// The posts that never begin by them.
-    pub(crate) dropped: Dropped,
-}
-
-/// Lays an older version, known by its number, over the directory in force.
+/// Lays an older version, known by its number, over what is in force. Its people are those that files had said.
 pub(crate) fn back_over(
     (no, mut old): (u64, Directory),
-    force: &Directory,
-    stays: &Stays,
+    (force, basis): Force<'_>,
     today: Today,
 ) -> Laid {
-    let mut standing = Directory {
-        people: standing(&force.people, stays, today),
-        ..force.clone()
+    let mut standing = Basis {
+        said: standing(&basis.said, today),
+        leaves: basis.leaves.clone(),
     };
-    let again = again::give_back(&mut old.people, (&mut standing.people, stays), today);
+    let again = again::give_back(&mut old.people, &mut standing, today);
     let tables = Tables {
         districts: Some(with(&old.districts, &force.districts, |row| row.code)),
         towns: Some(with(&old.towns, &force.towns, |row| row.code)),
         villages: Some(committees(&old)),
         beats: Some(beats(&old.beats, force, today)),
-        units: Some(units(&old, force)),
+        units: Some(units(&old, (force, basis))),
         people: Some(old.people),
         categories: Some(old.categories),
     };
-    let (directory, kept) = tables.over((&standing, stays), today);
-    let lifted = lifted(force, &directory, today.now);
+    let ends = Ends::of(&standing);
+    let over = tables.over((force, &standing), &ends, today);
+    let lifted = lifted(force, &over.directory, today.now);
+    let held = posts_of(&over.directory.people);
     let file: Arc<str> = format!("directory {no}").into();
     let files = Table::ALL.map(|table| (table, Arc::clone(&file))).into();
-    let import = Import::default();
-    let mut laid = examine::laid(import, (force, directory), kept, (&files, today));
+    let import = Import {
+        ends,
+        ..Import::default()
+    };
+    let mut laid = examine::laid(import, (force, basis), over, (&files, today));
     for ((person, (role, at, _)), end) in lifted {
         let mut warning = fault::in_force(Reason::EndLifted);
         if laid.warnings.has_room() {
@@ -67,7 +61,9 @@ pub(crate) fn back_over(
         }
         laid.warnings.push(warning);
     }
-    for (person, post) in again {
+    // Who has left does not come back, whatever files say.
+    let is_held = |(person, post): &(PersonId, Post)| held.contains(&(*person, post_key(post)));
+    for (person, post) in again.into_iter().filter(is_held) {
         let mut warning = fault::in_force(Reason::HeldAgain);
         if laid.warnings.has_room() {
             let told = Told(&laid.directory);
@@ -79,32 +75,11 @@ pub(crate) fn back_over(
     laid
 }
 
-/// People without the ends that have not come yet, but for those of leaves, and with the posts that leaves have given.
-fn standing(force: &[Person], stays: &Stays, today: Today) -> Vec<Person> {
-    let mut given: BTreeMap<Held, Post> = stays
-        .posts
-        .iter()
-        .map(|(person, post)| ((*person, post_key(post)), *post))
-        .collect();
-    let mut people = force.to_vec();
-    for person in &mut people {
-        for post in &mut person.posts {
-            let held = (person.id, post_key(post));
-            let given = given.remove(&held).and_then(|post| post.until);
-            if post.until.is_none_or(|until| today.now < until) {
-                post.until = stays.ends.get(&held).copied().or(given);
-            }
-        }
-    }
-    for ((id, _), mut post) in given {
-        post.until = stays
-            .ends
-            .get(&(id, post_key(&post)))
-            .copied()
-            .or(post.until);
-        if let Some(person) = people.iter_mut().find(|person| person.id == id) {
-            person.posts.push(post);
-        }
+/// What files have said of people, without the ends that have not come yet.
+fn standing(said: &[Person], today: Today) -> Vec<Person> {
+    let mut people = said.to_vec();
+    for post in people.iter_mut().flat_map(|person| &mut person.posts) {
+        post.until = post.until.filter(|until| *until <= today.now);
     }
     people
 }
@@ -174,9 +149,10 @@ fn free(force: &Directory, village: VillageCode, today: Today) -> Timestamp {
 }
 
 /// Units that are listed, and those that have come since and that a post names.
-fn units(old: &Directory, force: &Directory) -> Vec<Unit> {
+fn units(old: &Directory, (force, basis): Force<'_>) -> Vec<Unit> {
     let is_listed = |unit: &&Unit| matches!(unit.kind, UnitKind::Department | UnitKind::Enterprise);
-    let posts = force.people.iter().flat_map(|person| &person.posts);
+    let people = force.people.iter().chain(&basis.said);
+    let posts = people.flat_map(|person| &person.posts);
     let named: BTreeSet<UnitId> = posts
         .filter_map(|post| match post.at {
             PostAt::Unit(unit) => Some(unit),

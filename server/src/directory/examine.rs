@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use patrol_core::domain::directory::{Directory, DirectoryFault, Row, UnitKind};
 use patrol_core::domain::limits;
+use patrol_core::sync::directory as codec;
 
 use super::kept::Kept;
+use super::over::{Force, Over};
 use super::tables::Import;
 use super::told::Told;
 use super::{Ending, Laid, Table, Today, fault, later};
@@ -21,8 +23,8 @@ pub(super) type Files = BTreeMap<Table, Arc<str>>;
 /// Everything that is to be told of the directory that then would be in force.
 pub(super) fn laid(
     import: Import,
-    (force, directory): (&Directory, Directory),
-    kept: Kept,
+    force: Force<'_>,
+    over: Over,
     (files, today): (&Files, Today),
 ) -> Laid {
     // A row that cannot be read may be an administrator's.
@@ -33,13 +35,13 @@ pub(super) fn laid(
         people: people.cloned(),
         import,
         force,
-        directory: &directory,
+        directory: &over.directory,
         files,
         today,
     };
-    examining.kept(&kept);
+    examining.kept(&over.kept);
     if !examining.import.is_table_unread {
-        examining.unsound();
+        examining.unsound(&over);
         examining.halves();
         examining.gaps();
         examining.vacant();
@@ -52,11 +54,25 @@ pub(super) fn laid(
         unread,
         ..
     } = import;
-    if patrol_core::sync::directory::encode(&directory).len() > limits::DIRECTORY_BYTES_MAX {
+    let Over {
+        directory,
+        basis,
+        rows,
+        ..
+    } = over;
+    let said = Directory {
+        people: basis.said.clone(),
+        ..Directory::default()
+    };
+    let is_too_large =
+        |directory: &Directory| codec::encode(directory).len() > limits::DIRECTORY_BYTES_MAX;
+    if is_too_large(&directory) || is_too_large(&said) {
         faults.push(fault::in_force(Reason::TooLarge));
     }
     Laid {
         directory,
+        basis,
+        rows,
         faults,
         warnings,
         unread,
@@ -68,7 +84,7 @@ pub(super) fn laid(
 struct Examining<'d> {
     import: Import,
     people: Option<Arc<str>>,
-    force: &'d Directory,
+    force: Force<'d>,
     directory: &'d Directory,
     files: &'d Files,
     today: Today,
@@ -95,28 +111,40 @@ impl Examining<'_> {
                 place.with(format!("{person}, {post}, {}", day(*end)))
             });
         }
-        for ((person, (role, at, from)), after) in &kept.takeovers {
+        for ((person, (role, at, from)), first) in &kept.given {
             self.warn(|import, told| {
                 let (person, post) = (told.person(*person), told.post(*role, *at));
-                let place = fault::at_end(*after, &import.posts, Reason::TakeoverKept);
+                let place = fault::at_end(*first, &import.posts, Reason::TakeoverKept);
                 place.with(format!("{person}, {post}, {}", day(*from)))
             });
         }
     }
 
     /// What does not fit together: a warning, where it is so already and no file has to do with it.
-    fn unsound(&mut self) {
+    fn unsound(&mut self, over: &Over) {
         let Today { now, ends } = self.today;
-        let mut unsound = self.directory.check(now);
+        // What a row names must be there, though it never begins.
+        let with_said = self.files.contains_key(&Table::People).then(|| Directory {
+            people: over.decided.with_said(&over.basis.said),
+            ..self.directory.clone()
+        });
+        let checked = with_said.as_ref().unwrap_or(self.directory);
+        let mut unsound = checked.check(now);
         // What ends with the day may leave a village without a beat from then on.
         let told: BTreeSet<DirectoryFault> = unsound.iter().copied().collect();
-        let later = self.directory.check(ends).into_iter();
+        let later = checked.check(ends).into_iter();
         unsound.extend(later.filter(|fault| !told.contains(fault)));
         unsound.retain(|fault| !self.is_unread(misses(fault)));
         if unsound.is_empty() {
             return;
         }
-        let were = [now, ends].map(|at| self.force.check(at));
+        let (force, basis) = self.force;
+        let said = Directory {
+            people: basis.said.clone(),
+            ..force.clone()
+        };
+        let were = [force, &said].map(|were| [now, ends].map(|at| were.check(at)));
+        let were = were.into_iter().flatten();
         let were: BTreeSet<DirectoryFault> = were.into_iter().flatten().collect();
         let mut before: BTreeMap<DirectoryFault, usize> = BTreeMap::new();
         for fault in unsound {
@@ -209,7 +237,7 @@ impl Examining<'_> {
         let Some(file) = of.iter().find_map(|table| self.files.get(table)) else {
             return;
         };
-        for ((role, at), from) in later::vacant(self.force, self.directory, self.today.now) {
+        for ((role, at), from) in later::vacant(self.force.0, self.directory, self.today.now) {
             self.warn(|_, told| {
                 let warning = ImportFault::of_file(file, Reason::Vacant);
                 warning.with(format!("{}, {}", told.post(role, at), day(from)))
@@ -219,7 +247,7 @@ impl Examining<'_> {
 
     /// Villages that end, where rows of these files would let them or go on in them.
     fn endings(&self) -> Vec<(Ending, ImportFault)> {
-        let endings = later::endings(self.force, self.directory).into_iter();
+        let endings = later::endings(self.force.0, self.directory).into_iter();
         let told = endings.filter(|ending| ending.is_new || ending.beats + ending.posts > 0);
         // One that the file seems not to name may be in the row that could not be read.
         let is_unread = self.is_unread(&[Table::Villages]);

@@ -28,8 +28,11 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// People who are there already, and a source of ids for those who are not.
-    pub(crate) fn new(people: &[Person], draw: Box<dyn FnMut() -> PersonId>) -> Self {
+    /// People who are there already, some of them perhaps twice, and a source of ids for those who are not.
+    pub(crate) fn new<'p>(
+        people: impl Iterator<Item = &'p Person>,
+        draw: Box<dyn FnMut() -> PersonId>,
+    ) -> Self {
         let mut names = Self {
             draw: Some(draw),
             ..Self::default()
@@ -37,8 +40,8 @@ impl Names {
         for person in people {
             let known = names.known.entry(person.name.clone()).or_default();
             known.insert(person.id);
-            let posts = person.posts.iter().map(post_key).collect();
-            names.posts.insert(person.id, posts);
+            let posts = names.posts.entry(person.id).or_default();
+            posts.extend(person.posts.iter().map(post_key));
         }
         names
     }

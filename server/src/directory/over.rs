@@ -14,9 +14,23 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 
 use super::Table;
-use super::back::Stays;
-use super::kept::{Kept, keep_leaves, post_key};
+use super::kept::{Ends, Kept, post_key};
+use super::leaves::{Basis, Decided};
 use super::tables::{File, Import};
+
+/// What is in force, and from what it follows which people are.
+pub(crate) type Force<'d> = (&'d Directory, &'d Basis);
+
+/// What comes of tables over what is in force.
+pub(super) struct Over {
+    pub(super) directory: Directory,
+    pub(super) basis: Basis,
+    pub(super) decided: Decided,
+    /// The rows of people, as the file has them.
+    pub(super) rows: Vec<Person>,
+    /// What stays against the files.
+    pub(super) kept: Kept,
+}
 
 /// The tables that were read; none where there was no file.
 #[derive(Default)]
@@ -61,12 +75,8 @@ impl Tables {
         import.end(table);
     }
 
-    /// The directory that is then in force, and what of leaves in it stays against the files.
-    pub(super) fn over(
-        self,
-        (force, stays): (&Directory, &Stays),
-        today: Today,
-    ) -> (Directory, Kept) {
+    /// What is then in force. The ends are those that stay against the files.
+    pub(super) fn over(self, (force, basis): Force<'_>, ends: &Ends, today: Today) -> Over {
         let Self {
             districts,
             towns,
@@ -76,17 +86,20 @@ impl Tables {
             people,
             categories,
         } = self;
-        let (people, kept) = people.map_or_else(
-            || (force.people.clone(), Kept::default()),
-            |new| people_over(new, (force, stays), today),
-        );
+        let mut basis = basis.clone();
+        if let Some(rows) = &people {
+            basis.said = people_over(rows.clone(), &basis.said, ends, today);
+        }
+        let decided = basis.decided();
+        let kept = people.as_ref();
+        let kept = kept.map_or_else(Kept::default, |rows| Kept::of(rows, ends, &decided));
         let mut directory = Directory {
             districts: districts.unwrap_or_else(|| force.districts.clone()),
             towns: towns.unwrap_or_else(|| force.towns.clone()),
             villages: Vec::new(),
             beats: beats.map_or_else(|| force.beats.clone(), |new| beats_over(new, force, today)),
             units: units.unwrap_or_else(|| listed(&force.units)),
-            people,
+            people: decided.people.clone(),
             categories: categories.unwrap_or_else(|| force.categories.clone()),
         };
         match villages {
@@ -102,7 +115,13 @@ impl Tables {
         directory.villages.sort_by_key(|row| row.code);
         directory.units.sort_by_key(|row| row.id);
         directory.categories.sort_by_key(|row| row.key);
-        (directory, kept)
+        Over {
+            directory,
+            basis,
+            decided,
+            rows: people.unwrap_or_default(),
+            kept,
+        }
     }
 }
 
@@ -220,20 +239,17 @@ fn beats_over(new: Vec<Beat>, force: &Directory, today: Today) -> Vec<Beat> {
     beats.into_values().collect()
 }
 
-fn people_over(
-    mut new: Vec<Person>,
-    (force, stays): (&Directory, &Stays),
-    today: Today,
-) -> (Vec<Person>, Kept) {
-    let kept = keep_leaves(&mut new, &force.people, stays);
+/// What files say of people then. What leaves make of it is asked after that.
+fn people_over(mut new: Vec<Person>, said: &[Person], ends: &Ends, today: Today) -> Vec<Person> {
+    ends.set_in(&mut new);
     let mut people: BTreeMap<_, Person> =
         new.into_iter().map(|person| (person.id, person)).collect();
-    for old in &force.people {
+    for old in said {
         let person = people.entry(old.id).or_insert_with(|| Person {
             posts: Vec::new(),
             ..old.clone()
         });
-        // In the order in force, so that another order of a file's rows changes nothing.
+        // In the order that is known, so that another order of a file's rows changes nothing.
         let mut named = std::mem::take(&mut person.posts);
         for post in &old.posts {
             let at = named.iter().position(|new| post_key(new) == post_key(post));
@@ -249,5 +265,5 @@ fn people_over(
         }
         person.posts.append(&mut named);
     }
-    (people.into_values().collect(), kept)
+    people.into_values().collect()
 }

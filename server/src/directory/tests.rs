@@ -25,7 +25,7 @@ fn faults_of(files: &Files<'_>) -> Vec<String> {
 
 #[test]
 fn the_files_for_zhuhai_are_sound() {
-    assert_eq!(read(&ZHUHAI, NOW).1, Faults::default());
+    assert_eq!(read(&ZHUHAI, NOW, &Basis::default()).1, Faults::default());
     assert_eq!(zhuhai().check(NOW), []);
     assert_eq!(parse(&ZHUHAI, NOW), Ok(zhuhai()));
 }
@@ -463,8 +463,9 @@ fn bad_rows_of_people_are_named() {
 #[test]
 fn a_folder_is_read_as_its_files_are_and_each_missing_file_is_named() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/zhuhai");
-    assert_eq!(load(&folder, NOW), Ok(zhuhai()));
-    let missing = load(&folder.join("nowhere"), NOW).expect_err("there is no such folder");
+    assert_eq!(load(&folder, NOW, &Basis::default()), Ok(zhuhai()));
+    let missing =
+        load(&folder.join("nowhere"), NOW, &Basis::default()).expect_err("there is no such folder");
     assert_eq!(
         lines(&missing),
         NAMES.map(|file| format!("{file}: unreadable (entity not found)"))

@@ -28,8 +28,9 @@ pub(super) fn examine(
     preview: &mut Preview,
 ) -> Result<()> {
     let directory = &laid.directory;
+    let both = (&force.people[..], &directory.people[..]);
     if let Some(file) = &laid.people
-        && let Some(end) = people::administrators_end(app, &force.people, &directory.people)?
+        && let Some(end) = people::administrators_end(app, both, app.environment.now())?
     {
         let from = end.from;
         let fault = ImportFault::of_file(file, Reason::NoAdministrator { from });

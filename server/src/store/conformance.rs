@@ -16,6 +16,7 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
+use self::reference::kept;
 use super::{
     Account, BoxedAs, BoxedChange, BrowserSession, CaseQuery, Commit, Device, DocumentCommit,
     FateRow, FeedEvent, Settled, Snapshot, Store, StoreError, StoredChange, Summary,
@@ -486,13 +487,13 @@ fn accounts_sessions_and_directories_are_kept(store: &dyn Store) {
     sessions_end_with_a_new_password_and_by_time(store, &account);
     assert_eq!(store.directory().expect("the store answers"), None);
     store
-        .put_directory(b"old", Timestamp(1))
+        .put_directory(&kept(b"old"), Timestamp(1))
         .expect("a directory is kept");
     store
-        .put_directory(b"new", Timestamp(2))
+        .put_directory(&kept(b"new"), Timestamp(2))
         .expect("a newer one too");
     assert_eq!(
         store.directory().expect("the store answers"),
-        Some((2, b"new".to_vec()))
+        Some((2, kept(b"new")))
     );
 }

@@ -10,6 +10,7 @@ use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::Status;
 
+use super::reference::KeptDirectory;
 use super::{
     Account, Accounts, BrowserSession, Commit, Device, Figures, Folder, Identity, Measured, Result,
     Snapshot, Store, StoreError,
@@ -278,11 +279,11 @@ impl<S: Store> Store for FaultyStore<S> {
         self.breaking(Call::Notices, || self.inner.forget_notices(device, up_to))
     }
 
-    fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()> {
-        self.inner.put_directory(bytes, now)
+    fn put_directory(&self, directory: &KeptDirectory, now: Timestamp) -> Result<()> {
+        self.inner.put_directory(directory, now)
     }
 
-    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {
+    fn directory(&self) -> Result<Option<(u64, KeptDirectory)>> {
         self.inner.directory()
     }
 

@@ -19,7 +19,7 @@ use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::{Notice, Status};
 
 use self::reference::Components;
-use super::reference::{MadeBy, Terminal, Version};
+use super::reference::{KeptDirectory, MadeBy, Terminal, Version};
 use super::{
     Account, Accounts, BatchRow, BoxedChange, BrowserSession, Commit, Device, FeedRow, Folder,
     Identity, NewEpoch, Result, ScopeRow, Snapshot, Store, StoreError, StoredChange, Summary,
@@ -47,7 +47,7 @@ struct State {
     devices: BTreeMap<DeviceId, Device>,
     tokens: BTreeMap<[u8; 32], DeviceId>,
     codes: BTreeMap<[u8; 32], (PersonId, Timestamp)>,
-    directories: Vec<(Version, Vec<u8>)>,
+    directories: Vec<(Version, KeptDirectory)>,
     components: Components,
     terminals: BTreeMap<VillageCode, Terminal>,
     accounts: BTreeMap<PersonId, Account>,
@@ -390,17 +390,17 @@ impl Store for MemoryStore {
         })
     }
 
-    fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()> {
+    fn put_directory(&self, directory: &KeptDirectory, now: Timestamp) -> Result<()> {
         self.write(|state| {
-            state.put_directory(bytes, (now, MadeBy::Other));
+            state.put_directory(directory, (now, MadeBy::Other));
             Ok(())
         })
     }
 
-    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {
+    fn directory(&self) -> Result<Option<(u64, KeptDirectory)>> {
         let state = self.present();
         let last = state.directories.last();
-        Ok(last.map(|(_, bytes)| (state.directories.len() as u64, bytes.clone())))
+        Ok(last.map(|(version, kept)| (version.no, kept.clone())))
     }
 
     fn put_account(&self, account: &Account) -> Result<()> {

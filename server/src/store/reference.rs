@@ -119,6 +119,24 @@ pub enum MadeBy {
     Other,
 }
 
+/// A directory as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptDirectory {
+    /// As phones fetch it.
+    pub bytes: Vec<u8>,
+    /// From what it follows which people are in it; none in those that were kept before this was.
+    pub basis: Option<KeptBasis>,
+}
+
+/// From what it follows which people are in a directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptBasis {
+    /// What files say of people, as a directory of people alone.
+    pub said: Vec<u8>,
+    /// All leaves, as JSON.
+    pub leaves: String,
+}
+
 /// A version of the directory that is or was in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Version {
@@ -146,13 +164,13 @@ pub trait Reference {
     /// All directories that were in force, by number.
     fn directories(&self) -> Result<Vec<Version>>;
     /// The directory of a number.
-    fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>>;
+    fn directory_of(&self, no: u64) -> Result<Option<KeptDirectory>>;
     /// Keeps a directory after the one of that number (0: after none) and, where one is said, the import of components of that number; `Stale`
     /// where there is another by now. Returns its number.
     fn replace_directory(
         &self,
         base: (u64, Option<u64>),
-        bytes: &[u8],
+        directory: &KeptDirectory,
         kept: (Timestamp, MadeBy),
     ) -> Result<u64>;
 

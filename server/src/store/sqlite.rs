@@ -40,7 +40,7 @@ pub(crate) use self::schema::make_file;
 use self::checkpoint::Checkpoints;
 use self::trouble::Trouble;
 use self::writer::Writer;
-use super::reference::MadeBy;
+use super::reference::{KeptDirectory, MadeBy};
 use super::{
     Account, Accounts, BrowserSession, Commit, Device, Figures, Folder, Identity, Measured, Result,
     Snapshot, Store,
@@ -334,11 +334,11 @@ impl Store for SqliteStore {
         self.write(|tx| logs::forget_notices(tx, device, up_to))
     }
 
-    fn put_directory(&self, bytes: &[u8], now: Timestamp) -> Result<()> {
-        self.write(|tx| accounts::put_directory(tx, bytes, (now, MadeBy::Other)))
+    fn put_directory(&self, directory: &KeptDirectory, now: Timestamp) -> Result<()> {
+        self.write(|tx| accounts::put_directory(tx, directory, (now, MadeBy::Other)))
     }
 
-    fn directory(&self) -> Result<Option<(u64, Vec<u8>)>> {
+    fn directory(&self) -> Result<Option<(u64, KeptDirectory)>> {
         self.ask(accounts::directory)
     }
 

@@ -7,7 +7,7 @@ use patrol_core::domain::place::{Scope, VillageCode};
 use patrol_core::sync::components::Tag;
 use patrol_core::sync::seal::Digest;
 
-use super::reference::ComponentImport;
+use super::reference::{ComponentImport, KeptDirectory};
 use super::{BatchRow, BoxedChange, Device, FateRow, FeedRow, Result, StoredChange, Summary};
 
 /// A row; or which one cannot be read, and what of it, without what it holds.
@@ -167,7 +167,7 @@ pub trait Whole {
     /// All devices, by id.
     fn all_devices(&self, visit: Visit<'_, Device>) -> Result<()>;
     /// All directories that were in force, by number.
-    fn all_directories(&self, visit: Visit<'_, (u64, Vec<u8>)>) -> Result<()>;
+    fn all_directories(&self, visit: Visit<'_, (u64, KeptDirectory)>) -> Result<()>;
     /// All rows of components, by code, then by import. The model, which keeps them otherwise, shows none; nor imports.
     fn all_components(&self, visit: Visit<'_, WholeComponent>) -> Result<()>;
     /// The villages of components and those with a tag.

@@ -10,12 +10,12 @@ use super::leaves::{leave, posts, warnings};
 use super::people::HEAD;
 
 /// What two people are called who take over, and their ids.
-fn substitutes(desk: &Desk) -> [String; 2] {
+pub(super) fn substitutes(desk: &Desk) -> [String; 2] {
     ["巡查员08", "巡查员09"].map(|name| desk.office.person(name).hex())
 }
 
 /// A post as `posts` shows it, by its days.
-fn post(at: &str, from: &str, until: &str) -> String {
+pub(super) fn post(at: &str, from: &str, until: &str) -> String {
     let midnight = |day: &str| match day {
         "" => String::new(),
         day => format!("{day}T00:00:00.000+08:00"),
@@ -24,7 +24,7 @@ fn post(at: &str, from: &str, until: &str) -> String {
 }
 
 /// Everybody, and instead of the row of 巡查员07 at his beat some rows of his: where, since when, and the last day.
-fn with_rows(desk: &Desk, rows: &[[&str; 3]]) -> String {
+pub(super) fn with_rows(desk: &Desk, rows: &[[&str; 3]]) -> String {
     let left = desk.office.person("巡查员07").hex();
     let row =
         |[at, from, last]: &[&str; 3]| format!("{left},巡查员07,inspector,{at},{from},{last}\n");
@@ -33,7 +33,7 @@ fn with_rows(desk: &Desk, rows: &[[&str; 3]]) -> String {
 }
 
 /// The same without one person, and without what others have taken over.
-fn everybody_but(desk: &Desk, name: &str) -> String {
+pub(super) fn everybody_but(desk: &Desk, name: &str) -> String {
     let mut text = HEAD.to_owned();
     for person in &desk.office.app.known().directory.people {
         let since = |post: &&Post| rfc3339(post.from).starts_with("2020-01-01");
@@ -181,10 +181,10 @@ fn a_post_that_never_begins_is_not_held_for_longer_by_an_earlier_day() {
             post("beat:20", "2026-12-05", "2026-12-10")
         ]
     );
-    // His substitute is named from that day on, and stays.
+    // Then his substitute has it from the leave on.
     let taken = posts(&desk, "巡查员08");
     assert!(
-        taken.contains(&post("beat:20", "2027-01-01", "")),
+        taken.contains(&post("beat:20", "2026-12-10", "")),
         "{taken:?}"
     );
     // From the day of leaving on it is a return.

@@ -2,6 +2,7 @@
 
 use patrol_core::domain::directory::Post;
 use patrol_core::domain::time::DAY_MS;
+use patrol_server::store::reference::KeptDirectory;
 use serde_json::{Value, json};
 
 use super::people::everybody;
@@ -249,4 +250,80 @@ fn an_import_that_looks_like_a_leave_is_undone_and_a_leave_that_looks_like_an_im
     let shown = ask(&desk, ADMIN, "POST", &path).json();
     assert_eq!(reasons(&shown), ["earlier_end"]);
     assert_eq!(shown["notes"], json!(["nothing_changes"]));
+}
+
+/// The rows of people but those of some.
+fn without(text: &str, names: &[&str]) -> String {
+    let rows = text.lines();
+    let kept = rows.filter(|line| !names.iter().any(|name| line.contains(name)));
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn who_has_left_comes_back_by_no_restore_and_who_takes_over_does() {
+    let (left, other) = ("巡查员07", "巡查员08");
+    for gone in [&[left][..], &[left, other]] {
+        let desk = Desk::new();
+        desk.office.cookie(ADMIN);
+        let whole = everybody(&desk);
+        let path = format!("/v1/people/{}/leave", desk.office.person(left).hex());
+        let body = json!({ "from": "2026-11-23", "substitute": desk.office.person(other).hex() });
+        assert_eq!(desk.office.post(ADMIN, &path, &body).status, 200);
+        // The file lacks them by mistake, and somebody finds out after a week.
+        desk.import("people.csv", &without(&whole, gone));
+        desk.office.machine.advance_ms(7 * DAY_MS);
+        let now = desk.office.app.environment.now();
+        let held = |name: &str| {
+            let known = desk.office.app.known();
+            let person = known.directory.person(desk.office.person(name)).cloned();
+            let posts = person.expect("he is there").posts.into_iter();
+            posts.filter(|post| post.is_in_force_at(now)).count()
+        };
+        assert_eq!([held(left), held(other)], [0, 2 - gone.len()]);
+        for again in [false, true] {
+            let shown = ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
+            assert_eq!(shown["faults"], json!([]), "{shown}");
+            let told = reasons(&shown);
+            let count = |reason: &str| told.iter().filter(|word| *word == reason).count();
+            let counted = ["held_again", "takeover_kept", "end_lifted"].map(count);
+            // He holds his own again, if it had ended; what he had taken over, he has besides.
+            let held_again = if again { 0 } else { gone.len() - 1 };
+            assert_eq!((counted[0], counted[2]), (held_again, 0), "{shown}");
+            assert!(counted[1] > 0, "{shown}");
+            if again {
+                assert_eq!(shown["notes"], json!(["nothing_changes"]), "{shown}");
+            } else {
+                assert_eq!(adopt(&desk, &shown).status, 200);
+            }
+            assert_eq!([held(left), held(other)], [0, 2]);
+        }
+    }
+}
+
+#[test]
+fn of_a_version_from_before_leaves_were_kept_people_are_as_files_say() {
+    let desk = Desk::new();
+    desk.office.cookie(ADMIN);
+    let mut older = desk.office.app.known().directory.clone();
+    let left = desk.office.person("巡查员07");
+    let mut people = older.people.iter_mut();
+    let person = people.find(|person| person.id == left);
+    let end = desk.office.app.environment.now().plus_ms(DAY_MS);
+    person.expect("he is there").posts[0].until = Some(end);
+    let kept = KeptDirectory {
+        bytes: patrol_core::sync::directory::encode(&older),
+        basis: None,
+    };
+    let store = &desk.office.app.store;
+    store.put_directory(&kept, end).expect("it is kept");
+    // Another one leaves, and the older version is taken up.
+    let other = desk.office.person("巡查员09").hex();
+    let path = format!("/v1/people/{other}/leave");
+    let body = json!({ "from": "2026-12-01" });
+    assert_eq!(desk.office.post(ADMIN, &path, &body).status, 200);
+    let shown = desk.import("people.csv", &everybody(&desk));
+    assert_eq!(reasons(&shown), ["earlier_end", "earlier_end"]);
+    let shown = ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
+    // What ended by then had no leave that is known.
+    assert_eq!(reasons(&shown), ["earlier_end", "end_lifted"]);
 }

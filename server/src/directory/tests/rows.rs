@@ -141,14 +141,18 @@ fn laid(given: &[(Table, &String)], force: &Directory) -> Laid {
         let rows = sheet::csv::rows(&file, &move || Ok(Box::new(Cursor::new(bytes.clone()))));
         (*table, file, rows.expect("a table"))
     });
+    let basis = Basis {
+        said: force.people.clone(),
+        leaves: Vec::new(),
+    };
     let today = Today {
         now: NOW,
         ends: NOW,
     };
     read_over(
         given.collect(),
-        (force, &Stays::default()),
-        Names::default(),
+        (force, &basis),
+        (Ends::of(&basis), Names::default()),
         (today, Faults::default()),
     )
 }

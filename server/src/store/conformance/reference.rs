@@ -14,9 +14,21 @@ use patrol_core::sync::components;
 
 use super::{document, part};
 use crate::store::reference::{
-    ComponentRow, Differs, MadeBy, Replacing, Rest, Terminal, Version, Weighed,
+    ComponentRow, Differs, KeptBasis, KeptDirectory, MadeBy, Replacing, Rest, Terminal, Version,
+    Weighed,
 };
 use crate::store::{Commit, Result, Store, StoreError};
+
+/// A directory with what its people follow from, which the store does not look at.
+pub(super) fn kept(bytes: &[u8]) -> KeptDirectory {
+    KeptDirectory {
+        bytes: bytes.to_vec(),
+        basis: Some(KeptBasis {
+            said: [b"of ", bytes].concat(),
+            leaves: "[]".to_owned(),
+        }),
+    }
+}
 
 fn village(number: u64) -> VillageCode {
     VillageCode::new(440_403_100_200 + number).expect("twelve digits")
@@ -72,7 +84,7 @@ fn replace(store: &dyn Store, base: u64, given: &[ComponentRow]) -> Result<Weigh
 }
 
 pub(super) fn directories_are_replaced_one_after_the_other(store: &dyn Store) {
-    let put = |base, bytes: &[u8], kept| store.replace_directory((base, None), bytes, kept);
+    let put = |base, bytes: &[u8], of| store.replace_directory((base, None), &kept(bytes), of);
     let [first, second] = [(Timestamp(1), MadeBy::Other), (Timestamp(3), MadeBy::Leave)];
     assert_eq!(put(0, b"one", first).expect("the first"), 1);
     for base in [0, 2] {
@@ -87,10 +99,19 @@ pub(super) fn directories_are_replaced_one_after_the_other(store: &dyn Store) {
     };
     assert_eq!(all, [version(1, first), version(2, second)]);
     let of = |no| store.directory_of(no).expect("the store answers");
-    let kept = [1, 2, 3].map(of);
-    assert_eq!(kept, [Some(b"one".to_vec()), Some(b"two".to_vec()), None]);
+    let all = [1, 2, 3].map(of);
+    let [one, two] = [b"one", b"two"].map(|bytes| kept(bytes));
+    assert_eq!(all, [Some(one), Some(two.clone()), None]);
     let in_force = store.directory().expect("the store answers");
-    assert_eq!(in_force, Some((2, b"two".to_vec())));
+    assert_eq!(in_force, Some((2, two)));
+    // One that an older program would have kept.
+    let older = KeptDirectory {
+        basis: None,
+        ..kept(b"three")
+    };
+    let put = store.replace_directory((2, None), &older, first);
+    assert_eq!(put.expect("the third"), 3);
+    assert_eq!(of(3), Some(older));
 }
 
 pub(super) fn components_of_the_villages_named_are_replaced(store: &dyn Store) {
@@ -286,8 +307,8 @@ pub(super) fn an_error_among_components_changes_nothing(store: &dyn Store) {
 
 pub(super) fn components_and_a_directory_do_not_cross(store: &dyn Store) {
     let keep = |base, bytes: &[u8]| {
-        let kept = (Timestamp(1), MadeBy::Other);
-        store.replace_directory(base, bytes, kept)
+        let of = (Timestamp(1), MadeBy::Other);
+        store.replace_directory(base, &kept(bytes), of)
     };
     assert_eq!(keep((0, None), b"one").expect("the first"), 1);
     // While they come, under the first, the second comes into force: it knows nothing of them.

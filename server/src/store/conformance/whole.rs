@@ -6,7 +6,7 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::Notice;
 
-use super::{document, look, part, village};
+use super::{document, kept, look, part, village};
 use crate::store::whole::{Counters, DocumentRow, Had, Member, NumberRow, Row, Visit, WholeScope};
 use crate::store::{
     BatchRow, BoxedAs, BoxedChange, Commit, FateRow, Result, Snapshot, Store, Summary,
@@ -88,7 +88,7 @@ fn fill(store: &dyn Store, scope: Scope) {
     };
     store.commit(&logs).expect("logs are kept");
     store
-        .put_directory(&[1], Timestamp(1))
+        .put_directory(&kept(&[1]), Timestamp(1))
         .expect("a directory is kept");
     let retired = store.retire(Timestamp(9), 9).expect("one has ended");
     assert_eq!(retired, 1);
@@ -149,7 +149,7 @@ pub(super) fn everything_is_shown_as_it_is_kept(store: &dyn Store) {
     let devices = all(store, |at, visit| at.all_devices(visit));
     assert_eq!(devices, Vec::from_iter(one_device));
     let directories = all(store, |at, visit| at.all_directories(visit));
-    assert_eq!(directories, [(1, vec![1])]);
+    assert_eq!(directories, [(1, kept(&[1]))]);
 }
 
 fn feeds(store: &dyn Store, scope: Scope) {

@@ -9,8 +9,8 @@ use patrol_core::sync::components::Tag;
 
 use super::FaultyStore;
 use crate::store::reference::{
-    ComponentImport, ComponentRows, Differing, MadeBy, Reference, Replacing, Rest, Terminal,
-    Version, Weighed,
+    ComponentImport, ComponentRows, Differing, KeptDirectory, MadeBy, Reference, Replacing, Rest,
+    Terminal, Version, Weighed,
 };
 use crate::store::{Result, Store};
 
@@ -19,17 +19,17 @@ impl<S: Store> Reference for FaultyStore<S> {
         self.inner.directories()
     }
 
-    fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>> {
+    fn directory_of(&self, no: u64) -> Result<Option<KeptDirectory>> {
         self.inner.directory_of(no)
     }
 
     fn replace_directory(
         &self,
         base: (u64, Option<u64>),
-        bytes: &[u8],
+        directory: &KeptDirectory,
         kept: (Timestamp, MadeBy),
     ) -> Result<u64> {
-        self.inner.replace_directory(base, bytes, kept)
+        self.inner.replace_directory(base, directory, kept)
     }
 
     fn weigh_components(

@@ -9,8 +9,8 @@ use patrol_core::sync::components::{self, Tag};
 
 use super::{MemoryStore, State};
 use crate::store::reference::{
-    ComponentImport, ComponentRow, ComponentRows, Differing, Differs, MadeBy, Reference, Replacing,
-    Rest, Terminal, Version, Weighed,
+    ComponentImport, ComponentRow, ComponentRows, Differing, Differs, KeptDirectory, MadeBy,
+    Reference, Replacing, Rest, Terminal, Version, Weighed,
 };
 use crate::store::{Result, StoreError};
 
@@ -76,13 +76,17 @@ impl Components {
 }
 
 impl State {
-    pub(super) fn put_directory(&mut self, bytes: &[u8], (kept_at, made_by): (Timestamp, MadeBy)) {
+    pub(super) fn put_directory(
+        &mut self,
+        directory: &KeptDirectory,
+        (kept_at, made_by): (Timestamp, MadeBy),
+    ) {
         let version = Version {
             no: self.directories.len() as u64 + 1,
             kept_at,
             made_by: Some(made_by),
         };
-        self.directories.push((version, bytes.to_vec()));
+        self.directories.push((version, directory.clone()));
     }
 }
 
@@ -93,17 +97,17 @@ impl Reference for MemoryStore {
         Ok(versions.collect())
     }
 
-    fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>> {
+    fn directory_of(&self, no: u64) -> Result<Option<KeptDirectory>> {
         let state = self.present();
         let mut kept = state.directories.iter();
         let kept = kept.find(|(version, _)| version.no == no);
-        Ok(kept.map(|(_, bytes)| bytes.clone()))
+        Ok(kept.map(|(_, kept)| kept.clone()))
     }
 
     fn replace_directory(
         &self,
         (base, components): (u64, Option<u64>),
-        bytes: &[u8],
+        directory: &KeptDirectory,
         kept: (Timestamp, MadeBy),
     ) -> Result<u64> {
         self.write(|state| {
@@ -112,7 +116,7 @@ impl Reference for MemoryStore {
             if state.directories.len() as u64 != base || is_other {
                 return Err(StoreError::Stale);
             }
-            state.put_directory(bytes, kept);
+            state.put_directory(directory, kept);
             Ok(base + 1)
         })
     }

@@ -5,7 +5,7 @@ use super::{
     StoredChange,
 };
 use crate::store::FateRow;
-use crate::store::reference::ComponentImport;
+use crate::store::reference::{ComponentImport, KeptDirectory};
 use crate::store::whole::{
     Counters, DocumentRow, Had, Member, NumberRow, Preparing, Row, VillageComponents, Visit, Whole,
     WholeComponent, WholeDocument, WholeScope,
@@ -150,9 +150,9 @@ impl Whole for State {
         devices.try_for_each(|device| visit(Ok(device)))
     }
 
-    fn all_directories(&self, visit: Visit<'_, (u64, Vec<u8>)>) -> Result<()> {
+    fn all_directories(&self, visit: Visit<'_, (u64, KeptDirectory)>) -> Result<()> {
         let mut rows = self.directories.iter();
-        rows.try_for_each(|(version, bytes)| visit(Ok((version.no, bytes.clone()))))
+        rows.try_for_each(|(version, kept)| visit(Ok((version.no, kept.clone()))))
     }
 
     fn all_components(&self, _: Visit<'_, WholeComponent>) -> Result<()> {

@@ -7,25 +7,40 @@ use patrol_core::domain::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Savepoint, params};
 
 use super::columns::uint;
-use crate::store::reference::MadeBy;
+use crate::store::reference::{KeptBasis, KeptDirectory, MadeBy};
 use crate::store::{Account, BrowserSession, Result};
 
 pub(super) fn put_directory(
     tx: &Savepoint<'_>,
-    bytes: &[u8],
+    directory: &KeptDirectory,
     (now, made_by): (Timestamp, MadeBy),
 ) -> Result<()> {
-    tx.prepare_cached("INSERT INTO directories (bytes, kept_at, by_leave) VALUES (?1, ?2, ?3)")?
-        .execute(params![bytes, now.0, made_by == MadeBy::Leave])?;
+    let KeptDirectory { bytes, basis } = directory;
+    let (said, leaves) = basis.as_ref().map(|it| (&it.said, &it.leaves)).unzip();
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO directories (bytes, kept_at, by_leave, said, leaves) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let by_leave = made_by == MadeBy::Leave;
+    insert.execute(params![bytes, now.0, by_leave, said, leaves])?;
     Ok(())
 }
 
-pub(super) fn directory(connection: &Connection) -> Result<Option<(u64, Vec<u8>)>> {
-    let mut select =
-        connection.prepare_cached("SELECT no, bytes FROM directories ORDER BY no DESC LIMIT 1")?;
-    Ok(select
-        .query_row([], |row| Ok((uint(row, 0)?, row.get(1)?)))
-        .optional()?)
+/// A row of number, bytes, what is said of people, and leaves.
+pub(super) fn kept_directory(row: &Row<'_>) -> rusqlite::Result<(u64, KeptDirectory)> {
+    let said: Option<Vec<u8>> = row.get(2)?;
+    let leaves: Option<String> = row.get(3)?;
+    let basis = said.zip(leaves);
+    let kept = KeptDirectory {
+        bytes: row.get(1)?,
+        basis: basis.map(|(said, leaves)| KeptBasis { said, leaves }),
+    };
+    Ok((uint(row, 0)?, kept))
+}
+
+pub(super) fn directory(connection: &Connection) -> Result<Option<(u64, KeptDirectory)>> {
+    let sql = "SELECT no, bytes, said, leaves FROM directories ORDER BY no DESC LIMIT 1";
+    let mut select = connection.prepare_cached(sql)?;
+    Ok(select.query_row([], kept_directory).optional()?)
 }
 
 pub(super) fn put_account(tx: &Savepoint<'_>, account: &Account) -> Result<()> {

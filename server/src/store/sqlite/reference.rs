@@ -15,8 +15,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::columns::{bound, strange, uint};
 use super::{SqliteStore, components};
 use crate::store::reference::{
-    ComponentImport, ComponentRows, Differing, MadeBy, Reference, Replacing, Rest, Terminal,
-    Version, Weighed,
+    ComponentImport, ComponentRows, Differing, KeptDirectory, MadeBy, Reference, Replacing, Rest,
+    Terminal, Version, Weighed,
 };
 use crate::store::{Result, StoreError};
 
@@ -48,18 +48,19 @@ impl Reference for SqliteStore {
         })
     }
 
-    fn directory_of(&self, no: u64) -> Result<Option<Vec<u8>>> {
+    fn directory_of(&self, no: u64) -> Result<Option<KeptDirectory>> {
         self.ask(|connection| {
-            let mut select =
-                connection.prepare_cached("SELECT bytes FROM directories WHERE no = ?1")?;
-            Ok(select.query_row([bound(no)], |row| row.get(0)).optional()?)
+            let sql = "SELECT no, bytes, said, leaves FROM directories WHERE no = ?1";
+            let mut select = connection.prepare_cached(sql)?;
+            let kept = select.query_row([bound(no)], super::accounts::kept_directory);
+            Ok(kept.optional()?.map(|(_, kept)| kept))
         })
     }
 
     fn replace_directory(
         &self,
         (base, imports): (u64, Option<u64>),
-        bytes: &[u8],
+        directory: &KeptDirectory,
         kept: (Timestamp, MadeBy),
     ) -> Result<u64> {
         self.write(|tx| {
@@ -70,7 +71,7 @@ impl Reference for SqliteStore {
             if is_other || last_directory(tx)? != base {
                 return Err(StoreError::Stale);
             }
-            super::accounts::put_directory(tx, bytes, kept)?;
+            super::accounts::put_directory(tx, directory, kept)?;
             Ok(tx.last_insert_rowid().cast_unsigned())
         })
     }

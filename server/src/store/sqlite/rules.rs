@@ -34,6 +34,11 @@ const RULES: &[Rule] = &[
         "`by_leave` is neither 0 nor 1",
     ),
     (
+        "directories",
+        "SELECT count(*) FROM directories WHERE (said IS NULL) <> (leaves IS NULL)",
+        "`said` and `leaves` are there in part",
+    ),
+    (
         "component_imports",
         "SELECT count(*) <> coalesce(max(no), 0) FROM component_imports",
         "`no` is not 1, 2, 3 …",

@@ -8,7 +8,9 @@ use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::domain::time::Timestamp;
 
-use super::super::reference::{ComponentRow, Reference as _, Replacing, Rest, Weighed};
+use super::super::reference::{
+    ComponentRow, KeptDirectory, Reference as _, Replacing, Rest, Weighed,
+};
 use super::super::{Commit, Identity, Measured as _, Result, Store as _, StoreError, conformance};
 use super::SqliteStore;
 
@@ -31,6 +33,10 @@ impl Drop for Folder {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0));
     }
+}
+
+fn kept(bytes: Vec<u8>) -> KeptDirectory {
+    KeptDirectory { bytes, basis: None }
 }
 
 fn identity(first: u8) -> Identity {
@@ -113,14 +119,14 @@ fn the_log_is_copied_and_begins_anew_before_it_grows_without_end() {
     let large = |number: u8| vec![number; 4 << 20];
     for number in 0..30 {
         store
-            .put_directory(&large(number), Timestamp(9))
+            .put_directory(&kept(large(number)), Timestamp(9))
             .expect("it is kept");
     }
     let log = folder.0.join("server.db-wal");
     let megabytes = std::fs::metadata(log).expect("a log").len() >> 20;
     assert!((32..48).contains(&megabytes), "{megabytes} MB");
     let read = store.directory().expect("the store answers");
-    assert!(read == Some((30, large(29))));
+    assert!(read == Some((30, kept(large(29)))));
 }
 
 fn component(code: u64, village: u64, byte: u8) -> ComponentRow {
@@ -227,7 +233,7 @@ fn a_full_disk_is_named_until_there_is_room_and_what_is_there_can_be_read() {
     store.stands().expect("it stands");
     // As much as is there already.
     pages(1);
-    let put = || store.put_directory(&[7; 100_000], Timestamp(1));
+    let put = || store.put_directory(&kept(vec![7; 100_000]), Timestamp(1));
     assert!(matches!(put(), Err(StoreError::Full)));
     assert!(!store.has_account().expect("a look"));
     pages(1_000_000);

@@ -14,8 +14,8 @@ use super::feeds::{self, DocumentNo};
 use super::look::Look;
 use super::reference::village;
 use super::reference::{ALL_IMPORTS, component_import};
-use super::{boxes, components, devices, rules, shape};
-use crate::store::reference::ComponentImport;
+use super::{accounts, boxes, components, devices, rules, shape};
+use crate::store::reference::{ComponentImport, KeptDirectory};
 use crate::store::whole::{
     Counters, DocumentRow, Had, Member, NumberRow, Preparing, Row, VillageComponents, Visit, Whole,
     WholeComponent, WholeDocument, WholeScope,
@@ -258,10 +258,9 @@ impl Whole for Look<'_> {
         devices::all(self.connection, visit)
     }
 
-    fn all_directories(&self, visit: Visit<'_, (u64, Vec<u8>)>) -> Result<()> {
-        let sql = "SELECT no, bytes FROM directories ORDER BY no";
-        let read = |row: &rusqlite::Row<'_>| Ok((uint(row, 0)?, row.get(1)?));
-        each(self.connection, sql, [], read, visit)
+    fn all_directories(&self, visit: Visit<'_, (u64, KeptDirectory)>) -> Result<()> {
+        let sql = "SELECT no, bytes, said, leaves FROM directories ORDER BY no";
+        each(self.connection, sql, [], accounts::kept_directory, visit)
     }
 
     fn all_components(&self, visit: Visit<'_, WholeComponent>) -> Result<()> {

@@ -1,0 +1,319 @@
+//! Who holds which posts: what files say of people, and what leaves make of it. Both are kept as they came, so that neither undoes the other,
+//! and whatever comes later changes nothing of what was entered.
+//!
+//! It enters no leave and stores none. Nothing here has a clock: the same always gives the same.
+
+pub(crate) mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use patrol_core::domain::capability::Role;
+use patrol_core::domain::directory::{Person, Post, PostAt};
+use patrol_core::domain::id::PersonId;
+use patrol_core::domain::time::Timestamp;
+
+use super::kept::{Held, PostKey, post_key};
+use crate::calendar::day_begins;
+
+/// A leave, as it was entered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Leave {
+    /// Its place among everything that was entered: 1, 2, 3 …
+    pub(crate) no: u64,
+    /// Who leaves.
+    pub(crate) person: PersonId,
+    /// The time that was said; it may have been over.
+    pub(crate) asked: Timestamp,
+    /// From when on he holds nothing by it.
+    pub(crate) from: Timestamp,
+    /// His posts of files that went on then, as far as they were known, whether they had begun or not.
+    pub(crate) known: Vec<PostKey>,
+    /// Who takes over, in the order in which they were named.
+    pub(crate) substitutes: Vec<Named>,
+}
+
+/// Who takes over, from a time on in place of who was named before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Named {
+    /// Its place among everything that was entered.
+    pub(crate) no: u64,
+    /// Who.
+    pub(crate) person: PersonId,
+    /// Since when.
+    pub(crate) since: Timestamp,
+}
+
+/// From what it follows which people are in force.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Basis {
+    /// People as files say.
+    pub(crate) said: Vec<Person>,
+    /// All leaves, in the order in which they were entered.
+    pub(crate) leaves: Vec<Leave>,
+}
+
+/// What follows from a basis.
+#[derive(Default)]
+pub(crate) struct Decided {
+    /// The people in force.
+    pub(crate) people: Vec<Person>,
+    /// Those of their posts that leaves have given to them, each with the post of a file that it was.
+    pub(crate) given: Vec<(Held, Held)>,
+    /// What each leave has ended, by its number, as it would have been held.
+    pub(crate) ended: Vec<(u64, Post)>,
+}
+
+/// A post that somebody has but for his leaves.
+#[derive(Clone, Copy)]
+struct Claim {
+    person: PersonId,
+    post: Post,
+    /// The number under which he was named for it; none where files say it.
+    given_by: Option<u64>,
+    /// The post of a file that it comes from.
+    first: Held,
+}
+
+/// The leaves of each person, in the order in which they were entered.
+type Leaves<'l> = BTreeMap<PersonId, Vec<&'l Leave>>;
+
+impl Leave {
+    /// Whether it goes for a post that begins before it, or that was known when it was entered. Files have days, and leaves a time of the
+    /// day: who left today may come back today.
+    pub(crate) fn goes_for(&self, post: &Post, given_by: Option<u64>) -> bool {
+        match given_by {
+            None => post.from < day_begins(self.from) || self.known.contains(&post_key(post)),
+            Some(no) => post.from < self.from || no < self.no,
+        }
+    }
+}
+
+/// The leaves of its holder that end a post, each earlier than the one before.
+fn ending<'l>(leaves: &[&'l Leave], post: &Post, given_by: Option<u64>) -> Vec<&'l Leave> {
+    // That a row of a file never begins by itself is a fault of the file, and told as that.
+    if post.until.is_some_and(|until| until <= post.from) {
+        return Vec::new();
+    }
+    let mut end = post.until;
+    let mut ending = Vec::new();
+    for leave in leaves {
+        if end.is_none_or(|end| leave.from < end) && leave.goes_for(post, given_by) {
+            end = Some(leave.from);
+            ending.push(*leave);
+        }
+    }
+    ending
+}
+
+/// What a post is for its holder, who leaves; none where it then never begins.
+fn cut(post: &Post, ending: &[&Leave]) -> Option<Post> {
+    let Some(last) = ending.last() else {
+        return Some(*post);
+    };
+    (post.from < last.from).then_some(Post {
+        until: Some(last.from),
+        ..*post
+    })
+}
+
+/// What those have who are named by the leaves that end a post: each leave's until the next one that names anybody.
+fn passed_on(claim: &Claim, ending: &[&Leave], claims: &mut Vec<Claim>) {
+    let mut end = claim.post.until;
+    // From the last day to the first.
+    for leave in ending.iter().filter(|leave| !leave.substitutes.is_empty()) {
+        let begin = claim.post.from.max(leave.from);
+        let mut until = end;
+        for named in leave.substitutes.iter().rev() {
+            let from = begin.max(named.since);
+            if until.is_none_or(|until| from < until) {
+                let (person, given_by) = (named.person, Some(named.no));
+                let post = Post {
+                    from,
+                    until,
+                    ..claim.post
+                };
+                claims.push(Claim {
+                    person,
+                    post,
+                    given_by,
+                    ..*claim
+                });
+            }
+            until = Some(until.map_or(named.since, |until| until.min(named.since)));
+        }
+        end = Some(end.map_or(leave.from, |end| end.min(leave.from)));
+    }
+}
+
+/// When the leaves of a person end a post that a file says, if they do. It may be before the post begins.
+pub(super) fn end_of(leaves: &[Leave], person: PersonId, post: &Post) -> Option<Timestamp> {
+    let own = leaves.iter().filter(|leave| leave.person == person);
+    let ending = ending(&own.collect::<Vec<_>>(), post, None);
+    ending.last().map(|leave| leave.from)
+}
+
+impl Basis {
+    /// The number of what is entered next.
+    pub(crate) fn next_no(&self) -> u64 {
+        let named = self.leaves.iter().flat_map(|leave| &leave.substitutes);
+        let numbers = self.leaves.iter().map(|leave| leave.no);
+        numbers
+            .chain(named.map(|named| named.no))
+            .max()
+            .unwrap_or(0)
+            + 1
+    }
+
+    /// The people in force.
+    pub(crate) fn in_force(&self) -> Vec<Person> {
+        self.decided().people
+    }
+
+    /// The people in force, and how they come about.
+    pub(crate) fn decided(&self) -> Decided {
+        let mut leaves = Leaves::new();
+        for leave in &self.leaves {
+            leaves.entry(leave.person).or_default().push(leave);
+        }
+        let of = |person| leaves.get(&person).map_or(&[][..], Vec::as_slice);
+        let mut decided = Decided::default();
+        let mut claims = Vec::new();
+        for person in &self.said {
+            let mut posts = Vec::new();
+            for post in &person.posts {
+                let claim = Claim {
+                    person: person.id,
+                    post: *post,
+                    given_by: None,
+                    first: (person.id, post_key(post)),
+                };
+                posts.extend(decided.leave(&claim, of(person.id), &mut claims));
+            }
+            decided.people.push(Person {
+                posts,
+                ..person.clone()
+            });
+        }
+        // Who takes over leaves as well. With each step what is given begins later, or was named later.
+        let mut given: BTreeMap<PersonId, Vec<Claim>> = BTreeMap::new();
+        while let Some(claim) = claims.pop() {
+            if let Some(post) = decided.leave(&claim, of(claim.person), &mut claims) {
+                let given = given.entry(claim.person).or_default();
+                given.push(Claim { post, ..claim });
+            }
+        }
+        for person in &mut decided.people {
+            let taken = taken_over(&person.posts, given.remove(&person.id).unwrap_or_default());
+            let held = |post: &Post| (person.id, post_key(post));
+            let given = taken.iter().map(|(post, first)| (held(post), *first));
+            decided.given.extend(given);
+            person.posts.extend(taken.iter().map(|(post, _)| *post));
+        }
+        decided
+    }
+}
+
+impl Decided {
+    /// Has somebody leave a post, and says for how long he holds it.
+    fn leave(&mut self, claim: &Claim, leaves: &[&Leave], claims: &mut Vec<Claim>) -> Option<Post> {
+        let ending = ending(leaves, &claim.post, claim.given_by);
+        let ended = ending.iter().map(|leave| (leave.no, claim.post));
+        self.ended.extend(ended);
+        passed_on(claim, &ending, claims);
+        cut(&claim.post, &ending)
+    }
+
+    /// Everybody with the rows that files say of him, and what he has been given: what any of it names must be there.
+    pub(crate) fn with_said(&self, said: &[Person]) -> Vec<Person> {
+        let given: BTreeSet<Held> = self.given.iter().map(|(held, _)| *held).collect();
+        let mut people = said.to_vec();
+        for (person, is) in people.iter_mut().zip(&self.people) {
+            let is_given = |post: &&Post| given.contains(&(is.id, post_key(post)));
+            person.posts.extend(is.posts.iter().filter(is_given));
+        }
+        people
+    }
+}
+
+/// What somebody holds of posts that he is given: for as long as he has had any of his own, and what he does not hold anyway. In the order
+/// of roles, places and days.
+fn taken_over(own: &[Post], given: Vec<Claim>) -> Vec<(Post, Held)> {
+    let mut pieces: BTreeMap<(Role, PostAt), Vec<(Post, Held)>> = BTreeMap::new();
+    for Claim { post, first, .. } in given {
+        let gap = first_gap(own.iter(), post.from);
+        let ends = [post.until, gap].into_iter().flatten();
+        let until = ends.min();
+        let is_like = |other: &&Post| (other.role, other.at) == (post.role, post.at);
+        let like = own.iter().filter(is_like);
+        let pieces = pieces.entry((post.role, post.at)).or_default();
+        for piece in without(Post { until, ..post }, like.collect()) {
+            pieces.push((piece, first));
+        }
+    }
+    let mut taken: Vec<(Post, Held)> = Vec::new();
+    for mut pieces in pieces.into_values() {
+        pieces.sort_by_key(|(post, _)| (post.from, post.until));
+        for (post, first) in pieces {
+            let is_like = |last: &Post| (last.role, last.at) == (post.role, post.at);
+            match taken.last_mut() {
+                Some((last, _))
+                    if is_like(last) && last.until.is_none_or(|end| post.from <= end) =>
+                {
+                    let until = last.until.zip(post.until);
+                    last.until = until.map(|(one, other)| one.max(other));
+                }
+                _ => taken.push((post, first)),
+            }
+        }
+    }
+    taken
+}
+
+/// What is left of a post where others like it are held.
+fn without(post: Post, mut others: Vec<&Post>) -> Vec<Post> {
+    others.sort_by_key(|other| other.from);
+    let goes_on = |from: Timestamp| post.until.is_none_or(|until| from < until);
+    let mut left = Vec::new();
+    let mut from = post.from;
+    for other in others {
+        if other.until.is_some_and(|until| until <= from) {
+            continue;
+        }
+        if from < other.from && goes_on(from) {
+            let until = Some(post.until.map_or(other.from, |end| end.min(other.from)));
+            left.push(Post {
+                from,
+                until,
+                ..post
+            });
+        }
+        let Some(until) = other.until else {
+            return left;
+        };
+        from = from.max(until);
+    }
+    if goes_on(from) {
+        left.push(Post { from, ..post });
+    }
+    left
+}
+
+/// The first time, from one on, at which nobody holds any of some posts.
+pub(crate) fn first_gap<'p>(
+    posts: impl Iterator<Item = &'p Post>,
+    from: Timestamp,
+) -> Option<Timestamp> {
+    let mut posts: Vec<&Post> = posts.collect();
+    posts.sort_by_key(|post| post.from);
+    let mut at = from;
+    for post in posts {
+        if post.from > at {
+            break;
+        }
+        at = at.max(post.until?);
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests;
