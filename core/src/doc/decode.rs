@@ -296,16 +296,130 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_with_a_right_checksum_make_it_panic_or_grow() {
+    fn whatever_byte_is_altered_what_is_read_is_what_automerge_reads() {
         let bytes = change().bytes;
+        let mut read = 0;
         for place in 8..bytes.len() {
             for value in 0..=255 {
                 let mut altered = bytes.clone();
                 altered[place] = value;
-                if let Some(read) = decode(&with_checksum(altered)) {
-                    assert!(read.puts.len() <= limits::CHANGE_OPS_MAX);
+                let altered = with_checksum(altered);
+                if let Some(change) = decode(&altered) {
+                    let other = parse_by_automerge(&altered).map(in_order);
+                    assert_eq!(other, Ok(in_order(change)), "{place}: {value}");
+                    read += 1;
                 }
             }
+        }
+        // Of hashes, actors, counters and values nearly every other one.
+        assert!(read > 30_000, "{read}");
+    }
+
+    /// Automerge sorts predecessors; that they are sorted in what is let in, admission sees to.
+    fn in_order(mut change: Parsed) -> Parsed {
+        for put in &mut change.puts {
+            put.preds.sort_unstable();
+        }
+        change
+    }
+
+    /// Columns of one operation without predecessors, each by its number.
+    fn columns() -> Vec<(u64, Vec<u8>)> {
+        let value = vec![7; 40];
+        let meta = (40 << 4) | BYTES;
+        let meta =
+            [(meta & 0x7f) | 0x80, meta >> 7].map(|byte| u8::try_from(byte).expect("7 bits"));
+        vec![
+            (column::KEY, vec![1, 2, b'f', b'x']),
+            (column::INSERT, vec![1]),
+            (column::ACTION, vec![1, u8::try_from(PUT).expect("small")]),
+            (column::VALUE_META, [&[1][..], &meta].concat()),
+            (column::VALUE, value),
+            (column::PREDS, vec![1, 0]),
+            (column::PRED_ACTOR, Vec::new()),
+            (column::PRED_COUNTER, Vec::new()),
+        ]
+    }
+
+    fn read(columns: &[(u64, Vec<u8>)]) -> Option<Vec<Put>> {
+        let small = |value: usize| u8::try_from(value).expect("small");
+        let mut bytes = vec![small(columns.len())];
+        for (spec, data) in columns {
+            let spec = usize::try_from(*spec).expect("small");
+            bytes.push(small(spec & 0x7f) | if spec > 0x7f { 0x80 } else { 0 });
+            if spec > 0x7f {
+                bytes.push(small(spec >> 7));
+            }
+            bytes.push(small(data.len()));
+        }
+        for (_, data) in columns {
+            bytes.extend(data);
+        }
+        puts(&mut Cursor(&bytes), &[Actor([1; 16])])
+    }
+
+    #[test]
+    fn a_column_that_goes_on_behind_the_rows_is_no_change() {
+        assert_eq!(read(&columns()).expect("it is one").len(), 1);
+        for place in 1..8 {
+            let mut longer = columns();
+            longer[place].1.extend([1, 1]);
+            assert_eq!(read(&longer), None, "column {place}");
+        }
+        let mut none = columns();
+        for (_, data) in &mut none {
+            data.clear();
+        }
+        assert_eq!(read(&none), Some(Vec::new()));
+        none[1].1 = vec![1];
+        assert_eq!(read(&none), None);
+    }
+
+    #[test]
+    fn a_value_of_another_kind_and_an_empty_run_are_no_change() {
+        for (place, data) in [(3, vec![1, 0x86, 0x05]), (2, vec![0, 1])] {
+            let mut other = columns();
+            other[place].1 = data;
+            assert_eq!(read(&other), None, "column {place}");
+        }
+    }
+
+    #[test]
+    fn so_many_operations_and_predecessors_and_not_one_more() {
+        let bound = limits::CHANGE_OPS_MAX;
+        let of = |rows: usize| {
+            let count = i64::try_from(rows).expect("few");
+            let run = |value: &[u8]| [&leb(count)[..], value].concat();
+            let mut columns = columns();
+            columns[0].1 = run(&[2, b'f', b'x']);
+            columns[1].1 = leb(count);
+            columns[2].1 = run(&[1]);
+            columns[3].1 = run(&[7]);
+            columns[4].1 = Vec::new();
+            columns[5].1 = run(&[0]);
+            read(&columns).map(|puts| puts.len())
+        };
+        assert_eq!(of(bound), Some(bound));
+        assert_eq!(of(bound + 1), None);
+        let of = |preds: u64| {
+            let count = leb(i64::try_from(preds).expect("few"));
+            let mut columns = columns();
+            columns[5].1 = [&[1][..], &count].concat();
+            columns[6].1 = [&count[..], &[0]].concat();
+            columns[7].1 = [&count[..], &[1]].concat();
+            read(&columns).map(|puts| puts[0].preds.len() as u64)
+        };
+        let bound = u64::try_from(limits::CHANGE_PREDS_MAX).expect("a bound");
+        assert_eq!(of(bound), Some(bound));
+        assert_eq!(of(bound + 1), None);
+    }
+
+    /// A number of two digits at most, which is read alike with a sign and without.
+    fn leb(value: i64) -> Vec<u8> {
+        let digit = |value: i64| u8::try_from(value).expect("7 bits");
+        match value {
+            0..0x40 => vec![digit(value)],
+            _ => vec![digit(value & 0x7f) | 0x80, digit(value >> 7)],
         }
     }
 }
