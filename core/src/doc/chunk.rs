@@ -205,6 +205,75 @@ mod tests {
         );
     }
 
+    /// A chunk of a kind around some bytes, its length and checksum right.
+    fn sealed(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut covered = vec![kind];
+        let mut len = body.len();
+        while len > 0x7f {
+            covered.push(u8::try_from(len & 0x7f).expect("7 bits") | 0x80);
+            len >>= 7;
+        }
+        covered.push(u8::try_from(len).expect("7 bits"));
+        covered.extend(body);
+        let checksum = Sha256::digest(&covered);
+        [&MAGIC[..], &checksum[..4], &covered].concat()
+    }
+
+    /// A change of nothing, and so many bytes behind it.
+    fn body(behind: usize) -> Vec<u8> {
+        let mut body = vec![0, 1, 7, 1, 1, 0, 0, 0, 0];
+        body.resize(body.len() + behind, 0);
+        body
+    }
+
+    #[test]
+    fn a_chunk_is_a_change_of_its_own_length_with_its_own_checksum() {
+        let bytes = sealed(CHANGE, &body(0));
+        assert_eq!(scan_chunk(&bytes), Some(()));
+        assert_eq!(scan_chunk(&sealed(0, &body(0))), None);
+        assert_eq!(scan_chunk(&[&bytes[..], &[0]].concat()), None);
+        for place in 0..8 {
+            let mut other = bytes.clone();
+            other[place] ^= 1;
+            assert_eq!(scan_chunk(&other), None, "byte {place}");
+        }
+        // Another length, covered by the checksum.
+        let mut longer = bytes;
+        longer[9] += 1;
+        let checksum = Sha256::digest(&longer[8..]);
+        longer[4..8].copy_from_slice(&checksum[..4]);
+        assert_eq!(scan_chunk(&longer), None);
+    }
+
+    #[test]
+    fn a_change_takes_so_many_bytes_and_not_one_more() {
+        let head = sealed(CHANGE, &body(1_000)).len() - 1_000;
+        let of = |len: usize| scan(&sealed(CHANGE, &body(len - head)));
+        assert_eq!(of(limits::CHANGE_BYTES_MAX), Ok(()));
+        assert_eq!(of(limits::CHANGE_BYTES_MAX + 1), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn bounds_hold_to_the_unit() {
+        assert_eq!(Cursor(&[5]).bounded(5), Some(5));
+        assert_eq!(Cursor(&[5]).bounded(4), None);
+        let scan = |column, bytes: &[u8]| scan_column(column, 3, 9, Cursor(bytes));
+        // A run, literals, nulls.
+        for (fits, more) in [
+            (&[3, 9][..], &[4, 9][..]),
+            (&[0x7d, 9, 9, 9], &[0x7c, 9, 9, 9, 9]),
+            (&[0, 3], &[0, 4]),
+            (&[1, 9], &[1, 10]),
+        ] {
+            assert_eq!(scan(Column::Uint, fits), Some(()), "{fits:?}");
+            assert_eq!(scan(Column::Uint, more), None, "{more:?}");
+        }
+        // The smallest difference there is; as a number without a sign it would be too large.
+        let smallest = [&[1][..], &[0x80; 9], &[0x7f]].concat();
+        assert_eq!(scan(Column::Delta, &smallest), Some(()));
+        assert_eq!(scan(Column::Delta, &[1, 10]), Some(()));
+    }
+
     #[test]
     fn a_run_of_many_rows_is_refused_without_walking_it() {
         let mut run = vec![0x80, 0x80, 0x80, 0x20];

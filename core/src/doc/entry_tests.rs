@@ -172,6 +172,19 @@ fn every_bound_holds_from_inside() {
     }
 }
 
+#[test]
+fn an_entry_takes_so_many_bytes_and_not_one_more() {
+    let of = |len: usize| with(10, item(|w| w.bytes(&vec![0; len])));
+    let head = of(3_000).len() - 3_000;
+    assert_eq!(
+        of(limits::ENTRY_BYTES_MAX - head).len(),
+        limits::ENTRY_BYTES_MAX
+    );
+    assert_eq!(decode(&of(limits::ENTRY_BYTES_MAX - head)), Ok(full()));
+    let more = of(limits::ENTRY_BYTES_MAX - head + 1);
+    assert_eq!(decode(&more), Err(EntryFault::Form));
+}
+
 fn propose(entry: &mut Entry, proposed: Proposed, component: Option<u64>) {
     entry.body.proposal = Some(Proposal {
         proposed,
@@ -194,6 +207,10 @@ fn every_bound_holds_from_outside() {
         (
             "on descending",
             Box::new(|e| e.on = vec![EntryId([3; 16]), EntryId([2; 16])]),
+        ),
+        (
+            "on descending behind",
+            Box::new(|e| e.on = [1, 3, 2].map(|byte| EntryId([byte; 16])).to_vec()),
         ),
         (
             "on",
@@ -337,6 +354,12 @@ fn every_departure_from_the_canonical_form_is_a_fault_of_form() {
             .collect();
         assert_eq!(decode(&map(&left)), Err(EntryFault::Form), "{missing}");
     }
+    // A body under another number.
+    let mut other = pairs_of_full.clone();
+    for (key, _) in other.iter_mut().filter(|(key, _)| *key == 9) {
+        *key = 10;
+    }
+    assert_eq!(decode(&map(&other)), Err(EntryFault::Form));
     for place in 1..pairs_of_full.len() {
         let mut swapped = pairs_of_full.clone();
         swapped.swap(place - 1, place);

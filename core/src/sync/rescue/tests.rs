@@ -88,6 +88,49 @@ fn a_small_piece_does_not_unpack_into_a_large_one() {
 }
 
 #[test]
+fn what_asks_for_a_larger_window_is_not_unpacked() {
+    let of = |window: u32| {
+        let mut packer = zstd::stream::write::Encoder::new(Vec::new(), 3).expect("in memory");
+        packer.window_log(window).expect("a window");
+        std::io::Write::write_all(&mut packer, b"a frame").expect("in memory");
+        packer.finish().expect("in memory")
+    };
+    let fits = unpacked(&of(limits::ZSTD_WINDOW_LOG_MAX));
+    assert_eq!(fits.as_deref(), Some(&b"a frame"[..]));
+    assert_eq!(unpacked(&of(limits::ZSTD_WINDOW_LOG_MAX + 1)), None);
+}
+
+#[test]
+fn what_lacks_a_part_is_none() {
+    let plain = piece().encode();
+    assert_eq!(plain[0], 0x83);
+    assert_eq!(plain[2], 0x85);
+    for place in [0, 2] {
+        let mut shorter = plain.clone();
+        shorter[place] -= 1;
+        assert_eq!(Piece::decode(&shorter), Err(PieceFault::Malformed));
+    }
+    let mut file = bundle().encode();
+    assert_eq!(file[4], 0x85);
+    file[4] = 0x84;
+    assert_eq!(Bundle::decode(&file), Err(BundleFault::Foreign));
+}
+
+#[test]
+fn a_file_has_so_many_pieces_each_of_so_many_bytes_and_not_one_more() {
+    let of = |pieces: Vec<Vec<u8>>| {
+        let file = Bundle { pieces, ..bundle() }.encode();
+        let found = Bundle::decode(&file).expect("a bundle");
+        (found.pieces.len(), found.damaged)
+    };
+    let sizes = [47, 48, limits::PIECE_BYTES_MAX, limits::PIECE_BYTES_MAX + 1];
+    assert_eq!(of(sizes.map(|len| vec![0; len]).to_vec()), (2, 2));
+    let most = limits::BUNDLE_PIECES_MAX;
+    assert_eq!(of(vec![vec![0; 48]; most]), (most, 0));
+    assert_eq!(of(vec![vec![0; 48]; most + 1]), (most, 1));
+}
+
+#[test]
 fn a_cut_or_damaged_file_gives_what_is_whole() {
     let file = bundle().encode();
     assert_eq!(Bundle::decode(&file), Ok(bundle()));
