@@ -143,6 +143,11 @@ fn a_dependency_that_is_named_twice_makes_no_other_change_and_is_never_let_in() 
     assert!(admit(&ledger, &valid, &signer).is_ok());
     let mut deps = twice;
     deps.sort_unstable();
+    let bytes = surgery::altered(&valid, |change| {
+        let deps = deps.iter().map(|dep| automerge::ChangeHash(dep.0));
+        change.deps = deps.collect();
+    });
+    assert_eq!(parse(&bytes), Err(Refusal::NotCanonical));
     let read = Parsed { deps, ..valid };
     let refused = Err(Objection::Refused(Refusal::NotCanonical));
     assert_eq!(admit(&ledger, &read, &signer), refused);

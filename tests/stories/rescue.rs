@@ -1,6 +1,7 @@
 //! A phone that will never call again: its work comes in a bundle, by another phone or by the office, as its author's, once.
 
 use patrol_core::domain::id::DocumentId;
+use patrol_core::domain::limits;
 use patrol_core::error::Error;
 use patrol_core::replica::SyncState;
 use patrol_core::store::Store;
@@ -148,10 +149,22 @@ fn what_was_refused_and_what_rests_on_it_is_kept_at_the_office_too() {
 fn a_bundle_that_was_changed_or_is_another_servers_changes_nothing() {
     let mut world = World::new(304);
     offline(&mut world);
-    let other = World::new(305);
+    let mut other = World::new(305);
     let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
+    let foreign = other.phone(INSPECTOR).replica.rescue_bundle().unwrap();
     let carrier = world.phone(CARRIER);
-    for nonsense in [&b""[..], b"XCNB", b"PK\x03\x04", &file[..20]] {
+    let mut large = file.clone();
+    large.resize(limits::BUNDLE_BYTES_MAX, 0);
+    assert_eq!(carrier.replica.carry(&large).unwrap().pieces, 1);
+    large.push(0);
+    for nonsense in [
+        &b""[..],
+        b"XCNB",
+        b"PK\x03\x04",
+        &file[..20],
+        &foreign,
+        &large,
+    ] {
         assert!(matches!(
             carrier.replica.carry(nonsense),
             Err(Error::BadBundle)

@@ -9,7 +9,6 @@ use patrol_core::domain::id::EntryId;
 use patrol_core::error::Error;
 use patrol_core::replica::{Replica, Salvaged};
 use patrol_core::store::Store;
-use patrol_core::store::aside::put_away;
 use patrol_server::check;
 use patrol_tests::clock::{Machine, START};
 use patrol_tests::link::Link;
@@ -98,8 +97,7 @@ fn opened(
         salvaged.as_ref().map_or(0, |salvaged| salvaged.drafts),
         drafts
     );
-    drop(replica);
-    put_away(&aside).expect("it is there");
+    replica.put_away(&aside).expect("it is there");
     Some(salvaged)
 }
 
