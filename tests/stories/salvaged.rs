@@ -98,6 +98,7 @@ fn opened(
         drafts
     );
     replica.put_away(&aside).expect("it is there");
+    assert!(!aside.exists(), "under another name");
     Some(salvaged)
 }
 

@@ -342,6 +342,10 @@ mod tests {
     }
 
     fn read(columns: &[(u64, Vec<u8>)]) -> Option<Vec<Put>> {
+        puts(&mut Cursor(&section(columns)), &[Actor([1; 16])])
+    }
+
+    fn section(columns: &[(u64, Vec<u8>)]) -> Vec<u8> {
         let small = |value: usize| u8::try_from(value).expect("small");
         let mut bytes = vec![small(columns.len())];
         for (spec, data) in columns {
@@ -355,7 +359,7 @@ mod tests {
         for (_, data) in columns {
             bytes.extend(data);
         }
-        puts(&mut Cursor(&bytes), &[Actor([1; 16])])
+        bytes
     }
 
     #[test]
@@ -366,6 +370,8 @@ mod tests {
             longer[place].1.extend([1, 1]);
             assert_eq!(read(&longer), None, "column {place}");
         }
+        let behind = [section(&columns()), vec![0]].concat();
+        assert_eq!(puts(&mut Cursor(&behind), &[Actor([1; 16])]), None);
         let mut none = columns();
         for (_, data) in &mut none {
             data.clear();

@@ -6,9 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::Fault;
 use crate::programs::{End, Reach, Test, in_turns};
 use crate::sow::Mutant;
+use crate::{Fault, places};
 
 /// What became of a mutant.
 pub enum Fate {
@@ -32,8 +32,17 @@ const FIRST_LOOK: u32 = 6;
 /// A mutant and the tests that reach it, the next one first.
 struct Chase<'m> {
     mutant: &'m Mutant,
-    tests: Vec<(usize, Duration)>,
+    tests: Vec<Meeting>,
     passed: usize,
+}
+
+/// A test that a mutant meets.
+struct Meeting {
+    place: usize,
+    /// What it takes without any mutant.
+    time: Duration,
+    /// What of that counts as spent: a scene of the mutant's own costs nothing.
+    cost: Duration,
 }
 
 /// The fates of mutants, by their numbers.
@@ -46,7 +55,7 @@ pub fn hunt(
     let mut fates = BTreeMap::new();
     let chase = |mutant| Chase {
         mutant,
-        tests: meeting(mutant, reached),
+        tests: meeting(mutant, tests, reached),
         passed: 0,
     };
     let mut chases: Vec<Chase> = mutants.iter().map(chase).collect();
@@ -66,11 +75,16 @@ pub fn hunt(
 }
 
 /// The tests that reach a mutant.
-fn meeting(mutant: &Mutant, reached: &BTreeMap<usize, Reach>) -> Vec<(usize, Duration)> {
+fn meeting(mutant: &Mutant, tests: &[Test], reached: &BTreeMap<usize, Reach>) -> Vec<Meeting> {
+    let is_scene = |place: usize| {
+        let name = &tests[place].name;
+        let mut scenes = places::SCENES.iter();
+        scenes.any(|(words, scene)| mutant.before.contains(words) && name.ends_with(scene))
+    };
     let reaching = reached
         .iter()
         .filter(|(_, reach)| reach.mutants.get(mutant.number) == Some(&true));
-    let mut meeting: Vec<(f64, usize, Duration)> = reaching
+    let mut meetings: Vec<(f64, Meeting)> = reaching
         .map(|(place, reach)| {
             let reached = reach
                 .mutants
@@ -78,14 +92,17 @@ fn meeting(mutant: &Mutant, reached: &BTreeMap<usize, Reach>) -> Vec<(usize, Dur
                 .filter(|is_reached| **is_reached)
                 .count();
             let is_likely = f64::from(u32::try_from(reached).unwrap_or(u32::MAX)).sqrt();
-            (reach.time.as_secs_f64() * is_likely, *place, reach.time)
+            let (place, time) = (*place, reach.time);
+            let cost = match is_scene(place) {
+                true => Duration::ZERO,
+                false => time,
+            };
+            let meeting = Meeting { place, time, cost };
+            (cost.as_secs_f64() * is_likely, meeting)
         })
         .collect();
-    meeting.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
-    meeting
-        .into_iter()
-        .map(|(_, place, time)| (place, time))
-        .collect()
+    meetings.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    meetings.into_iter().map(|(_, meeting)| meeting).collect()
 }
 
 /// Lets each meet tests for so long at most. Returns those that are left.
@@ -129,14 +146,14 @@ impl Chase<'_> {
         let chosen = OsString::from(self.mutant.number.to_string());
         let mut spent = Duration::ZERO;
         let mut not_met = Vec::new();
-        for (place, time) in std::mem::take(&mut self.tests) {
-            if !spent.is_zero() && spent + time > budget {
-                not_met.push((place, time));
+        for meeting in std::mem::take(&mut self.tests) {
+            if !spent.is_zero() && spent + meeting.cost > budget {
+                not_met.push(meeting);
                 continue;
             }
-            spent += time;
-            let test = &tests[place];
-            let (end, _) = test.run(("MUTANT", &chosen), time * 10 + GRACE)?;
+            spent += meeting.cost;
+            let test = &tests[meeting.place];
+            let (end, _) = test.run(("MUTANT", &chosen), meeting.time * 10 + GRACE)?;
             if end != End::Passed {
                 return Ok(Some(test.name.clone()));
             }

@@ -23,6 +23,18 @@ pub const FILES: &[&str] = &[
     "server/src/review.rs",
 ];
 
+/// Scenes that take long and speak of one guard: what its mutants change contains the words. They meet these first, whatever is allowed.
+pub const SCENES: &[(&str, &str)] = &[
+    (
+        "self.loaded_bytes",
+        "a_frame_makes_the_server_load_so_much_and_no_more",
+    ),
+    (
+        "bytes += growing.bytes()",
+        "a_frame_makes_the_server_load_so_much_and_no_more",
+    ),
+];
+
 /// Which mutant a process runs with, and which ones a test reaches: a file of core's in the copy.
 pub const CHOICE: &str = r#"//! Which mutant this process runs with: one at most.
 

@@ -114,6 +114,13 @@ fn what_lacks_a_part_is_none() {
     assert_eq!(file[4], 0x85);
     file[4] = 0x84;
     assert_eq!(Bundle::decode(&file), Err(BundleFault::Foreign));
+    // Of the last piece a part is still to come.
+    let mut file = bundle().encode();
+    let last = file.len() - 68;
+    assert_eq!(file[last..last + 3], [0x82, 0x58, 60]);
+    file[last] = 0x83;
+    let found = Bundle::decode(&file).expect("a bundle");
+    assert_eq!((found.pieces.len(), found.damaged), (2, 1));
 }
 
 #[test]
