@@ -433,12 +433,15 @@ fn an_inspector_opens_a_tally_in_his_own_village_only() {
         count: Some((1, 3)),
         ..Body::default()
     };
-    let open = |entry: &Entry| {
-        let content = Content::person(entry, vec![place(1)]);
+    let open_with = |entry: &Entry, fields| {
+        let content = Content::person(entry, fields);
         let change = compose(&empty, actor_of(LI, 1), &[], &content).expect("no dependency");
         answer(&empty, LI, &change.bytes).map(|admitted| admitted.is_some())
     };
+    let open = |entry: &Entry| open_with(entry, vec![place(1)]);
     assert_eq!(open(&count), Ok(true));
+    let nowhere = open_with(&count, Vec::new());
+    assert_eq!(nowhere, Err(Refusal::WrongFields.into()));
     count.unit.0 += 1;
     assert_eq!(open(&count), Err(Refusal::NotPermitted.into()));
 }
