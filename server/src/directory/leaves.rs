@@ -64,32 +64,34 @@ pub(crate) struct Decided {
 }
 
 /// A post that somebody has but for his leaves.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Claim {
     person: PersonId,
     post: Post,
-    /// The number under which he was named for it; none where files say it.
-    given_by: Option<u64>,
+    /// By what he was named for it; none where files say it.
+    given_by: Option<Named>,
     /// The post of a file that it comes from.
     first: Held,
+    /// The numbers of the leaves by which it was passed on.
+    passed: Vec<u64>,
 }
 
 /// The leaves of each person, in the order in which they were entered.
 type Leaves<'l> = BTreeMap<PersonId, Vec<&'l Leave>>;
 
 impl Leave {
-    /// Whether it goes for a post that begins before it, or that was known when it was entered. Files have days, and leaves a time of the
-    /// day: who left today may come back today.
-    pub(crate) fn goes_for(&self, post: &Post, given_by: Option<u64>) -> bool {
+    /// Whether it goes for a post: one of a file that begins before it, or that was known when it was entered. Files have days, and leaves a
+    /// time of the day: who left today may come back today. Of what he is given, for all but what he was named for after he came back.
+    pub(crate) fn goes_for(&self, post: &Post, given_by: Option<Named>) -> bool {
         match given_by {
             None => post.from < day_begins(self.from) || self.known.contains(&post_key(post)),
-            Some(no) => post.from < self.from || no < self.no,
+            Some(named) => named.since < self.from || named.no < self.no,
         }
     }
 }
 
 /// The leaves of its holder that end a post, each earlier than the one before.
-fn ending<'l>(leaves: &[&'l Leave], post: &Post, given_by: Option<u64>) -> Vec<&'l Leave> {
+fn ending<'l>(leaves: &[&'l Leave], post: &Post, given_by: Option<Named>) -> Vec<&'l Leave> {
     // That a row of a file never begins by itself is a fault of the file, and told as that.
     if post.until.is_some_and(|until| until <= post.from) {
         return Vec::new();
@@ -116,27 +118,31 @@ fn cut(post: &Post, ending: &[&Leave]) -> Option<Post> {
     })
 }
 
-/// What those have who are named by the leaves that end a post: each leave's until the next one that names anybody.
+/// What those have who are named by the leaves that end a post: each leave's until the next one that names anybody. What comes back to a leave
+/// by which it was passed on is nobody's: of those who leave and name each other, none is there.
 fn passed_on(claim: &Claim, ending: &[&Leave], claims: &mut Vec<Claim>) {
     let mut end = claim.post.until;
     // From the last day to the first.
     for leave in ending.iter().filter(|leave| !leave.substitutes.is_empty()) {
         let begin = claim.post.from.max(leave.from);
         let mut until = end;
+        let is_passed = claim.passed.contains(&leave.no);
         for named in leave.substitutes.iter().rev() {
             let from = begin.max(named.since);
-            if until.is_none_or(|until| from < until) {
-                let (person, given_by) = (named.person, Some(named.no));
+            if !is_passed && until.is_none_or(|until| from < until) {
                 let post = Post {
                     from,
                     until,
                     ..claim.post
                 };
+                let mut passed = claim.passed.clone();
+                passed.push(leave.no);
                 claims.push(Claim {
-                    person,
+                    person: named.person,
                     post,
-                    given_by,
-                    ..*claim
+                    given_by: Some(*named),
+                    first: claim.first,
+                    passed,
                 });
             }
             until = Some(until.map_or(named.since, |until| until.min(named.since)));
@@ -153,6 +159,29 @@ pub(super) fn end_of(leaves: &[Leave], person: PersonId, post: &Post) -> Option<
 }
 
 impl Basis {
+    /// Has leaves that an older version did not have yet know the posts which files said then: whoever has left since has left those too. What
+    /// files say now has been decided.
+    pub(crate) fn know(&mut self, old: &Self) {
+        let Self { said, leaves } = self;
+        let were: BTreeSet<u64> = old.leaves.iter().map(|leave| leave.no).collect();
+        let posts = |people: &[Person], id| {
+            let people = people.iter().filter(|person| person.id == id);
+            let posts = people.flat_map(|person| &person.posts).copied();
+            posts.collect::<Vec<Post>>()
+        };
+        for leave in leaves.iter_mut().filter(|leave| !were.contains(&leave.no)) {
+            let is = posts(said, leave.person);
+            let is: BTreeSet<PostKey> = is.iter().map(post_key).collect();
+            for post in posts(&old.said, leave.person) {
+                let goes_on = post.until.is_none_or(|until| leave.from < until);
+                let key = post_key(&post);
+                if goes_on && !is.contains(&key) && !leave.goes_for(&post, None) {
+                    leave.known.push(key);
+                }
+            }
+        }
+    }
+
     /// The number of what is entered next.
     pub(crate) fn next_no(&self) -> u64 {
         let named = self.leaves.iter().flat_map(|leave| &leave.substitutes);
@@ -186,6 +215,7 @@ impl Basis {
                     post: *post,
                     given_by: None,
                     first: (person.id, post_key(post)),
+                    passed: Vec::new(),
                 };
                 posts.extend(decided.leave(&claim, of(person.id), &mut claims));
             }
@@ -194,9 +224,17 @@ impl Basis {
                 ..person.clone()
             });
         }
-        // Who takes over leaves as well. With each step what is given begins later, or was named later.
+        // Who takes over leaves as well. No leave passes on what it has passed on before, so that it comes to an end.
+        let said = self.said.iter().map(|said| (said.id, &said.posts));
+        let said: BTreeMap<PersonId, &Vec<Post>> = said.collect();
         let mut given: BTreeMap<PersonId, Vec<Claim>> = BTreeMap::new();
-        while let Some(claim) = claims.pop() {
+        while let Some(mut claim) = claims.pop() {
+            // He passes on no more than he would hold if he stayed.
+            let own = said.get(&claim.person).into_iter().copied().flatten();
+            claim.post = until(claim.post, first_gap(own, claim.post.from));
+            if claim.post.until == Some(claim.post.from) {
+                continue;
+            }
             if let Some(post) = decided.leave(&claim, of(claim.person), &mut claims) {
                 let given = given.entry(claim.person).or_default();
                 given.push(Claim { post, ..claim });
@@ -240,13 +278,11 @@ impl Decided {
 fn taken_over(own: &[Post], given: Vec<Claim>) -> Vec<(Post, Held)> {
     let mut pieces: BTreeMap<(Role, PostAt), Vec<(Post, Held)>> = BTreeMap::new();
     for Claim { post, first, .. } in given {
-        let gap = first_gap(own.iter(), post.from);
-        let ends = [post.until, gap].into_iter().flatten();
-        let until = ends.min();
+        let post = until(post, first_gap(own.iter(), post.from));
         let is_like = |other: &&Post| (other.role, other.at) == (post.role, post.at);
         let like = own.iter().filter(is_like);
         let pieces = pieces.entry((post.role, post.at)).or_default();
-        for piece in without(Post { until, ..post }, like.collect()) {
+        for piece in without(post, like.collect()) {
             pieces.push((piece, first));
         }
     }
@@ -267,6 +303,15 @@ fn taken_over(own: &[Post], given: Vec<Claim>) -> Vec<(Post, Held)> {
         }
     }
     taken
+}
+
+/// A post that ends with a gap, if that comes first.
+fn until(post: Post, gap: Option<Timestamp>) -> Post {
+    let ends = [post.until, gap].into_iter().flatten();
+    Post {
+        until: ends.min(),
+        ..post
+    }
 }
 
 /// What is left of a post where others like it are held.

@@ -17,13 +17,15 @@ pub fn preview(app: &App, no: u64) -> Result<Option<Preview>> {
     let Some((directory, old)) = read(app, no)?.filter(|_| no <= base) else {
         return Ok(None);
     };
+    let known = app.known();
+    let mut basis = known.basis.clone();
+    basis.know(&old);
     let old = Directory {
         people: old.said,
         ..directory
     };
-    let known = app.known();
     let today = today(app.environment.now());
-    let laid = directory::back_over((no, old), (&known.directory, &known.basis), today);
+    let laid = directory::back_over((no, old), (&known.directory, &basis), today);
     take_in(
         app,
         laid,

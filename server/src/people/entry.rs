@@ -40,15 +40,20 @@ pub(super) fn enter(
     let person = known.ok_or(LeaveFault::Unknown)?;
     // Who has left may have ended all of it by a file since.
     let ends_any = |leave: &Leave| decided.ended.iter().any(|(no, _)| *no == leave.no);
-    let own = |leave: &&mut Leave| leave.person == leaving.person;
-    let last = basis.leaves.iter_mut().rfind(own);
-    let last = last.filter(|last| is_said_again(last, leaving, now) && ends_any(last));
-    if let Some(last) = last {
-        let is_back = last.from <= now && holds_at(person, now);
-        let is_back_today = is_back && day_begins(last.from) == day_begins(now);
+    let is_again = |leave: &&Leave| is_said_again(leave, leaving, now) && ends_any(leave);
+    let own = basis.leaves.iter();
+    let mut own = own.filter(|leave| leave.person == leaving.person);
+    // Who takes over is named for the day that is said, whatever was entered since.
+    let again = match leaving.substitute {
+        Some(_) => own.rfind(is_again),
+        None => own.next_back().filter(is_again),
+    };
+    if let Some(again) = again {
+        let is_back = again.from <= now && holds_at(person, now);
+        let is_back_today = is_back && day_begins(again.from) == day_begins(now);
         let entered = Entered {
-            no: last.no,
-            from: last.from,
+            no: again.no,
+            from: again.from,
             said: Said::Again,
         };
         match leaving.substitute {
@@ -96,12 +101,12 @@ pub(super) fn enter(
 
 /// Whether a leave is the one that is said once more. One that has come is known by its day, or by the day that was said: it may have begun
 /// with the minute in which it was entered.
-fn is_said_again(last: &Leave, leaving: Leaving, now: Timestamp) -> bool {
+fn is_said_again(leave: &Leave, leaving: Leaving, now: Timestamp) -> bool {
     let said = leaving.from;
-    let is_of_day = |day| day_begins(last.from) == day_begins(day);
-    match last.from <= now {
-        true => last.asked == said || is_of_day(said) || (said <= now && is_of_day(now)),
-        false => last.from == said,
+    let is_of_day = |day| day_begins(leave.from) == day_begins(day);
+    match leave.from <= now {
+        true => leave.asked == said || is_of_day(said) || (said <= now && is_of_day(now)),
+        false => leave.from == said,
     }
 }
 

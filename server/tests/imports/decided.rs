@@ -87,7 +87,7 @@ fn an_earlier_leave_leaves_no_gap_before_the_later_one() {
         |day: &str, substitute: Option<&String>| json!({ "from": day, "substitute": substitute });
     for is_named_at_once in [false, true] {
         let desk = Desk::new();
-        let [substitute, _] = substitutes(&desk);
+        let [substitute, later] = substitutes(&desk);
         let left = |body: &Value| leave(&desk, "巡查员07", body);
         assert_eq!(left(&on("2026-12-20", None)).0, 200);
         if !is_named_at_once {
@@ -101,7 +101,12 @@ fn an_earlier_leave_leaves_no_gap_before_the_later_one() {
         assert_eq!(posts(&desk, "巡查员08")[1..], [taken]);
         // The answer was lost.
         assert_eq!(left(&named), (200, said));
-        assert_eq!(left(&on("2026-12-20", Some(&substitute))).0, 409);
+        // For the later day another one may be named by saying it once more.
+        let (status, said) = left(&on("2026-12-20", Some(&later)));
+        assert_eq!((status, &said["vacant"]), (200, &json!([])));
+        let taken = post("beat:7", "2026-12-05", "2026-12-20");
+        assert_eq!(posts(&desk, "巡查员08")[1..], [taken]);
+        assert_eq!(left(&on("2026-12-20", None)).0, 409);
     }
     // Who was named for the later day has it from then on.
     let desk = Desk::new();

@@ -5,6 +5,8 @@ use patrol_core::domain::time::DAY_MS;
 use patrol_server::store::reference::KeptDirectory;
 use serde_json::{Value, json};
 
+use super::decided::{post, with_rows};
+use super::leaves::{leave, posts};
 use super::people::everybody;
 use super::{Desk, counts, faults};
 use crate::http::{self, Reply};
@@ -326,4 +328,41 @@ fn of_a_version_from_before_leaves_were_kept_people_are_as_files_say() {
     let shown = ask(&desk, ADMIN, "POST", "/v1/imports/directories/1/restore").json();
     // What ended by then had no leave that is known.
     assert_eq!(reasons(&shown), ["earlier_end", "end_lifted"]);
+}
+
+#[test]
+fn who_has_left_does_not_come_back_by_a_row_that_a_file_had_taken_away_before() {
+    let desk = Desk::new();
+    desk.office.cookie(ADMIN);
+    let (left, other) = ("巡查员07", "巡查员08");
+    let planned = ["beat:20", "2026-12-08", ""];
+    let plan = with_rows(&desk, &[["beat:7", "2020-01-01", ""], planned]);
+    let whole = everybody(&desk);
+    desk.import("people.csv", &plan);
+    desk.import("people.csv", &whole);
+    let substitute = desk.office.person(other).hex();
+    let body = json!({ "from": "2026-11-28", "substitute": substitute });
+    assert_eq!(leave(&desk, left, &body).0, 200);
+    let path = "/v1/imports/directories/2/restore";
+    let shown = ask(&desk, ADMIN, "POST", path).json();
+    assert_eq!(shown["faults"], json!([]), "{shown}");
+    assert_eq!(adopt(&desk, &shown).status, 200);
+    assert_eq!(
+        posts(&desk, left),
+        [post("beat:7", "2020-01-01", "2026-11-28")]
+    );
+    let begins = post("beat:20", "2026-12-08", "");
+    assert!(posts(&desk, other).contains(&begins));
+    let shown = ask(&desk, ADMIN, "POST", path).json();
+    assert_eq!(shown["notes"], json!(["nothing_changes"]), "{shown}");
+    // One by which he has come back since stays.
+    let desk = Desk::new();
+    desk.office.cookie(ADMIN);
+    desk.import("people.csv", &plan);
+    desk.import("people.csv", &whole);
+    assert_eq!(leave(&desk, left, &body).0, 200);
+    desk.import("people.csv", &plan);
+    let shown = ask(&desk, ADMIN, "POST", path).json();
+    assert_eq!(shown["notes"], json!(["nothing_changes"]), "{shown}");
+    assert!(posts(&desk, left).contains(&begins));
 }

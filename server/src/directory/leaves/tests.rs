@@ -272,3 +272,78 @@ fn a_row_that_never_begins_by_itself_stays_to_be_told() {
     let basis = said([&[post(1, 9, Some(3))]]).leaves(1, 1, None);
     assert_eq!(basis.holds(1), ["1: 9..3"]);
 }
+
+/// Four people, each with his own beat since ever.
+fn four() -> Basis {
+    let posts = [1, 2, 3, 4].map(|beat| [post(beat, 0, None)]);
+    let [one, two, three, four] = &posts;
+    said([one, two, three, four])
+}
+
+#[test]
+fn a_chain_does_not_ask_which_of_its_leaves_was_entered_first() {
+    let one = four()
+        .leaves(3, 10, Some(1))
+        .leaves(2, 10, Some(4))
+        .leaves(4, 5, Some(3));
+    let other = four()
+        .leaves(2, 10, Some(4))
+        .leaves(4, 5, Some(3))
+        .leaves(3, 10, Some(1));
+    for basis in [one, other] {
+        assert_eq!(basis.holds(1), ["1: 0..", "2: 10..", "3: 10..", "4: 10.."]);
+        assert_eq!(basis.holds(3), ["3: 0..10", "4: 5..10"]);
+        assert_eq!(basis.holds(4), ["4: 0..5"]);
+    }
+    // What had not begun goes the same way, also where he who passes it on is back by then.
+    let posts = [post(1, 0, None), post(7, 15, None)];
+    let begins = || said([&posts, &[post(2, 0, None)], &[post(3, 0, None)]]);
+    let one = begins().leaves(1, 5, Some(2)).leaves(2, 10, Some(3));
+    let other = begins().leaves(2, 10, Some(3)).leaves(1, 5, Some(2));
+    for basis in [one, other] {
+        let all = ["3: 0..", "1: 10..", "2: 10..", "7: 15.."];
+        assert_eq!(basis.holds(3), all);
+        let back = basis.says(2, &[post(2, 0, None), post(2, 12, None)]);
+        assert_eq!(back.holds(2), ["2: 0..10", "2: 12..", "1: 5..10"]);
+        assert_eq!(back.holds(3), all);
+    }
+    let basis = four()
+        .leaves(1, 5, Some(3))
+        .leaves(4, 11, Some(2))
+        .leaves(2, 2, Some(1));
+    let basis = basis.says(1, &[post(1, 0, None), post(1, 9, None)]);
+    assert_eq!(basis.holds(1), ["1: 0..5", "1: 9..", "2: 2..5"]);
+    assert_eq!(basis.holds(3), ["3: 0..", "1: 5..", "2: 5..", "4: 11.."]);
+    // Who is named after he came back has it.
+    let back = three().leaves(2, 10, Some(3));
+    let back = back.says(2, &[post(2, 0, None), post(2, 12, None)]);
+    let back = back.leaves(1, 15, Some(2));
+    assert_eq!(back.holds(2), ["2: 0..10", "2: 12..", "1: 15.."]);
+}
+
+#[test]
+fn those_who_leave_and_name_each_other_have_nothing_of_it() {
+    let posts = [post(1, 0, None), post(7, 30, None)];
+    let two = || said([&posts, &[post(2, 0, None)]]);
+    let one = two().leaves(1, 10, Some(2)).leaves(2, 5, Some(1));
+    let other = two().leaves(2, 5, Some(1)).leaves(1, 10, Some(2));
+    for basis in [one, other] {
+        assert_eq!(basis.holds(1), ["1: 0..10", "2: 5..10"]);
+        assert_eq!(basis.holds(2), ["2: 0..5"]);
+    }
+}
+
+#[test]
+fn who_leaves_passes_on_only_what_he_held_up_to_then() {
+    // A file ends his own posts for a while: then he has lost what he had taken over.
+    let own = [post(2, 0, Some(10)), post(2, 15, None)];
+    let basis = said([&[post(1, 0, None)], &own, &[post(3, 0, None)]]);
+    let basis = basis.leaves(1, 1, Some(2)).leaves(2, 20, Some(3));
+    assert_eq!(basis.holds(2), ["2: 0..10", "2: 15..20", "1: 1..10"]);
+    assert_eq!(basis.holds(3), ["3: 0..", "2: 20.."]);
+    // Nor what he had not begun to hold.
+    let own = [post(2, 15, None)];
+    let basis = said([&[post(1, 0, None)], &own, &[post(3, 0, None)]]);
+    let basis = basis.leaves(1, 1, Some(2)).leaves(2, 20, Some(3));
+    assert_eq!(basis.holds(3), ["3: 0..", "2: 20.."]);
+}

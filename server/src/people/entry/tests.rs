@@ -123,15 +123,20 @@ enum Holder {
     Past,
 }
 
-/// Asked of one time alone: whoever has left gives it to who is named last by his latest leave that names anybody.
+/// Asked of one time alone: whoever has left gives it to who is named last by his latest leave that names anybody, and no leave gives it twice.
 fn holder(
     basis: &Basis,
     person: PersonId,
-    (post, given_by): (Post, Option<u64>),
-    at: Timestamp,
+    (post, given_by): (Post, Option<Named>),
+    (at, passed): (Timestamp, &[u64]),
 ) -> Holder {
     if !post.is_in_force_at(at) {
         return Holder::Past;
+    }
+    let said = basis.said.iter().filter(|said| said.id == person);
+    let gap = first_gap(said.flat_map(|said| &said.posts), post.from);
+    if given_by.is_some() && gap.is_some_and(|gap| gap <= at) {
+        return Holder::Bare(person);
     }
     let mut end = None;
     let mut over: Vec<&Leave> = Vec::new();
@@ -170,18 +175,22 @@ fn holder(
     let Some(named) = named else {
         return Holder::Left;
     };
+    if passed.contains(&latest.no) {
+        return Holder::Left;
+    }
     let post = Post {
         from: begin.max(named.since),
         ..post
     };
-    holder(basis, named.person, (post, Some(named.no)), at)
+    let passed = [passed, &[latest.no]].concat();
+    holder(basis, named.person, (post, Some(*named)), (at, &passed))
 }
 
 /// Each row that files say, with who holds it at a time.
 fn holders(basis: &Basis, at: Timestamp) -> Vec<(Post, Holder)> {
     let rows = basis.said.iter().flat_map(|person| {
         let posts = person.posts.iter();
-        posts.map(|post| (*post, holder(basis, person.id, (*post, None), at)))
+        posts.map(|post| (*post, holder(basis, person.id, (*post, None), (at, &[]))))
     });
     rows.collect()
 }
@@ -191,6 +200,69 @@ fn pairs(mut held: Vec<(PersonId, PostAt)>) -> Vec<(PersonId, PostAt)> {
     held.sort_unstable();
     held.dedup();
     held
+}
+
+/// How a leave that is entered is answered: its number, and whether it was said before.
+fn said(basis: &mut Basis, leaving: Leaving, now: i64) -> (u64, Said) {
+    let entered = enter(basis, leaving, half(now)).expect("it is entered");
+    (entered.no, entered.said)
+}
+
+/// What a person holds.
+fn held(basis: &Basis, person: u8) -> Vec<Post> {
+    let people = basis.in_force();
+    let person = people.iter().find(|known| known.id == id(person));
+    person.expect("he is there").posts.clone()
+}
+
+#[test]
+fn who_takes_over_is_named_for_the_day_that_is_said_though_another_leave_was_entered_since() {
+    let rows = [1, 2, 3].map(|beat| vec![post(beat, 0, None)]);
+    // He comes back, and leaves once more.
+    let mut twice = basis(&rows);
+    assert_eq!(said(&mut twice, leaving(1, 10, None), 0), (1, Said::First));
+    twice.said[0].posts.push(post(1, 20, None));
+    assert_eq!(
+        said(&mut twice, leaving(1, 50, Some(3)), 0),
+        (2, Said::First)
+    );
+    let named = leaving(1, 10, Some(2));
+    for _ in 0..2 {
+        assert_eq!(said(&mut twice, named, 0), (1, Said::Again));
+    }
+    assert_eq!(
+        held(&twice, 1),
+        [post(1, 0, Some(5)), post(1, 20, Some(25))]
+    );
+    assert_eq!(held(&twice, 2), [post(2, 0, None), post(1, 5, None)]);
+    // Another one is named for the later day, ahead of it and on it.
+    let mut earlier = basis(&rows);
+    assert_eq!(
+        said(&mut earlier, leaving(1, 40, Some(3)), 0),
+        (1, Said::First)
+    );
+    assert_eq!(
+        said(&mut earlier, leaving(1, 10, None), 0),
+        (3, Said::First)
+    );
+    assert_eq!(
+        said(&mut earlier, leaving(1, 40, Some(2)), 0),
+        (1, Said::Again)
+    );
+    assert_eq!(held(&earlier, 2), [post(2, 0, None), post(1, 20, None)]);
+    assert_eq!(held(&earlier, 3), [post(3, 0, None)]);
+    assert_eq!(
+        said(&mut earlier, leaving(1, 40, Some(3)), 41),
+        (1, Said::Again)
+    );
+    let since = Post {
+        from: half(41),
+        ..post(1, 0, None)
+    };
+    assert_eq!(held(&earlier, 3), [post(3, 0, None), since]);
+    // Without anybody, it is the leave that is ahead.
+    let none = enter(&mut earlier, leaving(1, 40, None), half(0));
+    assert!(matches!(none, Err(LeaveFault::LeavesAlready)));
 }
 
 proptest! {
@@ -223,7 +295,9 @@ proptest! {
                 found.map(|known| known.posts.clone()).unwrap_or_default()
             };
             let named = basis.leaves.iter().flat_map(|leave| &leave.substitutes);
-            let mut later = named.filter(|named| named.person == leave.person && leave.no < named.no);
+            let mut later = named.filter(|named| {
+                named.person == leave.person && leave.no < named.no && leave.from <= named.since
+            });
             let is_back = of(&basis.said).iter().any(|row| !leave.goes_for(row, None)) || later.next().is_some();
             let goes_on = of(&people).iter().any(|post| goes_on_at(post, leave.from));
             prop_assert!(is_back || !goes_on, "{:?}", leave);
@@ -277,18 +351,22 @@ proptest! {
 
     #[test]
     fn leaves_of_different_people_may_be_entered_in_any_order(
-        one in (1_i64..40, prop::option::of(3_u8..5)),
-        other in (1_i64..40, prop::option::of(3_u8..5)),
-        last in (1_i64..40, prop::option::of(4_u8..5)),
+        rows in rows(),
+        days in prop::array::uniform4((1_i64..50, prop::option::weighted(0.8, 1_u8..5))),
+        orders in prop::collection::vec(Just([0_u8, 1, 2, 3]).prop_shuffle(), 6),
+        own in any::<bool>(),
     ) {
-        let rows = [1, 2, 3, 4].map(|beat| vec![post(beat, 0, None)]);
-        let first = leaving(1, one.0, one.1);
-        let second = leaving(2, other.0, Some(1).filter(|_| other.1.is_none()).or(other.1));
-        let third = leaving(3, last.0, last.1);
+        let rows = match own {
+            true => [1, 2, 3, 4].map(|beat| vec![post(beat, 0, None), post(beat + 4, 12, None)]).to_vec(),
+            false => rows,
+        };
         let mut found: Option<Vec<Person>> = None;
-        for order in [[first, second, third], [third, second, first], [second, third, first], [first, third, second]] {
+        for order in orders {
             let mut basis = basis(&rows);
-            let entered = order.map(|leaving| enter(&mut basis, leaving, half(0)));
+            let entered = order.map(|who| {
+                let (from, substitute) = days[usize::from(who)];
+                enter(&mut basis, leaving(who + 1, from, substitute), half(0))
+            });
             // Whoever has left takes nothing over: in that order it is not entered.
             if entered.iter().all(Result::is_ok) {
                 let people = basis.in_force();
