@@ -52,9 +52,9 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
         }
     };
     if loaded != known.directory || basis != known.basis {
-        let mut unsound = loaded.check(now);
+        let mut unsound = with_said(&loaded, &basis).check(now);
         // What is so already is not the folder's fault.
-        let were = known.directory.check(now);
+        let were = with_said(&known.directory, &known.basis).check(now);
         unsound.retain(|fault| !were.contains(fault));
         if !unsound.is_empty() {
             // The log has no names of people.
@@ -83,6 +83,14 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
     app.store
         .put_folder(Folder { people, ..folder })
         .map_err(one)
+}
+
+/// A directory with what rows of files name, though it is not in force: who takes over may be named later.
+fn with_said(directory: &Directory, basis: &Basis) -> Directory {
+    Directory {
+        people: basis.with_said(),
+        ..directory.clone()
+    }
 }
 
 /// What a folder holds, with made-up people where they are wanted.

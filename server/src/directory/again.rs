@@ -39,6 +39,7 @@ pub(super) fn give_back(
         };
         let (mut stay, mut left) = (Vec::new(), Vec::new());
         for post in &mut person.posts {
+            post.until = asked.end(post, &now.posts);
             let Some((end, from)) = asked.next(post, &now.posts) else {
                 continue;
             };
@@ -86,6 +87,17 @@ struct Asked {
 }
 
 impl Asked {
+    /// When a post of the older version ends: what had passed then and has not is over with the day, and what has passed since stays as it was.
+    fn end(&self, post: &Post, said: &[Post]) -> Option<Timestamp> {
+        let Today { now, ends } = self.today;
+        let mut same = said.iter();
+        let same = same.find(|other| post_key(other) == post_key(post));
+        match (post.until.filter(|until| *until <= now), same) {
+            (Some(_), Some(same)) => same.until.filter(|until| *until <= now).or(Some(ends)),
+            _ => post.until,
+        }
+    }
+
     /// When a post has ended that is to be held again, and from when on it is.
     fn next(&self, post: &Post, said: &[Post]) -> Option<(Timestamp, Timestamp)> {
         let now = self.today.now;
@@ -101,6 +113,16 @@ impl Asked {
         });
         let last = later.max_by_key(|other| other.from).unwrap_or(same);
         let from = passed(last).map(|end| end.max(self.today.begins()));
+        // One with another begin that the older version does not have is over with the day.
+        let is_replaced = said.iter().any(|other| {
+            let is_like = (other.role, other.at) == (post.role, post.at);
+            let is_held = other.from < end && passed(other).is_none();
+            is_like && is_held && !self.named.contains(&post_key(other))
+        });
+        let from = from.map(|from| match is_replaced {
+            true => self.today.ends,
+            false => from,
+        });
         Some((end, from.unwrap_or(last.from)))
     }
 }

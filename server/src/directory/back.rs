@@ -14,7 +14,7 @@ use patrol_core::domain::time::Timestamp;
 
 use super::kept::{Ends, Held, post_key, posts_of};
 use super::leaves::Basis;
-use super::over::{Force, Tables};
+use super::over::{Force, Over, Tables};
 use super::tables::Import;
 use super::told::Told;
 use super::{Laid, Table, Today, again, examine, fault};
@@ -44,7 +44,17 @@ pub(crate) fn back_over(
     let ends = Ends::of(&standing);
     let over = tables.over((force, &standing), &ends, today);
     let lifted = lifted(force, &over.directory, today.now);
+    // Who has left does not come back, whatever files say; but his row is what another has it by.
     let held = posts_of(&over.directory.people);
+    let given = given(&over);
+    let is_held = |(person, post): &(PersonId, Post)| {
+        let is_given = |(first, given): &(PersonId, Post)| {
+            let is_like = (given.role, given.at) == (post.role, post.at);
+            first == person && is_like && given.until.is_none_or(|until| post.from < until)
+        };
+        held.contains(&(*person, post_key(post))) || given.iter().any(is_given)
+    };
+    let again: Vec<(PersonId, Post)> = again.into_iter().filter(is_held).collect();
     let file: Arc<str> = format!("directory {no}").into();
     let files = Table::ALL.map(|table| (table, Arc::clone(&file))).into();
     let import = Import {
@@ -61,9 +71,7 @@ pub(crate) fn back_over(
         }
         laid.warnings.push(warning);
     }
-    // Who has left does not come back, whatever files say.
-    let is_held = |(person, post): &(PersonId, Post)| held.contains(&(*person, post_key(post)));
-    for (person, post) in again.into_iter().filter(is_held) {
+    for (person, post) in again {
         let mut warning = fault::in_force(Reason::HeldAgain);
         if laid.warnings.has_room() {
             let told = Told(&laid.directory);
@@ -73,6 +81,17 @@ pub(crate) fn back_over(
         laid.warnings.push(warning);
     }
     laid
+}
+
+/// The posts that leaves have given, each with whose it was.
+fn given(over: &Over) -> Vec<(PersonId, Post)> {
+    let given: BTreeMap<Held, Held> = over.decided.given.iter().copied().collect();
+    let posts = over.directory.people.iter().flat_map(|person| {
+        let posts = person.posts.iter();
+        posts.map(|post| ((person.id, post_key(post)), *post))
+    });
+    let posts = posts.filter_map(|(held, post)| given.get(&held).map(|(first, _)| (*first, post)));
+    posts.collect()
 }
 
 /// What files have said of people, without the ends that have not come yet.

@@ -123,12 +123,11 @@ impl Examining<'_> {
     /// What does not fit together: a warning, where it is so already and no file has to do with it.
     fn unsound(&mut self, over: &Over) {
         let Today { now, ends } = self.today;
-        // What a row names must be there, though it never begins.
-        let with_said = self.files.contains_key(&Table::People).then(|| Directory {
+        // What a row names must be there, though it never begins: who takes over may be named later.
+        let checked = Directory {
             people: over.decided.with_said(&over.basis.said),
             ..self.directory.clone()
-        });
-        let checked = with_said.as_ref().unwrap_or(self.directory);
+        };
         let mut unsound = checked.check(now);
         // What ends with the day may leave a village without a beat from then on.
         let told: BTreeSet<DirectoryFault> = unsound.iter().copied().collect();

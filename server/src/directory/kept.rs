@@ -28,13 +28,17 @@ pub(crate) type Held = (PersonId, PostKey);
 pub(crate) struct Kept {
     /// Posts that end earlier than the file says, with their ends; among them those that never begin.
     pub(crate) ends: Vec<(Held, Timestamp)>,
-    /// Posts that the file lacks and leaves have given, each with the one that it was before.
+    /// Posts that the file lacks and leaves have given, each with the one that it was before, where the file does not end it sooner.
     pub(crate) given: Vec<(Held, Held)>,
 }
 
 impl Kept {
-    /// What stays against the rows of a file.
-    pub(crate) fn of(rows: &[Person], ends: &Ends, decided: &Decided) -> Self {
+    /// What stays against the rows of a file, of what was in force before and of what is decided then.
+    pub(crate) fn of(
+        rows: &[Person],
+        ends: &Ends,
+        (before, decided): (&[Person], &Decided),
+    ) -> Self {
         let earlier = rows.iter().flat_map(|person| {
             let ends = person.posts.iter().map(move |post| {
                 let end = ends.earlier(person.id, post)?;
@@ -42,11 +46,30 @@ impl Kept {
             });
             ends.flatten()
         });
+        let (were, are) = (ends_of(before), ends_of(&decided.people));
+        let ends_sooner = |held: &Held| {
+            let (was, is) = (were.get(held), are.get(held).copied().flatten());
+            let sooner = was.zip(is).map(|(was, is)| was.is_none_or(|was| is < was));
+            sooner.unwrap_or_default()
+        };
+        let given = decided.given.iter();
         Self {
             ends: earlier.collect(),
-            given: decided.given.clone(),
+            given: given
+                .filter(|(held, _)| !ends_sooner(held))
+                .copied()
+                .collect(),
         }
     }
+}
+
+/// The end of every post, by whose it is.
+fn ends_of(people: &[Person]) -> BTreeMap<Held, Option<Timestamp>> {
+    let ends = people.iter().flat_map(|person| {
+        let posts = person.posts.iter();
+        posts.map(|post| ((person.id, post_key(post)), post.until))
+    });
+    ends.collect()
 }
 
 /// The ends that have been set.

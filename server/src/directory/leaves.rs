@@ -152,7 +152,7 @@ fn passed_on(claim: &Claim, ending: &[&Leave], claims: &mut Vec<Claim>) {
 }
 
 /// When the leaves of a person end a post that a file says, if they do. It may be before the post begins.
-pub(super) fn end_of(leaves: &[Leave], person: PersonId, post: &Post) -> Option<Timestamp> {
+pub(crate) fn end_of(leaves: &[Leave], person: PersonId, post: &Post) -> Option<Timestamp> {
     let own = leaves.iter().filter(|leave| leave.person == person);
     let ending = ending(&own.collect::<Vec<_>>(), post, None);
     ending.last().map(|leave| leave.from)
@@ -196,6 +196,11 @@ impl Basis {
     /// The people in force.
     pub(crate) fn in_force(&self) -> Vec<Person> {
         self.decided().people
+    }
+
+    /// Everybody with all that rows of files name, whether it is in force or not.
+    pub(crate) fn with_said(&self) -> Vec<Person> {
+        self.decided().with_said(&self.said)
     }
 
     /// The people in force, and how they come about.

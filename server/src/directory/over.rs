@@ -92,7 +92,9 @@ impl Tables {
         }
         let decided = basis.decided();
         let kept = people.as_ref();
-        let kept = kept.map_or_else(Kept::default, |rows| Kept::of(rows, ends, &decided));
+        let kept = kept.map_or_else(Kept::default, |rows| {
+            Kept::of(rows, ends, (&force.people, &decided))
+        });
         let mut directory = Directory {
             districts: districts.unwrap_or_else(|| force.districts.clone()),
             towns: towns.unwrap_or_else(|| force.towns.clone()),

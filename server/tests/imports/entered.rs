@@ -243,3 +243,22 @@ fn who_takes_over_may_be_written_into_the_file() {
     assert!(desk.office.app.known().directory == decided);
     assert_eq!(warnings(&shown).len(), 2, "{shown}");
 }
+
+#[test]
+fn a_unit_stays_for_as_long_as_a_row_of_who_has_left_names_it() {
+    let desk = Desk::new();
+    let units = include_str!("../../data/zhuhai/units.csv");
+    let more = format!("{units}777,enterprise,巡检公司\n");
+    desk.import("units.csv", &more);
+    let left = desk.office.person("巡查员07").hex();
+    let row = format!("{left},巡查员07,unit_operator,unit:777,2027-01-01,\n");
+    desk.import("people.csv", &(everybody_but(&desk, "nobody") + &row));
+    entered(&desk, &[("巡查员07", "2026-12-05", None)]);
+    let faults = desk.faults("units.csv", units.as_bytes());
+    assert!(
+        faults.len() == 1 && faults[0].contains("unknown_place"),
+        "{faults:?}"
+    );
+    entered(&desk, &[("巡查员07", "2026-12-05", Some("巡查员08"))]);
+    desk.import("units.csv", &more);
+}

@@ -272,7 +272,8 @@ fn who_has_left_comes_back_by_no_restore_and_who_takes_over_does() {
         let body = json!({ "from": "2026-11-23", "substitute": desk.office.person(other).hex() });
         assert_eq!(desk.office.post(ADMIN, &path, &body).status, 200);
         // The file lacks them by mistake, and somebody finds out after a week.
-        desk.import("people.csv", &without(&whole, gone));
+        let ended = reasons(&desk.import("people.csv", &without(&whole, gone)));
+        assert!(!ended.contains(&"takeover_kept".to_owned()), "{ended:?}");
         desk.office.machine.advance_ms(7 * DAY_MS);
         let now = desk.office.app.environment.now();
         let held = |name: &str| {
@@ -288,8 +289,8 @@ fn who_has_left_comes_back_by_no_restore_and_who_takes_over_does() {
             let told = reasons(&shown);
             let count = |reason: &str| told.iter().filter(|word| *word == reason).count();
             let counted = ["held_again", "takeover_kept", "end_lifted"].map(count);
-            // He holds his own again, if it had ended; what he had taken over, he has besides.
-            let held_again = if again { 0 } else { gone.len() - 1 };
+            // He holds his own again, if it had ended; what he had taken over, he has besides, by a row of who has left: both are to be in a file.
+            let held_again = if again { 0 } else { gone.len() };
             assert_eq!((counted[0], counted[2]), (held_again, 0), "{shown}");
             assert!(counted[1] > 0, "{shown}");
             if again {
@@ -365,4 +366,52 @@ fn who_has_left_does_not_come_back_by_a_row_that_a_file_had_taken_away_before() 
     let shown = ask(&desk, ADMIN, "POST", path).json();
     assert_eq!(shown["notes"], json!(["nothing_changes"]), "{shown}");
     assert!(posts(&desk, left).contains(&begins));
+}
+
+#[test]
+fn a_post_whose_begin_a_file_has_changed_is_held_once_when_it_comes_back() {
+    let desk = Desk::new();
+    desk.office.cookie(ADMIN);
+    let row = ["beat:7", "2020-01-02", ""];
+    desk.import("people.csv", &with_rows(&desk, &[row]));
+    desk.office.machine.advance_ms(DAY_MS);
+    let path = "/v1/imports/directories/1/restore";
+    for again in [false, true] {
+        let shown = ask(&desk, ADMIN, "POST", path).json();
+        assert_eq!(shown["faults"], json!([]), "{shown}");
+        assert_eq!(shown["notes"] == json!(["nothing_changes"]), again);
+        assert_eq!(adopt(&desk, &shown).status, 200);
+        let mut held = posts(&desk, "巡查员07");
+        held.sort();
+        let due = [
+            post("beat:7", "2020-01-01", "2026-11-24"),
+            post("beat:7", "2020-01-02", "2026-11-25"),
+            post("beat:7", "2026-11-25", ""),
+        ];
+        assert_eq!(held, due);
+    }
+    desk.office.machine.advance_ms(DAY_MS);
+    let shown = ask(&desk, ADMIN, "POST", path).json();
+    assert_eq!(shown["notes"], json!(["nothing_changes"]), "{shown}");
+}
+
+#[test]
+fn an_end_that_has_not_come_about_is_not_set_back_into_the_past() {
+    let desk = Desk::new();
+    desk.office.cookie(ADMIN);
+    let whole = everybody(&desk);
+    desk.import("people.csv", &with_end(&whole, "评价员01", "2026-11-29"));
+    let restore = |no: u64| {
+        let path = format!("/v1/imports/directories/{no}/restore");
+        let shown = ask(&desk, ADMIN, "POST", &path).json();
+        assert_eq!(shown["faults"], json!([]), "{shown}");
+        assert_eq!(adopt(&desk, &shown).status, 200);
+    };
+    restore(1);
+    desk.office.machine.advance_ms(12 * DAY_MS);
+    for _ in 0..2 {
+        restore(2);
+        let held = posts(&desk, "评价员01");
+        assert_eq!(held, [post("city", "2020-01-01", "2026-12-06")]);
+    }
 }
