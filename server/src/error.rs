@@ -112,6 +112,7 @@ impl From<SetupFault> for ApiError {
             SetupFault::Unnamed => Self::BadRequest("name"),
             SetupFault::NotAdministrator => Self::Refused("not_administrator"),
             SetupFault::Several => Self::Refused("several_of_that_name"),
+            SetupFault::Leaves => Self::Refused("leaves_already"),
             SetupFault::Store(error) => error.into(),
         }
     }

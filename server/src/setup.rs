@@ -10,7 +10,7 @@ use patrol_core::domain::time::Timestamp;
 
 use crate::app::App;
 use crate::auth;
-use crate::directory::leaves::Basis;
+use crate::directory::leaves::{Basis, end_of};
 use crate::store::reference::MadeBy;
 use crate::store::{Result, StoreError};
 
@@ -25,6 +25,8 @@ pub enum SetupFault {
     NotAdministrator,
     /// Several people have that name.
     Several,
+    /// Who has that name leaves on a day ahead, and whoever takes over would be administrator then.
+    Leaves,
     /// Not now.
     Store(StoreError),
 }
@@ -118,7 +120,10 @@ fn make_administrator(
         from: now,
         until: None,
     };
-    let people = &mut basis.said;
+    let Basis {
+        said: people,
+        leaves,
+    } = basis;
     let mut named: Vec<&mut Person> = people
         .iter_mut()
         .filter(|person| person.name == name)
@@ -126,6 +131,9 @@ fn make_administrator(
     match named.as_mut_slice() {
         [] => {}
         [one] => {
+            if end_of(leaves, one.id, &post).is_some() {
+                return Err(SetupFault::Leaves);
+            }
             one.posts.push(post);
             return Ok(one.id);
         }

@@ -219,3 +219,30 @@ fn who_comes_back_after_a_leave_gets_a_row_in_the_folder_too() {
     assert_eq!(ends[0], "2100-01-01T00:00:00.000+08:00");
     assert!(posts.as_array().is_some_and(|posts| posts.len() == 2) && ends[1].is_null());
 }
+
+#[test]
+fn a_unit_that_a_row_of_who_has_left_names_is_dropped_by_no_folder() {
+    let trial = Trial::new("folder_unit_of_a_leaver");
+    let units = std::fs::read_to_string(trial.folder.join("units.csv")).expect("a file");
+    let people = "person,name,role,at,from\n00000000000000a1,李强,administrator,city,2020-01-01\n\
+                  00000000000000a2,王芳,inspector,beat:1,2020-01-01\n\
+                  00000000000000a2,王芳,unit_operator,unit:777,2100-01-10\n";
+    let write = |table: &str, text: &str| {
+        std::fs::write(trial.folder.join(table), text).expect("a file");
+    };
+    write("units.csv", &format!("{units}777,enterprise,巡检公司\n"));
+    write("people.csv", people);
+    trial.start(&[]);
+    let words = ["person", "leave", "--name", "王芳", "--from", "2100-01-01"];
+    let left = errand(&[&words[..], &["--database", &trial.database]].concat(), "");
+    assert!(left.ok, "{}", left.log);
+    let before = trial.directories();
+    write("units.csv", &units);
+    let said = trial.start(&[]);
+    assert!(said.contains("what was in force stays"), "{said}");
+    // The people in force, if the folder has none.
+    std::fs::remove_file(trial.folder.join("people.csv")).expect("it is gone");
+    let said = trial.start(&[]);
+    assert!(said.contains("what was in force stays"), "{said}");
+    assert_eq!(trial.directories(), before);
+}

@@ -3,7 +3,9 @@
 use patrol_core::domain::capability::Role;
 use patrol_core::domain::directory::{Directory, PostAt};
 use patrol_core::domain::limits;
+use patrol_core::domain::time::DAY_MS;
 use patrol_server::api::CookieKind;
+use patrol_server::people::{self, Leaving};
 use patrol_server::setup;
 use serde_json::json;
 
@@ -84,6 +86,30 @@ fn who_is_known_by_name_gets_the_post_where_nobody_has_it() {
     let made = set_up(&office, &format!(" {code} "), Some("督办领导01"));
     assert_eq!(made.status, 200, "{}", made.body);
     assert_eq!(office.app.known().directory.people.len(), people);
+    assert_eq!(office.get("督办领导01", "/v1/devices").status, 200);
+}
+
+#[test]
+fn who_leaves_on_a_day_ahead_is_not_made_the_first_administrator() {
+    let office = Office::open(CookieKind::Plain);
+    let now = office.app.environment.now();
+    office.change(ADMIN, |posts| posts[0].until = Some(now));
+    let leaving = Leaving {
+        person: office.person("督办领导01"),
+        from: now.plus_ms(DAY_MS),
+        substitute: Some(office.person("巡查员01")),
+    };
+    people::leave(&office.app, leaving).expect("he leaves");
+    let code = code(&office);
+    let before = office.app.known().no;
+    let reply = set_up(&office, &code, Some("督办领导01"));
+    assert_eq!(refused(&reply), (409, "leaves_already".to_owned()));
+    assert_eq!(office.app.known().no, before);
+    // Once he has left, it is a return.
+    office.machine.advance_ms(DAY_MS);
+    let code = self::code(&office);
+    let made = set_up(&office, &code, Some("督办领导01"));
+    assert_eq!(made.status, 200, "{}", made.body);
     assert_eq!(office.get("督办领导01", "/v1/devices").status, 200);
 }
 

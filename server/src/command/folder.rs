@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use patrol_core::domain::directory::Directory;
+use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::directory as codec;
 use sha2::{Digest as _, Sha256};
@@ -16,14 +17,34 @@ use crate::directory::leaves::Basis;
 use crate::directory::{self, Table};
 use crate::import;
 use crate::people::{self, MergeFault};
-use crate::store::Folder;
 use crate::store::reference::MadeBy;
+use crate::store::{Folder, StoreError};
+
+/// What became of a folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Put {
+    /// It is in force, or was passed over.
+    Done,
+    /// Another program has put something in force meanwhile.
+    Outrun,
+}
 
 /// Puts the directory of the settings in force, if they name one.
 pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
     let Some(path) = &config.directory else {
         return Ok(());
     };
+    for _ in 0..limits::DIRECTORY_TRIES {
+        match put(app, path, config)? {
+            Put::Done => return Ok(()),
+            Put::Outrun => app.refresh_directory().map_err(one)?,
+        }
+    }
+    Err(one(StoreError::Stale))
+}
+
+/// Lays the directory of a folder over what is known to be in force.
+fn put(app: &App, path: &Path, config: &Config) -> Result<Put, Faults> {
     let (now, known) = (app.environment.now(), app.known());
     let mut loaded = match read(path, config, (now, &known.basis)) {
         Ok(loaded) => loaded,
@@ -68,9 +89,11 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
             };
             return pass_over(known.no, path, unsound.iter().map(words).collect());
         }
-        let no = app
-            .replace_directory((known.no, None), (&loaded, &basis), MadeBy::Other)
-            .map_err(one)?;
+        let base = (known.no, None);
+        let no = match app.replace_directory(base, (&loaded, &basis), MadeBy::Other) {
+            Err(StoreError::Stale) => return Ok(Put::Outrun),
+            replaced => replaced.map_err(one)?,
+        };
         if known.no > 0 {
             say_what_is_lost(path, (known.no, &known.directory), (no, &loaded));
         }
@@ -80,9 +103,8 @@ pub(super) fn put_directory(app: &App, config: &Config) -> Result<(), Faults> {
     }
     // A folder without people says nothing of those that an earlier one had.
     let people = folder.people.or(noted.and_then(|noted| noted.people));
-    app.store
-        .put_folder(Folder { people, ..folder })
-        .map_err(one)
+    let noted = app.store.put_folder(Folder { people, ..folder });
+    noted.map(|()| Put::Done).map_err(one)
 }
 
 /// A directory with what rows of files name, though it is not in force: who takes over may be named later.
@@ -121,7 +143,7 @@ fn read(
 }
 
 /// Names what is wrong, and goes on with the directory in force; without one there is nothing to go on with.
-fn pass_over(no: u64, path: &Path, faults: Faults) -> Result<(), Faults> {
+fn pass_over(no: u64, path: &Path, faults: Faults) -> Result<Put, Faults> {
     if no == 0 {
         return Err(faults);
     }
@@ -131,7 +153,7 @@ fn pass_over(no: u64, path: &Path, faults: Faults) -> Result<(), Faults> {
     }
     let folder = path.display();
     tracing::error!("nothing of {folder} was put in force; what was in force stays");
-    Ok(())
+    Ok(Put::Done)
 }
 
 /// Says which rows of places, units and categories the folder dropped or changed: imports may have brought them. Of people, others speak.
@@ -159,5 +181,89 @@ fn noted_of(loaded: &Directory) -> Folder {
     Folder {
         places: Sha256::digest(codec::encode(&places)).into(),
         people,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use clap::Parser;
+    use patrol_core::domain::directory::Person;
+    use patrol_core::domain::id::PersonId;
+
+    use super::*;
+    use crate::app::draw_identity;
+    use crate::host::SystemEnvironment;
+    use crate::store::Store;
+    use crate::store::faulty::FaultyStore;
+    use crate::store::memory::MemoryStore;
+
+    #[derive(Parser)]
+    struct Serve {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    /// A folder with the files of Zhuhai, which goes with it.
+    struct Trial(PathBuf);
+
+    impl Drop for Trial {
+        fn drop(&mut self) {
+            let _gone = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    impl Trial {
+        fn new() -> Self {
+            let name = format!("xuncun-folder-{}", std::process::id());
+            let own = std::env::temp_dir().join(name);
+            std::fs::create_dir_all(&own).expect("a folder");
+            let zhuhai = concat!(env!("CARGO_MANIFEST_DIR"), "/data/zhuhai");
+            for table in std::fs::read_dir(zhuhai).expect("the folder is read") {
+                let table = table.expect("a file");
+                std::fs::copy(table.path(), own.join(table.file_name())).expect("a copy");
+            }
+            Self(own)
+        }
+    }
+
+    #[test]
+    fn a_folder_is_laid_over_what_another_program_puts_in_force_meanwhile() {
+        let folder = Trial::new();
+        let path = folder.0.display().to_string();
+        let words = ["serve", "--directory", &path, "--synthetic-people"];
+        let Serve { config } = Serve::parse_from(words);
+        let inner = MemoryStore::new(draw_identity(&SystemEnvironment));
+        let store = Arc::new(FaultyStore::new(inner));
+        let [app, other] = [(); 2].map(|()| {
+            let store: Arc<dyn Store> = Arc::<FaultyStore<MemoryStore>>::clone(&store);
+            let app = App::open(store, Arc::new(SystemEnvironment));
+            app.expect("a model opens")
+        });
+        put_directory(&app, &config).expect("it is in force");
+        let villages = folder.0.join("villages.csv");
+        let text = std::fs::read_to_string(&villages).expect("a file");
+        let text = text.replace("桂山村委会", "桂山新村委会");
+        std::fs::write(&villages, text).expect("a file");
+        let added = Person {
+            id: PersonId([0xff; 8]),
+            name: "张伟".to_owned(),
+            posts: Vec::new(),
+        };
+        let meanwhile = added.clone();
+        store.before_commit(Box::new(move || {
+            let added = other.change_people::<_, StoreError>(MadeBy::Other, |_, basis| {
+                basis.said.push(meanwhile.clone());
+                Ok(())
+            });
+            added.expect("he is added");
+        }));
+        put_directory(&app, &config).expect("it is in force");
+        let known = app.known();
+        assert_eq!((known.no, known.directory.people.last()), (3, Some(&added)));
+        let mut villages = known.directory.villages.iter();
+        assert!(villages.any(|village| village.name == "桂山新村"));
     }
 }

@@ -191,6 +191,9 @@ fn in_words(fault: &SetupFault) -> String {
         SetupFault::Several => {
             "several people have that name: person password takes --person".to_owned()
         }
+        SetupFault::Leaves => {
+            "that person leaves on a day that has been entered: name somebody who stays".to_owned()
+        }
         SetupFault::Store(error) => error.to_string(),
     }
 }

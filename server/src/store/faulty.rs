@@ -94,8 +94,8 @@ impl<S: Store> FaultyStore<S> {
         (plan.how, plan.calls_left, plan.only) = (Some(how), after, None);
     }
 
-    /// Lets something happen when the next commit is ready or a phone is about to be taken back, before that is done: it rests on what was
-    /// read before.
+    /// Lets something happen when the next commit or directory is ready or a phone is about to be taken back, before that is done: it rests on
+    /// what was read before.
     pub fn before_commit(&self, what: Meanwhile) {
         *self.others() = Some(what);
     }

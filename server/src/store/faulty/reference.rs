@@ -29,6 +29,7 @@ impl<S: Store> Reference for FaultyStore<S> {
         directory: &KeptDirectory,
         kept: (Timestamp, MadeBy),
     ) -> Result<u64> {
+        self.let_others();
         self.inner.replace_directory(base, directory, kept)
     }
 
