@@ -244,9 +244,9 @@ pub(crate) fn merge(app: &App, loaded: &mut Directory) -> Result<(Basis, Vec<Str
     basis.said.sort_by_key(|person| person.id);
     directory::in_order_of(&mut basis.said, &known.basis.said);
     let decided = basis.decided();
-    let kept = Kept::of(&loaded.people, &ends, (people, &decided));
-    loaded.people = decided.people;
     let now = app.environment.now();
+    let kept = Kept::of(&loaded.people, &ends, (people, &decided), now);
+    loaded.people = decided.people;
     let end = administrators_end(app, (people, &loaded.people), now)?;
     if end.as_ref().is_some_and(|end| end.is_lock_out) {
         return Err(MergeFault::LocksOut);

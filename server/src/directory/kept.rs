@@ -28,16 +28,17 @@ pub(crate) type Held = (PersonId, PostKey);
 pub(crate) struct Kept {
     /// Posts that end earlier than the file says, with their ends; among them those that never begin.
     pub(crate) ends: Vec<(Held, Timestamp)>,
-    /// Posts that the file lacks and leaves have given, each with the one that it was before, where the file does not end it sooner.
+    /// Posts that the file lacks and leaves have given, each with the one that it was before, where they go on and the file does not end them sooner.
     pub(crate) given: Vec<(Held, Held)>,
 }
 
 impl Kept {
-    /// What stays against the rows of a file, of what was in force before and of what is decided then.
+    /// What stays against the rows of a file at a time, of what was in force before and of what is decided then.
     pub(crate) fn of(
         rows: &[Person],
         ends: &Ends,
         (before, decided): (&[Person], &Decided),
+        now: Timestamp,
     ) -> Self {
         let earlier = rows.iter().flat_map(|person| {
             let ends = person.posts.iter().map(move |post| {
@@ -47,18 +48,17 @@ impl Kept {
             ends.flatten()
         });
         let (were, are) = (ends_of(before), ends_of(&decided.people));
-        let ends_sooner = |held: &Held| {
-            let (was, is) = (were.get(held), are.get(held).copied().flatten());
-            let sooner = was.zip(is).map(|(was, is)| was.is_none_or(|was| is < was));
-            sooner.unwrap_or_default()
+        let goes_on = |held: &Held| {
+            let Some(is) = are.get(held).copied().flatten() else {
+                return true;
+            };
+            let was = were.get(held);
+            now < is && was.is_none_or(|was| was.is_some_and(|was| was <= is))
         };
         let given = decided.given.iter();
         Self {
             ends: earlier.collect(),
-            given: given
-                .filter(|(held, _)| !ends_sooner(held))
-                .copied()
-                .collect(),
+            given: given.filter(|(held, _)| goes_on(held)).copied().collect(),
         }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) struct Leave {
     pub(crate) asked: Timestamp,
     /// From when on he holds nothing by it.
     pub(crate) from: Timestamp,
-    /// His posts of files that went on then, as far as they were known, whether they had begun or not.
+    /// His posts of files that went on then, as far as they were known, whether they had begun or not; and what restores bring back of those
+    /// that had been taken away before.
     pub(crate) known: Vec<PostKey>,
     /// Who takes over, in the order in which they were named.
     pub(crate) substitutes: Vec<Named>,

@@ -93,7 +93,7 @@ impl Tables {
         let decided = basis.decided();
         let kept = people.as_ref();
         let kept = kept.map_or_else(Kept::default, |rows| {
-            Kept::of(rows, ends, (&force.people, &decided))
+            Kept::of(rows, ends, (&force.people, &decided), today.now)
         });
         let mut directory = Directory {
             districts: districts.unwrap_or_else(|| force.districts.clone()),
