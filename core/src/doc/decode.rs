@@ -415,7 +415,7 @@ mod tests {
             columns[7].1 = [&count[..], &[1]].concat();
             read(&columns).map(|puts| puts[0].preds.len() as u64)
         };
-        let bound = u64::try_from(limits::CHANGE_PREDS_MAX).expect("a bound");
+        let bound = limits::CHANGE_PREDS_MAX;
         assert_eq!(of(bound), Some(bound));
         assert_eq!(of(bound + 1), None);
     }
