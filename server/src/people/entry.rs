@@ -40,14 +40,13 @@ pub(super) fn enter(
     let person = known.ok_or(LeaveFault::Unknown)?;
     // Who has left may have ended all of it by a file since.
     let ends_any = |leave: &Leave| decided.ended.iter().any(|(no, _)| *no == leave.no);
-    let is_again = |leave: &&Leave| is_said_again(leave, leaving, now) && ends_any(leave);
-    let own = basis.leaves.iter();
-    let mut own = own.filter(|leave| leave.person == leaving.person);
-    // Who takes over is named for the day that is said, whatever was entered since.
-    let again = match leaving.substitute {
-        Some(_) => own.rfind(is_again),
-        None => own.next_back().filter(is_again),
-    };
+    let own = basis.leaves.iter().rev();
+    let own = own.filter(|leave| leave.person == leaving.person && ends_any(leave));
+    // The one that is said the most nearly; of those alike the last that was entered.
+    let again = own
+        .filter_map(|leave| Some((fit(leave, leaving, now)?, leave)))
+        .min_by_key(|(fit, _)| *fit)
+        .map(|(_, leave)| leave);
     if let Some(again) = again {
         let is_back = again.from <= now && holds_at(person, now);
         let is_back_today = is_back && day_begins(again.from) == day_begins(now);
@@ -61,7 +60,17 @@ pub(super) fn enter(
                 name(basis, entered, substitute, (people, now))?;
                 return Ok(entered);
             }
-            None if now < entered.from => return Err(LeaveFault::LeavesThen),
+            None if now < entered.from => {
+                let is_earlier = |other: &Leave| {
+                    other.person == leaving.person
+                        && entered.no < other.no
+                        && other.from < entered.from
+                };
+                return Err(match basis.leaves.iter().any(is_earlier) {
+                    true => LeaveFault::LeavesAlready,
+                    false => LeaveFault::LeavesThen,
+                });
+            }
             None if !is_back => return Err(LeaveFault::NoPost),
             // He came back, and leaves once more.
             _ => {}
@@ -99,14 +108,27 @@ pub(super) fn enter(
     Ok(Entered { no, from, said })
 }
 
-/// Whether a leave is the one that is said once more. One that has come is known by its day, or by the day that was said: it may have begun
-/// with the minute in which it was entered.
-fn is_said_again(leave: &Leave, leaving: Leaving, now: Timestamp) -> bool {
+/// How nearly a leave is the one that is said once more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// By its time, or by the one that was said.
+    Time,
+    /// It has come, and is known by its day alone.
+    Day,
+    /// It came today, by which one is meant that is said of a day before: it began with the minute in which it was entered.
+    Today,
+}
+
+/// Whether a leave is the one that is said once more.
+fn fit(leave: &Leave, leaving: Leaving, now: Timestamp) -> Option<Fit> {
     let said = leaving.from;
     let is_of_day = |day| day_begins(leave.from) == day_begins(day);
-    match leave.from <= now {
-        true => leave.asked == said || is_of_day(said) || (said <= now && is_of_day(now)),
-        false => leave.from == said,
+    let has_come = leave.from <= now;
+    match said {
+        _ if leave.from == said || (has_come && leave.asked == said) => Some(Fit::Time),
+        _ if has_come && is_of_day(said) => Some(Fit::Day),
+        _ if has_come && said <= now && is_of_day(now) => Some(Fit::Today),
+        _ => None,
     }
 }
 

@@ -216,6 +216,36 @@ fn held(basis: &Basis, person: u8) -> Vec<Post> {
 }
 
 #[test]
+fn a_leave_that_is_said_once_more_is_the_one_whose_day_was_said() {
+    let rows = [1, 2, 3].map(|beat| vec![post(beat, 0, None)]);
+    // She comes back, leaves again today, and what was said first comes once more.
+    let mut again = basis(&rows);
+    let first = leaving(1, 10, Some(2));
+    assert_eq!(said(&mut again, first, 0), (1, Said::First));
+    again.said[0].posts.push(post(4, 6, None));
+    assert_eq!(
+        said(&mut again, leaving(1, 16, Some(3)), 16),
+        (3, Said::First)
+    );
+    let before = again.in_force();
+    assert_eq!(said(&mut again, first, 17), (1, Said::Again));
+    assert_eq!(again.in_force(), before);
+    // Without a substitute nothing ends that has come since.
+    let mut back = basis(&rows);
+    let alone = leaving(1, 10, None);
+    assert_eq!(said(&mut back, alone, 0), (1, Said::First));
+    back.said[0].posts.push(post(1, 10, None));
+    assert_eq!(
+        said(&mut back, leaving(1, 50, Some(3)), 0),
+        (2, Said::First)
+    );
+    let before = back.in_force();
+    let refused = enter(&mut back, alone, half(0));
+    assert!(matches!(refused, Err(LeaveFault::LeavesThen)));
+    assert_eq!(back.in_force(), before);
+}
+
+#[test]
 fn who_takes_over_is_named_for_the_day_that_is_said_though_another_leave_was_entered_since() {
     let rows = [1, 2, 3].map(|beat| vec![post(beat, 0, None)]);
     // He comes back, and leaves once more.
