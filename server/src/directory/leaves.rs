@@ -235,9 +235,14 @@ impl Basis {
         let said: BTreeMap<PersonId, &Vec<Post>> = said.collect();
         let mut given: BTreeMap<PersonId, Vec<Claim>> = BTreeMap::new();
         while let Some(mut claim) = claims.pop() {
-            // He passes on no more than he would hold if he stayed.
+            // He passes on no more than he would hold if he stayed: what he had left before he was named is not his.
             let own = said.get(&claim.person).into_iter().copied().flatten();
-            claim.post = until(claim.post, first_gap(own, claim.post.from));
+            let before = of(claim.person).iter().copied();
+            let before = before.filter(|leave| !leave.goes_for(&claim.post, claim.given_by));
+            let before: Vec<&Leave> = before.collect();
+            let own = own.filter_map(|post| cut(post, &ending(&before, post, None)));
+            let own: Vec<Post> = own.collect();
+            claim.post = until(claim.post, first_gap(own.iter(), claim.post.from));
             if claim.post.until == Some(claim.post.from) {
                 continue;
             }

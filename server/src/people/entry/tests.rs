@@ -134,7 +134,20 @@ fn holder(
         return Holder::Past;
     }
     let said = basis.said.iter().filter(|said| said.id == person);
-    let gap = first_gap(said.flat_map(|said| &said.posts), post.from);
+    let left_before = |own: &Post| {
+        let (mut end, mut is_over) = (own.until, false);
+        for leave in basis.leaves.iter().filter(|leave| leave.person == person) {
+            let is_ended = end.is_none_or(|end| leave.from < end) && leave.goes_for(own, None);
+            if is_ended && !leave.goes_for(&post, given_by) {
+                end = Some(leave.from);
+                is_over = leave.from <= own.from;
+            }
+        }
+        (!is_over).then_some(Post { until: end, ..*own })
+    };
+    let said = said.flat_map(|said| &said.posts);
+    let said: Vec<Post> = said.filter_map(left_before).collect();
+    let gap = first_gap(said.iter(), post.from);
     if given_by.is_some() && gap.is_some_and(|gap| gap <= at) {
         return Holder::Bare(person);
     }
@@ -243,6 +256,22 @@ fn a_leave_that_is_said_once_more_is_the_one_whose_day_was_said() {
     let refused = enter(&mut back, alone, half(0));
     assert!(matches!(refused, Err(LeaveFault::LeavesThen)));
     assert_eq!(back.in_force(), before);
+}
+
+#[test]
+fn who_comes_back_for_some_days_passes_on_what_he_was_given_for_those_days_alone() {
+    let mut basis = basis(&[1, 2, 3].map(|beat| vec![post(beat, 0, None)]));
+    said(&mut basis, leaving(2, 10, None), 0);
+    basis.said[1].posts.push(post(2, 10, Some(20)));
+    said(&mut basis, leaving(1, 30, Some(2)), 0);
+    let own = [post(2, 0, Some(5)), post(2, 10, Some(20))];
+    assert_eq!(
+        held(&basis, 2),
+        [&own[..], &[post(1, 15, Some(20))]].concat()
+    );
+    said(&mut basis, leaving(2, 36, Some(3)), 0);
+    let taken = [post(1, 18, Some(20)), post(2, 18, Some(20))];
+    assert_eq!(held(&basis, 3), [&[post(3, 0, None)][..], &taken].concat());
 }
 
 #[test]
