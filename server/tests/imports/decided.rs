@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use super::leaves::{leave, posts, warnings};
-use super::people::HEAD;
+use super::people::those;
 
 /// What two people are called who take over, and their ids.
 pub(super) fn substitutes(desk: &Desk) -> [String; 2] {
@@ -34,17 +34,8 @@ pub(super) fn with_rows(desk: &Desk, rows: &[[&str; 3]]) -> String {
 
 /// The same without one person, and without what others have taken over.
 pub(super) fn everybody_but(desk: &Desk, name: &str) -> String {
-    let mut text = HEAD.to_owned();
-    for person in &desk.office.app.known().directory.people {
-        let since = |post: &&Post| rfc3339(post.from).starts_with("2020-01-01");
-        let posts = person.posts.iter().filter(since);
-        for post in posts.filter(|_| person.name != name) {
-            let at = patrol_server::directory::post_at_text(post.at);
-            let (id, name, role) = (person.id.hex(), &person.name, post.role.word());
-            text += &format!("{id},{name},{role},{at},2020-01-01,\n");
-        }
-    }
-    text
+    let since = |post: &Post| rfc3339(post.from).starts_with("2020-01-01");
+    those(desk, |person, post| person.name != name && since(post))
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a preview says of people, so that whoever reads it sees what he could overlook.
 
+use patrol_core::domain::directory::{Person, Post};
 use serde_json::json;
 
 use super::{Desk, counts, file};
@@ -8,9 +9,14 @@ pub(super) const HEAD: &str = "人员编号,姓名,角色,所在,开始日期,�
 
 /// Everybody in force, who stay as they are.
 pub(super) fn everybody(desk: &Desk) -> String {
+    those(desk, |_, _| true)
+}
+
+/// A file of the posts in force that are asked for, each from the beginning on and without an end.
+pub(super) fn those(desk: &Desk, is_asked: impl Fn(&Person, &Post) -> bool) -> String {
     let mut text = HEAD.to_owned();
     for person in &desk.office.app.known().directory.people {
-        for post in &person.posts {
+        for post in person.posts.iter().filter(|post| is_asked(person, post)) {
             let at = patrol_server::directory::post_at_text(post.at);
             let (id, name, role) = (person.id.hex(), &person.name, post.role.word());
             text += &format!("{id},{name},{role},{at},2020-01-01,\n");
