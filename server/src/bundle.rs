@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::devices::{self, Claim};
+use crate::devices;
 use crate::intake::{self, Carriage};
 use crate::store::{Device, Result};
 
@@ -38,15 +38,8 @@ fn take_in(
         Err(PieceFault::Newer) => return Ok(Ok(vec![Fate::Later(Later::Newer)])),
     };
     let card = piece.card;
-    let claim = Claim {
-        device: card.device,
-        person: card.person,
-        public_key: card.public_key,
-        certificate: card.certificate,
-        token_hash: card.token_hash,
-    };
     // Of a phone that a lost database had enrolled, nobody knows whether it had been revoked.
-    let is_known = is_known(app, card.device)? || devices::take_back(app, &claim)?;
+    let is_known = is_known(app, card.device)? || devices::take_back(app, &card)?;
     // It may have come back by itself in the meantime.
     if !is_known && !self::is_known(app, card.device)? {
         return Ok(Err(Unread::Signature));

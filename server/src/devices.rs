@@ -4,6 +4,7 @@
 
 use patrol_core::domain::id::{DeviceId, PersonId};
 use patrol_core::domain::limits;
+use patrol_core::sync::rescue::Card;
 use patrol_core::sync::seal;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,14 +46,14 @@ pub fn issue_code(app: &App, person: PersonId, server_url: &str) -> Result<Optio
 
 /// Takes a phone back that a lost database had enrolled, as its certificate proves. As revoked, because it may have been: its work goes to
 /// review, and its person enrols anew. False: nothing proves it, or it is known.
-pub fn take_back(app: &App, claim: &Claim) -> Result<bool> {
-    let Claim {
+pub fn take_back(app: &App, card: &Card) -> Result<bool> {
+    let Card {
         device,
         person,
         public_key,
         certificate,
         token_hash,
-    } = claim;
+    } = card;
     if seal::certificate(&app.identity.page_key, *device, *person, public_key) != *certificate {
         return Ok(false);
     }
@@ -70,21 +71,6 @@ pub fn take_back(app: &App, claim: &Claim) -> Result<bool> {
         tracing::warn!(%device, %person, "phone {device} of {person} was taken back as revoked: it needs a new code");
     }
     Ok(is_back)
-}
-
-/// What a phone says of itself that asks to be taken back.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Claim {
-    /// Its id.
-    pub device: DeviceId,
-    /// Whose it is.
-    pub person: PersonId,
-    /// Its public key.
-    pub public_key: [u8; 32],
-    /// What the lost database gave it.
-    pub certificate: [u8; 16],
-    /// SHA-256 of its token.
-    pub token_hash: [u8; 32],
 }
 
 /// A phone with what the server knows of it.

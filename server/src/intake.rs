@@ -127,8 +127,7 @@ fn try_take_in(
         Ok(judged) => judged,
         Err(code) => return unread(code),
     };
-    let has_news =
-        !commit.documents.is_empty() || !commit.boxed.is_empty() || !commit.fates.is_empty();
+    let has_news = !commit.documents.is_empty() || !commit.boxed.is_empty();
     if has_news {
         if is_revoked {
             commit.revoked_bytes = Some((device, payload.len() as u64));

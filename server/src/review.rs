@@ -129,7 +129,7 @@ fn release(
     settled: &Settled,
 ) -> Result<Commit> {
     let mut commit = Commit::default();
-    let (mut unfit, mut left) = (BTreeSet::new(), BTreeSet::new());
+    let mut unfit = BTreeSet::new();
     let mut growing = Growing::load(snapshot, id)?;
     let known = app.known();
     let read = |boxed: &BoxedChange| parse::parse_admitted(&boxed.body).map_err(unreadable);
@@ -139,19 +139,13 @@ fn release(
         .flat_map(|change| change.deps.iter().copied())
         .collect();
     for (place, (boxed, change)) in chain.iter().zip(&changes).enumerate() {
-        let builds_on =
-            |those: &BTreeSet<ChangeHash>| change.deps.iter().any(|dep| those.contains(dep));
-        if builds_on(&left) {
-            left.insert(boxed.hash);
-            continue;
-        }
         // The first was looked at; what follows it is judged by its own right.
         let right = if place == 0 {
             RightCheck::Waive
         } else {
             RightCheck::Judge
         };
-        let judged = if builds_on(&unfit) {
+        let judged = if change.deps.iter().any(|dep| unfit.contains(dep)) {
             Err(Refusal::Quarantined.into())
         } else if growing.has_entry_of(change) && !followed.contains(&boxed.hash) {
             // A copy of its phone has made it again, and that was let in: the deed stands. It is let in once more only for what builds on it.
@@ -169,11 +163,8 @@ fn release(
                 refuse_one(&mut commit, boxed, refusal, settled);
                 continue;
             }
-            // What only a newer server can judge stays held.
-            Err(_) => {
-                left.insert(boxed.hash);
-                continue;
-            }
+            // What only a newer server can judge stays held, and what misses that.
+            Err(_) => continue,
         };
         if let Some(admitted) = admitted {
             commit.fates.push(FateRow {

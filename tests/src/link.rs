@@ -16,12 +16,13 @@ use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
 use patrol_core::sync::components as codec;
 use patrol_core::sync::frame::{FrameReader, FrameWriter, Volume};
+use patrol_core::sync::rescue::Card;
 use patrol_core::sync::transport::{Method, Request, Response, Transport, Unreachable, Waiting};
 use patrol_core::sync::wire::CONTENT_TYPE;
 use patrol_server::app::App;
 use patrol_server::auth;
 use patrol_server::components;
-use patrol_server::devices::{self, Claim};
+use patrol_server::devices;
 use patrol_server::round::{Round, RoundFault};
 use patrol_server::store::Device;
 use rand::{Rng as _, SeedableRng as _};
@@ -396,14 +397,14 @@ impl Link {
 fn taken_back(app: &App, body: &[u8]) -> Option<bool> {
     let said: serde_json::Value = serde_json::from_slice(body).ok()?;
     let word = |name: &str| said.get(name)?.as_str();
-    let claim = Claim {
+    let card = Card {
         device: DeviceId::from_hex(word("device")?)?,
         person: PersonId::from_hex(word("person")?)?,
         public_key: ChangeHash::from_hex(word("public_key")?)?.0,
         certificate: DocumentId::from_hex(word("certificate")?)?.0,
         token_hash: auth::hash_of(word("token")?),
     };
-    devices::take_back(app, &claim).ok()
+    devices::take_back(app, &card).ok()
 }
 
 /// Whose request it is, or the status that says why nobody knows.

@@ -10,7 +10,7 @@ use patrol_core::replica::Replica;
 use patrol_core::sync::rescue::{Bundle, Piece};
 use patrol_core::sync::wire::{Fate, Form, PushHead, Unread};
 use patrol_server::bundle::{self, Handed};
-use patrol_server::devices::{self, Claim};
+use patrol_server::devices;
 use patrol_tests::link::Mishap;
 use patrol_tests::world::{Phone, World};
 
@@ -187,15 +187,8 @@ fn a_piece_of_a_phone_that_comes_back_by_itself_meanwhile_is_taken_in() {
     let piece = opened(&mut world);
     restore(&mut world, before, Epoch([9; 4]));
     let card = piece.card.clone();
-    let claim = Claim {
-        device: card.device,
-        person: card.person,
-        public_key: card.public_key,
-        certificate: card.certificate,
-        token_hash: card.token_hash,
-    };
     let app = Arc::clone(&world.app);
-    let comes_back = move || assert!(devices::take_back(&app, &claim).unwrap());
+    let comes_back = move || assert!(devices::take_back(&app, &card).unwrap());
     world.store.before_commit(Box::new(comes_back));
     assert_eq!(told(&world, &piece), Ok(Fate::Ok));
     assert!(!world.held().is_empty());

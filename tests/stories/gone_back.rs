@@ -14,10 +14,10 @@ use patrol_core::domain::time::Timestamp;
 use patrol_core::error::Error;
 use patrol_core::replica::Replica;
 use patrol_core::store::Store;
+use patrol_core::sync::rescue::Card;
 use patrol_core::sync::seal::{self, PageList};
 use patrol_core::sync::wire::{Fate, Later, Notice, Relic, Unread};
 use patrol_server::app::{App, draw_identity};
-use patrol_server::devices::Claim;
 use patrol_server::review::{self, Decision};
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_server::store::sqlite::backup;
@@ -365,14 +365,14 @@ fn a_phone_that_was_enrolled_after_the_backup_hands_in_its_work_for_review() {
     assert_eq!(world.held().len(), 2);
     // Nobody comes back who cannot prove that he was there.
     let enrolment = enrolment_of(&phone);
-    let claim = Claim {
+    let card = Card {
         device: DeviceId::new(Epoch([9; 4]), 99),
         person: enrolment.person,
         public_key: seal::public_key(&enrolment.seed),
         certificate: enrolment.certificate,
         token_hash: [9; 32],
     };
-    assert!(matches!(devices::take_back(&world.app, &claim), Ok(false)));
+    assert!(matches!(devices::take_back(&world.app, &card), Ok(false)));
 }
 
 #[test]

@@ -72,8 +72,7 @@ fn rename(transaction: &Transaction<'_>) -> Result<()> {
         boxes::rename(transaction, boxed.id, hash)?;
         let state = documents::state_or_new(transaction, boxed.document)?;
         let rows = changes::of_document(transaction, state.number)?;
-        let is_it = |row: &ChangeRow| row.state == ChangeState::Placed && row.hash == hash;
-        if rows.iter().any(is_it) {
+        if rows.iter().any(|row| row.hash == hash) {
             boxes::remove(transaction, hash)?;
         }
     }
@@ -148,23 +147,20 @@ fn mend(
     let (mut kept, mut lost, mut is_gapped) = (Vec::new(), BTreeSet::new(), false);
     for mut row in changes::of_document(transaction, state.number)? {
         if row.state == ChangeState::Placed {
-            // At no ordinal and from no page: it was never placed.
-            row.state = match row.is_local && row.received_at.is_none() {
+            // From no page: it was never placed.
+            row.state = match row.received_at.is_none() {
                 true => ChangeState::Unsent,
                 false => ChangeState::Acknowledged,
             };
         }
-        let is_unsent = row.state >= ChangeState::Unsent;
         if let Ok(change) = parse::parse_admitted(&row.body) {
             row.hash = change.hash;
             kept.push(row);
             continue;
         }
         boxes::put(transaction, &unreadable(id, &row, now))?;
-        if is_unsent {
-            lost.insert(row.hash);
-        }
-        is_gapped |= !is_unsent;
+        lost.insert(row.hash);
+        is_gapped |= row.state < ChangeState::Unsent;
     }
     changes::rewrite(transaction, state.number, &kept)?;
     feed::redigest(transaction, state.number, state.digest, Digest::default())?;

@@ -49,8 +49,6 @@ pub struct ChangeRow {
     pub received_at: Option<Timestamp>,
     /// The uncompressed chunk.
     pub body: Vec<u8>,
-    /// It stands at no ordinal.
-    pub is_local: bool,
 }
 
 /// The number by which a document is known in this file.
@@ -58,7 +56,8 @@ pub type DocumentNumber = i64;
 
 /// The changes of a document, ordinals first, then local ones in the order in which they were made.
 pub fn of_document(connection: &Connection, document: DocumentNumber) -> Result<Vec<ChangeRow>> {
-    let sql = "SELECT hash, state, received_at, body, place FROM changes WHERE document = ?1 ORDER BY place";
+    let sql =
+        "SELECT hash, state, received_at, body FROM changes WHERE document = ?1 ORDER BY place";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([document], |row| {
         Ok(ChangeRow {
@@ -66,7 +65,6 @@ pub fn of_document(connection: &Connection, document: DocumentNumber) -> Result<
             state: ChangeState::from_code(row.get(1)?),
             received_at: row.get::<_, Option<i64>>(2)?.map(Timestamp),
             body: row.get(3)?,
-            is_local: row.get::<_, i64>(4)? > LOCAL_PLACE,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

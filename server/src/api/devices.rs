@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{DeviceId, PersonId};
+use patrol_core::sync::rescue::Card;
 use patrol_core::sync::{rescue, seal};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,7 +17,7 @@ use super::{Host, json};
 use crate::app::App;
 use crate::auth::{self, Caller, CallingDevice};
 use crate::clock;
-use crate::devices::{self, Claim, Code, DeviceRow};
+use crate::devices::{self, Code, DeviceRow};
 use crate::error::ApiError;
 
 /// `GET /healthz`: `ok`, or `clock` where what was received lies ahead of the clock; 503 with a word for what keeps the server from its work.
@@ -184,14 +185,14 @@ pub(super) async fn take_back(
 ) -> Result<Json<()>, ApiError> {
     let bad = ApiError::BadRequest;
     let public_key = json::unhex(&request.public_key).filter(seal::is_public_key);
-    let claim = Claim {
+    let card = Card {
         device: DeviceId::from_hex(&request.device).ok_or(bad("device"))?,
         person: PersonId::from_hex(&request.person).ok_or(bad("person"))?,
         public_key: public_key.ok_or(bad("public_key"))?,
         certificate: json::unhex(&request.certificate).ok_or(bad("certificate"))?,
         token_hash: auth::hash_of(&request.token),
     };
-    let is_back = host.blocking(move |app| devices::take_back(app, &claim));
+    let is_back = host.blocking(move |app| devices::take_back(app, &card));
     match is_back.await?? {
         true => Ok(Json(())),
         false => Err(ApiError::Forbidden("not_ours")),

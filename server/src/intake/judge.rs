@@ -320,16 +320,15 @@ impl<'a> Judge<'a> {
         let mut is_any = false;
         for hash in missing {
             let boxed = self.snapshot.boxed(self.device.id, *hash)?;
-            let was_released = |row: &BoxedChange| {
-                let settled = row.settled.as_ref();
-                row.state == BoxedAs::Held && settled.is_some_and(|settled| settled.released)
-            };
-            let Some(boxed) = boxed.filter(|row| row.document == id && was_released(row)) else {
+            let Some(boxed) = boxed.filter(|row| row.document == id) else {
                 continue;
             };
-            let at = boxed.settled.map_or(self.now, |settled| settled.at);
+            let Some(settled) = boxed.settled.filter(|settled| settled.released) else {
+                continue;
+            };
             if let Ok(change) = parse::parse(&boxed.body) {
-                is_any |= self.add(id, &change, RightCheck::Waive, at).is_ok();
+                let added = self.add(id, &change, RightCheck::Waive, settled.at);
+                is_any |= added.is_ok();
             }
         }
         Ok(is_any)
