@@ -6,6 +6,7 @@ use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Action;
 use patrol_core::domain::id::{Actor, DocumentId};
 use patrol_core::domain::refusal::Refusal;
+use patrol_core::domain::time::DAY_MS;
 use patrol_core::replica::SyncState;
 use patrol_core::store::changes::ChangeState;
 use patrol_core::store::{changes, documents, enrolment};
@@ -19,7 +20,7 @@ use patrol_tests::world::{Phone, World, city};
 
 use super::hostile_phone::note;
 use super::late_work::end_posts;
-use super::outcomes::settle_first;
+use super::outcomes::{codes, settle_first};
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -308,6 +309,29 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
         let report = patrol_server::check::check(world.app.store.as_ref()).unwrap();
         assert_eq!(report.findings, [] as [String; 0]);
     }
+}
+
+#[test]
+fn a_released_deed_that_stands_in_another_change_is_settled_for_its_phone_too() {
+    let mut world = World::new(117);
+    let case = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    phone.note(case, "一").unwrap();
+    end_posts(&world, INSPECTOR);
+    phone.sync().unwrap();
+    let first = parse::parse(&world.held()[0].body).unwrap();
+    let again = made_again_elsewhere(phone, &ledger_of(phone, case), &first);
+    world.app.put_directory(city()).unwrap();
+    let fates = push(&world.app, phone, &[(case, again)]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+    settle_first(&world, case, Decision::Release);
+    for _ in 0..2 {
+        phone.sync().unwrap();
+        world.clock.advance_ms(DAY_MS);
+    }
+    assert_eq!(codes(phone), [] as [String; 0]);
+    let told = phone.replica.notices().unwrap();
+    assert!(told.iter().all(|(_, told)| *told != Notice::ReEnrol));
 }
 
 /// A case with two notes that are held: their author has lost his posts.

@@ -24,7 +24,7 @@ use patrol_tests::world::{Phone, World, city};
 use super::bounds::{last_of, opening};
 use super::hostile_phone::{begun, village_of};
 use super::late_work::end_posts;
-use super::settled_late::relic_of;
+use super::settled_late::{boxed, relic_of, take_in};
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -72,7 +72,7 @@ fn of_a_frame_only_what_does_not_load_is_refused() {
     phone.sync().unwrap();
     let (app, mut of_other) = (checking(&world), ledger_of(phone, other));
     let mut new = opening(&world, phone, 9, 10);
-    let opened = last_of(&new);
+    let (known, opened) = (last_of(&ledger), last_of(&new));
     let before = said(phone, &mut ledger, 11, "之前");
     let poison = said(phone, &mut ledger, 12, POISON);
     let after = said(phone, &mut ledger, 13, "之后");
@@ -80,13 +80,22 @@ fn of_a_frame_only_what_does_not_load_is_refused() {
     let items = [
         opened,
         said(phone, &mut new, 14, POISON),
+        known,
         before,
         poison,
         after,
         said(phone, &mut of_other, 15, "另外"),
     ];
-    let fates = [Fate::Ok, REFUSED, Fate::Ok, REFUSED, missing, Fate::Ok];
-    assert_eq!(push(&app, phone, &items), Ok(fates.to_vec()));
+    let fates = vec![
+        Fate::Ok,
+        REFUSED,
+        Fate::Dup,
+        Fate::Ok,
+        REFUSED,
+        missing,
+        Fate::Ok,
+    ];
+    assert_eq!(push(&app, phone, &items), Ok(fates));
     assert_eq!(
         [case, other, new.document()].map(|id| lines(&world, id)),
         [2, 2, 1]
@@ -130,6 +139,22 @@ fn what_was_refused_is_not_judged_again_because_it_comes_in_a_bundle() {
         assert_eq!(outcome.unwrap().fates, Ok(vec![REFUSED]));
     }
     assert_eq!(lines(&world, case), 1);
+}
+
+#[test]
+fn what_was_refused_and_a_lost_server_had_let_in_was_settled_by_nobody() {
+    let mut world = World::new(606);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let poison = said(phone, &mut ledger, 2, POISON);
+    let app = checking(&world);
+    let poison = [poison];
+    assert_eq!(push(&app, phone, &poison), Ok(vec![REFUSED]));
+    let before = boxed(&world, phone, &poison[0].1);
+    let relic = relic_of(&world, &poison, world.clock.now());
+    assert_eq!(take_in(&world, &relic), Ok(vec![Fate::Ok]));
+    assert_eq!(boxed(&world, phone, &poison[0].1), before);
+    assert_eq!(lines(&world, case), 2);
 }
 
 #[test]

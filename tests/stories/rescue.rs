@@ -1,6 +1,6 @@
 //! A phone that will never call again: its work comes in a bundle, by another phone or by the office, as its author's, once.
 
-use patrol_core::domain::id::DocumentId;
+use patrol_core::domain::id::{DocumentId, Epoch};
 use patrol_core::domain::limits;
 use patrol_core::error::Error;
 use patrol_core::replica::SyncState;
@@ -10,9 +10,11 @@ use patrol_server::bundle::{self, Handed};
 use patrol_server::check;
 use patrol_server::store::faulty::{Break, Call};
 use patrol_tests::simulation::audit;
-use patrol_tests::world::{Phone, World};
+use patrol_tests::world::{Phone, World, city};
 
 use super::followers::forge;
+use super::late_work::end_posts;
+use super::spoilt_on_a_phone::restore;
 
 const INSPECTOR: &str = "巡查员01";
 const CARRIER: &str = "巡查员02";
@@ -136,6 +138,7 @@ fn what_was_refused_and_what_rests_on_it_is_kept_at_the_office_too() {
     // The phone hears of it by itself, and what did not rest on the forged entry is made again.
     phone.sync().unwrap();
     assert_eq!(phone.replica.status().unwrap().refused, 1);
+    assert_eq!(phone.replica.notices().unwrap(), [], "it is no copy");
     assert_eq!(lines(&world, old), 3);
     let later = handed(&world, &phone.replica.rescue_bundle().unwrap());
     assert_eq!((later.refused, later.taken), (1, 0));
@@ -143,6 +146,44 @@ fn what_was_refused_and_what_rests_on_it_is_kept_at_the_office_too() {
     let again = handed(&world, &file);
     assert_eq!((again.refused, again.known, again.taken), (1, 1, 0));
     is_sound(&world);
+}
+
+#[test]
+fn what_a_phone_holds_of_others_since_a_server_was_lost_is_in_no_bundle_and_its_own_is_in_order() {
+    let mut world = World::new(314);
+    let village = world.villages(INSPECTOR)[0];
+    let cadre = world.cadre_of(village);
+    let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
+    world.phones[INSPECTOR].sync().unwrap();
+    let before = world.store.inner().fork();
+    let phone = &world.phones[INSPECTOR];
+    for words in ["一", "二"] {
+        phone.note(case, words).unwrap();
+    }
+    end_posts(&world, INSPECTOR);
+    phone.sync().unwrap();
+    world.app.put_directory(city()).unwrap();
+    let other = world.phone(&cadre);
+    other.sync().unwrap();
+    other.note(case, "已派人").unwrap();
+    other.sync().unwrap();
+    let phone = &world.phones[INSPECTOR];
+    phone.sync().unwrap();
+    assert_eq!(phone.replica.status().unwrap().held, 2);
+    assert_eq!(phone.replica.case(case).unwrap().reading.lines.len(), 2);
+    restore(&mut world, before, Epoch([9; 4]));
+    // It hears of the new server, and no page comes.
+    let phone = &world.phones[INSPECTOR];
+    phone.link.cut_after(1);
+    phone.sync().unwrap_err();
+    let handed = handed(&world, &phone.replica.rescue_bundle().unwrap());
+    let expected = Handed {
+        pieces: 1,
+        taken: 2,
+        known: 1,
+        ..Handed::default()
+    };
+    assert_eq!(handed, expected);
 }
 
 #[test]
@@ -290,14 +331,23 @@ fn a_cut_on_the_way_costs_a_carrier_nothing_but_the_piece_in_flight() {
     carrier.link.cut_after(2 + 3);
     carrier.sync().unwrap();
     assert_eq!(carrier.replica.carried().unwrap()[0].waiting, pieces - 2);
-    // Not again at once, and everything else goes on.
+    // Not again at once, and everything else goes on; nor with another bundle.
+    let village = world.villages("巡查员03")[0];
+    let third = world.enrol("巡查员03");
+    third.report(village, "占道堆物");
+    let other = third.replica.rescue_bundle().unwrap();
+    let carrier = &world.phones[CARRIER];
+    carrier.replica.carry(&other).unwrap();
     carrier.sync().unwrap();
-    assert_eq!(carrier.replica.carried().unwrap()[0].waiting, pieces - 2);
+    let carried = carrier.replica.carried().unwrap();
+    let waiting: Vec<u64> = carried.iter().map(|bundle| bundle.waiting).collect();
+    assert_eq!(waiting, [0, pieces - 2]);
     world.clock.advance_ms(60_000);
     let carrier = &world.phones[CARRIER];
     carrier.sync().unwrap();
-    assert_eq!(carrier.replica.carried().unwrap()[0].waiting, 0);
-    assert_eq!(audit::entries_of_sound(&world.app).unwrap().len(), 400);
+    let carried = carrier.replica.carried().unwrap();
+    assert!(carried.iter().all(|bundle| bundle.waiting == 0));
+    assert_eq!(audit::entries_of_sound(&world.app).unwrap().len(), 401);
     assert_eq!(audit::entries_twice(&world.app).unwrap(), []);
 }
 
@@ -308,7 +358,7 @@ fn a_phone_that_a_restored_server_does_not_know_is_taken_back_by_its_bundle() {
     let (_, new) = offline(&mut world);
     let file = world.phones[INSPECTOR].replica.rescue_bundle().unwrap();
     let new_epoch = patrol_server::store::NewEpoch {
-        epoch: patrol_core::domain::id::Epoch([9; 4]),
+        epoch: Epoch([9; 4]),
         suffix: [7; 8],
         number_block: "B".to_owned(),
         since: world.clock.now(),

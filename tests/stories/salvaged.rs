@@ -177,6 +177,23 @@ fn what_was_found_in_a_damaged_file_is_handed_in_by_the_phone_that_began_anew() 
 }
 
 #[test]
+fn what_cannot_be_read_in_a_file_whose_pages_are_whole_is_said_to_be_missing() {
+    let folder = Folder::new("salvaged-spoilt").expect("a folder");
+    let world = World::new(624);
+    let (file, own) = unsent(&folder, &world);
+    let connection = rusqlite::Connection::open(&file).expect("it opens");
+    let spoil = "UPDATE changes SET body = zeroblob(length(body)) WHERE place = (SELECT max(place) FROM changes)";
+    assert_eq!(connection.execute(spoil, []), Ok(1));
+    drop(connection);
+    let store = Store::in_memory().expect("a store");
+    let machine = enrolled(&world, &store, 10, INSPECTOR);
+    let replica = Replica::on(store, Arc::new(machine));
+    let found = replica.salvage(&file).expect("it can be read");
+    // With the forged one.
+    assert_eq!((found.changes, found.is_whole), (own.len() as u64, false));
+}
+
+#[test]
 fn what_one_had_begun_to_write_is_not_put_before_another() {
     let folder = Folder::new("salvaged-of-two").expect("a folder");
     let world = World::new(623);

@@ -12,11 +12,12 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::PageList;
 use patrol_core::sync::wire::{Fate, Later, Relic, Unread};
+use patrol_server::intake::{Carriage, take_in_by};
 use patrol_server::relic;
 use patrol_server::review::{self, Decision};
 use patrol_server::store::faulty::{Break, Call};
 use patrol_server::store::{BoxedAs, BoxedChange, Commit, Settled};
-use patrol_tests::pushing::{Item, change_of, entry_of, ledger_of, push};
+use patrol_tests::pushing::{Item, change_of, entry_of, frame, ledger_of, push, range_of};
 use patrol_tests::world::{Phone, World};
 
 use super::hostile_phone::{begun, device_of, note, revoke, village_of};
@@ -72,7 +73,7 @@ fn newer(phone: &Phone, ledger: &mut Ledger, n: u64) -> Vec<u8> {
 }
 
 /// The row of a change of a phone's in its box.
-fn boxed(world: &World, phone: &Phone, bytes: &[u8]) -> BoxedChange {
+pub(super) fn boxed(world: &World, phone: &Phone, bytes: &[u8]) -> BoxedChange {
     let (device, hash) = (phone.device(), chunk_hash(bytes));
     let mut found = None;
     let read = world.app.store.read(&mut |snapshot| {
@@ -192,6 +193,50 @@ fn what_a_review_refuses_while_a_relic_of_it_comes_is_not_marked_as_released() {
         let settled = row.settled.unwrap();
         assert_eq!((settled.person, settled.released), (person, false));
     }
+}
+
+#[test]
+fn what_followed_a_refused_deed_stays_settled_when_a_bundle_brings_it_once_more() {
+    let mut world = World::new(150);
+    let notes = held_notes(&mut world, 2);
+    settle_first(&world, notes[0].0, Decision::Refuse);
+    let phone = &world.phones[INSPECTOR];
+    let before = boxed(&world, phone, &notes[1].1);
+    assert!(before.settled.is_some());
+    world.clock.advance_ms(60_000);
+    let again = frame(phone, &notes, range_of(&notes));
+    let outcome = take_in_by(&world.app, phone.device(), &again, Carriage::Carried);
+    let refusals = [Refusal::ReviewedAway, Refusal::Quarantined];
+    let fates = refusals.map(Fate::Refused).to_vec();
+    assert_eq!(outcome.unwrap().fates, Ok(fates));
+    assert_eq!(boxed(&world, phone, &notes[1].1), before);
+}
+
+#[test]
+fn what_builds_on_a_released_deed_and_on_another_comes_with_it() {
+    let mut world = World::new(151);
+    let (case, mut ledger) = begun(&mut world);
+    let cadre = world.cadre_of(world.villages(INSPECTOR)[0]);
+    let other = world.phone(&cadre);
+    other.sync().unwrap();
+    other.note(case, "已派人").unwrap();
+    let beside = ledger_of(other, case)
+        .links()
+        .last()
+        .unwrap()
+        .change
+        .clone();
+    other.sync().unwrap();
+    let phone = &world.phones[INSPECTOR];
+    let first = (case, note(phone, &mut ledger, 2));
+    ledger.push(beside).unwrap();
+    assert_eq!(ledger.head_hashes().len(), 2);
+    let second = (case, note(phone, &mut ledger, 3));
+    end_posts(&world, INSPECTOR);
+    let fates = push(&world.app, phone, &[first, second]);
+    assert_eq!(fates, Ok(vec![Fate::Review; 2]));
+    settle_first(&world, case, Decision::Release);
+    assert_eq!(world.held(), []);
 }
 
 #[test]

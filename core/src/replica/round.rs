@@ -339,6 +339,7 @@ fn apply_document_fates<'f>(
         remake::take_up(transaction, document, &Blow::Forked(forked), suffix, now)?;
     }
     if settled > 0 {
+        remake::drop_what_stands(transaction, document)?;
         load::refresh(transaction, document)?;
     }
     Ok(Settled {
@@ -373,6 +374,7 @@ fn apply_notice(
         None => {
             boxed.state = BoxState::Released;
             boxes::put(transaction, &boxed)?;
+            remake::drop_what_stands(transaction, *document)?;
             Ok(false)
         }
         Some(refusal) => {

@@ -66,6 +66,7 @@ impl Simulation {
                 .or_else(|| self.waits_for_nothing(phone, server))
                 .or_else(|| finds_what_is_here(phone))
                 .or_else(|| holds_what_was_settled(phone, &held))
+                .or_else(|| self.waits_for_what_was_released(phone, server))
                 .or_else(|| self.holds_what_is_not_his(phone, server));
             if let Some(what) = what {
                 return Err(format!("phone {number}: {what}"));
@@ -163,9 +164,6 @@ impl Simulation {
         phone: &Phone,
         server: &BTreeMap<DocumentId, OnServer>,
     ) -> Option<String> {
-        let now = self.world.clock.now();
-        let known = self.world.app.known();
-        let scopes = known.directory.scopes_of(phone.person, now);
         let store = phone.replica.store();
         let here = store.read(documents::all).ok()?;
         let busy: BTreeSet<DocumentId> = store
@@ -181,16 +179,39 @@ impl Simulation {
                 Ok(busy)
             })
             .ok()?;
-        let is_his = |id: &DocumentId| {
-            let scopes_now = server.get(id).map(|of| of.growing.read().case.scopes);
-            scopes_now
-                .unwrap_or_default()
-                .iter()
-                .any(|scope| scopes.contains(scope))
-        };
         let foreign = here
             .into_iter()
-            .find(|id| !busy.contains(id) && !is_his(id))?;
+            .find(|id| !busy.contains(id) && !self.is_his(phone, *id, server))?;
         Some(format!("it holds document {foreign}, which is not his"))
+    }
+
+    /// What was released has come with its document.
+    fn waits_for_what_was_released(
+        &self,
+        phone: &Phone,
+        server: &BTreeMap<DocumentId, OnServer>,
+    ) -> Option<String> {
+        let boxed = phone.replica.store().read(boxes::all).expect("a look");
+        let mut released = boxed.iter().filter(|row| row.state == BoxState::Released);
+        let waiting = released.find(|row| self.is_his(phone, row.document, server))?;
+        let (hash, document) = (waiting.hash, waiting.document);
+        Some(format!(
+            "change {hash} of document {document} was released, and has not come"
+        ))
+    }
+
+    /// Whether a document is in a scope of the phone's person.
+    fn is_his(
+        &self,
+        phone: &Phone,
+        id: DocumentId,
+        server: &BTreeMap<DocumentId, OnServer>,
+    ) -> bool {
+        let (now, known) = (self.world.clock.now(), self.world.app.known());
+        let his = known.directory.scopes_of(phone.person, now);
+        let of = server.get(&id).map(|of| of.growing.read().case.scopes);
+        of.unwrap_or_default()
+            .iter()
+            .any(|scope| his.contains(scope))
     }
 }
