@@ -6,7 +6,6 @@ use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Action;
 use patrol_core::domain::id::{Actor, DocumentId};
 use patrol_core::domain::refusal::Refusal;
-use patrol_core::domain::time::DAY_MS;
 use patrol_core::replica::SyncState;
 use patrol_core::store::changes::ChangeState;
 use patrol_core::store::{changes, documents, enrolment};
@@ -313,25 +312,33 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
 
 #[test]
 fn a_released_deed_that_stands_in_another_change_is_settled_for_its_phone_too() {
-    let mut world = World::new(117);
-    let case = begun(&mut world);
-    let phone = &world.phones[INSPECTOR];
-    phone.note(case, "一").unwrap();
-    end_posts(&world, INSPECTOR);
-    phone.sync().unwrap();
-    let first = parse::parse(&world.held()[0].body).unwrap();
-    let again = made_again_elsewhere(phone, &ledger_of(phone, case), &first);
-    world.app.put_directory(city()).unwrap();
-    let fates = push(&world.app, phone, &[(case, again)]);
-    assert_eq!(fates, Ok(vec![Fate::Ok]));
-    settle_first(&world, case, Decision::Release);
-    for _ in 0..2 {
-        phone.sync().unwrap();
-        world.clock.advance_ms(DAY_MS);
+    // It had heard that it was held, or had not.
+    for has_heard in [true, false] {
+        let mut world = World::new(117);
+        let case = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        let before = ledger_of(phone, case);
+        phone.note(case, "一").unwrap();
+        end_posts(&world, INSPECTOR);
+        if !has_heard {
+            phone.link.cut_after(1);
+        }
+        assert_eq!(phone.sync().is_ok(), has_heard);
+        let first = parse::parse(&world.held()[0].body).unwrap();
+        let again = made_again_elsewhere(phone, &before, &first);
+        world.app.put_directory(city()).unwrap();
+        let fates = push(&world.app, phone, &[(case, again)]);
+        assert_eq!(fates, Ok(vec![Fate::Ok]));
+        settle_first(&world, case, Decision::Release);
+        for _ in 0..2 {
+            phone.sync().unwrap();
+        }
+        assert_eq!(codes(phone), [] as [String; 0]);
+        let unplaced = phone.replica.store().read(changes::unplaced).unwrap();
+        assert_eq!(unplaced, [], "{has_heard}");
+        let told = phone.replica.notices().unwrap();
+        assert!(told.iter().all(|(_, told)| *told != Notice::ReEnrol));
     }
-    assert_eq!(codes(phone), [] as [String; 0]);
-    let told = phone.replica.notices().unwrap();
-    assert!(told.iter().all(|(_, told)| *told != Notice::ReEnrol));
 }
 
 /// A case with two notes that are held: their author has lost his posts.

@@ -65,3 +65,24 @@ fn a_write_that_fills_several_pages_is_told_once_however_many_scopes_it_is_in() 
     // Each report, and what the server has written beneath it.
     assert_eq!(pages.iter().sum::<usize>(), 2 * CASES, "{pages:?}");
 }
+
+#[test]
+fn a_page_without_a_change_proves_nothing_and_is_not_kept() {
+    let mut world = World::new(98);
+    let village = world.villages(INSPECTOR)[0];
+    let phone = world.phone(INSPECTOR);
+    let kept = |phone: &Phone| {
+        let sql = "SELECT count(*) FROM frames";
+        let store = phone.replica.store();
+        let count = store.read(|connection| {
+            let count: u32 = connection.query_row(sql, [], |row| row.get(0))?;
+            Ok(count)
+        });
+        count.unwrap()
+    };
+    phone.sync().unwrap();
+    assert_eq!(kept(phone), 0, "its scopes are empty");
+    phone.report(village, "第一件");
+    phone.sync().unwrap();
+    assert_eq!(kept(phone), 1);
+}

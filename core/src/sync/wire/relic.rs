@@ -56,3 +56,27 @@ impl Relic {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::{ChangeHash, DocumentId};
+    use crate::domain::time::Timestamp;
+
+    #[test]
+    fn a_body_is_of_a_change_that_the_list_names() {
+        let mut list = PageList::default();
+        for number in 1..=2 {
+            let (document, change) = (DocumentId([number; 16]), ChangeHash([number; 32]));
+            list.add(document, change, Timestamp(0));
+        }
+        let of = |place| Relic {
+            epoch: Epoch([1; 4]),
+            tag: [2; 16],
+            list: list.clone(),
+            bodies: vec![(place, vec![3])],
+        };
+        assert_eq!(Relic::decode(&of(1).encode()), Ok(of(1)));
+        assert_eq!(Relic::decode(&of(2).encode()), Err(Fault::Unexpected));
+    }
+}
