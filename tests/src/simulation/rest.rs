@@ -9,6 +9,7 @@ use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId};
 use patrol_core::store::boxes::{self, BoxState};
 use patrol_core::store::{changes, documents, feed};
 use patrol_core::sync::wire::Fate;
+use rusqlite::OptionalExtension as _;
 
 use super::Simulation;
 use super::audit::OnServer;
@@ -40,6 +41,25 @@ fn holds_what_was_settled(phone: &Phone, held: &BTreeSet<ChangeHash>) -> Option<
     ))
 }
 
+/// Of a document that pages bring here, everything that is with the server has come.
+fn waits_for_what_will_not_come(phone: &Phone) -> Option<String> {
+    let sql = "SELECT hex(hash), hex(documents.id) FROM (
+                   SELECT hash, document FROM boxed WHERE state = 'released' AND dismissed = 0
+                   UNION SELECT hash, (SELECT id FROM documents WHERE no = document) FROM changes WHERE state = 1
+               ) AS waiting JOIN documents ON documents.id = waiting.document
+               WHERE EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)";
+    let first = |connection: &rusqlite::Connection| {
+        let row = connection.query_row(sql, [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        });
+        Ok(row.optional()?)
+    };
+    let (hash, document) = phone.replica.store().read(first).expect("a look")?;
+    Some(format!(
+        "change {hash} of document {document} is with the server, and has not come"
+    ))
+}
+
 impl Simulation {
     fn held_at_the_server(&self) -> BTreeSet<ChangeHash> {
         let mut hashes = BTreeSet::new();
@@ -66,7 +86,7 @@ impl Simulation {
                 .or_else(|| self.waits_for_nothing(phone, server))
                 .or_else(|| finds_what_is_here(phone))
                 .or_else(|| holds_what_was_settled(phone, &held))
-                .or_else(|| self.waits_for_what_was_released(phone, server))
+                .or_else(|| waits_for_what_will_not_come(phone))
                 .or_else(|| self.holds_what_is_not_his(phone, server));
             if let Some(what) = what {
                 return Err(format!("phone {number}: {what}"));
@@ -164,6 +184,9 @@ impl Simulation {
         phone: &Phone,
         server: &BTreeMap<DocumentId, OnServer>,
     ) -> Option<String> {
+        let now = self.world.clock.now();
+        let known = self.world.app.known();
+        let scopes = known.directory.scopes_of(phone.person, now);
         let store = phone.replica.store();
         let here = store.read(documents::all).ok()?;
         let busy: BTreeSet<DocumentId> = store
@@ -179,39 +202,16 @@ impl Simulation {
                 Ok(busy)
             })
             .ok()?;
+        let is_his = |id: &DocumentId| {
+            let scopes_now = server.get(id).map(|of| of.growing.read().case.scopes);
+            scopes_now
+                .unwrap_or_default()
+                .iter()
+                .any(|scope| scopes.contains(scope))
+        };
         let foreign = here
             .into_iter()
-            .find(|id| !busy.contains(id) && !self.is_his(phone, *id, server))?;
+            .find(|id| !busy.contains(id) && !is_his(id))?;
         Some(format!("it holds document {foreign}, which is not his"))
-    }
-
-    /// What was released has come with its document.
-    fn waits_for_what_was_released(
-        &self,
-        phone: &Phone,
-        server: &BTreeMap<DocumentId, OnServer>,
-    ) -> Option<String> {
-        let boxed = phone.replica.store().read(boxes::all).expect("a look");
-        let mut released = boxed.iter().filter(|row| row.state == BoxState::Released);
-        let waiting = released.find(|row| self.is_his(phone, row.document, server))?;
-        let (hash, document) = (waiting.hash, waiting.document);
-        Some(format!(
-            "change {hash} of document {document} was released, and has not come"
-        ))
-    }
-
-    /// Whether a document is in a scope of the phone's person.
-    fn is_his(
-        &self,
-        phone: &Phone,
-        id: DocumentId,
-        server: &BTreeMap<DocumentId, OnServer>,
-    ) -> bool {
-        let (now, known) = (self.world.clock.now(), self.world.app.known());
-        let his = known.directory.scopes_of(phone.person, now);
-        let of = server.get(&id).map(|of| of.growing.read().case.scopes);
-        of.unwrap_or_default()
-            .iter()
-            .any(|scope| his.contains(scope))
     }
 }
