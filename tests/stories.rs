@@ -34,6 +34,7 @@ mod sizes;
 mod spoilt_in_the_box;
 mod spoilt_on_a_phone;
 mod spoilt_twice;
+mod standing;
 mod survey;
 mod tally;
 mod told_once;

@@ -67,6 +67,7 @@ CREATE TABLE changes (
     PRIMARY KEY (document, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX changes_unsent ON changes (place) WHERE state >= 2;
+CREATE INDEX changes_awaited ON changes (document) WHERE state = 1;
 
 CREATE TABLE boxed (
     -- Refused and held changes, until a person has dealt with them. Only what was released goes with its document.

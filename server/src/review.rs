@@ -147,7 +147,10 @@ fn release(
         };
         let judged = if change.deps.iter().any(|dep| unfit.contains(dep)) {
             Err(Refusal::Quarantined.into())
-        } else if growing.has_entry_of(change) && !followed.contains(&boxed.hash) {
+        } else if growing.has_entry_of(change)
+            && growing.ledger.places_of(&change.deps).is_ok()
+            && !followed.contains(&boxed.hash)
+        {
             // A copy of its phone has made it again, and that was let in: the deed stands. It is let in once more only for what builds on it.
             settle_one(&mut commit, boxed, settled);
             continue;

@@ -1,10 +1,8 @@
 //! What a phone records while earlier work of its own is held: it follows, it is made again, and it comes back once.
 
-use patrol_core::doc::compose::{Content, compose};
-use patrol_core::doc::ledger::Ledger;
-use patrol_core::doc::parse::{self, Parsed};
+use patrol_core::doc::parse::{self};
 use patrol_core::domain::action::Action;
-use patrol_core::domain::id::{Actor, DocumentId};
+use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::replica::SyncState;
 use patrol_core::store::changes::ChangeState;
@@ -19,7 +17,7 @@ use patrol_tests::world::{Phone, World, city};
 
 use super::hostile_phone::note;
 use super::late_work::end_posts;
-use super::outcomes::{codes, settle_first};
+use super::outcomes::settle_first;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -40,16 +38,8 @@ pub(super) fn forge(phone: &Phone, world: &World, case: DocumentId) {
     written.unwrap();
 }
 
-/// A change as a copy of its phone would make it again: the same entry, by another actor.
-pub(super) fn made_again_elsewhere(phone: &Phone, ledger: &Ledger, change: &Parsed) -> Vec<u8> {
-    let content = Content::of(change).unwrap();
-    let actor = Actor::new(phone.device(), [9; 8]);
-    let again = compose(ledger, actor, &ledger.head_hashes(), &content);
-    again.unwrap().bytes
-}
-
 /// A case that the server has.
-fn begun(world: &mut World) -> DocumentId {
+pub(super) fn begun(world: &mut World) -> DocumentId {
     let village = world.villages(INSPECTOR)[0];
     let (case, _) = world.phone(INSPECTOR).report(village, "桥头垃圾");
     world.phone(INSPECTOR).sync().unwrap();
@@ -153,79 +143,6 @@ fn a_held_deed_that_the_server_has_lost_goes_back_when_what_follows_it_finds_it_
 }
 
 #[test]
-fn a_held_deed_that_was_let_in_otherwise_is_settled_and_not_let_in_twice() {
-    let mut world = World::new(96);
-    let case = begun(&mut world);
-    let phone = &world.phones[INSPECTOR];
-    let ledger = ledger_of(phone, case);
-    let village = world.villages(INSPECTOR)[0].unit();
-    let entry = entry_of(phone, &ledger, Action::Note.code(), village, 2);
-    let first = change_of(phone, &ledger, &entry, &[]);
-    // Made again by the same phone, as after a refusal in another history of the server.
-    let content = Content::person(&entry, Vec::new());
-    let actor = Actor::new(phone.device(), [9; 8]);
-    let again = compose(&ledger, actor, &ledger.head_hashes(), &content).unwrap();
-    end_posts(&world, INSPECTOR);
-    let fates = push(&world.app, phone, &[(case, first.bytes)]);
-    assert_eq!(fates, Ok(vec![Fate::Review]));
-    world.app.put_directory(city()).unwrap();
-    let fates = push(&world.app, phone, &[(case, again.bytes)]);
-    assert_eq!(fates, Ok(vec![Fate::Ok]));
-
-    let changes = || {
-        let mut changes = 0;
-        let read = world.app.store.read(&mut |snapshot| {
-            changes = snapshot
-                .document(case)?
-                .map_or(0, |stored| stored.changes.len());
-            Ok(())
-        });
-        read.unwrap();
-        changes
-    };
-    let before = changes();
-    settle_first(&world, case, Decision::Release);
-    assert_eq!((changes(), world.held().len()), (before, 0));
-}
-
-#[test]
-fn what_follows_a_held_deed_that_was_let_in_otherwise_comes_with_it() {
-    let mut world = World::new(97);
-    let case = begun(&mut world);
-    let phone = &world.phones[INSPECTOR];
-    phone.note(case, "一").unwrap();
-    phone.note(case, "二").unwrap();
-    end_posts(&world, INSPECTOR);
-    phone.sync().unwrap();
-    assert_eq!(phone.replica.status().unwrap().held, 2);
-    let (person, held) = (world.person(DISPATCHER), world.held());
-    assert_eq!(held.len(), 2);
-    // A copy of the phone has made the first again.
-    let first = parse::parse(&held[0].body).unwrap();
-    let again = made_again_elsewhere(phone, &ledger_of(phone, case), &first);
-    world.app.put_directory(city()).unwrap();
-    let fates = push(&world.app, phone, &[(case, again)]);
-    assert_eq!(fates, Ok(vec![Fate::Ok]));
-
-    settle_first(&world, case, Decision::Release);
-    assert_eq!(world.held(), []);
-    for _ in 0..2 {
-        phone.sync().unwrap();
-    }
-    let status = phone.replica.status().unwrap();
-    assert_eq!((status.held, status.refused, status.outbox), (0, 0, 0));
-    for view in [
-        phone.replica.case(case).unwrap().reading,
-        patrol_server::office::view(&world.app, person, case)
-            .unwrap()
-            .reading,
-    ] {
-        assert_eq!(view.lines.len(), 3);
-        assert!(view.anomalies.is_empty());
-    }
-}
-
-#[test]
 fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_it() {
     let mut world = World::new(98);
     let case = begun(&mut world);
@@ -251,94 +168,6 @@ fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_i
     settle_first(&world, case, Decision::Release);
     let view = patrol_server::office::view(&world.app, person, case).unwrap();
     assert_eq!(view.reading.lines.len(), 2);
-}
-
-#[test]
-fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_comes() {
-    // Its author may do it again, may do it no more, or his phone is revoked: what he did first was released.
-    for (may, is_revoked) in [(true, false), (false, false), (true, true)] {
-        let mut world = World::new(99);
-        let case = begun(&mut world);
-        let phone = &world.phones[INSPECTOR];
-        phone.note(case, "一").unwrap();
-        end_posts(&world, INSPECTOR);
-        phone.sync().unwrap();
-        let (person, held) = (world.person(DISPATCHER), world.held());
-        let first = parse::parse(&held[0].body).unwrap();
-        let again = made_again_elsewhere(phone, &ledger_of(phone, case), &first);
-        let mut ledger = ledger_of(phone, case);
-        ledger.push(first.clone()).unwrap();
-        let village = world.villages(INSPECTOR)[0].unit();
-        let entry = entry_of(phone, &ledger, Action::Note.code(), village, 9);
-        let follower = change_of(phone, &ledger, &entry, &[]);
-        world.app.put_directory(city()).unwrap();
-        let fates = push(&world.app, phone, &[(case, again)]);
-        assert_eq!(fates, Ok(vec![Fate::Ok]));
-        let released = Decision::Release;
-        review::settle(&world.app, person, case, first.hash, released, "看过").unwrap();
-        world.clock.advance_ms(60_000);
-        if !may {
-            end_posts(&world, INSPECTOR);
-        }
-        if is_revoked {
-            let now = world.clock.now();
-            world.app.store.revoke(phone.device(), now).unwrap();
-        }
-
-        if !may || is_revoked {
-            // Asked about, it is not looked at once more, nor let in for nothing.
-            let fates = push(&world.app, phone, &[(case, first.bytes.clone())]);
-            assert_eq!(fates, Ok(vec![Fate::Dup]));
-        }
-        let fates = push(&world.app, phone, &[(case, follower.bytes)]);
-        let fate = if may && !is_revoked {
-            Fate::Ok
-        } else {
-            Fate::Review
-        };
-        assert_eq!(fates, Ok(vec![fate]));
-        let fates = push(&world.app, phone, &[(case, first.bytes)]);
-        assert_eq!(fates, Ok(vec![Fate::Dup]));
-        while let Some(held) = world.held().first() {
-            review::settle(&world.app, person, case, held.hash, released, "看过").unwrap();
-        }
-        let view = patrol_server::office::view(&world.app, person, case).unwrap();
-        assert_eq!(view.reading.lines.len(), 3);
-        assert!(view.reading.anomalies.is_empty());
-        let report = patrol_server::check::check(world.app.store.as_ref()).unwrap();
-        assert_eq!(report.findings, [] as [String; 0]);
-    }
-}
-
-#[test]
-fn a_released_deed_that_stands_in_another_change_is_settled_for_its_phone_too() {
-    // It had heard that it was held, or had not.
-    for has_heard in [true, false] {
-        let mut world = World::new(117);
-        let case = begun(&mut world);
-        let phone = &world.phones[INSPECTOR];
-        let before = ledger_of(phone, case);
-        phone.note(case, "一").unwrap();
-        end_posts(&world, INSPECTOR);
-        if !has_heard {
-            phone.link.cut_after(1);
-        }
-        assert_eq!(phone.sync().is_ok(), has_heard);
-        let first = parse::parse(&world.held()[0].body).unwrap();
-        let again = made_again_elsewhere(phone, &before, &first);
-        world.app.put_directory(city()).unwrap();
-        let fates = push(&world.app, phone, &[(case, again)]);
-        assert_eq!(fates, Ok(vec![Fate::Ok]));
-        settle_first(&world, case, Decision::Release);
-        for _ in 0..2 {
-            phone.sync().unwrap();
-        }
-        assert_eq!(codes(phone), [] as [String; 0]);
-        let unplaced = phone.replica.store().read(changes::unplaced).unwrap();
-        assert_eq!(unplaced, [], "{has_heard}");
-        let told = phone.replica.notices().unwrap();
-        assert!(told.iter().all(|(_, told)| *told != Notice::ReEnrol));
-    }
 }
 
 /// A case with two notes that are held: their author has lost his posts.

@@ -15,9 +15,9 @@ use patrol_tests::link::Link;
 use patrol_tests::pushing::{ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
 
-use super::followers::made_again_elsewhere;
 use super::late_work::end_posts;
 use super::spoilt_on_a_phone::restore;
+use super::standing::made_again_elsewhere;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";

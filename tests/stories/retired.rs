@@ -16,10 +16,10 @@ use patrol_server::store::{CaseQuery, Commit, DocumentCommit, StoredChange, Summ
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{World, city};
 
-use super::followers::made_again_elsewhere;
 use super::late_work::end_posts;
 use super::outcomes::settle_first;
 use super::settled_late::{relic_of, take_in};
+use super::standing::made_again_elsewhere;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";

@@ -3,7 +3,7 @@
 //! How a review is settled in the common way stands in `late_work` and `followers`.
 
 use patrol_core::doc::ledger::Ledger;
-use patrol_core::doc::parse::chunk_hash;
+use patrol_core::doc::parse::{chunk_hash, parse};
 use patrol_core::domain::action::Action;
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{DocumentId, Epoch, PersonId, UnitId};
@@ -24,6 +24,7 @@ use super::hostile_phone::{begun, device_of, note, revoke, village_of};
 use super::late_work::end_posts;
 use super::outcomes::settle_first;
 use super::retired::put_in;
+use super::standing::made_again_elsewhere;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -297,6 +298,30 @@ fn what_only_a_newer_server_can_judge_stays_held_with_all_that_follows_it() {
     // Nor is it let in by a relic before there is one.
     let relic = relic_of(&world, &items[1..2], world.clock.now());
     assert_eq!(take_in(&world, &relic), Ok(vec![Fate::Later(Later::Newer)]));
+}
+
+#[test]
+fn what_follows_what_only_a_newer_server_can_judge_stays_held_though_it_stands_in_another_change() {
+    let mut world = World::new(152);
+    let (case, mut ledger) = begun(&mut world);
+    let before = ledger.clone();
+    let phone = &world.phones[INSPECTOR];
+    revoke(&world, phone);
+    let items = [
+        (case, note(phone, &mut ledger, 2)),
+        (case, newer(phone, &mut ledger, 3)),
+        (case, note(phone, &mut ledger, 4)),
+    ];
+    let last = parse(&items[2].1).unwrap();
+    let again = (case, made_again_elsewhere(phone, &before, &last));
+    for item in std::iter::once(&again).chain(&items) {
+        let fates = push(&world.app, phone, std::slice::from_ref(item));
+        assert_eq!(fates, Ok(vec![Fate::Review]));
+    }
+    settle_first(&world, case, Decision::Release);
+    let held = world.held();
+    settle_first(&world, case, Decision::Release);
+    assert_eq!(world.held(), held[1..]);
 }
 
 #[test]

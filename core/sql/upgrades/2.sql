@@ -1,5 +1,7 @@
 -- From version 1 to version 2. Once that is released it stays as it is.
 
+CREATE INDEX changes_awaited ON changes (document) WHERE state = 1;
+
 CREATE TABLE drafts (
     -- What a person has begun to write and not yet done. Goes in the transaction that records the deed.
     id BLOB NOT NULL PRIMARY KEY,

@@ -72,7 +72,8 @@ fn rename(transaction: &Transaction<'_>) -> Result<()> {
         boxes::rename(transaction, boxed.id, hash)?;
         let state = documents::state_or_new(transaction, boxed.document)?;
         let rows = changes::of_document(transaction, state.number)?;
-        if rows.iter().any(|row| row.hash == hash) {
+        let is_it = |row: &ChangeRow| sound(row).is_ok_and(|change| change.hash == hash);
+        if rows.iter().any(is_it) {
             boxes::remove(transaction, hash)?;
         }
     }

@@ -214,7 +214,6 @@ fn place_arrivals(
         placed += 1;
     }
     documents::put_placed(transaction, state.number, placed as u64)?;
-    remake::drop_what_stands(transaction, id)?;
     if forked.is_empty() {
         return load::refresh(transaction, id);
     }

@@ -4,6 +4,7 @@
 //! Always within one transaction. Entry bytes stay the same, so ids, `on` and `n` stay true; nothing is ever lost.
 
 mod locals;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,8 @@ use self::locals::{
     Local, built_on, in_causal_order, instead, local, make_again, resting_on, standing_beside,
     unpack, without,
 };
-use super::load::{self, Loaded};
+pub(super) use self::standing::forget_what_stands;
+use super::load;
 use crate::doc::ledger::Ledger;
 use crate::doc::parse::Parsed;
 use crate::domain::id::{Actor, ChangeHash, DeviceId, DocumentId};
@@ -144,42 +146,6 @@ pub(super) fn acknowledge(
     changes::remove(transaction, state.number, hash)
 }
 
-/// What was released and stands in the document in another change, which a copy of this phone has made, comes only with what builds on it.
-/// Where nothing here does, it is waited for no more.
-pub(super) fn drop_what_stands(transaction: &Transaction<'_>, id: DocumentId) -> Result<()> {
-    let boxed = boxes::of_document(transaction, id)?;
-    let is_released = |boxed: &&BoxedChange| boxed.state == BoxState::Released;
-    let mut released = boxed.iter().filter(is_released).peekable();
-    if released.peek().is_none() {
-        return Ok(());
-    }
-    let Some(loaded) = load::load(transaction, id)? else {
-        return Ok(());
-    };
-    let own = enrolment::enrolled(transaction)?.device;
-    let locals = locals_of(&loaded, own)?;
-    let standing = standing_beside(&loaded.ledger, &locals);
-    let waiting = boxed
-        .iter()
-        .filter(|boxed| boxed.state != BoxState::Refused);
-    let waiting = waiting.filter_map(|boxed| unpack(&boxed.body).ok());
-    let waiting = waiting.chain(locals.into_iter().map(|local| local.change));
-    let followed: BTreeSet<ChangeHash> = waiting.flat_map(|change| change.deps).collect();
-    let stands = |boxed: &BoxedChange| boxed.entry.is_some_and(|entry| standing.contains(&entry));
-    for boxed in released.filter(|boxed| stands(boxed) && !followed.contains(&boxed.hash)) {
-        boxes::remove(transaction, boxed.hash)?;
-    }
-    Ok(())
-}
-
-/// What of a document no page has placed.
-fn locals_of(loaded: &Loaded, own: DeviceId) -> Result<Vec<Local>> {
-    let rows = loaded.rows.iter();
-    rows.filter(|row| row.state != ChangeState::Placed)
-        .map(|row| Ok(local(loaded.ledger.document(), unpack(&row.body)?, own)))
-        .collect()
-}
-
 /// Takes up what a blow leaves of a document's local changes.
 pub(super) fn take_up(
     transaction: &Transaction<'_>,
@@ -192,7 +158,14 @@ pub(super) fn take_up(
         return Ok(());
     };
     let own = enrolment::enrolled(transaction)?.device;
-    let locals = locals_of(&loaded, own)?;
+    let mut locals: Vec<Local> = Vec::new();
+    for row in loaded
+        .rows
+        .iter()
+        .filter(|row| row.state != ChangeState::Placed)
+    {
+        locals.push(local(id, unpack(&row.body)?, own));
+    }
     let locals = with_held(transaction, id, blow, own, locals)?;
     let none = BTreeMap::new();
     let refused = blow.refused().unwrap_or(&none);

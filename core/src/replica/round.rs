@@ -200,6 +200,7 @@ impl Replica {
                 let hears = state.scopes_tag != [0; 4] && !done.is_revoked;
                 // While the server may lack what is here, nothing goes; nor from who hears of nothing any more.
                 if !state.relics_due && hears {
+                    remake::forget_what_stands(transaction)?;
                     documents::evict(transaction)?;
                     documents::drop_doubted(transaction)?;
                     // By the server's clock: what this phone's says may be a year off.
@@ -339,7 +340,6 @@ fn apply_document_fates<'f>(
         remake::take_up(transaction, document, &Blow::Forked(forked), suffix, now)?;
     }
     if settled > 0 {
-        remake::drop_what_stands(transaction, document)?;
         load::refresh(transaction, document)?;
     }
     Ok(Settled {
@@ -374,7 +374,6 @@ fn apply_notice(
         None => {
             boxed.state = BoxState::Released;
             boxes::put(transaction, &boxed)?;
-            remake::drop_what_stands(transaction, *document)?;
             Ok(false)
         }
         Some(refusal) => {

@@ -252,6 +252,17 @@ pub fn unplace_one(transaction: &Transaction<'_>, number: DocumentNumber) -> Res
     Ok(())
 }
 
+/// The documents that pages bring here, and of which something is with the server that none has brought.
+pub fn awaiting(connection: &Connection) -> Result<Vec<DocumentId>> {
+    let sql = "SELECT id FROM documents
+        WHERE (no IN (SELECT document FROM changes WHERE state = 1)
+               OR id IN (SELECT document FROM boxed WHERE state = 'released' AND dismissed = 0))
+        AND EXISTS (SELECT 1 FROM members WHERE members.document = documents.no)";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| bytes(row, 0).map(DocumentId))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The ids of all documents here.
 pub fn all(connection: &Connection) -> Result<Vec<DocumentId>> {
     let mut statement = connection.prepare_cached("SELECT id FROM documents ORDER BY no")?;

@@ -149,17 +149,12 @@ impl<'a> Judge<'a> {
         if self.loaded_bytes > limits::FRAME_LOADS_BYTES_MAX || self.is_too_much(item.document)? {
             return Ok(Fate::Later(Later::Slow));
         }
-        let was_released = self.released.contains(&item.hash);
-        // Its phone has made it again, and that has come.
-        let may_stand = was_released || self.carriage.is_bundle();
-        let stands = may_stand && self.has_entry_of(item.document, change);
-        // A revoked phone's is not let in once more: it would be held, and nobody could settle it again.
-        if stands && (!was_released || self.device.revoked_at.is_some()) {
+        // Its phone has made it again, and that has come. What builds on it brings it in.
+        let may_stand = self.released.contains(&item.hash) || self.carriage.is_bundle();
+        if may_stand && self.has_entry_of(item.document, change) {
             return Ok(Fate::Dup);
         }
         match self.add(item.document, change, RightCheck::Judge, self.now) {
-            // A copy of its phone had made it again when a review released it: nobody looks at it once more.
-            Err(Objection::Review | Objection::Refused(_)) if stands => Ok(Fate::Dup),
             Ok(()) if self.device.revoked_at.is_some() => {
                 self.take_back(item.document);
                 self.hold(item)
