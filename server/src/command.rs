@@ -200,14 +200,21 @@ impl Database {
         }
     }
 
+    /// The file, which must be there and no backup: something is changed in it.
+    fn served(&self) -> Result<PathBuf, Faults> {
+        let file = self.there()?;
+        backup::refuse_backup(&file)?;
+        Ok(file)
+    }
+
     /// Holds a database that is there for this errand alone, which may draw a case number.
     fn alone(&self) -> Result<Sole, Faults> {
-        Sole::on(&self.there()?)
+        Sole::on(&self.served()?)
     }
 
     /// Opens the server's parts on a database that is there.
     fn open(&self) -> Result<App, Faults> {
-        open(&self.there()?).map_err(one)
+        open(&self.served()?).map_err(one)
     }
 
     /// Reads what is there: nothing is changed by it, and nothing can be.

@@ -154,6 +154,23 @@ pub(crate) fn load(
     sound(read(&files, now, basis))
 }
 
+/// The tables that lie in a folder under other names than it is read by.
+pub(crate) fn unread(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    let is_table = |name: &String| {
+        let ending = Path::new(name)
+            .extension()
+            .and_then(|ending| ending.to_str());
+        let ending = ending.map(str::to_lowercase);
+        let is_sheet = matches!(ending.as_deref(), Some("csv" | "xlsx" | "geojson"));
+        is_sheet && name != PEOPLE && !NAMES.contains(&name.as_str())
+    };
+    let mut unread: Vec<String> = names.filter(is_table).collect();
+    unread.sort();
+    unread
+}
+
 /// Reads the directory of files whose text is given, and asks that it is sound at the time `now`.
 ///
 /// # Errors

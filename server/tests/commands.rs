@@ -63,8 +63,10 @@ fn the_first_administrator_is_made_by_command_while_the_server_runs() {
     let account = trial.errand(&words, "eight signs\nand more\n");
     assert_eq!(
         account.lines,
-        [json!({ "person": admin["person"], "login": "admin" })]
+        [json!({ "person": admin["person"], "login": "admin", "replaced_login": null })]
     );
+    assert_eq!(trial.person("管理员01")["login"], "admin");
+    assert!(trial.person("巡查员01")["login"].is_null());
     let origin = format!("http://{server}");
     let origin = ("origin", origin.as_str());
     let sign_in = json!({ "login": "admin", "password": "eight signs" });

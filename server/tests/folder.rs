@@ -109,6 +109,22 @@ fn what_a_changed_folder_takes_from_the_directory_in_force_is_told_with_its_numb
 }
 
 #[test]
+fn a_table_under_a_name_that_is_not_read_is_named() {
+    let trial = Trial::new("folder_unread");
+    assert!(!trial.start(&[]).contains("is not read"));
+    for name in ["人员.csv", "people.XLSX", "notes.txt"] {
+        std::fs::write(trial.folder.join(name), "id,name\n").expect("a file");
+    }
+    let said = trial.start(&[]);
+    let is_told = |name: &str| said.contains(&format!("{name} is not read"));
+    assert_eq!(
+        ["人员.csv", "people.XLSX", "notes.txt"].map(is_told),
+        [true, true, false],
+        "{said}"
+    );
+}
+
+#[test]
 fn a_folder_whose_people_would_lock_out_the_only_administrator_is_passed_over() {
     let trial = Trial::new("folder_lock_out");
     let made = errand(

@@ -209,6 +209,42 @@ fn a_restored_database_knows_when_its_backup_was_taken() {
 }
 
 #[test]
+fn nothing_is_changed_in_a_backup() {
+    let folder = Folder::new("backup_untouched");
+    let (database, copy) = (used(&folder), folder.file("copy.db"));
+    let copy = copy.display().to_string();
+    let words = ["backup", "--database", &database, "--to", &copy];
+    assert!(errand(&words, "").ok);
+    let before = fs::read(&copy).expect("it is there");
+    let again = folder.file("again.db").display().to_string();
+    let who = ["--name", "管理员01"];
+    let administrator = [&["person", "administrator", "--login", "new"][..], &who].concat();
+    let errands: [&[&str]; 6] = [
+        &["backup", "--to", &again],
+        &["upgrade"],
+        &[&["person", "password", "--login", "new"][..], &who].concat(),
+        &administrator,
+        &[&["person", "leave", "--from", "2026-12-01"][..], &who].concat(),
+        &[&["device", "code"][..], &who].concat(),
+    ];
+    for words in errands {
+        let said = errand(&[words, &["--database", &copy]].concat(), WORD);
+        let is_told = said.log.contains("is a backup, and stays as it was taken");
+        assert!(!said.ok && is_told, "{words:?}: {}", said.log);
+    }
+    assert!(fs::read(&copy).expect("it is there") == before);
+    assert!(!Path::new(&again).exists());
+    for words in [
+        ["check"].as_slice(),
+        &["person", "list"],
+        &["device", "list"],
+    ] {
+        let said = errand(&[words, &["--database", &copy]].concat(), "");
+        assert!(said.ok, "{words:?}: {}", said.log);
+    }
+}
+
+#[test]
 fn there_must_be_something_to_replace() {
     let folder = Folder::new("nothing_to_replace");
     let (database, copy) = (used(&folder), folder.file("copy.db"));

@@ -15,6 +15,7 @@ use patrol_core::sync::wire::{self, CONTENT_TYPE, Fate, Hello, PROTOCOL, Welcome
 use patrol_server::app::App;
 use patrol_server::command::{self, CommandLine};
 use patrol_server::store::StoreError;
+use patrol_server::store::sqlite::backup;
 use patrol_server::store::sqlite::{SqliteStore, shape};
 use patrol_server::{auth, check};
 use patrol_tests::clock::{Clock, Machine, START};
@@ -73,6 +74,26 @@ fn two_programs_that_open_an_older_file_at_once_both_go_on_and_leave_one_copy() 
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
             .unwrap();
         assert_eq!(verdict, "ok");
+    }
+}
+
+#[test]
+fn a_backup_of_an_older_database_is_good_and_only_a_restore_upgrades_it() {
+    for version in RELEASED {
+        let folder = Folder::new("upgraded-backup").unwrap();
+        let file = unpack(&folder, version, SERVER);
+        let before = std::fs::read(&file).unwrap();
+        let copy = folder.file("copy.db");
+        errand(&["backup", "--to", copy.to_str().unwrap()], &file).unwrap();
+        backup::note_taken(&file, START).expect("it has no place for that");
+        assert!(std::fs::read(&file).unwrap() == before, "it was touched");
+        let looked = errand(&["check"], &copy).unwrap_err();
+        assert!(looked[0].contains("a backup of version 1"), "{looked:?}");
+        let upgraded = errand(&["upgrade"], &copy).unwrap_err();
+        assert!(upgraded[0].contains("restore --from"), "{upgraded:?}");
+        let restored = folder.file("restored.db");
+        errand(&["restore", "--from", copy.to_str().unwrap()], &restored).unwrap();
+        assert!(errand(&["check"], &restored).is_ok());
     }
 }
 

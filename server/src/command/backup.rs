@@ -58,7 +58,7 @@ pub struct UpgradeErrand {
 }
 
 pub(super) fn backup(errand: &BackupErrand) -> Result<Vec<Value>, Faults> {
-    let (from, to) = (&*errand.database.there()?, &errand.to);
+    let (from, to) = (&*errand.database.served()?, &errand.to);
     // A link too, wherever it leads: the copy would take its place, or what it leads to its log's.
     let is_there = |path: &Path| path.symlink_metadata().is_ok();
     if is_there(to) || LOGS.iter().any(|suffix| is_there(&beside(to, suffix))) {
@@ -129,13 +129,13 @@ pub(super) fn upgrade(errand: &UpgradeErrand) -> Result<Vec<Value>, Faults> {
     })])
 }
 
-/// Refuses to serve a backup.
+/// Refuses to serve a backup, or to change anything in it.
 pub(super) fn refuse_backup(path: &Path) -> Result<(), Faults> {
     let is_backup = path.is_file() && std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
     match is_backup && copies::is_backup(path).unwrap_or(false) {
         true => Err(one(format!(
-            "{} is a backup: served as it is, it would give case numbers out twice, and no phone would bring back what came after it; \
-             make a database out of it by `restore --from`",
+            "{} is a backup, and stays as it was taken: served as it is, it would give case numbers out twice, and no phone would bring \
+             back what came after it; make a database out of it by `restore --from`",
             path.display()
         ))),
         false => Ok(()),

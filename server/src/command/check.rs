@@ -10,6 +10,7 @@ use crate::calendar;
 use crate::check::{self, Report};
 use crate::clock;
 use crate::import::proposals;
+use crate::store::StoreError;
 use crate::store::sqlite::backup as copies;
 use crate::villages;
 
@@ -29,7 +30,12 @@ pub(super) fn run(errand: &CheckErrand) -> Result<Vec<Value>, Faults> {
 fn look_through(path: &Path) -> Result<Vec<Value>, Faults> {
     let named = |error: &dyn std::fmt::Display| one(format!("{}: {error}", path.display()));
     copies::look_at(path).map_err(|error| named(&copies::of_look(path, error)))?;
-    let app = open_to_read(path).map_err(|error| named(&error))?;
+    let app = open_to_read(path).map_err(|error| match error {
+        StoreError::Older { found } if copies::is_backup(path).unwrap_or(false) => named(&format!(
+            "it is a backup of version {found}, which only a program of that version can look through: look at what `restore --from` makes of it"
+        )),
+        error => named(&error),
+    })?;
     let report = check::check(app.store.as_ref()).map_err(one)?;
     let Report {
         documents,

@@ -127,6 +127,12 @@ fn read(
             path.display()
         )]);
     }
+    for file in directory::unread(path) {
+        let folder = path.display();
+        tracing::warn!(
+            "{folder}/{file} is not read: docs/tables.md says what the tables of a folder are called"
+        );
+    }
     let mut loaded = directory::load(path, now, basis)
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Faults>())?;
     if config.synthetic_people {

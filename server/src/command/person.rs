@@ -23,7 +23,7 @@ use crate::setup::{self, SetupFault};
 /// An errand about people.
 #[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
 pub enum PersonErrand {
-    /// Says who is in the directory, one JSON line a person.
+    /// Says who is in the directory, and by which name he signs in, one JSON line a person.
     List {
         /// Where.
         #[command(flatten)]
@@ -56,8 +56,8 @@ pub enum PersonErrand {
         #[arg(long, value_parser = person_id)]
         substitute: Option<PersonId>,
     },
-    /// Makes the account of the administrator of that name, and him administrator where the directory has none; the password is the first
-    /// line of the input.
+    /// Makes or replaces the account of the administrator of that name, and makes him administrator where the directory has none; the
+    /// password is the first line of the input.
     Administrator {
         /// Where.
         #[command(flatten)]
@@ -98,10 +98,16 @@ fn list(database: &Database) -> Result<Vec<Value>, Faults> {
         let known = app.known();
         let people = known.directory.people.iter();
         let rows = people.map(|person| {
+            let account = app.store.account_of(person.id).map_err(one)?;
             let posts: Vec<Value> = person.posts.iter().map(post).collect();
-            json!({ "person": person.id.hex(), "name": person.name, "posts": posts })
+            Ok(json!({
+                "person": person.id.hex(),
+                "name": person.name,
+                "login": account.map(|account| account.login),
+                "posts": posts,
+            }))
         });
-        Ok(rows.collect())
+        rows.collect()
     })
 }
 
@@ -229,9 +235,13 @@ fn password(
     if holder.is_some_and(|account| account.person != person) {
         return Err(vec![format!("the login {login} is another person's")]);
     }
+    let before = app.store.account_of(person).map_err(failed)?;
+    let replaced = before.map(|account| account.login);
     auth::put_account(&app, person, login, &password).map_err(failed)?;
     tracing::info!(%person, "the account of {person} was set by command");
-    Ok(vec![json!({ "person": person.hex(), "login": login })])
+    Ok(vec![
+        json!({ "person": person.hex(), "login": login, "replaced_login": replaced }),
+    ])
 }
 
 /// The first line, of which no more is read than a password may have.

@@ -236,6 +236,9 @@ pub fn is_backup(path: &Path) -> Result<bool> {
 pub fn note_taken(path: &Path, now: Timestamp) -> Result<()> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(schema::BUSY)?;
+    if schema::version(&connection)? < schema::VERSION {
+        return Ok(());
+    }
     figures::note_backup(&connection, now)
 }
 
