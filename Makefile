@@ -37,7 +37,7 @@ purity:
 	$(CARGO) check -p patrol-core --no-default-features
 	$(CARGO) check -p patrol-bindings
 
-# A city at work: the server, 61 phones behind a bad network, people at their desks. Until Ctrl-C, or make demo DAYS=2 SEED=7.
+# A city at work: the server, 97 phones behind a bad network, people at their desks. Until Ctrl-C, or make demo DAYS=2 SEED=7.
 demo: needs
 	$(CARGO) run --release -p patrol-tests --bin demo -- $(if $(DAYS),--days $(DAYS)) --seed $(or $(SEED),1)
 

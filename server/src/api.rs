@@ -127,7 +127,7 @@ impl Host {
         Ok((tried, self.turn_to_hash().await?))
     }
 
-    /// The only place where async code reaches the database: work runs on a thread that may wait.
+    /// How handlers reach the database: work runs on a thread that may wait.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&App) -> T + Send + 'static,

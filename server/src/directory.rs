@@ -1,5 +1,5 @@
-//! The directory as the office maintains it: CSV files of a folder, one per table, and the files for Zhuhai that come
-//! with the program.
+//! The directory as the office maintains it: tables of a folder or of an import laid over those in force, who holds what by files and by leaves,
+//! and the files for Zhuhai that come with the program.
 //!
 //! It neither publishes nor stores a directory. The program comes without people: [`synthetic_people`] makes some up, for
 //! trials and demonstrations.

@@ -1,7 +1,7 @@
 //! A document that grows: changes are admitted one by one, then the server adds what is its own (number, scopes, fold
 //! version, a merge of too many heads), and the result becomes one part of a commit.
 //!
-//! Shared by everything that writes: push frames, the office, reviews. It stores nothing itself.
+//! Shared by everything that writes: push frames, relics, the office, reviews. It stores nothing itself.
 
 use patrol_core::doc::admit::{Admitted, Objection, Signer, admit};
 use patrol_core::doc::compose::{Content, compose};

@@ -1,4 +1,5 @@
-//! The only way in for what devices made: one push frame in, one fate per change out, everything of it in one commit.
+//! The way in for what devices have made anew: one push frame in, one fate per change out, everything of it in one commit. What a lost server had
+//! let in before comes by `relic`.
 //!
 //! It knows no HTTP and writes only through `Store::commit`. Nothing that a device sends can make it panic or stop.
 

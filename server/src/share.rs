@@ -1,6 +1,6 @@
 //! What one device may ask of the server, at once and in a row, so that a single one, hostile or mad, leaves the rest to the others.
 //!
-//! It bounds requests of the same device alone: how much all of them may ask together is bounded by connections and by threads.
+//! Those that have had much take turns with each other. How much all devices may ask together is bounded by connections and by threads.
 
 use std::collections::BTreeMap;
 use std::future::pending;

@@ -7,7 +7,7 @@
 //! * `judge` reads off where a case stands for any set of them;
 //! * `fits` judges an entry on the state that its own author had seen.
 //!
-//! The rules are those of `README.md` decisions 6 and 7; a change of meaning is a new [`FOLD_VERSION`].
+//! A change of meaning is a new [`FOLD_VERSION`].
 
 mod fits;
 mod graph;

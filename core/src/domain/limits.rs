@@ -63,12 +63,14 @@ pub const TIME_ERROR_MS_MAX: u64 = 1 << 40;
 pub const BOOT_MAX: u64 = 1 << 53;
 /// Bound of codes and of the counter `n`.
 pub const CODE_MAX: u64 = 1 << 32;
+/// Characters of the short words in `status`: the app's version, the last error.
+pub const STATUS_WORD_CHARS_MAX: usize = 64;
 /// Largest count of one entry of a tally, either way.
 pub const COUNT_MAX: i64 = 1_000_000;
 /// Bound of the numbers of departments and enterprises.
 pub const UNIT_NUMBER_MAX: u64 = 1_000_000;
 
-/// Bytes of a push frame at first, in the beginning and at most.
+/// Bytes of a push frame at first.
 pub const PUSH_FRAME_BYTES_FIRST: usize = 16 * 1024;
 /// Bytes of a push frame at most.
 pub const PUSH_FRAME_BYTES_MAX: usize = 128 * 1024;
@@ -285,6 +287,14 @@ pub const COMPONENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const COMPONENTS_MAX: usize = 2_000_000;
 /// Components of an import that are written in one transaction: a push waits for a part of a second.
 pub const COMPONENTS_A_WRITE: usize = 2_000;
+/// Characters of a component's name and of where its data come from, as the city's tables have them.
+pub const COMPONENT_NAME_CHARS_MAX: usize = 30;
+/// Characters of the word for a component's state, likewise.
+pub const COMPONENT_STATE_CHARS_MAX: usize = 10;
+/// Characters of the names of its town and village, likewise.
+pub const COMPONENT_PLACE_CHARS_MAX: usize = 50;
+/// Characters of remarks on it, likewise.
+pub const COMPONENT_REMARKS_CHARS_MAX: usize = 1_000;
 /// Up to so many 10⁻⁷ degrees, about a metre, two positions of a row are one.
 pub const POSITIONS_ONE_E7: i64 = 100;
 /// Metres within which two components of a class are perhaps the same one.

@@ -1,4 +1,4 @@
-//! The loop that moves bytes: beside `enrol` and `reference` the only code of a replica that waits. No lock and no transaction is held while it does.
+//! The loop that moves bytes: beside `enrol`, `reference` and `components` the only code of a replica that waits. No lock and no transaction is held while it does.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -158,7 +158,7 @@ impl Piece {
     }
 }
 
-/// Decompressed, if it is no larger than a frame may be.
+/// Decompressed, if it is no larger than a piece may be.
 fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).ok()?;
     decoder.window_log_max(limits::ZSTD_WINDOW_LOG_MAX).ok()?;

@@ -12,7 +12,7 @@ pub fn request(hello: &Hello, pushes: &[Vec<u8>]) -> Vec<u8> {
     request_of(hello, kind::PUSH, pushes)
 }
 
-/// A request with frames of one kind, push or relic.
+/// A request with frames of one kind: push, relic or bundle.
 pub fn request_of(hello: &Hello, kind_of_frames: u8, pushes: &[Vec<u8>]) -> Vec<u8> {
     let volume = if pushes.iter().map(Vec::len).sum::<usize>() > 4_096 {
         Volume::Much

@@ -1,7 +1,7 @@
 //! Hostile and unlucky changes made from a valid one, each with the refusal that it must get.
 //!
 //! Plain functions over bytes: a server's tests include this file with `#[path]` and push the same bytes over HTTP.
-//! H1–H11 are the cases of `sync-evidence.md` §2.4, each of which harms Automerge itself.
+//! H1–H11 are cases each of which was seen to harm Automerge itself.
 
 pub(crate) mod chunk;
 mod entries;

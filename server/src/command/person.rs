@@ -1,7 +1,6 @@
 //! Errands about people: who is in the directory, and what signs a person in.
 //!
-//! Other posts than those of who leaves and of the first administrator come from the directory's file `people.csv`, which is put in force at
-//! a start.
+//! Other posts than those of who leaves and of the first administrator come from tables of people: by `import`, or in the folder of the settings.
 
 use std::io::BufRead;
 

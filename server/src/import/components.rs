@@ -195,9 +195,12 @@ impl<'v> Reading<'v> {
         let owner = body(line, ["owner_code", "owner_name"], faults);
         let keeper = body(line, ["keeper_code", "keeper_name"], faults);
         let mut text = |column, most| bounded(line, column, most, faults);
-        let (name, state) = (text("name", 30), text("state", 10));
-        let (source, remarks) = (text("source", 30), text("remarks", 1_000));
-        let (town_name, village_name) = (text("town_name", 50), text("village_name", 50));
+        let name = text("name", limits::COMPONENT_NAME_CHARS_MAX);
+        let state = text("state", limits::COMPONENT_STATE_CHARS_MAX);
+        let source = text("source", limits::COMPONENT_NAME_CHARS_MAX);
+        let remarks = text("remarks", limits::COMPONENT_REMARKS_CHARS_MAX);
+        let [town_name, village_name] = ["town_name", "village_name"]
+            .map(|column| text(column, limits::COMPONENT_PLACE_CHARS_MAX));
         let town = line.read_optional("town_code", Reason::NotACode, number, faults);
         for column in ["authority_code", "owner_code", "keeper_code"] {
             if is_check_right(line.field(column)) == Some(false) {

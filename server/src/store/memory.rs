@@ -1,6 +1,6 @@
 //! The model: what the server keeps, in plain maps, so that one can see that it is right.
 //!
-//! It keeps nothing on disk. The simulator uses it as its oracle and copies it with [`MemoryStore::fork`].
+//! It keeps nothing on disk. The simulated server keeps its data here, and a backup of it is [`MemoryStore::fork`].
 
 mod commit;
 mod figures;

@@ -1,6 +1,6 @@
 //! The default backend: one SQLite file in WAL mode, one connection that writes, a few that read.
 //!
-//! It does not make backups, and it runs no thread of its own.
+//! What is done to its file as a whole (copies, upgrades, looks) is `backup`'s. No thread of its own outlives a call.
 
 mod accounts;
 pub mod backup;

@@ -84,7 +84,7 @@ impl Status {
         for _ in 0..r.map()? {
             match r.uint()? {
                 0 => status.free_bytes = Some(r.uint()?),
-                1 => status.version = Some(r.text()?.chars().take(64).collect()),
+                1 => status.version = Some(word(r)?),
                 2 => status.clock_offset_ms = Some(r.int()?),
                 3 => status.outbox = Some(r.uint()?),
                 4 => status.outbox_age_ms = Some(r.uint()?),
@@ -99,7 +99,7 @@ impl Status {
                     status.kept_back = Some(kept_back);
                 }
                 6 => status.photo_bytes_due = Some(r.uint()?),
-                7 => status.last_error = Some(r.text()?.chars().take(64).collect()),
+                7 => status.last_error = Some(word(r)?),
                 _ => {
                     r.item()?;
                 }
@@ -107,4 +107,12 @@ impl Status {
         }
         Ok(status)
     }
+}
+
+/// No more of it than is kept.
+fn word(r: &mut Reader<'_>) -> Result<String> {
+    Ok(r.text()?
+        .chars()
+        .take(limits::STATUS_WORD_CHARS_MAX)
+        .collect())
 }
