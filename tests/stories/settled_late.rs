@@ -64,6 +64,16 @@ fn held_notes(world: &mut World, count: u64) -> Vec<Item> {
     notes
 }
 
+/// Such notes, the first of which a review has settled a minute ago, and the row of the last.
+fn settled_notes(world: &mut World, count: u64, decision: Decision) -> (Vec<Item>, BoxedChange) {
+    let notes = held_notes(world, count);
+    settle_first(world, notes[0].0, decision);
+    let last = &notes[notes.len() - 1].1;
+    let row = boxed(world, &world.phones[INSPECTOR], last);
+    world.clock.advance_ms(60_000);
+    (notes, row)
+}
+
 /// An entry of a kind that only a newer program knows, on top of the ledger, which then holds it.
 fn newer(phone: &Phone, ledger: &mut Ledger, n: u64) -> Vec<u8> {
     let entry = entry_of(phone, ledger, 4_000, village_of(ledger), n);
@@ -163,14 +173,10 @@ fn a_change_that_stands_and_is_held_all_the_same_is_settled_by_a_relic() {
 #[test]
 fn a_relic_of_what_a_review_has_released_leaves_the_review_as_it_is() {
     let mut world = World::new(143);
-    let notes = held_notes(&mut world, 1);
-    settle_first(&world, notes[0].0, Decision::Release);
-    let phone = &world.phones[INSPECTOR];
-    let before = boxed(&world, phone, &notes[0].1);
-    world.clock.advance_ms(60_000);
+    let (notes, before) = settled_notes(&mut world, 1, Decision::Release);
     let relic = relic_of(&world, &notes, world.clock.now());
     assert_eq!(take_in(&world, &relic), Ok(vec![Fate::Dup]));
-    assert_eq!(boxed(&world, phone, &notes[0].1), before);
+    assert_eq!(boxed(&world, &world.phones[INSPECTOR], &notes[0].1), before);
 }
 
 #[test]
@@ -199,12 +205,9 @@ fn what_a_review_refuses_while_a_relic_of_it_comes_is_not_marked_as_released() {
 #[test]
 fn what_followed_a_refused_deed_stays_settled_when_a_bundle_brings_it_once_more() {
     let mut world = World::new(150);
-    let notes = held_notes(&mut world, 2);
-    settle_first(&world, notes[0].0, Decision::Refuse);
-    let phone = &world.phones[INSPECTOR];
-    let before = boxed(&world, phone, &notes[1].1);
+    let (notes, before) = settled_notes(&mut world, 2, Decision::Refuse);
     assert!(before.settled.is_some());
-    world.clock.advance_ms(60_000);
+    let phone = &world.phones[INSPECTOR];
     let again = frame(phone, &notes, range_of(&notes));
     let outcome = take_in_by(&world.app, phone.device(), &again, Carriage::Carried);
     let refusals = [Refusal::ReviewedAway, Refusal::Quarantined];

@@ -37,7 +37,7 @@ pub struct BoxedChange {
 pub enum BoxState {
     /// A person in the office will look.
     Held,
-    /// The office has released it; it comes with the feed.
+    /// The office has released it; it comes with the feed, unless its deed stands in the document in another change.
     Released,
     /// It will never be admitted.
     Refused,
@@ -98,7 +98,7 @@ pub fn put(transaction: &Transaction<'_>, change: &BoxedChange) -> Result<()> {
     Ok(())
 }
 
-/// Takes a change out: it is in the document.
+/// Takes a change out: it is in the document, or its deed is.
 pub fn remove(transaction: &Transaction<'_>, hash: ChangeHash) -> Result<()> {
     transaction
         .prepare_cached("DELETE FROM boxed WHERE hash = ?1")?
