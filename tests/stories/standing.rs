@@ -5,12 +5,13 @@ use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::ledger::Ledger;
 use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Action;
-use patrol_core::domain::id::Actor;
+use patrol_core::domain::id::{Actor, ChangeHash, DocumentId};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::store::changes;
 use patrol_core::sync::wire::{Fate, Notice};
 use patrol_server::office::Rejection;
 use patrol_server::review::{self, Decision};
+use patrol_tests::link::{Meanwhile, Moment};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
 
@@ -28,6 +29,23 @@ pub(super) fn made_again_elsewhere(phone: &Phone, ledger: &Ledger, change: &Pars
     let actor = Actor::new(phone.device(), [9; 8]);
     let again = compose(ledger, actor, &ledger.head_hashes(), &content);
     again.unwrap().bytes
+}
+
+/// What no page has placed on a phone.
+fn unplaced(phone: &Phone) -> Vec<(DocumentId, ChangeHash, Vec<u8>)> {
+    phone.replica.store().read(changes::unplaced).unwrap()
+}
+
+/// The changes that a document has at the server.
+fn changes_of(world: &World, document: DocumentId) -> Vec<ChangeHash> {
+    let mut hashes = Vec::new();
+    let read = world.app.store.read(&mut |snapshot| {
+        let changes = snapshot.document(document)?.map(|stored| stored.changes);
+        hashes.extend(changes.into_iter().flatten().map(|change| change.hash));
+        Ok(())
+    });
+    read.unwrap();
+    hashes
 }
 
 #[test]
@@ -50,17 +68,7 @@ fn a_held_deed_that_was_let_in_otherwise_is_settled_and_not_let_in_twice() {
     let fates = push(&world.app, phone, &[(case, again.bytes)]);
     assert_eq!(fates, Ok(vec![Fate::Ok]));
 
-    let changes = || {
-        let mut changes = 0;
-        let read = world.app.store.read(&mut |snapshot| {
-            changes = snapshot
-                .document(case)?
-                .map_or(0, |stored| stored.changes.len());
-            Ok(())
-        });
-        read.unwrap();
-        changes
-    };
+    let changes = || changes_of(&world, case).len();
     let before = changes();
     settle_first(&world, case, Decision::Release);
     assert_eq!((changes(), world.held().len()), (before, 0));
@@ -182,11 +190,45 @@ fn a_released_deed_that_stands_in_another_change_is_settled_for_its_phone_too() 
             phone.sync().unwrap();
         }
         assert_eq!(codes(phone), [] as [String; 0]);
-        let unplaced = phone.replica.store().read(changes::unplaced).unwrap();
-        assert_eq!(unplaced, [], "{has_heard}");
+        assert_eq!(unplaced(phone), [], "{has_heard}");
         let told = phone.replica.notices().unwrap();
         assert!(told.iter().all(|(_, told)| *told != Notice::ReEnrol));
     }
+}
+
+#[test]
+fn a_released_deed_that_stands_in_another_change_stays_on_its_phone_for_what_builds_on_it() {
+    let mut world = World::new(119);
+    let case = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let before = ledger_of(phone, case);
+    phone.note(case, "一").unwrap();
+    end_posts(&world, INSPECTOR);
+    phone.link.cut_after(1);
+    assert!(phone.sync().is_err());
+    let first = parse::parse(&world.held()[0].body).unwrap();
+    let again = made_again_elsewhere(phone, &before, &first);
+    world.app.put_directory(city()).unwrap();
+    let fates = push(&world.app, phone, &[(case, again)]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+    settle_first(&world, case, Decision::Release);
+
+    // Noted while the phone is told that the server has the first, and gets the other change.
+    let beside = world.beside(phone, 2);
+    let notes = move || assert!(beside.note(case, "二").is_ok());
+    let meanwhile = (Moment::Answered, Box::new(notes) as Meanwhile);
+    phone.link.meanwhile(Some(meanwhile));
+    phone.sync().unwrap();
+    let lines = || phone.replica.case(case).unwrap().reading.lines.len();
+    assert_eq!((lines(), unplaced(phone).len()), (3, 2));
+    phone.sync().unwrap();
+    assert_eq!(codes(phone), [] as [String; 0]);
+    assert_eq!((lines(), unplaced(phone)), (3, Vec::new()));
+    let there = changes_of(&world, case);
+    assert!(
+        there.contains(&first.hash),
+        "nothing came that builds on it"
+    );
 }
 
 #[test]

@@ -106,8 +106,10 @@ pub const REVOKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 21;
 /// Milliseconds before the end of the server's certificate from which on that is said once a day.
 pub const CERTIFICATE_WARNING_MS: i64 = 14 * DAY_MS;
-/// Milliseconds after which what a backup has written meanwhile is brought to the disk.
-pub const BACKUP_SYNC_MS: u64 = 20;
+/// Bytes of a backup that are brought to the disk at once: a disk of 100 MB/s takes 10 ms for them.
+pub const BACKUP_PIECE: u64 = 1 << 20;
+/// Steps of SQLite's in a backup between two looks at how long it has become.
+pub const BACKUP_STEPS: i32 = 1_000;
 /// Milliseconds without a byte after which a connection counts as stalled.
 pub const STALL_MS: u64 = 30_000;
 /// Connections that the server holds open at once, with its own files below the 1,024 handles that systems give a program.

@@ -9,6 +9,7 @@ pub const FILES: &[&str] = &[
     "core/src/doc/key.rs",
     "core/src/doc/parse.rs",
     "core/src/replica/mend.rs",
+    "core/src/replica/remake/standing.rs",
     "core/src/replica/rescue.rs",
     "core/src/sync/rescue.rs",
     "core/src/sync/seal.rs",

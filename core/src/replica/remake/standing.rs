@@ -1,4 +1,4 @@
-//! Own work that the server has and no page will bring: its deed stands in the document in another change, which a copy of this phone has made.
+//! Work that the server has and no page will bring: its deed stands in the document in another change, which a copy of its phone has made.
 //! It is waited for no more.
 //!
 //! What something here builds on stays: it comes with that.
@@ -72,7 +72,7 @@ fn one_that_stands(transaction: &Transaction<'_>, id: DocumentId) -> Result<Opti
         }
     }
     let stands = |local: &&Local| {
-        let is_last = !local.is_foreign && !followed.contains(&local.change.hash);
+        let is_last = !followed.contains(&local.change.hash);
         is_last && entry_of(local).is_some_and(|entry| standing.contains(&entry))
     };
     Ok(awaited.iter().find(stands).map(|local| local.change.hash))

@@ -4,8 +4,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::mpsc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
@@ -20,13 +19,13 @@ use crate::store::{Identity, NewEpoch, Result, StoreError};
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let before = Stamp::of(from);
     match look_at(from).and_then(|()| open_shared(from)) {
-        Ok(connection) => copy_by(&connection, to),
+        Ok(connection) => copy_by(connection, to),
         Err(StoreError::Unwritable(_)) if before.has_log => {
             Err(StoreError::Broken(LOG_UNREAD.to_owned()))
         }
         // Nobody has it open, and nothing can be written beside it: it is read as a file that stands still.
         Err(error @ StoreError::Unwritable(_)) => {
-            copy_by(&still(from)?.ok_or(error)?, to)?;
+            copy_by(still(from)?.ok_or(error)?, to)?;
             if !before.is_written_over(from) {
                 return Ok(());
             }
@@ -78,27 +77,27 @@ impl Stamp {
     }
 }
 
-fn copy_by(connection: &Connection, to: &Path) -> Result<()> {
+fn copy_by(mut connection: Connection, to: &Path) -> Result<()> {
     let name = to
         .to_str()
         .ok_or_else(|| StoreError::Broken("the name of a file is not UTF-8".to_owned()))?;
-    std::thread::scope(|scope| {
-        let (over, until_over) = mpsc::channel();
-        scope.spawn(move || write_out(to, &until_over));
-        let copied = connection.execute("VACUUM INTO ?1", [name]);
-        drop(over);
-        copied
-    })?;
+    connection.progress_handler(limits::BACKUP_STEPS, Some(written_out(to)))?;
+    connection.execute("VACUUM INTO ?1", [name])?;
     Ok(())
 }
 
-/// Has a growing file written to the disk little by little. All of it at once, at its end, would hold up what the server must have
-/// written meanwhile.
-fn write_out(file: &Path, until_over: &mpsc::Receiver<()>) {
-    let pause = Duration::from_millis(limits::BACKUP_SYNC_MS);
-    while until_over.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
-        // What does not succeed here is tried, and told, when the copy is done.
-        drop(File::open(file).and_then(|file| file.sync_data()));
+/// Has a growing file written to the disk piece by piece, and who copies wait for each: what the server must have written meanwhile waits
+/// behind one piece at most.
+fn written_out(file: &Path) -> impl FnMut() -> bool + Send + 'static {
+    let (file, mut written) = (file.to_owned(), 0);
+    move || {
+        let long = std::fs::metadata(&file).map_or(0, |file| file.len());
+        if long >= written + limits::BACKUP_PIECE {
+            // What does not succeed here is tried, and told, when the copy is done.
+            drop(File::open(&file).and_then(|file| file.sync_data()));
+            written = long;
+        }
+        false
     }
 }
 
