@@ -34,7 +34,7 @@ use crate::store::{Commit, Result, StoreError};
 
 pub(crate) use preview::lost;
 pub use preview::tables;
-pub use upload::{Content, Upload, is_left_behind};
+pub use upload::{Content, Upload, is_left_behind, is_named};
 pub(crate) use waiting::Waiting;
 
 use components::{Digest, OnFault, Reading};

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Database, Faults, Who, one};
 use crate::app::App;
 use crate::import::proposals::{self, Asked};
-use crate::import::{self, Content, Preview, Upload, is_left_behind};
+use crate::import::{self, Content, Preview, Upload, is_left_behind, is_named};
 use crate::store::StoreError;
 
 /// Imports people, villages, beats, units, categories or components, or says what was imported.
@@ -180,7 +180,7 @@ fn adopted(app: &App, preview: &Preview) -> Result<Option<Value>, Faults> {
     Ok(adopted.map(|adopted| adopted.json()))
 }
 
-/// A file, or the files of a folder that may be imported, by name.
+/// A file, or the files of a folder that may be imported, by name. Under a table's name any file may, and says what it is.
 fn files(path: &Path) -> Result<Vec<Upload>, Faults> {
     let upload = |path: PathBuf| Upload {
         name: path
@@ -197,10 +197,12 @@ fn files(path: &Path) -> Result<Vec<Upload>, Faults> {
     for entry in std::fs::read_dir(path).map_err(named)? {
         let file = entry.map_err(named)?.path();
         let ending = file.extension().map(|ending| ending.to_ascii_lowercase());
-        let may_import = ["csv", "xlsx", "geojson", "json"]
+        let is_sheet = ["csv", "xlsx", "geojson", "json"]
             .iter()
             .any(|known| ending.as_deref() == Some(known.as_ref()));
+        let is_file = file.is_file();
         let file = upload(file);
+        let may_import = is_sheet || (is_file && is_named(&file.name));
         if may_import && !is_left_behind(&file.name) {
             files.push(file);
         }

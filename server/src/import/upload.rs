@@ -81,6 +81,15 @@ fn named(name: &str) -> Option<Of> {
     })
 }
 
+/// Whether a file's name says a table, whatever its ending.
+pub fn is_named(name: &str) -> bool {
+    named(stem(name)).is_some()
+}
+
+fn stem(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
 /// Whether programs leave such a file beside a table, under a name like the table's: it is none.
 pub fn is_left_behind(name: &str) -> bool {
     name.starts_with("~$") || name.starts_with('.')
@@ -142,11 +151,7 @@ fn split(upload: &Upload, file: &Arc<str>) -> Result<Vec<Result<Part, ImportFaul
     if is_left_behind(&upload.name) {
         return Err(of_file(Reason::NotATable));
     }
-    let stem = upload
-        .name
-        .rsplit_once('.')
-        .map_or(upload.name.as_str(), |(stem, _)| stem);
-    let by_name = named(stem).ok_or_else(|| of_file(Reason::UnknownTable));
+    let by_name = named(stem(&upload.name)).ok_or_else(|| of_file(Reason::UnknownTable));
     let head = upload.content.head().map_err(of_file)?;
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
     // An archive, or an older workbook, which the reader of archives refuses.

@@ -1,6 +1,6 @@
 //! Fields that were spoilt before anybody read them: by a spreadsheet, or by signs that nobody sees.
 //!
-//! It mends nothing, and knows columns only by whether they are names.
+//! It mends nothing, and knows columns only by whether their words decide: names and states.
 
 use super::Reason;
 
@@ -48,7 +48,8 @@ pub(crate) fn mark(reason: Reason) -> &'static str {
 /// Why a field cannot be what was meant; none where it can.
 pub(super) fn reason(column: &str, field: &str) -> Option<Reason> {
     let is_line = |char: char| matches!(char, '\n' | '\r' | '\t');
-    let is_name = column.ends_with("name");
+    // A state decides by its word, as a name does.
+    let is_name = column.ends_with("name") || column == "state";
     let is_unseen = |char: char| {
         let is_control = char.is_control() && (is_name || !is_line(char));
         is_control || is_damage(char) || (is_name && is_invisible(char))
@@ -76,9 +77,13 @@ fn is_damage(char: char) -> bool {
     )
 }
 
-/// Signs without a width, ends of lines, and those that turn the direction of writing.
+/// Ends of lines, and what Unicode's `Default_Ignorable_Code_Point` names: signs without a width, those that turn the direction of writing,
+/// fillers and what chooses among forms of a sign. Braille's empty one is none of those, and is not seen either.
 fn is_invisible(char: char) -> bool {
-    matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(char, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// How a workbook writes a character that XML cannot hold: `_x000D_` for the end of a line.
@@ -143,9 +148,14 @@ mod tests {
             "张\t伟",
             "张\u{200b}伟",
             "张\u{202e}伟",
+            "张\u{61c}伟",
+            "张\u{ad}伟",
+            "张\u{fe0f}",
+            "\u{3164}",
         ] {
-            let found = ["name", "remarks"].map(|column| reason(column, field));
-            assert_eq!(found, [Some(Reason::ControlCharacter), None], "{field:?}");
+            let found = ["name", "state", "remarks"].map(|column| reason(column, field));
+            let unseen = Some(Reason::ControlCharacter);
+            assert_eq!(found, [unseen, unseen, None], "{field:?}");
         }
         for name in ["古丽·买买提 O'Neil", "a_x", "_x00_", "_x村委会村"] {
             assert_eq!(reason("name", name), None);

@@ -212,13 +212,17 @@ mod tests {
 
     /// A workbook whose sheets are all one part, with what follows its rows.
     fn of_sheets(names: &[&str], rows: &str, more: &str) -> Vec<u8> {
+        packed(&parts_of(names, rows, more))
+    }
+
+    fn parts_of(names: &[&str], rows: &str, more: &str) -> Vec<(&'static str, String)> {
         let sheets: String = names
             .iter()
             .map(|name| format!("<sheet name=\"{name}\" sheetId=\"1\" r:id=\"r1\"/>"))
             .collect();
         let ns = "http://schemas.openxmlformats.org";
         let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
-        packed(&[
+        vec![
             (
                 "[Content_Types].xml",
                 format!("{head}<Types xmlns=\"{ns}/package/2006/content-types\"/>"),
@@ -250,7 +254,7 @@ mod tests {
                     "{head}<worksheet xmlns=\"{ns}/spreadsheetml/2006/main\"><sheetData>{rows}</sheetData>{more}</worksheet>"
                 ),
             ),
-        ])
+        ]
     }
 
     fn packed(parts: &[(&str, String)]) -> Vec<u8> {
@@ -324,6 +328,21 @@ mod tests {
             told(&workbook(rows)),
             [Ok(fields.map(str::to_owned).to_vec())]
         );
+    }
+
+    #[test]
+    fn text_that_the_reader_of_values_passes_over_is_no_empty_cell() {
+        let rows = "<row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>甲<![CDATA[乙]]></t></is></c><c r=\"B1\" t=\"str\"><v><![CDATA[乙]]></v></c>\
+            <c r=\"C1\"><v>1</v></c></row>";
+        let fields = [NO_VALUE, NO_VALUE, "1"];
+        assert_eq!(
+            told(&workbook(rows)),
+            [Ok(fields.map(str::to_owned).to_vec())]
+        );
+        let shared = "<sst><si><t><![CDATA[乙]]></t></si></sst>".to_owned();
+        let mut parts = parts_of(&["人员"], "", "");
+        parts.push(("xl/sharedStrings.xml", shared));
+        assert_eq!(read(&packed(&parts)), Err(Reason::NotAWorkbook));
     }
 
     #[test]

@@ -106,8 +106,14 @@ fn what_programs_leave_beside_a_table_is_passed_over_in_a_folder_and_named_alone
     write("._类别.csv", "\0");
     let lock = write("~$类别.xlsx", "\0");
     let run = |path: &str| errand(&["import", "--database", &database, path], "");
+    write("说明.md", "这里是表");
     let whole = run(&tables.display().to_string());
     assert!(whole.ok, "{}", whole.log);
+    // Under a table's name nothing is passed over without a word, whatever its ending.
+    let older = write("人员.xls", "\u{0}");
+    let whole = run(&tables.display().to_string());
+    assert!(!whole.ok && whole.log.contains("人员.xls"), "{}", whole.log);
+    std::fs::remove_file(older).expect("a file is removed");
     let alone = run(&lock);
     assert!(
         alone.log.contains("~$类别.xlsx: not_a_table"),

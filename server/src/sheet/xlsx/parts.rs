@@ -13,6 +13,9 @@ use zip::ZipArchive;
 
 use super::Reason;
 
+/// How text begins that is written as it is.
+const RAW_TEXT: &[u8] = b"<![CDATA[";
+
 /// The last row and the last column that a sheet of Excel's has.
 const LAST: (u32, u32) = (1_048_576, 16_384);
 
@@ -21,7 +24,7 @@ pub(super) type Archive<'b> = ZipArchive<Cursor<&'b [u8]>>;
 /// What is odd about a sheet.
 #[derive(Default)]
 pub(super) struct Odd {
-    /// Cells with a formula and no result, counted from 0 in the order of the file.
+    /// Cells with a formula and no result, or with text that is not read, counted from 0 in the order of the file.
     pub(super) without_value: BTreeSet<usize>,
     /// Cells with a number that is a day, which the reader of values does not know, counted alike.
     pub(super) days: BTreeSet<usize>,
@@ -86,8 +89,11 @@ impl<'b> Parts<'b> {
             return Err(Reason::NotAWorkbook);
         }
         let shared = if archive.index_for_name("xl/sharedStrings.xml").is_some() {
-            let mut count = 0;
-            each(&part(&mut archive, "xl/sharedStrings.xml")?, b"si", |_| {
+            let (mut count, texts) = (0, part(&mut archive, "xl/sharedStrings.xml")?);
+            if has_raw_text(&texts) {
+                return Err(Reason::NotAWorkbook);
+            }
+            each(&texts, b"si", |_| {
                 count += 1;
                 Ok(())
             })?;
@@ -318,14 +324,19 @@ fn optional(element: &BytesStart<'_>, name: &[u8]) -> Result<Option<String>, Rea
     Ok(Some(unescape(text).map_err(broken)?.into_owned()))
 }
 
-/// Reads to the end of a cell; says whether it has a value, or no formula that should give one.
+/// Whether there is text that the reader of values passes over (`CDATA`).
+fn has_raw_text(xml: &[u8]) -> bool {
+    xml.windows(RAW_TEXT.len()).any(|begin| begin == RAW_TEXT)
+}
+
+/// Reads to the end of a cell; says whether it has a value that is read, or no formula that should give one.
 fn has_value(
     xml: &mut Reader<&[u8]>,
     cell: &BytesStart<'_>,
     shared: usize,
 ) -> Result<bool, Reason> {
     let kind = attribute(cell, b"t").unwrap_or_default();
-    let (mut has_formula, mut value) = (false, None);
+    let (mut has_formula, mut is_raw, mut value) = (false, false, None);
     loop {
         match xml.read_event().map_err(broken)? {
             Event::Start(start) if start.local_name().as_ref() == b"f" => {
@@ -334,12 +345,17 @@ fn has_value(
             }
             Event::Start(start) if start.local_name().as_ref() == b"v" => {
                 let text = xml.read_text(start.name()).map_err(broken)?;
+                is_raw |= has_raw_text(text.as_bytes());
                 value = Some(text.trim().to_owned());
             }
+            Event::CData(_) => is_raw = true,
             Event::End(end) if end.local_name().as_ref() == b"c" => break,
             Event::Eof => return Err(Reason::NotAWorkbook),
             _ => {}
         }
+    }
+    if is_raw {
+        return Ok(false);
     }
     if kind == "s" {
         let text = value.as_deref().unwrap_or("0").parse::<usize>();

@@ -246,7 +246,7 @@ pub fn begin_epoch(path: &Path, new: &NewEpoch) -> Result<()> {
     let (mut connection, identity) = schema::open_known(path)?;
     if identity.number_block == new.number_block || identity.epoch == new.epoch {
         return Err(StoreError::Broken(
-            "the new epoch is not another one".to_owned(),
+            "it was restored within this second, by which case numbers are told apart: restore it once more".to_owned(),
         ));
     }
     let Identity {
