@@ -56,8 +56,9 @@ pub(super) type Beats = BTreeMap<(BeatId, VillageCode), Vec<(BeatVillage, Place)
 pub(super) fn of_beat(fault: DirectoryFault, beats: &Beats) -> Option<ImportFault> {
     use DirectoryFault as F;
     let find = |beat: BeatId, village, is_it: &dyn Fn(&BeatVillage) -> bool| {
+        // The last: of two that are alike, the first is right.
         let mut rows = beats.get(&(beat, village))?.iter();
-        rows.find(|(row, _)| is_it(row)).map(|(_, place)| place)
+        rows.rfind(|(row, _)| is_it(row)).map(|(_, place)| place)
     };
     let (place, column) = match fault {
         F::EndsBeforeItBegins {

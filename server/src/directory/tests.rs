@@ -283,6 +283,17 @@ fn a_village_changes_its_beat_by_an_end_and_a_new_row() {
         faults[0].starts_with("beats.csv:124: village_code: two_beats (440402105200 桂海村, beat:1, beat:3, 2025-12-31)"),
         "{faults:#?}"
     );
+    let (head, twice) = (ZHUHAI.beats.lines().count(), ZHUHAI.beats.lines().nth(1));
+    let beats = format!("{}{}\n", ZHUHAI.beats, twice.expect("a row"));
+    let faults = faults_of(&Files {
+        beats: &beats,
+        ..ZHUHAI
+    });
+    let second = format!("beats.csv:{}: village_code: two_beats ", head + 1);
+    assert!(
+        faults.iter().any(|fault| fault.starts_with(&second)),
+        "{faults:#?}"
+    );
 }
 
 #[test]
