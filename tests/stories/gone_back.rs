@@ -92,6 +92,26 @@ fn entries(app: &App) -> std::collections::BTreeSet<EntryId> {
 }
 
 #[test]
+fn a_database_is_not_restored_twice_in_one_second() {
+    let (folder, mut world) = (
+        Folder::new("same-second").expect("a folder"),
+        World::new(52),
+    );
+    backed_up(&folder, &mut world);
+    let backup = folder.file("backup.db");
+    begin_epoch(&backup);
+    let other = NewEpoch {
+        epoch: Epoch([8; 4]),
+        ..new_epoch()
+    };
+    let again = backup::begin_epoch(&backup, &other);
+    let told = again
+        .expect_err("its numbers would be given twice")
+        .to_string();
+    assert!(told.contains("within this second"), "{told}");
+}
+
+#[test]
 fn a_server_that_has_gone_back_in_time_gets_the_phones_own_work_again() {
     let folder = Folder::new("gone-back").expect("a folder");
     let (file, backup) = (folder.file("server.db"), folder.file("backup.db"));

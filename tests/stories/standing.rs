@@ -48,6 +48,32 @@ fn changes_of(world: &World, document: DocumentId) -> Vec<ChangeHash> {
     hashes
 }
 
+/// A note that its author handed in when his posts had ended, and a review has released: it stands already, in a change that a copy of his phone
+/// has made. He has heard that it was held, or the answer was cut after so many frames.
+fn released_and_standing(world: &mut World, cut: Option<usize>) -> (DocumentId, ChangeHash) {
+    let case = begun(world);
+    let phone = &world.phones[INSPECTOR];
+    let before = ledger_of(phone, case);
+    phone.note(case, "一").unwrap();
+    end_posts(world, INSPECTOR);
+    if let Some(frames) = cut {
+        phone.link.cut_after(frames);
+    }
+    assert_eq!(phone.sync().is_err(), cut.is_some());
+    let first = parse::parse(&world.held()[0].body).unwrap();
+    let again = made_again_elsewhere(phone, &before, &first);
+    let_in(world, case, again);
+    settle_first(world, case, Decision::Release);
+    (case, first.hash)
+}
+
+/// Hands in a change of the inspector's who has his posts again.
+fn let_in(world: &World, case: DocumentId, change: Vec<u8>) {
+    world.app.put_directory(city()).unwrap();
+    let fates = push(&world.app, &world.phones[INSPECTOR], &[(case, change)]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+}
+
 #[test]
 fn a_held_deed_that_was_let_in_otherwise_is_settled_and_not_let_in_twice() {
     let mut world = World::new(96);
@@ -64,9 +90,7 @@ fn a_held_deed_that_was_let_in_otherwise_is_settled_and_not_let_in_twice() {
     end_posts(&world, INSPECTOR);
     let fates = push(&world.app, phone, &[(case, first.bytes)]);
     assert_eq!(fates, Ok(vec![Fate::Review]));
-    world.app.put_directory(city()).unwrap();
-    let fates = push(&world.app, phone, &[(case, again.bytes)]);
-    assert_eq!(fates, Ok(vec![Fate::Ok]));
+    let_in(&world, case, again.bytes);
 
     let changes = || changes_of(&world, case).len();
     let before = changes();
@@ -89,9 +113,7 @@ fn what_follows_a_held_deed_that_was_let_in_otherwise_comes_with_it() {
     // A copy of the phone has made the first again.
     let first = parse::parse(&held[0].body).unwrap();
     let again = made_again_elsewhere(phone, &ledger_of(phone, case), &first);
-    world.app.put_directory(city()).unwrap();
-    let fates = push(&world.app, phone, &[(case, again)]);
-    assert_eq!(fates, Ok(vec![Fate::Ok]));
+    let_in(&world, case, again);
 
     settle_first(&world, case, Decision::Release);
     assert_eq!(world.held(), []);
@@ -129,9 +151,7 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
         let village = world.villages(INSPECTOR)[0].unit();
         let entry = entry_of(phone, &ledger, Action::Note.code(), village, 9);
         let follower = change_of(phone, &ledger, &entry, &[]);
-        world.app.put_directory(city()).unwrap();
-        let fates = push(&world.app, phone, &[(case, again)]);
-        assert_eq!(fates, Ok(vec![Fate::Ok]));
+        let_in(&world, case, again);
         let released = Decision::Release;
         review::settle(&world.app, person, case, first.hash, released, "看过").unwrap();
         world.clock.advance_ms(60_000);
@@ -169,28 +189,15 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
 #[test]
 fn a_released_deed_that_stands_in_another_change_is_settled_for_its_phone_too() {
     // It had heard that it was held, or had not.
-    for has_heard in [true, false] {
+    for cut in [None, Some(1)] {
         let mut world = World::new(117);
-        let case = begun(&mut world);
+        released_and_standing(&mut world, cut);
         let phone = &world.phones[INSPECTOR];
-        let before = ledger_of(phone, case);
-        phone.note(case, "一").unwrap();
-        end_posts(&world, INSPECTOR);
-        if !has_heard {
-            phone.link.cut_after(1);
-        }
-        assert_eq!(phone.sync().is_ok(), has_heard);
-        let first = parse::parse(&world.held()[0].body).unwrap();
-        let again = made_again_elsewhere(phone, &before, &first);
-        world.app.put_directory(city()).unwrap();
-        let fates = push(&world.app, phone, &[(case, again)]);
-        assert_eq!(fates, Ok(vec![Fate::Ok]));
-        settle_first(&world, case, Decision::Release);
         for _ in 0..2 {
             phone.sync().unwrap();
         }
         assert_eq!(codes(phone), [] as [String; 0]);
-        assert_eq!(unplaced(phone), [], "{has_heard}");
+        assert_eq!(unplaced(phone), [], "{cut:?}");
         let told = phone.replica.notices().unwrap();
         assert!(told.iter().all(|(_, told)| *told != Notice::ReEnrol));
     }
@@ -199,19 +206,8 @@ fn a_released_deed_that_stands_in_another_change_is_settled_for_its_phone_too() 
 #[test]
 fn a_released_deed_that_stands_in_another_change_stays_on_its_phone_for_what_builds_on_it() {
     let mut world = World::new(119);
-    let case = begun(&mut world);
+    let (case, first) = released_and_standing(&mut world, Some(1));
     let phone = &world.phones[INSPECTOR];
-    let before = ledger_of(phone, case);
-    phone.note(case, "一").unwrap();
-    end_posts(&world, INSPECTOR);
-    phone.link.cut_after(1);
-    assert!(phone.sync().is_err());
-    let first = parse::parse(&world.held()[0].body).unwrap();
-    let again = made_again_elsewhere(phone, &before, &first);
-    world.app.put_directory(city()).unwrap();
-    let fates = push(&world.app, phone, &[(case, again)]);
-    assert_eq!(fates, Ok(vec![Fate::Ok]));
-    settle_first(&world, case, Decision::Release);
 
     // Noted while the phone is told that the server has the first, and gets the other change.
     let beside = world.beside(phone, 2);
@@ -225,10 +221,7 @@ fn a_released_deed_that_stands_in_another_change_stays_on_its_phone_for_what_bui
     assert_eq!(codes(phone), [] as [String; 0]);
     assert_eq!((lines(), unplaced(phone)), (3, Vec::new()));
     let there = changes_of(&world, case);
-    assert!(
-        there.contains(&first.hash),
-        "nothing came that builds on it"
-    );
+    assert!(there.contains(&first), "nothing came that builds on it");
 }
 
 #[test]
