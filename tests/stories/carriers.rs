@@ -3,18 +3,24 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use patrol_core::domain::id::{DeviceId, Epoch};
+use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse;
+use patrol_core::domain::id::{DeviceId, DocumentId, Epoch};
 use patrol_core::domain::limits;
 use patrol_core::error::Error;
 use patrol_core::replica::Replica;
+use patrol_core::store::changes;
 use patrol_core::sync::rescue::{Bundle, Piece};
 use patrol_core::sync::wire::{Fate, Form, PushHead, Unread};
 use patrol_server::bundle::{self, Handed};
 use patrol_server::devices;
 use patrol_tests::link::Mishap;
+use patrol_tests::pushing::{ledger_of, push};
 use patrol_tests::world::{Phone, World};
 
+use super::followers::{begun, forge};
 use super::spoilt_on_a_phone::restore;
+use super::standing::made_again_elsewhere;
 
 const INSPECTOR: &str = "巡查员01";
 const CARRIER: &str = "巡查员02";
@@ -246,5 +252,54 @@ fn work_of_a_lost_phone_that_its_copy_had_not_is_refused_and_said_to_be_so() {
         (again.refused, again.known, again.taken),
         (0, 1, 0),
         "{again:?}"
+    );
+}
+
+/// Hands in a bundle of two notes of a lost phone, whose first a copy of it has made again. Returns how many notes the case has then.
+fn after_the_first_was_made_again(world: &mut World, case: DocumentId, before: &Ledger) -> usize {
+    let phone = &world.phones[INSPECTOR];
+    phone.note(case, "一").unwrap();
+    phone.note(case, "二").unwrap();
+    let file = phone.replica.rescue_bundle().unwrap();
+    let unplaced = phone.replica.store().read(changes::unplaced).unwrap();
+    let first = parse::parse(&unplaced[unplaced.len() - 2].2).unwrap();
+    let again = made_again_elsewhere(phone, before, &first);
+    assert_eq!(
+        push(&world.app, phone, &[(case, again)]),
+        Ok(vec![Fate::Ok])
+    );
+    let carrier = world.phone(CARRIER);
+    carrier.replica.carry(&file).unwrap();
+    carrier.sync().unwrap();
+    assert_eq!(waiting(carrier), 0);
+    let dispatcher = world.person("受理派遣员01");
+    let view = patrol_server::office::view(&world.app, dispatcher, case).unwrap();
+    assert!(view.reading.anomalies.is_empty());
+    view.reading.lines.len() - 1
+}
+
+#[test]
+fn work_of_a_lost_phone_brings_in_what_it_builds_on_though_its_copy_has_made_that_again() {
+    let mut world = World::new(407);
+    let case = begun(&mut world);
+    let before = ledger_of(&world.phones[INSPECTOR], case);
+    assert_eq!(after_the_first_was_made_again(&mut world, case, &before), 2);
+}
+
+#[test]
+fn work_of_a_lost_phone_that_builds_on_a_refused_deed_waits_for_nothing() {
+    let mut world = World::new(408);
+    let case = begun(&mut world);
+    let before = ledger_of(&world.phones[INSPECTOR], case);
+    forge(&world.phones[INSPECTOR], &world, case);
+    assert_eq!(after_the_first_was_made_again(&mut world, case, &before), 1);
+    let known = handed(
+        &world,
+        &world.phones[INSPECTOR].replica.rescue_bundle().unwrap(),
+    );
+    assert_eq!(
+        (known.refused, known.known, known.waiting),
+        (2, 1, 0),
+        "{known:?}"
     );
 }

@@ -1,6 +1,7 @@
 //! One fate for each change of a frame, and the commit that follows from all of them together.
 
 mod kept;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use patrol_core::doc::admit::{Objection, RightCheck, Signer};
 use patrol_core::doc::compose::Content;
 use patrol_core::doc::document;
 use patrol_core::doc::entry;
-use patrol_core::doc::parse::{self, Parsed};
+use patrol_core::doc::parse::Parsed;
 use patrol_core::domain::action::Where;
 use patrol_core::domain::entry::Entry;
 use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, EntryId};
@@ -24,8 +25,7 @@ use super::{Carriage, Pushed};
 use crate::app::{App, Known};
 use crate::grow::Growing;
 use crate::store::{
-    BatchRow, BoxedAs, BoxedChange, BoxedSince, Commit, Device, FateRow, Result, Snapshot,
-    StoredDocument,
+    BatchRow, BoxedSince, Commit, Device, FateRow, Result, Snapshot, StoredDocument,
 };
 
 /// Judges one frame against one snapshot.
@@ -42,6 +42,8 @@ pub(super) struct Judge<'a> {
     held: BTreeMap<DocumentId, BTreeMap<ChangeHash, Held>>,
     /// Changes of this frame that a review has released: what they did stands, though perhaps in another change.
     released: BTreeSet<ChangeHash>,
+    /// Changes of this frame whose deed stands in another change.
+    standing: BTreeMap<ChangeHash, Parsed>,
     /// Changes of this frame that wait.
     waiting: BTreeMap<ChangeHash, Later>,
     opened: u64,
@@ -74,6 +76,7 @@ impl<'a> Judge<'a> {
             documents: loaded,
             held: BTreeMap::new(),
             released: BTreeSet::new(),
+            standing: BTreeMap::new(),
             waiting: BTreeMap::new(),
             opened: 0,
             loaded_bytes: 0,
@@ -152,6 +155,7 @@ impl<'a> Judge<'a> {
         // Its phone has made it again, and that has come. What builds on it brings it in.
         let may_stand = self.released.contains(&item.hash) || self.carriage.is_bundle();
         if may_stand && self.has_entry_of(item.document, change) {
+            drop(self.standing.insert(item.hash, change.clone()));
             return Ok(Fate::Dup);
         }
         match self.add(item.document, change, RightCheck::Judge, self.now) {
@@ -238,10 +242,19 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    fn take_back(&mut self, id: DocumentId) {
+    /// How many changes a document that was loaded has.
+    fn len(&self, id: DocumentId) -> usize {
+        self.documents.get(&id).map_or(0, Growing::len)
+    }
+
+    fn truncate(&mut self, id: DocumentId, len: usize) {
         if let Some(growing) = self.documents.get_mut(&id) {
-            growing.truncate(growing.len() - 1);
+            growing.truncate(len);
         }
+    }
+
+    fn take_back(&mut self, id: DocumentId) {
+        self.truncate(id, self.len(id).saturating_sub(1));
     }
 
     /// Whether a first change would exceed what one device may open in a day.
@@ -276,8 +289,13 @@ impl<'a> Judge<'a> {
     }
 
     fn missing(&mut self, item: &Item, missing: Vec<ChangeHash>) -> Result<Fate> {
-        if self.let_in_released(item.document, &missing)? {
-            return self.fate(item);
+        let before = self.len(item.document);
+        if self.let_in_standing(item.document, &missing)? {
+            let fate = self.fate(item)?;
+            if !matches!(fate, Fate::Ok | Fate::Review) {
+                self.truncate(item.document, before);
+            }
+            return Ok(fate);
         }
         let held = self.held.get(&item.document);
         let followed: Vec<(ChangeHash, Held)> = missing
@@ -303,49 +321,10 @@ impl<'a> Judge<'a> {
         if let Some(later) = missing.iter().find_map(|hash| self.waiting.get(hash)) {
             return Ok(Fate::Later(*later));
         }
-        if self.carriage.is_bundle() && self.rests_on_refused(&missing)? {
+        if self.carriage.is_bundle() && self.rests_on_refused(item.document, &missing)? {
             return self.refuse(item, Refusal::Quarantined);
         }
         Ok(Fate::Missing(missing))
-    }
-
-    /// Lets in what a review has released of this device, and what did not come into its document because its deed stood there in another
-    /// change: now something builds on it. Returns whether there was any.
-    fn let_in_released(&mut self, id: DocumentId, missing: &[ChangeHash]) -> Result<bool> {
-        let mut is_any = false;
-        for hash in missing {
-            let boxed = self.snapshot.boxed(self.device.id, *hash)?;
-            let Some(boxed) = boxed.filter(|row| row.document == id) else {
-                continue;
-            };
-            let Some(settled) = boxed.settled.filter(|settled| settled.released) else {
-                continue;
-            };
-            if let Ok(change) = parse::parse(&boxed.body) {
-                let added = self.add(id, &change, RightCheck::Waive, settled.at);
-                is_any |= added.is_ok();
-            }
-        }
-        Ok(is_any)
-    }
-
-    /// Whether each of these changes is one of this device's that was refused, before or in this frame.
-    fn rests_on_refused(&self, missing: &[ChangeHash]) -> Result<bool> {
-        let is_refused = |row: &BoxedChange| matches!(row.state, BoxedAs::Refused(_));
-        for hash in missing {
-            let now = self.commit.boxed.iter().find(|row| row.hash == *hash);
-            let refused = match now {
-                Some(row) => is_refused(row),
-                None => {
-                    let before = self.snapshot.boxed(self.device.id, *hash)?;
-                    before.as_ref().is_some_and(is_refused)
-                }
-            };
-            if !refused {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Whether a change of this device's actor is its own work, as far as that can be told from the change alone.
