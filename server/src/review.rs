@@ -95,10 +95,14 @@ fn prepare(
         released: decision == Decision::Release,
     };
     let chain = following(&held, change)?;
-    match decision {
-        Decision::Release => release(app, snapshot, id, &chain, &settled),
-        Decision::Refuse => Ok(refuse(&chain, &settled)),
-    }
+    let mut commit = match decision {
+        Decision::Release => release(app, snapshot, id, &chain, &settled)?,
+        Decision::Refuse => refuse(&chain, &settled),
+    };
+    // What comes meanwhile and follows one of these would be held behind what nobody can settle any more.
+    let seen = held.iter().map(|change| (change.device, change.hash));
+    commit.seen_held = Some((id, seen.collect()));
+    Ok(commit)
 }
 
 /// A held change and the held ones that build on it, in the order in which they came.

@@ -261,6 +261,9 @@ pub struct Commit {
     /// Held changes that this commit settles or rests on: where one of them is held no more, nothing is done and the answer is `Stale`. A row
     /// that was settled is never replaced, unless as `quarantined`: nobody has looked at that one.
     pub held: Vec<(DeviceId, ChangeHash)>,
+    /// The held changes of a document, as [`Snapshot::held_of`] showed them: where there are others by now, nothing is done and the answer is
+    /// `Stale`.
+    pub seen_held: Option<(DocumentId, Vec<(DeviceId, ChangeHash)>)>,
     /// Devices that have something to hand in again, though they had said that there was nothing.
     pub reopened: Vec<DeviceId>,
     /// Notices to devices, numbered for each device from 1, never again.

@@ -170,6 +170,43 @@ fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_i
     assert_eq!(view.reading.lines.len(), 2);
 }
 
+#[test]
+fn what_comes_while_what_it_follows_is_settled_is_settled_with_it() {
+    for (decision, lines) in [(Decision::Refuse, 2), (Decision::Release, 3)] {
+        let mut world = World::new(93);
+        let case = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        let before = ledger_of(phone, case).len();
+        phone.note(case, "一").unwrap();
+        phone.note(case, "二").unwrap();
+        end_posts(&world, INSPECTOR);
+        let first = ledger_of(phone, case).links()[before].change.bytes.clone();
+        let fates = push(&world.app, phone, &[(case, first)]);
+        assert_eq!(fates, Ok(vec![Fate::Review]));
+        let copy = phone.replica.store().copy().unwrap();
+        let second = world.twin(phone, copy, 9);
+        let comes = move || {
+            second.sync().unwrap();
+            assert_eq!(second.replica.status().unwrap().held, 2);
+        };
+        world.store.before_commit(Box::new(comes));
+        settle_first(&world, case, decision);
+        for _ in 0..2 {
+            phone.sync().unwrap();
+        }
+        // Refused, the first leaves the second to be made again, and that is held by itself.
+        assert_eq!(
+            world.held().len(),
+            usize::from(decision == Decision::Refuse)
+        );
+        while !world.held().is_empty() {
+            settle_first(&world, case, Decision::Release);
+        }
+        let view = patrol_server::office::view(&world.app, world.person(DISPATCHER), case).unwrap();
+        assert_eq!(view.reading.lines.len(), lines);
+    }
+}
+
 /// A case with two notes that are held: their author has lost his posts.
 fn two_held(world: &mut World) -> DocumentId {
     let case = begun(world);

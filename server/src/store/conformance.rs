@@ -4,6 +4,7 @@
 
 mod devices;
 mod feeds;
+mod held;
 mod reference;
 mod setup;
 mod whole;
@@ -36,7 +37,8 @@ pub fn examine(make: &dyn Fn() -> Box<dyn Store>) {
     codes_enrol_once(make().as_ref());
     devices::what_a_device_hands_in_it_has_no_longer(make().as_ref());
     boxes_and_fates_are_kept(make().as_ref());
-    what_is_held_is_settled_once(make().as_ref());
+    held::what_is_held_is_settled_once(make().as_ref());
+    held::who_settles_has_seen_all_that_is_held(make().as_ref());
     what_a_revoked_device_pushes_is_bounded_by_the_commit(make().as_ref());
     notices_are_numbered_and_forgotten(make().as_ref());
     lists_are_filtered_and_paged(make().as_ref());
@@ -288,49 +290,6 @@ fn boxes_and_fates_are_kept(store: &dyn Store) {
         look(store, |snapshot| snapshot.fates(device, 1, 10)),
         [fate(1, "ok"), fate(2, "grammar")]
     );
-}
-
-fn what_is_held_is_settled_once(store: &dyn Store) {
-    let (device, hash) = (DeviceId([4; 8]), ChangeHash([1; 32]));
-    let boxed = |refusal: Refusal, words: Option<&str>| BoxedChange {
-        device,
-        document: document(1),
-        hash,
-        body: vec![1],
-        person: Some(PersonId([2; 8])),
-        state: words.map_or(BoxedAs::Held, |_| BoxedAs::Refused(refusal.number())),
-        boxed_at: Timestamp(5),
-        settled: words.map(|words| Settled {
-            person: PersonId([3; 8]),
-            at: Timestamp(8),
-            words: words.to_owned(),
-            released: false,
-        }),
-    };
-    let settled = |words: &str| Commit {
-        held: vec![(device, hash)],
-        boxed: vec![boxed(Refusal::ReviewedAway, Some(words))],
-        ..Commit::default()
-    };
-    let held = || Commit {
-        boxed: vec![boxed(Refusal::ReviewedAway, None)],
-        ..Commit::default()
-    };
-    let nothing_held = store.commit(&settled("太早"));
-    assert!(matches!(nothing_held, Err(StoreError::Stale)));
-    store.commit(&held()).expect("it is held");
-    store.commit(&settled("看过")).expect("it is settled");
-    let twice = store.commit(&settled("再看"));
-    assert!(matches!(twice, Err(StoreError::Stale)));
-    store.commit(&held()).expect("what is settled stays");
-    let row = look(store, |snapshot| snapshot.boxed(device, hash));
-    assert_eq!(row, Some(boxed(Refusal::ReviewedAway, Some("看过"))));
-    let since = |time| {
-        look(store, |snapshot| {
-            snapshot.boxed_since(device, Timestamp(time))
-        })
-    };
-    assert_eq!((since(5).rows, since(5).bytes, since(6).rows), (1, 1, 0));
 }
 
 fn what_a_revoked_device_pushes_is_bounded_by_the_commit(store: &dyn Store) {

@@ -49,6 +49,16 @@ impl State {
         if !commit.held.iter().all(is_held) {
             return Err(StoreError::Stale);
         }
+        if let Some((document, seen)) = &commit.seen_held {
+            let held = self.held_rows().into_iter().map(|(_, row)| row);
+            let of_it = held.filter(|row| row.document == *document);
+            if !of_it
+                .map(|row| (row.device, row.hash))
+                .eq(seen.iter().copied())
+            {
+                return Err(StoreError::Stale);
+            }
+        }
         if let Some((device, bytes)) = commit.revoked_bytes {
             let before = self.devices.get(&device).map(|device| device.revoked_bytes);
             if before.unwrap_or_default() + bytes > limits::REVOKED_BYTES_MAX {

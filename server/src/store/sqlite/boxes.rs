@@ -82,6 +82,20 @@ pub(super) fn held_of(connection: &Connection, document: DocumentId) -> Result<V
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// What [`held_of`] finds, by device and hash.
+pub(super) fn held_keys(
+    tx: &Savepoint<'_>,
+    document: DocumentId,
+) -> Result<Vec<(DeviceId, ChangeHash)>> {
+    let mut select = tx.prepare_cached(
+        "SELECT device, hash FROM boxed WHERE document = ?1 AND refusal IS NULL AND settled_at IS NULL ORDER BY no",
+    )?;
+    let rows = select.query_map([document.0], |row| {
+        Ok((DeviceId(row.get(0)?), ChangeHash(row.get(1)?)))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn boxed_since(
     connection: &Connection,
     device: DeviceId,

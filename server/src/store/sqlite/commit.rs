@@ -40,6 +40,11 @@ pub(super) fn commit(tx: &Savepoint<'_>, commit: &Commit) -> Result<Vec<u64>> {
             return Err(StoreError::Stale);
         }
     }
+    if let Some((document, seen)) = &commit.seen_held
+        && boxes::held_keys(tx, *document)? != *seen
+    {
+        return Err(StoreError::Stale);
+    }
     for row in &commit.boxed {
         boxes::put_boxed(tx, row)?;
     }
