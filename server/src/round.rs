@@ -248,7 +248,7 @@ impl Round {
                 .map(|fates| (kind::FATES, fates.encode())),
         );
         if !gets_pages {
-            self.end_without_pages();
+            self.end_without_pages(false);
             return Ok(());
         }
         let tag = page::scopes_tag(&scopes);
@@ -281,10 +281,12 @@ impl Round {
         Ok(())
     }
 
-    /// Ends the response, and says if that is for good.
-    fn end_without_pages(&mut self) {
+    /// Ends the response, and says if that is for good, or if there is more in another one.
+    fn end_without_pages(&mut self, has_more: bool) {
+        let is_revoked = self.device.revoked_at.is_some();
         let done = Done {
-            is_revoked: self.device.revoked_at.is_some(),
+            has_more: has_more && !is_revoked,
+            is_revoked,
             ..Done::default()
         };
         self.ready.push_back((kind::DONE, done.encode()));
@@ -320,11 +322,14 @@ impl Round {
             page_bytes: self.page_bytes,
         };
         let standings = std::mem::take(&mut self.standings);
-        let mut built = None;
+        let (mut built, mut has_lost) = (None, false);
         self.app.store.read(&mut |snapshot| {
-            // Revoked meanwhile, it gets nothing more.
+            // Revoked meanwhile, it gets nothing more; nor who has lost a scope: he is to call again, with what he has now.
             let device = snapshot.device(self.device.id)?;
-            if device.is_some_and(|device| device.revoked_at.is_none()) {
+            let scopes = scopes_of(&self.app, &self.device, snapshot)?;
+            let is_his = |standing: &Standing| scopes.contains(&(standing.number, standing.scope));
+            has_lost = !standings.iter().all(is_his);
+            if device.is_some_and(|device| device.revoked_at.is_none()) && !has_lost {
                 let standings = checked(snapshot, &standings)?;
                 built = Some(page::build(snapshot, &standings, terms)?);
             }
@@ -332,7 +337,7 @@ impl Round {
         })?;
         let Some(page) = built else {
             self.look_again()?;
-            self.end_without_pages();
+            self.end_without_pages(has_lost);
             return Ok(());
         };
         self.standings = page.standings;

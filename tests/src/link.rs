@@ -18,7 +18,7 @@ use patrol_core::sync::components as codec;
 use patrol_core::sync::frame::{FrameReader, FrameWriter, Volume};
 use patrol_core::sync::rescue::Card;
 use patrol_core::sync::transport::{Method, Request, Response, Transport, Unreachable, Waiting};
-use patrol_core::sync::wire::CONTENT_TYPE;
+use patrol_core::sync::wire::{CONTENT_TYPE, kind};
 use patrol_server::app::App;
 use patrol_server::auth;
 use patrol_server::components;
@@ -88,6 +88,8 @@ type Frames = Vec<(u8, Vec<u8>)>;
 pub enum Moment {
     /// The request has left and not arrived.
     Leaving,
+    /// The server has made the first page of its answer.
+    Paged,
     /// The server has answered, and nothing of it has come.
     Answered,
     /// Half of the answer has come.
@@ -204,6 +206,11 @@ impl Link {
         std::mem::replace(&mut *locked(&self.meanwhile), what)
     }
 
+    /// What is to happen now, if that is its moment.
+    fn due(&self, now: Moment) -> Option<(Moment, Meanwhile)> {
+        locked(&self.meanwhile).take_if(|(moment, _)| *moment == now)
+    }
+
     /// Keeps the payloads of all frames that come down from now on. Returns what was kept so far.
     pub fn listen(&self) -> Vec<Vec<u8>> {
         locked(&self.heard).replace(Vec::new()).unwrap_or_default()
@@ -267,8 +274,7 @@ impl Link {
         self.bytes_up
             .fetch_add(request.body.len() as u64, Ordering::Relaxed);
         let late = std::mem::take(&mut *locked(&self.late));
-        let mut meanwhile = self.meanwhile(None);
-        let mut take = |now| meanwhile.take_if(|(moment, _)| *moment == now);
+        let take = |now| self.due(now);
         let happen =
             |due: Option<(Moment, Meanwhile)>| due.into_iter().for_each(|(_, what)| what());
         happen(take(Moment::Leaving));
@@ -277,6 +283,7 @@ impl Link {
         if let Ok(reply) = &mut reply {
             reply.halfway = take(Moment::Halfway).map(|(_, what)| what);
         }
+        drop(self.meanwhile(None));
         // What was held up arrives now, behind this one.
         for old in &late {
             drop(self.serve(old, &old.body));
@@ -323,7 +330,11 @@ impl Link {
         match (request.method, request.path.as_ref()) {
             (Method::Post, "/v1/sync") => {
                 let page_bytes = self.page_bytes.load(Ordering::Relaxed);
-                let served = serve_round(&app, request, body, page_bytes);
+                let paged = || {
+                    let due = self.due(Moment::Paged);
+                    due.into_iter().for_each(|(_, what)| what());
+                };
+                let served = serve_round(&app, request, body, page_bytes, paged);
                 self.note_brought(&app, body, served.as_deref().map_err(|status| *status));
                 match served {
                     Ok(frames) => self.handed_down(self.pass_on(frames)),
@@ -419,6 +430,7 @@ fn serve_round(
     request: &Request,
     body: &[u8],
     page_bytes: usize,
+    paged: impl Fn(),
 ) -> Result<Frames, u16> {
     let device = device_of(app, request)?;
     let mut round = Round::new(Arc::clone(app), device).with_pages_of(page_bytes);
@@ -443,6 +455,9 @@ fn serve_round(
     }
     let mut frames = Vec::new();
     while let Some(frame) = round.next_frame().map_err(|_| 503u16)? {
+        if frame.0 == kind::PAGE {
+            paged();
+        }
         frames.push(frame);
     }
     Ok(frames)

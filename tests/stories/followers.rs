@@ -69,7 +69,7 @@ fn what_is_recorded_before_the_next_round_is_no_fork_of_what_was_made_again_behi
     let phone = &world.phones[INSPECTOR];
     phone.note(case, "一").unwrap();
     forge(phone, &world, case);
-    phone.note(case, "二").unwrap();
+    let second = phone.note(case, "二").unwrap();
     let now = world.clock.now();
     world.app.store.revoke(phone.device(), now).unwrap();
 
@@ -82,6 +82,8 @@ fn what_is_recorded_before_the_next_round_is_no_fork_of_what_was_made_again_behi
         .store()
         .read(|connection| changes::states_of(connection, case));
     assert_eq!(states.unwrap().last(), Some(&ChangeState::Following));
+    let shown = phone.replica.case(case).unwrap().sync.entries;
+    assert!(shown.contains(&(second, SyncState::Held)), "{shown:?}");
     phone.note(case, "三").unwrap();
     phone.sync_revoked();
     let status = phone.replica.status().unwrap();

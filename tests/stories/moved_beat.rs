@@ -1,10 +1,23 @@
 //! An inspector walks another beat from today: what the server took before is never asked of him again.
 
+use std::sync::Arc;
+
 use patrol_core::domain::directory::{BeatId, PostAt};
-use patrol_tests::link::Mishap;
+use patrol_core::domain::id::PersonId;
+use patrol_server::app::App;
+use patrol_tests::link::{Mishap, Moment};
 use patrol_tests::world::World;
 
 const INSPECTOR: &str = "巡查员01";
+
+/// Puts somebody on another beat, as if he had never walked the old one.
+fn move_away(app: &App, person: PersonId) {
+    let mut directory = app.known().directory.clone();
+    let mut people = directory.people.iter_mut();
+    let mover = people.find(|known| known.id == person).unwrap();
+    mover.posts[0].at = PostAt::Beat(BeatId(2));
+    app.put_directory(&directory).unwrap();
+}
 
 #[test]
 fn what_was_taken_before_the_scope_was_lost_is_told_to_be_there_when_it_is_pushed_again() {
@@ -19,14 +32,8 @@ fn what_was_taken_before_the_scope_was_lost_is_told_to_be_there_when_it_is_pushe
     walker.link.expect(Mishap::ResponseLost);
     assert!(walker.sync().is_err());
 
-    // As if he had never walked the old beat: the case is now hidden from him.
-    let mut directory = world.app.known().directory.clone();
-    for person in &mut directory.people {
-        if person.id == walker.person {
-            person.posts[0].at = PostAt::Beat(BeatId(2));
-        }
-    }
-    world.app.put_directory(&directory).unwrap();
+    // The case is now hidden from him.
+    move_away(&world.app, walker.person);
     walker.sync().unwrap();
     let status = walker.replica.status().unwrap();
     assert_eq!((status.outbox, status.refused, status.held), (0, 0, 0));
@@ -35,4 +42,42 @@ fn what_was_taken_before_the_scope_was_lost_is_told_to_be_there_when_it_is_pushe
     let view = hall.replica.case(case).unwrap();
     let words = view.reading.lines.last().unwrap().entry.body.words.clone();
     assert_eq!(words.as_deref(), Some("已到现场"));
+}
+
+#[test]
+fn who_loses_a_beat_between_two_pages_gets_nothing_more_of_it_and_the_new_one_in_the_same_call() {
+    let world = World::new(42);
+    let village = world.villages(INSPECTOR)[0];
+    let hall = world.enrol_as(&world.cadre_of(village), 1);
+    let elsewhere = world.villages("巡查员02")[0];
+    let other = world.enrol_as(&world.cadre_of(elsewhere), 2);
+    for number in 0..3 {
+        hall.report(village, &format!("第{number}件"));
+    }
+    let (case, _) = other.report(elsewhere, "新片区的");
+    hall.sync().unwrap();
+    other.sync().unwrap();
+
+    let walker = world.enrol_as(INSPECTOR, 3);
+    walker.link.set_page_bytes(1);
+    let (app, person, reporter) = (Arc::clone(&world.app), walker.person, hall);
+    let moves = move || {
+        move_away(&app, person);
+        reporter.report(village, "他走以后的");
+        reporter.sync().unwrap();
+    };
+    drop(walker.link.listen());
+    let meanwhile = (Moment::Paged, Box::new(moves) as _);
+    walker.link.meanwhile(Some(meanwhile));
+    walker.sync().unwrap();
+    let heard = walker.link.listen();
+    let tells = |words: &str| {
+        let words = words.as_bytes();
+        let mut windows = heard.iter().flat_map(|frame| frame.windows(words.len()));
+        windows.any(|window| window == words)
+    };
+    let first = (0..3).filter(|number| tells(&format!("第{number}件")));
+    assert_eq!((first.count(), tells("他走以后的")), (1, false));
+    let cases = walker.replica.list("case", 0, 9).unwrap();
+    assert_eq!(cases.iter().map(|row| row.id).collect::<Vec<_>>(), [case]);
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use patrol_core::domain::id::{DocumentId, EntryId, Epoch};
 use patrol_core::domain::refusal::Refusal;
-use patrol_core::replica::Replica;
+use patrol_core::replica::{Replica, SyncState};
 use patrol_core::store::{Fault, Store, documents};
 use patrol_core::sync::wire::SPOILT;
 use patrol_server::check;
@@ -229,6 +229,10 @@ pub(super) fn is_whole(scene: &Scene, lost: &[EntryId], which: &str) {
     let status = phone.replica.status().expect("a look");
     assert_eq!((status.outbox, status.last_error), (0, None), "{which}");
     assert_eq!(codes(phone), vec![SPOILT; lost.len()], "{which}");
+    let shown = phone.replica.case(*case).expect("it is here").sync.state;
+    let listed = phone.replica.safety(&[*case]).expect("a look");
+    assert_eq!([shown], *listed, "{which}");
+    assert_eq!(shown == SyncState::Refused, !lost.is_empty(), "{which}");
     let told = patrol_server::devices::list(&world.app).expect("a list");
     let told = serde_json::to_value(&told).expect("it is plain");
     let spoilt = told.as_array().expect("a list").iter();

@@ -50,13 +50,17 @@ impl Replica {
                         .into_iter()
                         .map(of_change)
                         .chain(boxed.iter().map(|change| of_box(change.state)));
-                    Ok(all
-                        .max_by_key(|state| state.risk())
-                        .unwrap_or(SyncState::Applied))
+                    Ok(least(all))
                 })
                 .collect()
         })
     }
+}
+
+/// The least safe of all; `Applied` when nothing is pending.
+pub(super) fn least(all: impl Iterator<Item = SyncState>) -> SyncState {
+    all.max_by_key(|state| state.risk())
+        .unwrap_or(SyncState::Applied)
 }
 
 /// How safe a change of the document is.

@@ -1,15 +1,17 @@
 //! What an app shows: lists, a case, what of one's work is safe, and how the phone stands. Computed only from what is stored.
 
 use super::{Known, Replica, load, safety};
+use crate::doc::compose::Content;
 use crate::doc::document::{self, Reading};
+use crate::doc::parse::parse_admitted;
 use crate::domain::action::Where;
-use crate::domain::id::{ChangeHash, DocumentId, EntryId, PersonId};
+use crate::domain::id::{DocumentId, EntryId, PersonId};
 use crate::domain::offers::{self, Asker, Offer};
 use crate::domain::tally;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::boxes::{self, BoxState, BoxedChange};
-use crate::store::changes::{self, ChangeState};
+use crate::store::changes::{self, ChangeRow, ChangeState};
 use crate::store::documents::{self, ListRow};
 use crate::store::{enrolment, feed};
 use crate::sync::wire::Notice;
@@ -206,34 +208,28 @@ fn case_sync(
     id: DocumentId,
     loaded: &load::Loaded,
 ) -> Result<CaseSync> {
-    let mut entries = Vec::new();
-    let entry_of = |hash: &ChangeHash| {
-        loaded
-            .ledger
-            .place(hash)
-            .and_then(|place| loaded.ledger.link(place)?.entry.as_ref())
-            .map(|(id, _)| *id)
+    // What follows a held change is not in the ledger.
+    let entry_of = |row: &ChangeRow| {
+        let change = parse_admitted(&row.body).ok()?;
+        Content::of(&change)?.entry_id(id)
     };
-    for row in loaded
-        .rows
-        .iter()
+    let rows = loaded.rows.iter();
+    let waiting = rows
         .filter(|row| row.state != ChangeState::Placed)
-    {
-        let state = safety::of_change(row.state);
-        entries.extend(entry_of(&row.hash).map(|entry| (entry, state)));
-    }
+        .map(|row| (entry_of(row), safety::of_change(row.state)));
     let boxed = boxes::of_document(connection, id)?;
-    for change in &boxed {
-        let state = safety::of_box(change.state);
-        entries.extend(change.entry.map(|entry| (entry, state)));
-    }
-    let least = entries
+    let in_boxes = boxed
         .iter()
-        .map(|(_, state)| *state)
-        .max_by_key(|state| state.risk());
+        .map(|change| (change.entry, safety::of_box(change.state)));
+    let all: Vec<_> = waiting.chain(in_boxes).collect();
+    // Of what nobody can read any more the entry is not known.
+    let entries = all
+        .iter()
+        .filter_map(|(entry, state)| Some(((*entry)?, *state)));
+    let state = safety::least(all.iter().map(|(_, state)| *state));
     Ok(CaseSync {
-        entries,
+        entries: entries.collect(),
         boxed,
-        state: least.unwrap_or(SyncState::Applied),
+        state,
     })
 }
