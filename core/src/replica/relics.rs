@@ -32,32 +32,43 @@ pub(super) struct Returned {
 }
 
 impl Replica {
-    /// Frames to push back, those behind a row, as many as one request carries. Those of which nothing is missed are forgotten.
+    /// Frames to push back, those behind a row, as many as one request carries. Those of which nothing is missed are forgotten. None from a
+    /// phone that cannot keep how often they went: they wait until it has room.
     pub(super) fn relics(&self, after: i64) -> Result<Vec<Returned>> {
         // A round as usual writes nothing for this.
         if !self.store.read(enrolment::round_state)?.relics_due {
             return Ok(Vec::new());
         }
         let now = self.environment.now();
-        self.store
-            .write(|transaction| next(transaction, now, after))
+        let next = self
+            .store
+            .write(|transaction| next(transaction, now, after));
+        match next {
+            Err(Error::Full | Error::Unwritable) => Ok(Vec::new()),
+            next => next,
+        }
     }
 
-    /// Whether a call begins by listening, to learn what the server has: there are frames to go back, or one that had to wait is due.
+    /// Whether a call begins by listening, to learn what the server has: there are frames to go back, or one that had to wait is due. A phone
+    /// that can keep nothing of what it would hear hands in what it has.
     pub(super) fn heals(&self) -> Result<bool> {
         let now = self.environment.now();
         let (is_due, has_waited) = self.store.read(|connection| {
             let state = enrolment::round_state(connection)?;
             Ok((state.relics_due, frames::has_waited(connection, now)?))
         })?;
-        if has_waited && !is_due {
-            self.store.write(|transaction| {
-                let mut state = enrolment::round_state(transaction)?;
-                state.relics_due = true;
-                enrolment::put_round_state(transaction, &state)
-            })?;
+        if !is_due && !has_waited {
+            return Ok(false);
         }
-        Ok(is_due || has_waited)
+        let noted = self.store.write(|transaction| {
+            let mut state = enrolment::round_state(transaction)?;
+            state.relics_due = true;
+            enrolment::put_round_state(transaction, &state)
+        });
+        match noted {
+            Err(Error::Full | Error::Unwritable) => Ok(false),
+            noted => noted.map(|()| true),
+        }
     }
 
     /// What became of a relic.
