@@ -42,12 +42,8 @@ pub fn put(
     let known = "SELECT id FROM bundles WHERE hash = ?1";
     let known = transaction.query_row(known, [hash], |row| row.get(0));
     if let Some(id) = known.optional()? {
-        let is_there = "SELECT EXISTS (SELECT 1 FROM pieces WHERE bundle = ?1)";
-        let is_there: bool = transaction.query_row(is_there, [id], |row| row.get(0))?;
         // What the server took long ago was let go of; whoever brings it again has a reason.
-        if !is_there {
-            put_pieces(transaction, id, bundle)?;
-        }
+        put_pieces(transaction, id, bundle)?;
         return Ok((id, false));
     }
     transaction.execute(
@@ -66,11 +62,13 @@ pub fn put(
     Ok((id, true))
 }
 
+/// Keeps the pieces of a bundle that are not here.
 fn put_pieces(transaction: &Transaction<'_>, id: i64, bundle: &Bundle) -> Result<()> {
+    let sql = "INSERT INTO pieces (bundle, body) SELECT ?1, ?2
+               WHERE NOT EXISTS (SELECT 1 FROM pieces WHERE bundle = ?1 AND body = ?2)";
     for piece in &bundle.pieces {
-        transaction
-            .prepare_cached("INSERT INTO pieces (bundle, body) VALUES (?1, ?2)")?
-            .execute(params![id, piece])?;
+        let mut insert = transaction.prepare_cached(sql)?;
+        insert.execute(params![id, piece])?;
     }
     Ok(())
 }
@@ -212,7 +210,7 @@ mod tests {
             server: ServerId([1; 16]),
             device: DeviceId([2; 8]),
             made_at: Timestamp(0),
-            pieces: vec![vec![3]],
+            pieces: vec![vec![3], vec![4]],
             damaged: 0,
         }
     }
@@ -228,20 +226,21 @@ mod tests {
         };
         let (id, is_new) = take(Timestamp(7)).expect("kept");
         assert!(is_new);
+        assert_eq!(waiting(), [2]);
         let hand_in = |transaction: &Transaction<'_>| {
             let (piece, _) = due(transaction, 1, Timestamp(7))?.remove(0);
             handed_in(transaction, piece, Timestamp(7))
         };
         store.write(hand_in).expect("noted");
-        // What the server has and this phone still keeps is not handed in again.
+        // What the server has and this phone still keeps is not handed in again; the other piece waits.
         assert_eq!(take(Timestamp(8)).ok(), Some((id, false)));
-        assert_eq!(waiting(), [0]);
+        assert_eq!(waiting(), [1]);
         let later = Timestamp(8 + limits::PIECE_KEPT_MS);
         let forget = |transaction: &Transaction<'_>| forget_old(transaction, later);
         store.write(forget).expect("gone");
-        assert_eq!(waiting(), [0]);
-        assert_eq!(take(later).ok(), Some((id, false)));
         assert_eq!(waiting(), [1]);
+        assert_eq!(take(later).ok(), Some((id, false)));
+        assert_eq!(waiting(), [2]);
     }
 
     #[test]
