@@ -210,7 +210,7 @@ mod tests {
             server: ServerId([1; 16]),
             device: DeviceId([2; 8]),
             made_at: Timestamp(0),
-            pieces: vec![vec![3], vec![4]],
+            pieces: vec![vec![3]],
             damaged: 0,
         }
     }
@@ -218,7 +218,8 @@ mod tests {
     #[test]
     fn a_bundle_that_is_brought_again_after_its_pieces_were_let_go_of_is_handed_in_again() {
         let store = Store::in_memory().expect("a store");
-        let bundle = bundle();
+        let mut bundle = bundle();
+        bundle.pieces.push(vec![4]);
         let take = |now| store.write(|transaction| put(transaction, [4; 32], &bundle, now));
         let waiting = || -> Vec<u64> {
             let bundles = store.read(bundles).expect("a look");
