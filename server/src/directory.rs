@@ -5,7 +5,7 @@
 //! trials and demonstrations.
 
 mod again;
-mod back;
+pub(crate) mod back;
 mod examine;
 mod fault;
 pub(crate) mod fields;

@@ -111,7 +111,7 @@ fn with<T: Clone>(old: &[T], force: &[T], code: impl Fn(&T) -> u64) -> Vec<T> {
 }
 
 /// Villages by the names of their committees, as files have them.
-fn committees(old: &Directory) -> Vec<Village> {
+pub(crate) fn committees(old: &Directory) -> Vec<Village> {
     let name = |village: &Village| {
         let unit = old.unit(village.code.unit());
         unit.map_or(&village.name, |unit| &unit.name).clone()

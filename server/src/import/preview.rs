@@ -10,7 +10,7 @@ use patrol_core::domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::calendar::{day, rfc3339};
-use crate::directory::{Table, post_at_text};
+use crate::directory::{Table, back, post_at_text};
 
 /// What stands in a row beside what names it.
 #[derive(PartialEq, Eq)]
@@ -132,7 +132,8 @@ fn rows(directory: &Directory, table: Table) -> Rows {
                 .collect()
         }
         Table::Villages => {
-            let rows = directory.villages.iter();
+            let rows = back::committees(directory);
+            let rows = rows.into_iter();
             rows.map(|row| {
                 let text = row.point.map_or_else(
                     || row.name.clone(),
@@ -208,8 +209,11 @@ fn people(directory: &Directory) -> Rows {
 #[cfg(test)]
 mod tests {
     use patrol_core::domain::capability::Role;
-    use patrol_core::domain::directory::{CategoryKey, CategoryRow, Person, Post, PostAt};
+    use patrol_core::domain::directory::{
+        CategoryKey, CategoryRow, Person, Post, PostAt, Unit, Village,
+    };
     use patrol_core::domain::id::PersonId;
+    use patrol_core::domain::place::VillageCode;
 
     use super::*;
 
@@ -237,6 +241,29 @@ mod tests {
         assert_eq!([what(0), what(1), what(2)], ["removed", "removed", "added"]);
         let listed = table["rows"].as_array().map(Vec::len);
         assert_eq!(listed, Some(limits::IMPORT_ROWS_SHOWN));
+    }
+
+    #[test]
+    fn a_committee_of_another_name_is_a_change_though_its_village_keeps_its_own() {
+        let code = VillageCode::new(440_404_100_201).expect("twelve digits");
+        let of_committee = |name: &str| Directory {
+            villages: vec![Village {
+                code,
+                name: "鱼月村".to_owned(),
+                point: None,
+                until: None,
+            }],
+            units: vec![Unit {
+                id: code.unit(),
+                kind: UnitKind::Village,
+                name: name.to_owned(),
+            }],
+            ..Directory::default()
+        };
+        let changes = changes(&of_committee("鱼月村委会"), &of_committee("鱼月村民委员会"));
+        let row = &changes[2]["rows"][0];
+        let told = [&row["what"], &row["was"]["text"], &row["is"]["text"]];
+        assert_eq!(told, ["changed", "鱼月村委会", "鱼月村民委员会"]);
     }
 
     #[test]
