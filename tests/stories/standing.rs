@@ -14,6 +14,7 @@ use patrol_server::review::{self, Decision};
 use patrol_tests::link::{Meanwhile, Moment};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
+use rusqlite::Transaction;
 
 use super::followers::begun;
 use super::hostile_phone::note;
@@ -201,6 +202,21 @@ fn a_released_deed_that_stands_in_another_change_is_settled_for_its_phone_too() 
         let told = phone.replica.notices().unwrap();
         assert!(told.iter().all(|(_, told)| *told != Notice::ReEnrol));
     }
+}
+
+#[test]
+fn a_released_deed_whose_name_is_spoilt_in_the_box_keeps_nobody_waiting() {
+    let mut world = World::new(120);
+    released_and_standing(&mut world, None);
+    let phone = &world.phones[INSPECTOR];
+    let spoilt =
+        "UPDATE boxed SET state = 'released', hash = CAST(substr(hash, 1, 31) || x'ff' AS BLOB)";
+    let write = |transaction: &Transaction<'_>| Ok(transaction.execute(spoilt, [])?);
+    assert_eq!(phone.replica.store().write(write).unwrap(), 1);
+    for _ in 0..2 {
+        phone.sync().unwrap();
+    }
+    assert_eq!(phone.replica.boxed().unwrap().len(), 1, "a person looks");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub const FILES: &[&str] = &[
     "server/src/intake/items.rs",
     "server/src/intake/judge.rs",
     "server/src/intake/judge/kept.rs",
+    "server/src/intake/judge/standing.rs",
     "server/src/relic.rs",
     "server/src/review.rs",
 ];

@@ -49,13 +49,11 @@ fn one_that_stands(transaction: &Transaction<'_>, id: DocumentId) -> Result<Opti
     let (mut standing, mut awaited, mut followed) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
     for row in &loaded.rows {
         let local = local(id, unpack(&row.body)?, own);
-        if row.state == ChangeState::Placed {
-            standing.extend(entry_of(&local));
-            continue;
-        }
         followed.extend(local.change.deps.iter().copied());
-        if row.state == ChangeState::Acknowledged {
-            awaited.push(local);
+        match row.state {
+            ChangeState::Placed => standing.extend(entry_of(&local)),
+            ChangeState::Acknowledged => awaited.push(local),
+            ChangeState::Unsent | ChangeState::Following => {}
         }
     }
     for boxed in boxes::of_document(transaction, id)? {
