@@ -20,6 +20,7 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::{DAY_MS, Timestamp};
 use patrol_core::sync::wire::{Fate, Later, Unread};
 
+use self::standing::Base;
 use super::items::{Item, Loaded};
 use super::{Carriage, Pushed};
 use crate::app::{App, Known};
@@ -43,7 +44,9 @@ pub(super) struct Judge<'a> {
     /// Changes of this frame that a review has released: what they did stands, though perhaps in another change.
     released: BTreeSet<ChangeHash>,
     /// Changes of this frame whose deed stands in another change.
-    standing: BTreeMap<ChangeHash, Parsed>,
+    standing: BTreeMap<(DocumentId, ChangeHash), Parsed>,
+    /// What is known of changes that others build on.
+    bases: BTreeMap<(DocumentId, ChangeHash), Base>,
     /// Changes of this frame that wait.
     waiting: BTreeMap<ChangeHash, Later>,
     opened: u64,
@@ -77,6 +80,7 @@ impl<'a> Judge<'a> {
             held: BTreeMap::new(),
             released: BTreeSet::new(),
             standing: BTreeMap::new(),
+            bases: BTreeMap::new(),
             waiting: BTreeMap::new(),
             opened: 0,
             loaded_bytes: 0,
@@ -155,7 +159,8 @@ impl<'a> Judge<'a> {
         // Its phone has made it again, and that has come. What builds on it brings it in.
         let may_stand = self.released.contains(&item.hash) || self.carriage.is_bundle();
         if may_stand && self.has_entry_of(item.document, change) {
-            drop(self.standing.insert(item.hash, change.clone()));
+            let place = (item.document, item.hash);
+            drop(self.standing.insert(place, change.clone()));
             return Ok(Fate::Dup);
         }
         match self.add(item.document, change, RightCheck::Judge, self.now) {
@@ -242,19 +247,10 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// How many changes a document that was loaded has.
-    fn len(&self, id: DocumentId) -> usize {
-        self.documents.get(&id).map_or(0, Growing::len)
-    }
-
-    fn truncate(&mut self, id: DocumentId, len: usize) {
-        if let Some(growing) = self.documents.get_mut(&id) {
-            growing.truncate(len);
-        }
-    }
-
     fn take_back(&mut self, id: DocumentId) {
-        self.truncate(id, self.len(id).saturating_sub(1));
+        if let Some(growing) = self.documents.get_mut(&id) {
+            growing.truncate(growing.len() - 1);
+        }
     }
 
     /// Whether a first change would exceed what one device may open in a day.
@@ -289,13 +285,9 @@ impl<'a> Judge<'a> {
     }
 
     fn missing(&mut self, item: &Item, missing: Vec<ChangeHash>) -> Result<Fate> {
-        let before = self.len(item.document);
-        if self.let_in_standing(item.document, &missing)? {
-            let fate = self.fate(item)?;
-            if !matches!(fate, Fate::Ok | Fate::Review) {
-                self.truncate(item.document, before);
-            }
-            return Ok(fate);
+        let (best, worst) = self.bases(item.document, &missing)?;
+        if best == Base::There {
+            return self.fate(item);
         }
         let held = self.held.get(&item.document);
         let followed: Vec<(ChangeHash, Held)> = missing
@@ -321,7 +313,7 @@ impl<'a> Judge<'a> {
         if let Some(later) = missing.iter().find_map(|hash| self.waiting.get(hash)) {
             return Ok(Fate::Later(*later));
         }
-        if self.carriage.is_bundle() && self.rests_on_refused(item.document, &missing)? {
+        if self.carriage.is_bundle() && worst == Base::Never {
             return self.refuse(item, Refusal::Quarantined);
         }
         Ok(Fate::Missing(missing))

@@ -5,6 +5,7 @@ use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::DAY_MS;
 use patrol_core::sync::wire::{Fate, Later, Notice};
 
+use super::standing::Base;
 use super::{Held, Judge, entry_of};
 use crate::intake::items::Item;
 use crate::store::{BoxedAs, BoxedChange, FateRow, Result};
@@ -80,6 +81,8 @@ impl Judge<'_> {
             return Ok(Fate::Later(Later::Slow));
         }
         self.keep(item, BoxedAs::Refused(refusal.number()));
+        let place = (item.document, item.box_key());
+        self.bases.insert(place, Base::Never);
         Ok(Fate::Refused(refusal))
     }
 

@@ -1,7 +1,7 @@
-//! Changes whose deed stands in their document in another change, since their phone or its copy has made it again: they are let in as they
-//! are only where something builds on them. What cannot come in by that is told apart from what may yet.
-
-use std::collections::BTreeSet;
+//! Changes whose deed stands in their document in another change, since their phone or its copy has made it again: they are let in beside that
+//! only where something builds on them. What can never come in by that is told apart from what may yet.
+//!
+//! Each change is looked at once for a frame, however many build on it.
 
 use patrol_core::doc::admit::{Objection, RightCheck};
 use patrol_core::doc::parse::{self, Parsed};
@@ -9,82 +9,104 @@ use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::time::Timestamp;
 
 use super::Judge;
-use crate::store::{BoxedAs, BoxedChange, Result};
+use crate::store::{BoxedAs, Result};
+
+/// What is known of a change on which something builds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Base {
+    /// It is in its document.
+    There,
+    /// It will never be: it was refused, its place was taken, or it rests on such a one.
+    Never,
+    /// It may come.
+    Unknown,
+}
+
+/// A change of this device that is not in its document.
+enum Found {
+    /// Its deed stands in another, and since when: a review has released it, or it is of this frame.
+    Standing(Parsed, Timestamp),
+    /// It was refused before this frame.
+    Refused,
+    Nothing,
+}
 
 impl Judge<'_> {
-    /// Lets in those of these changes whose deed stands in another, with what they build on that is like them. Returns whether there was any.
-    pub(super) fn let_in_standing(
-        &mut self,
-        id: DocumentId,
-        missing: &[ChangeHash],
-    ) -> Result<bool> {
-        let (mut is_any, mut seen) = (false, BTreeSet::new());
-        let mut open = missing.to_vec();
+    /// What becomes of changes that something misses: those whose deed stands in another are let in, and what they build on that is like them.
+    /// The best and the worst of all.
+    pub(super) fn bases(&mut self, id: DocumentId, missing: &[ChangeHash]) -> Result<(Base, Base)> {
+        let (mut best, mut worst) = (Base::Unknown, Base::There);
+        for hash in missing {
+            let base = self.base(id, *hash)?;
+            (best, worst) = (best.min(base), worst.max(base));
+        }
+        Ok((best, worst))
+    }
+
+    fn base(&mut self, id: DocumentId, hash: ChangeHash) -> Result<Base> {
+        let mut open = vec![hash];
         while let Some(hash) = open.last().copied() {
-            let is_first = seen.insert(hash);
-            let added = match self.standing_elsewhere(id, hash)? {
-                Some((change, at)) => self.add(id, &change, RightCheck::Waive, at),
-                None => Err(Objection::Dup),
-            };
-            match added {
-                Err(Objection::Missing(below)) if is_first => {
-                    open.extend(below.into_iter().filter(|hash| !seen.contains(hash)));
-                }
-                added => {
-                    is_any |= added.is_ok();
-                    open.pop();
-                }
-            }
-        }
-        Ok(is_any)
-    }
-
-    /// A change of this device whose deed stands in another, and since when: a review has released it, or it is of this frame.
-    fn standing_elsewhere(
-        &self,
-        id: DocumentId,
-        hash: ChangeHash,
-    ) -> Result<Option<(Parsed, Timestamp)>> {
-        let boxed = self.snapshot.boxed(self.device.id, hash)?;
-        if let Some(boxed) = boxed.filter(|row| row.document == id)
-            && let Some(settled) = boxed.settled.filter(|settled| settled.released)
-        {
-            let change = parse::parse(&boxed.body).ok();
-            return Ok(change.map(|change| (change, settled.at)));
-        }
-        let standing = self.standing.get(&hash);
-        Ok(standing.map(|change| (change.clone(), self.now)))
-    }
-
-    /// Whether none of these changes will ever come in: each of this device's that was refused, before or in this frame, or whose deed stands in
-    /// another change while itself cannot, for the same reason.
-    pub(super) fn rests_on_refused(&self, id: DocumentId, missing: &[ChangeHash]) -> Result<bool> {
-        let mut open = missing.to_vec();
-        while let Some(hash) = open.pop() {
-            if self.is_refused(hash)? {
+            if self.known(id, hash).is_some() {
+                open.pop();
                 continue;
             }
-            let Some(change) = self.standing.get(&hash) else {
-                return Ok(false);
+            let base = match self.found(id, hash)? {
+                Found::Standing(change, at) => {
+                    let absent = self.absent(id, &change.deps);
+                    let mut unknown = absent.iter().copied();
+                    let unknown = unknown.find(|dep| self.known(id, *dep).is_none());
+                    if let Some(dep) = unknown {
+                        open.push(dep);
+                        continue;
+                    }
+                    let below = absent.iter().filter_map(|dep| self.known(id, *dep)).max();
+                    below.unwrap_or_else(|| self.let_in(id, &change, at))
+                }
+                Found::Refused => Base::Never,
+                Found::Nothing => Base::Unknown,
             };
-            let is_absent = |dep: &&ChangeHash| {
-                let growing = self.documents.get(&id);
-                growing.is_none_or(|growing| growing.ledger.place(dep).is_none())
-            };
-            // Where nothing is absent its place was taken.
-            open.extend(change.deps.iter().filter(is_absent));
+            self.bases.insert((id, hash), base);
         }
-        Ok(true)
+        Ok(self.known(id, hash).unwrap_or(Base::Unknown))
     }
 
-    fn is_refused(&self, hash: ChangeHash) -> Result<bool> {
-        let is_refused = |row: &BoxedChange| matches!(row.state, BoxedAs::Refused(_));
-        match self.commit.boxed.iter().find(|row| row.hash == hash) {
-            Some(row) => Ok(is_refused(row)),
-            None => {
-                let before = self.snapshot.boxed(self.device.id, hash)?;
-                Ok(before.as_ref().is_some_and(is_refused))
-            }
+    fn known(&self, id: DocumentId, hash: ChangeHash) -> Option<Base> {
+        self.bases.get(&(id, hash)).copied()
+    }
+
+    fn absent(&self, id: DocumentId, deps: &[ChangeHash]) -> Vec<ChangeHash> {
+        let growing = self.documents.get(&id);
+        let is_absent =
+            |dep: &ChangeHash| growing.is_none_or(|growing| growing.ledger.place(dep).is_none());
+        deps.iter().copied().filter(is_absent).collect()
+    }
+
+    /// What it does was judged with the change in which it stands.
+    fn let_in(&mut self, id: DocumentId, change: &Parsed, at: Timestamp) -> Base {
+        match self.add(id, change, RightCheck::Waive, at) {
+            Ok(()) | Err(Objection::Dup) => Base::There,
+            Err(Objection::Refused(_)) => Base::Never,
+            Err(Objection::Missing(_) | Objection::Newer | Objection::Review) => Base::Unknown,
         }
+    }
+
+    fn found(&self, id: DocumentId, hash: ChangeHash) -> Result<Found> {
+        let boxed = self.snapshot.boxed(self.device.id, hash)?;
+        let boxed = boxed.filter(|row| row.document == id);
+        let (settled, is_refused) = boxed.as_ref().map_or((None, false), |row| {
+            let settled = row.settled.as_ref().filter(|settled| settled.released);
+            (settled, matches!(row.state, BoxedAs::Refused(_)))
+        });
+        if let (Some(row), Some(settled)) = (&boxed, settled)
+            && let Ok(change) = parse::parse(&row.body)
+        {
+            return Ok(Found::Standing(change, settled.at));
+        }
+        Ok(match self.standing.get(&(id, hash)) {
+            // It may have been refused once for what has come since.
+            Some(change) => Found::Standing(change.clone(), self.now),
+            None if is_refused => Found::Refused,
+            None => Found::Nothing,
+        })
     }
 }
