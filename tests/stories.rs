@@ -20,6 +20,7 @@ mod hostile_phone;
 mod last_check;
 mod late_work;
 mod lost_on_the_way;
+mod made_again;
 mod moved_beat;
 mod moving;
 mod one_case;

@@ -116,13 +116,20 @@ impl Growing {
         self.received.truncate(self.ledger.len());
     }
 
-    /// Whether the entry of a change stands in the document, in whichever change.
-    pub fn has_entry_of(&self, change: &Parsed) -> bool {
+    /// Whether what a change says stands in the document, in whichever change: its entry, and all that it writes beside that. Another's entry
+    /// with other words was judged as nothing.
+    pub fn has_deed_of(&self, change: &Parsed) -> bool {
         let document = self.ledger.document();
-        let entry = Content::of(change).and_then(|content| content.entry_id(document));
-        entry.is_some_and(|entry| {
-            let mut links = self.ledger.links().iter();
-            links.any(|link| link.entry.as_ref().is_some_and(|(id, _)| *id == entry))
+        let Some(content) = Content::of(change) else {
+            return false;
+        };
+        let Some(entry) = content.entry_id(document) else {
+            return false;
+        };
+        let mut links = self.ledger.links().iter();
+        links.any(|link| {
+            let is_same = link.entry.as_ref().is_some_and(|(id, _)| *id == entry);
+            is_same && Content::of(&link.change).as_ref() == Some(&content)
         })
     }
 

@@ -151,7 +151,7 @@ fn release(
         };
         let judged = if change.deps.iter().any(|dep| unfit.contains(dep)) {
             Err(Refusal::Quarantined.into())
-        } else if growing.has_entry_of(change)
+        } else if growing.has_deed_of(change)
             && growing.ledger.places_of(&change.deps).is_ok()
             && !followed.contains(&boxed.hash)
         {

@@ -284,13 +284,20 @@ impl Round {
     /// Ends the response, and says if that is for good, or if there is more in another one.
     fn end_without_pages(&mut self, has_more: bool) {
         let is_revoked = self.device.revoked_at.is_some();
+        let has_more = has_more && !is_revoked;
         let done = Done {
-            has_more: has_more && !is_revoked,
+            retry_after_ms: self.retry_after_ms().filter(|_| has_more),
+            has_more,
             is_revoked,
             ..Done::default()
         };
         self.ready.push_back((kind::DONE, done.encode()));
         self.phase = Phase::Over;
+    }
+
+    fn retry_after_ms(&self) -> Option<u64> {
+        let must_wait = self.must_wait.then_some(limits::BUSY_RETRY_MS);
+        self.app.retry_after_ms().or(must_wait)
     }
 
     /// What the server knows of the device now: it may have been revoked since the request began.
@@ -354,10 +361,7 @@ impl Round {
             let done = Done {
                 digests,
                 directory_tag,
-                retry_after_ms: self
-                    .app
-                    .retry_after_ms()
-                    .or(self.must_wait.then_some(limits::BUSY_RETRY_MS)),
+                retry_after_ms: self.retry_after_ms(),
                 has_more: false,
                 is_revoked: false,
             };

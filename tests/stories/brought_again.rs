@@ -4,10 +4,11 @@
 use patrol_core::domain::id::{DocumentId, EntryId, Epoch};
 use patrol_core::domain::limits;
 use patrol_core::domain::time::DAY_MS;
-use patrol_server::check;
+use patrol_core::store::Fault;
 use patrol_server::store::NewEpoch;
 use patrol_server::store::faulty::{Break, Call};
 use patrol_server::store::memory::MemoryStore;
+use patrol_server::{check, office};
 use patrol_tests::simulation::audit;
 use patrol_tests::world::{Phone, World};
 
@@ -222,7 +223,7 @@ fn what_a_full_disk_does_not_take_back_keeps_no_page_away_and_is_brought_again()
     sync(phone);
     assert!(has(&world, lost) && world.held().is_empty());
     let person = world.person(DISPATCHER);
-    let view = patrol_server::office::view(&world.app, person, case).expect("it is there");
+    let view = office::view(&world.app, person, case).expect("it is there");
     let line = view.reading.lines.iter().find(|line| line.id == lost);
     assert_eq!(line.and_then(|line| line.received_at), Some(received));
 }
@@ -276,5 +277,55 @@ fn a_phone_that_is_revoked_while_something_must_wait_hands_in_all_and_comes_to_r
             world.phones[INSPECTOR].sync_revoked();
         }
         assert!(device_of(&world, &world.phones[INSPECTOR]).revoked_empty);
+    }
+}
+
+#[test]
+fn a_full_phone_hands_in_what_is_new_first_and_what_a_lost_server_had_once_it_has_room() {
+    // The disk takes nothing; or it takes a write that changes nothing.
+    for taken in [0, 2] {
+        let mut world = World::new(604);
+        let case = reported(&mut world);
+        let before = world.store.inner().fork();
+        let phone = &world.phones[INSPECTOR];
+        let noted = phone.note(case, "一").expect("recorded");
+        sync(phone);
+        sync(phone);
+        let received = |world: &World| {
+            let view = office::view(&world.app, world.person(DISPATCHER), case);
+            let lines = view.expect("it is there").reading.lines;
+            let line = lines.iter().find(|line| line.id == noted);
+            line.and_then(|line| line.received_at)
+        };
+        let at = received(&world);
+        assert!(at.is_some());
+
+        restore(&mut world, before, 9);
+        world.clock.advance_ms(60_000);
+        let phone = &world.phones[INSPECTOR];
+        phone.link.lead_to(world.app.clone());
+        // It hears that the server went back, and no more.
+        phone.link.cut_after(1);
+        phone.sync().expect_err("the answer is cut");
+        let village = world.villages(INSPECTOR)[0];
+        let (_, new) = phone.report(village, "还没有交");
+        let mut writes = 0;
+        let fails = move || {
+            writes += 1;
+            (writes != taken).then_some(Fault::Full)
+        };
+        phone.replica.store().set_faults(Some(Box::new(fails)));
+        phone.sync().expect_err("it keeps nothing of the answer");
+        assert_eq!(
+            (has(&world, new), received(&world)),
+            (true, None),
+            "{taken}"
+        );
+
+        phone.replica.store().set_faults(None);
+        for _ in 0..2 {
+            sync(&world.phones[INSPECTOR]);
+        }
+        assert_eq!(received(&world), at, "when it was received first");
     }
 }

@@ -28,7 +28,7 @@ use super::settled_late::{boxed, relic_of, take_in};
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
-const POISON: &str = "毒";
+pub(super) const POISON: &str = "毒";
 const REFUSED: Fate = Fate::Refused(Refusal::Poison);
 
 fn without_poison(ledger: &Ledger) -> Result<(), Unloadable> {
@@ -43,7 +43,7 @@ fn without_poison(ledger: &Ledger) -> Result<(), Unloadable> {
 }
 
 /// The server with that check.
-fn checking(world: &World) -> Arc<App> {
+pub(super) fn checking(world: &World) -> Arc<App> {
     let machine = Arc::new(Machine::new(&world.clock, 70));
     let mut app = App::open(world.store.clone(), machine).unwrap();
     app.last_check = without_poison;
@@ -51,14 +51,19 @@ fn checking(world: &World) -> Arc<App> {
 }
 
 /// A note with these words, on top of the ledger, which then holds it.
-fn said(phone: &Phone, ledger: &mut Ledger, n: u64, words: &str) -> (DocumentId, Vec<u8>) {
+pub(super) fn said(
+    phone: &Phone,
+    ledger: &mut Ledger,
+    n: u64,
+    words: &str,
+) -> (DocumentId, Vec<u8>) {
     let mut entry = entry_of(phone, ledger, Action::Note.code(), village_of(ledger), n);
     entry.body.words = Some(words.to_owned());
     ledger.push(change_of(phone, ledger, &entry, &[])).unwrap();
     last_of(ledger)
 }
 
-fn lines(world: &World, case: DocumentId) -> usize {
+pub(super) fn lines(world: &World, case: DocumentId) -> usize {
     let view = office::view(&world.app, world.person(DISPATCHER), case);
     view.unwrap().reading.lines.len()
 }

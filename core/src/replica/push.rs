@@ -103,7 +103,7 @@ pub(super) struct PushPlan {
     pub(super) after: i64,
     /// Nothing: what the server has is heard first, so that it is known what it has lost.
     pub(super) listens: bool,
-    /// Of page frames that go back, only those behind this row.
+    /// Of page frames that go back, only those behind this row; none behind the highest there is.
     pub(super) relics_after: i64,
     /// What is spoilt here cannot be mended, for there is no room: the rest goes.
     pub(super) passes_over: bool,
@@ -160,10 +160,10 @@ impl Load {
         let mut unsent = changes::outbox(connection, plan.after, limits::PUSH_FRAME_CHANGES_MAX)?;
         let is_part = unsent.len() == limits::PUSH_FRAME_CHANGES_MAX;
         let mut load = Self::empty(unsent.last().map_or(plan.after, |change| change.place));
-        // What a page frame proves would lose its time by going as new before that frame has been heard. From a phone that has heard of
-        // no scopes in this epoch all is looked at anyway: it is revoked.
+        // What a page frame proves would lose its time by going as new before that frame has been heard. Where these frames have had their turn
+        // and the phone has heard of no scopes in this epoch, all is looked at anyway: it is revoked.
         let state = enrolment::round_state(connection)?;
-        if state.relics_due && state.scopes_tag != [0; 4] {
+        if state.relics_due && (state.scopes_tag != [0; 4] || plan.relics_after == i64::MAX) {
             let waiting = frames::waiting(connection, enrolment.epoch)?;
             unsent.retain(|change| !waiting.contains(&change.document));
         }

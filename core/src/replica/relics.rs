@@ -31,43 +31,48 @@ pub(super) struct Returned {
     pub(super) pushed: Pushed,
 }
 
+/// Whether a phone pushes back what its server has lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Heals {
+    /// There is nothing.
+    Nothing,
+    /// Before all else.
+    First,
+    /// When it can keep what it hears: until then it hands in what the server never had.
+    Later,
+}
+
 impl Replica {
-    /// Frames to push back, those behind a row, as many as one request carries. Those of which nothing is missed are forgotten. None from a
-    /// phone that cannot keep how often they went: they wait until it has room.
+    /// Frames to push back, those behind a row, as many as one request carries. Those of which nothing is missed are forgotten.
     pub(super) fn relics(&self, after: i64) -> Result<Vec<Returned>> {
         // A round as usual writes nothing for this.
-        if !self.store.read(enrolment::round_state)?.relics_due {
+        if after == i64::MAX || !self.store.read(enrolment::round_state)?.relics_due {
             return Ok(Vec::new());
         }
         let now = self.environment.now();
-        let next = self
-            .store
-            .write(|transaction| next(transaction, now, after));
-        match next {
-            Err(Error::Full | Error::Unwritable) => Ok(Vec::new()),
-            next => next,
-        }
+        self.store
+            .write(|transaction| next(transaction, now, after))
     }
 
-    /// Whether a call begins by listening, to learn what the server has: there are frames to go back, or one that had to wait is due. A phone
-    /// that can keep nothing of what it would hear hands in what it has.
-    pub(super) fn heals(&self) -> Result<bool> {
+    /// How a call begins: where there are frames to go back, or one that had to wait is due, it listens first, to learn what the server has.
+    pub(super) fn heals(&self) -> Result<Heals> {
         let now = self.environment.now();
         let (is_due, has_waited) = self.store.read(|connection| {
             let state = enrolment::round_state(connection)?;
             Ok((state.relics_due, frames::has_waited(connection, now)?))
         })?;
         if !is_due && !has_waited {
-            return Ok(false);
+            return Ok(Heals::Nothing);
         }
+        // Noted also where it is known, to see whether this phone can keep anything of what it would hear.
         let noted = self.store.write(|transaction| {
             let mut state = enrolment::round_state(transaction)?;
             state.relics_due = true;
             enrolment::put_round_state(transaction, &state)
         });
         match noted {
-            Err(Error::Full | Error::Unwritable) => Ok(false),
-            noted => noted.map(|()| true),
+            Err(Error::Full | Error::Unwritable) => Ok(Heals::Later),
+            noted => noted.map(|()| Heals::First),
         }
     }
 

@@ -161,6 +161,12 @@ impl Replica {
         self.hear(heard, |transaction| {
             // A round without pages has no digests; a phone that is in no scope any more has none either.
             let mut state = enrolment::round_state(transaction)?;
+            state.frame_bytes = frame_bytes.unwrap_or(state.frame_bytes);
+            if done.has_more {
+                // The server has ended early: nothing is whole yet.
+                enrolment::put_round_state(transaction, &state)?;
+                return Ok(false);
+            }
             let (mut differing, mut is_due) = (Vec::new(), false);
             let (mut is_whole, mut stays_off) = (true, false);
             for scope in feed::scopes(transaction)? {
@@ -193,7 +199,7 @@ impl Replica {
             }
             let differs = !differing.is_empty();
             // Where the sums differ, membership cannot be trusted to say what may go.
-            if !done.has_more && !differs && !stays_off && (is_whole || done.is_revoked) {
+            if !differs && !stays_off && (is_whole || done.is_revoked) {
                 let was_due = state.relics_due;
                 state.relics_due = was_due && relics::are_due(transaction, self.environment.now())?;
                 // A revoked phone hears of no scopes in a new epoch, and where its server is too old to say so it is known by that.
@@ -210,11 +216,10 @@ impl Replica {
                     }
                 }
             }
-            state.is_mending &= done.has_more;
+            state.is_mending = false;
             state.synced_at = Some(server_time);
             state.failures = 0;
             state.raw_pages = false;
-            state.frame_bytes = frame_bytes.unwrap_or(state.frame_bytes);
             state.last_error = stays_off.then(|| wire::DIGEST.to_owned());
             enrolment::put_round_state(transaction, &state)?;
             Ok(differs)

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, SemaphorePermit};
 
 use super::Replica;
 use super::push::{Prepared, PushPlan};
+use super::relics::Heals;
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 use crate::error::{Error, Result};
@@ -160,11 +161,12 @@ impl Replica {
         if self.store.read(feed::directory_tag)?.is_none() {
             self.fetch_directory(transport).await?;
         }
+        let heals = self.heals()?;
         let mut plan = PushPlan {
             form: Form::Stripped,
             after: 0,
-            listens: self.heals()?,
-            relics_after: 0,
+            listens: heals == Heals::First,
+            relics_after: if heals == Heals::Later { i64::MAX } else { 0 },
             passes_over: false,
             carries: false,
         };

@@ -46,11 +46,11 @@ pub fn next_relic(
     first(connection, sql, params![after, epoch.0, now.0, DAY_MS])
 }
 
-/// The documents of frames that had to wait and go again in the next calls.
+/// The documents of frames that have yet to go, or had to wait and go again in the next calls.
 pub fn waiting(connection: &Connection, epoch: Epoch) -> Result<BTreeSet<DocumentId>> {
     let sql =
         "SELECT id, epoch, tag, list FROM frames WHERE id > ?1 AND epoch != ?2 AND answered = 0
-               AND tries BETWEEN 1 AND ?3 ORDER BY id LIMIT 1";
+               AND tries <= ?3 ORDER BY id LIMIT 1";
     let (mut documents, mut last) = (BTreeSet::new(), 0);
     let tries = limits::RELIC_TRIES_IN_A_ROW - 1;
     while let Some(frame) = first(connection, sql, params![last, epoch.0, tries])? {

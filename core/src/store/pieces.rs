@@ -2,7 +2,10 @@
 //!
 //! What the server has taken stays for a while: it may go back to a backup from before, and nobody else may have that work any more.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use sha2::{Digest as _, Sha256};
 
 use super::bytes;
 use crate::domain::id::DeviceId;
@@ -43,7 +46,10 @@ pub fn put(
     let known = transaction.query_row(known, [hash], |row| row.get(0));
     if let Some(id) = known.optional()? {
         // What the server took long ago was let go of; whoever brings it again has a reason.
-        put_pieces(transaction, id, bundle)?;
+        let here = hashes(transaction, id)?;
+        let is_gone = |piece: &&Vec<u8>| !here.contains(&hash_of(piece));
+        let gone = bundle.pieces.iter().filter(is_gone);
+        put_pieces(transaction, id, gone)?;
         return Ok((id, false));
     }
     transaction.execute(
@@ -58,19 +64,35 @@ pub fn put(
         ],
     )?;
     let id = transaction.last_insert_rowid();
-    put_pieces(transaction, id, bundle)?;
+    put_pieces(transaction, id, bundle.pieces.iter())?;
     Ok((id, true))
 }
 
-/// Keeps the pieces of a bundle that are not here.
-fn put_pieces(transaction: &Transaction<'_>, id: i64, bundle: &Bundle) -> Result<()> {
-    let sql = "INSERT INTO pieces (bundle, body) SELECT ?1, ?2
-               WHERE NOT EXISTS (SELECT 1 FROM pieces WHERE bundle = ?1 AND body = ?2)";
-    for piece in &bundle.pieces {
-        let mut insert = transaction.prepare_cached(sql)?;
-        insert.execute(params![id, piece])?;
+fn put_pieces<'b>(
+    transaction: &Transaction<'_>,
+    id: i64,
+    pieces: impl Iterator<Item = &'b Vec<u8>>,
+) -> Result<()> {
+    for piece in pieces {
+        transaction
+            .prepare_cached("INSERT INTO pieces (bundle, body) VALUES (?1, ?2)")?
+            .execute(params![id, piece])?;
     }
     Ok(())
+}
+
+/// The pieces of a bundle that are here, by their hashes.
+fn hashes(connection: &Connection, id: i64) -> Result<BTreeSet<[u8; 32]>> {
+    let mut statement = connection.prepare_cached("SELECT body FROM pieces WHERE bundle = ?1")?;
+    let rows = statement.query_map([id], |row| {
+        let body: Vec<u8> = row.get(0)?;
+        Ok(hash_of(&body))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn hash_of(piece: &[u8]) -> [u8; 32] {
+    Sha256::digest(piece).into()
 }
 
 /// The pieces that one request carries: those that were never handed in, up to so many and so many bytes; when there are none, the one

@@ -45,6 +45,8 @@ pub(super) struct Judge<'a> {
     released: BTreeSet<ChangeHash>,
     /// Changes of this frame whose deed stands in another change.
     standing: BTreeMap<(DocumentId, ChangeHash), Parsed>,
+    /// One of those was let in all the same: this frame is its proof.
+    has_let_in: bool,
     /// What is known of changes that others build on.
     bases: BTreeMap<(DocumentId, ChangeHash), Base>,
     /// Changes of this frame that wait.
@@ -80,6 +82,7 @@ impl<'a> Judge<'a> {
             held: BTreeMap::new(),
             released: BTreeSet::new(),
             standing: BTreeMap::new(),
+            has_let_in: false,
             bases: BTreeMap::new(),
             waiting: BTreeMap::new(),
             opened: 0,
@@ -113,7 +116,7 @@ impl<'a> Judge<'a> {
             fates.push(fate);
         }
         self.finish_documents(items, &mut fates)?;
-        let mut has_kept = false;
+        let mut has_kept = self.has_let_in;
         for ((item, fate), _) in items
             .iter()
             .zip(&fates)
@@ -158,14 +161,16 @@ impl<'a> Judge<'a> {
         }
         // Its phone has made it again, and that has come. What builds on it brings it in.
         let may_stand = self.released.contains(&item.hash) || self.carriage.is_bundle();
-        if may_stand && self.has_entry_of(item.document, change) {
+        if may_stand && self.has_deed_of(item.document, change) {
             let place = (item.document, item.hash);
+            self.bases.remove(&place);
             drop(self.standing.insert(place, change.clone()));
             return Ok(Fate::Dup);
         }
         match self.add(item.document, change, RightCheck::Judge, self.now) {
             Ok(()) if self.device.revoked_at.is_some() => {
-                self.take_back(item.document);
+                let len = self.documents.get(&item.document).map_or(0, Growing::len);
+                self.truncate(item.document, len.saturating_sub(1));
                 self.hold(item)
             }
             Ok(()) => Ok(Fate::Ok),
@@ -195,9 +200,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn has_entry_of(&self, id: DocumentId, change: &Parsed) -> bool {
+    fn has_deed_of(&self, id: DocumentId, change: &Parsed) -> bool {
         let growing = self.documents.get(&id);
-        growing.is_some_and(|growing| growing.has_entry_of(change))
+        growing.is_some_and(|growing| growing.has_deed_of(change))
     }
 
     /// Loads a document. False where what is stored of it is damaged: it waits for a person, and the others go on.
@@ -247,9 +252,9 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    fn take_back(&mut self, id: DocumentId) {
+    fn truncate(&mut self, id: DocumentId, len: usize) {
         if let Some(growing) = self.documents.get_mut(&id) {
-            growing.truncate(growing.len() - 1);
+            growing.truncate(len);
         }
     }
 
@@ -366,10 +371,11 @@ impl<'a> Judge<'a> {
             .filter(|(item, fate)| item.document == id && **fate == Fate::Ok)
         {
             let Ok(change) = &item.change else { continue };
+            let before = self.documents.get(&id).map_or(0, Growing::len);
             *fate = if is_damaged {
                 Fate::Later(Later::Storage)
             } else {
-                match self.add(id, change, RightCheck::Judge, self.now) {
+                match self.add_anew(id, change)? {
                     Ok(())
                         if self
                             .documents
@@ -379,7 +385,7 @@ impl<'a> Judge<'a> {
                         Fate::Ok
                     }
                     Ok(()) => {
-                        self.take_back(id);
+                        self.truncate(id, before);
                         self.refuse(item, Refusal::Poison)?
                     }
                     Err(Objection::Missing(missing)) => Fate::Missing(missing),

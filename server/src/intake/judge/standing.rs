@@ -43,6 +43,24 @@ impl Judge<'_> {
         Ok((best, worst))
     }
 
+    /// Adds a change to a document that begins anew, with what it builds on that was let in before.
+    pub(super) fn add_anew(
+        &mut self,
+        id: DocumentId,
+        change: &Parsed,
+    ) -> Result<std::result::Result<(), Objection>> {
+        let added = self.add(id, change, RightCheck::Judge, self.now);
+        let Err(Objection::Missing(missing)) = &added else {
+            return Ok(added);
+        };
+        self.bases.retain(|_, base| *base != Base::There);
+        let (best, _) = self.bases(id, missing)?;
+        if best == Base::There {
+            return Ok(self.add(id, change, RightCheck::Judge, self.now));
+        }
+        Ok(added)
+    }
+
     fn base(&mut self, id: DocumentId, hash: ChangeHash) -> Result<Base> {
         let mut open = vec![hash];
         while let Some(hash) = open.last().copied() {
@@ -84,7 +102,11 @@ impl Judge<'_> {
     /// What it does was judged with the change in which it stands.
     fn let_in(&mut self, id: DocumentId, change: &Parsed, at: Timestamp) -> Base {
         match self.add(id, change, RightCheck::Waive, at) {
-            Ok(()) | Err(Objection::Dup) => Base::There,
+            Ok(()) => {
+                self.has_let_in |= self.standing.contains_key(&(id, change.hash));
+                Base::There
+            }
+            Err(Objection::Dup) => Base::There,
             Err(Objection::Refused(_)) => Base::Never,
             Err(Objection::Missing(_) | Objection::Newer | Objection::Review) => Base::Unknown,
         }

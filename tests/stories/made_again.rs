@@ -1,0 +1,112 @@
+//! What a bundle brings of which the document has the deed already, in another change: what is let in by it, and what is not.
+
+use patrol_core::doc::compose::{Content, compose};
+use patrol_core::doc::parse;
+use patrol_core::domain::action::Action;
+use patrol_core::domain::id::{Actor, DocumentId};
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::sync::wire::Fate;
+use patrol_server::app::App;
+use patrol_server::check;
+use patrol_server::intake::{Carriage, take_in_by};
+use patrol_tests::pushing::{Item, change_of, entry_of, frame, push, range_of};
+use patrol_tests::world::{Phone, World, matter};
+
+use super::bounds::last_of;
+use super::hostile_phone::{begun, note, village_of};
+use super::last_check::{POISON, checking, lines, said};
+use super::late_work::end_posts;
+use super::standing::made_again_elsewhere;
+
+const INSPECTOR: &str = "巡查员01";
+
+/// What becomes of changes that somebody else hands in for a phone.
+fn handed_in(app: &App, phone: &Phone, items: &[Item]) -> Vec<Fate> {
+    let frame = frame(phone, items, range_of(items));
+    let outcome = take_in_by(app, phone.device(), &frame, Carriage::Vouched);
+    outcome.unwrap().fates.unwrap()
+}
+
+fn is_sound(world: &World) {
+    let findings = check::check(world.app.store.as_ref()).unwrap().findings;
+    assert_eq!(findings, [] as [String; 0]);
+}
+
+#[test]
+fn a_deed_that_writes_otherwise_does_not_stand_for_the_one_that_was_judged() {
+    let mut world = World::new(421);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let before = ledger.clone();
+    let entry = entry_of(phone, &ledger, Action::Amend.code(), village_of(&ledger), 2);
+    let villages = world.villages(INSPECTOR);
+    let judged = change_of(phone, &ledger, &entry, &matter(villages[0], "桥头"));
+    let first = (case, judged.bytes.clone());
+    assert_eq!(push(&world.app, phone, &[first]), Ok(vec![Fate::Ok]));
+
+    // Its author has no post any more, and the same entry moves the case.
+    end_posts(&world, INSPECTOR);
+    let content = Content::person(&entry, matter(villages[1], "桥头"));
+    let actor = Actor::new(phone.device(), [9; 8]);
+    let moved = compose(&before, actor, &before.head_hashes(), &content).unwrap();
+    ledger = before;
+    ledger.push(moved).unwrap();
+    let moved = last_of(&ledger);
+    let items = [moved, (case, note(phone, &mut ledger, 3))];
+    assert_eq!(handed_in(&world.app, phone, &items), vec![Fate::Review; 2]);
+    assert_eq!(world.held().len(), 2);
+    is_sound(&world);
+}
+
+/// A note that stands in another change, as it was.
+fn made_again(
+    world: &World,
+    case: DocumentId,
+    ledger: &mut patrol_core::doc::ledger::Ledger,
+) -> Item {
+    let phone = &world.phones[INSPECTOR];
+    let before = ledger.clone();
+    let first = (case, note(phone, ledger, 2));
+    let change = parse::parse(&first.1).unwrap();
+    let again = made_again_elsewhere(phone, &before, &change);
+    let fates = push(&world.app, phone, &[(case, again)]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+    first
+}
+
+#[test]
+fn what_is_let_in_for_a_deed_that_is_refused_has_its_proof() {
+    let mut world = World::new(422);
+    let (case, mut ledger) = begun(&mut world);
+    let first = made_again(&world, case, &mut ledger);
+    let phone = &world.phones[INSPECTOR];
+    let mut entry = entry_of(phone, &ledger, Action::Note.code(), village_of(&ledger), 3);
+    entry.person = world.person("受理派遣员01");
+    ledger.push(change_of(phone, &ledger, &entry, &[])).unwrap();
+    let fates = handed_in(&world.app, phone, &[first, last_of(&ledger)]);
+    assert_eq!(fates, [Fate::Dup, Fate::Refused(Refusal::ForeignPerson)]);
+    assert_eq!(lines(&world, case), 2);
+    is_sound(&world);
+}
+
+#[test]
+fn what_is_let_in_stays_for_what_loads_where_something_else_does_not() {
+    for poisoned in [1, 2] {
+        let mut world = World::new(423);
+        let (case, mut ledger) = begun(&mut world);
+        let mut items = vec![made_again(&world, case, &mut ledger)];
+        let phone = &world.phones[INSPECTOR];
+        for at in [1, 2] {
+            let words = if at == poisoned { POISON } else { "还在" };
+            items.push(said(phone, &mut ledger, 2 + at, words));
+        }
+        let fates = handed_in(&checking(&world), phone, &items);
+        let refused = Fate::Refused(Refusal::Poison);
+        let stays = usize::from(poisoned == 2);
+        assert_eq!(fates[0], Fate::Dup);
+        assert_eq!(fates[usize::try_from(poisoned).unwrap()], refused);
+        assert_eq!(fates[1] == Fate::Ok, stays == 1, "{fates:?}");
+        assert_eq!(lines(&world, case), 2 + stays);
+        is_sound(&world);
+    }
+}
