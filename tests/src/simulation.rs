@@ -27,6 +27,7 @@ use patrol_core::domain::time::DAY_MS;
 use patrol_core::error::Error;
 use patrol_core::replica::Summary;
 use patrol_core::store::Store;
+use patrol_server::app::App;
 use patrol_server::store::faulty::FaultyStore;
 use patrol_server::store::memory::MemoryStore;
 use rand::seq::IndexedRandom as _;
@@ -311,16 +312,16 @@ impl Simulation {
                 let lost = scopes::out_of_scope(acting.replica.store(), &unsent);
                 self.coverage.add_many("scope lost with work unsent", lost);
             }
-            self.count_sync(phone, &result);
+            let reached = acting.link.app();
+            self.count_sync(phone, &reached, &result);
         }
         self.forget_after_sync(phone, &dropped);
         self.count_fates(phone);
     }
 
-    fn count_sync(&mut self, phone: usize, result: &Result<Summary, Error>) {
-        // By the server that it reaches, which may be one that was given up.
-        let acting = &self.phones[phone];
-        let is_in_force = acting.is_in_force(&acting.link.app());
+    /// Counts how a call ended of a phone that reached this server, which may be one that was given up.
+    fn count_sync(&mut self, phone: usize, reached: &App, result: &Result<Summary, Error>) {
+        let is_in_force = self.phones[phone].is_in_force(reached);
         match result {
             Ok(_) => self.coverage.add("sync whole"),
             Err(Error::Offline { .. }) => self.coverage.add("sync cut"),

@@ -82,7 +82,8 @@ impl Simulation {
         {
             self.coverage.add("sync overtaken");
         } else {
-            self.count_sync(phone, first);
+            let reached = self.phones[phone].link.app();
+            self.count_sync(phone, &reached, first);
         }
         self.count_fates(phone);
         let Some(done) = done else {
@@ -92,7 +93,8 @@ impl Simulation {
             self.log(entry, document, Some(phone));
         }
         if let Some(synced) = &done.synced {
-            self.count_sync(phone, synced);
+            // Its line may lead elsewhere: the first one's to a server that was given up.
+            self.count_sync(phone, &second.link.app(), synced);
             self.suffer("second program syncs on a phone's file");
         }
         self.suffer("second program on a phone's file");
