@@ -1,5 +1,7 @@
 //! What people do in a simulation: on phones what the phone offers, at the desk what the desk offers.
 
+use std::collections::BTreeSet;
+
 use patrol_core::doc::document;
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
@@ -11,10 +13,11 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::replica::Deed;
 use patrol_server::office::{self, Rejection};
 use patrol_server::review::{self, Decision};
+use patrol_server::store::BoxedChange;
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 
-use super::audit::entry_of;
+use super::audit::{entries_on_phone, entry_of};
 use super::{DESK, Logged, Simulation};
 use crate::world::matter;
 
@@ -275,8 +278,27 @@ impl Simulation {
                 self.turned_away.insert(change.hash);
                 self.turned_down
                     .extend(entry_of(change.document, &change.body));
+                self.note_what_nobody_makes_again(&held);
             }
         }
+    }
+
+    /// What followed a refused change is made again by its phone; but where a lost server had let both in and told so, the phone may have let go
+    /// of it since. Then the server keeps it as it keeps the first.
+    fn note_what_nobody_makes_again(&mut self, held: &[(u64, BoxedChange)]) {
+        if self.epochs == 0 {
+            return;
+        }
+        let still = review::held(&self.world.app, 0, usize::MAX >> 8).unwrap_or_default();
+        let settled = held.iter().filter(|row| !still.contains(row));
+        let mut followers: BTreeSet<EntryId> = settled
+            .filter_map(|(_, row)| entry_of(row.document, &row.body))
+            .collect();
+        for phone in &self.phones {
+            let here = entries_on_phone(phone.replica.store());
+            followers.retain(|entry| !here.contains(entry));
+        }
+        self.turned_down.extend(followers);
     }
 
     pub(super) fn settle_all(&mut self) {
