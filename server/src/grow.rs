@@ -116,8 +116,8 @@ impl Growing {
         self.received.truncate(self.ledger.len());
     }
 
-    /// Whether what a change says stands in the document, in whichever change: its entry, and all that it writes beside that. Another's entry
-    /// with other words was judged as nothing.
+    /// Whether what a change says stands in the document, in whichever change: its entry, and all that it writes beside that. The same entry
+    /// may come with other words that nobody has judged.
     pub fn has_deed_of(&self, change: &Parsed) -> bool {
         let document = self.ledger.document();
         let Some(content) = Content::of(change) else {

@@ -9,14 +9,16 @@ use patrol_core::sync::wire::Fate;
 use patrol_server::app::App;
 use patrol_server::check;
 use patrol_server::intake::{Carriage, take_in_by};
+use patrol_server::review::Decision;
 use patrol_tests::pushing::{Item, change_of, entry_of, frame, push, range_of};
 use patrol_tests::world::{Phone, World, matter};
 
 use super::bounds::last_of;
-use super::hostile_phone::{begun, note, village_of};
+use super::hostile_phone::{begun, note, revoke, village_of};
 use super::last_check::{POISON, checking, lines, said};
 use super::late_work::end_posts;
-use super::standing::made_again_elsewhere;
+use super::outcomes::settle_first;
+use super::standing::{changes_of, made_again_elsewhere};
 
 const INSPECTOR: &str = "巡查员01";
 
@@ -107,6 +109,34 @@ fn what_is_let_in_stays_for_what_loads_where_something_else_does_not() {
         assert_eq!(fates[usize::try_from(poisoned).unwrap()], refused);
         assert_eq!(fates[1] == Fate::Ok, stays == 1, "{fates:?}");
         assert_eq!(lines(&world, case), 2 + stays);
+        is_sound(&world);
+    }
+}
+
+#[test]
+fn what_its_author_may_do_no_more_is_held_with_what_builds_on_it() {
+    for is_revoked in [false, true] {
+        let mut world = World::new(424);
+        let (case, mut ledger) = begun(&mut world);
+        let first = made_again(&world, case, &mut ledger);
+        let phone = &world.phones[INSPECTOR];
+        let second = (case, note(phone, &mut ledger, 3));
+        let items = [first, second];
+        if is_revoked {
+            revoke(&world, phone);
+        } else {
+            end_posts(&world, INSPECTOR);
+        }
+        let before = changes_of(&world, case);
+        for first in [Fate::Dup, Fate::Review] {
+            let fates = handed_in(&world.app, phone, &items);
+            assert_eq!(fates, [first, Fate::Review], "{is_revoked}");
+            assert_eq!(changes_of(&world, case), before);
+            assert_eq!(world.held().len(), 2);
+            is_sound(&world);
+        }
+        settle_first(&world, case, Decision::Release);
+        assert_eq!((lines(&world, case), world.held().len()), (3, 0));
         is_sound(&world);
     }
 }

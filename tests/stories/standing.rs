@@ -38,7 +38,7 @@ fn unplaced(phone: &Phone) -> Vec<(DocumentId, ChangeHash, Vec<u8>)> {
 }
 
 /// The changes that a document has at the server.
-fn changes_of(world: &World, document: DocumentId) -> Vec<ChangeHash> {
+pub(super) fn changes_of(world: &World, document: DocumentId) -> Vec<ChangeHash> {
     let mut hashes = Vec::new();
     let read = world.app.store.read(&mut |snapshot| {
         let changes = snapshot.document(document)?.map(|stored| stored.changes);

@@ -164,6 +164,7 @@ impl Replica {
             state.frame_bytes = frame_bytes.unwrap_or(state.frame_bytes);
             if done.has_more {
                 // The server has ended early: nothing is whole yet.
+                state.failures = 0;
                 enrolment::put_round_state(transaction, &state)?;
                 return Ok(false);
             }

@@ -45,8 +45,8 @@ pub(super) struct Judge<'a> {
     released: BTreeSet<ChangeHash>,
     /// Changes of this frame whose deed stands in another change.
     standing: BTreeMap<(DocumentId, ChangeHash), Parsed>,
-    /// One of those was let in all the same: this frame is its proof.
-    has_let_in: bool,
+    /// One of those was let in or held all the same: this frame is its proof.
+    has_brought: bool,
     /// What is known of changes that others build on.
     bases: BTreeMap<(DocumentId, ChangeHash), Base>,
     /// Changes of this frame that wait.
@@ -82,7 +82,7 @@ impl<'a> Judge<'a> {
             held: BTreeMap::new(),
             released: BTreeSet::new(),
             standing: BTreeMap::new(),
-            has_let_in: false,
+            has_brought: false,
             bases: BTreeMap::new(),
             waiting: BTreeMap::new(),
             opened: 0,
@@ -116,7 +116,7 @@ impl<'a> Judge<'a> {
             fates.push(fate);
         }
         self.finish_documents(items, &mut fates)?;
-        let mut has_kept = self.has_let_in;
+        let mut has_kept = self.has_brought;
         for ((item, fate), _) in items
             .iter()
             .zip(&fates)
@@ -388,8 +388,13 @@ impl<'a> Judge<'a> {
                         self.truncate(id, before);
                         self.refuse(item, Refusal::Poison)?
                     }
-                    Err(Objection::Missing(missing)) => Fate::Missing(missing),
-                    Err(_) => self.refuse(item, Refusal::Poison)?,
+                    Err(objection) => {
+                        self.truncate(id, before);
+                        match objection {
+                            Objection::Missing(missing) => Fate::Missing(missing),
+                            _ => self.refuse(item, Refusal::Poison)?,
+                        }
+                    }
                 }
             };
         }

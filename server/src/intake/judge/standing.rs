@@ -1,5 +1,5 @@
-//! Changes whose deed stands in their document in another change, since their phone or its copy has made it again: they are let in beside that
-//! only where something builds on them. What can never come in by that is told apart from what may yet.
+//! Changes whose deed stands in their document in another change, since their phone or its copy has made it again: they are let in beside that,
+//! or held, only where something builds on them. What can never come in by that is told apart from what may yet.
 //!
 //! Each change is looked at once for a frame, however many build on it.
 
@@ -8,7 +8,11 @@ use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::time::Timestamp;
 
+use patrol_core::sync::wire::Fate;
+
 use super::Judge;
+use crate::grow::Growing;
+use crate::intake::items::Item;
 use crate::store::{BoxedAs, Result};
 
 /// What is known of a change on which something builds.
@@ -16,6 +20,8 @@ use crate::store::{BoxedAs, Result};
 pub(super) enum Base {
     /// It is in its document.
     There,
+    /// It is held for review.
+    Held,
     /// It will never be: it was refused, its place was taken, or it rests on such a one.
     Never,
     /// It may come.
@@ -24,8 +30,10 @@ pub(super) enum Base {
 
 /// A change of this device that is not in its document.
 enum Found {
-    /// Its deed stands in another, and since when: a review has released it, or it is of this frame.
-    Standing(Parsed, Timestamp),
+    /// A review has released it, since when; its deed stood in another.
+    Released(Parsed, Timestamp),
+    /// It is of this frame, and its deed stands in another.
+    Standing(Parsed),
     /// It was refused before this frame.
     Refused,
     Nothing,
@@ -68,20 +76,29 @@ impl Judge<'_> {
                 open.pop();
                 continue;
             }
-            let base = match self.found(id, hash)? {
-                Found::Standing(change, at) => {
-                    let absent = self.absent(id, &change.deps);
-                    let mut unknown = absent.iter().copied();
-                    let unknown = unknown.find(|dep| self.known(id, *dep).is_none());
-                    if let Some(dep) = unknown {
-                        open.push(dep);
-                        continue;
-                    }
-                    let below = absent.iter().filter_map(|dep| self.known(id, *dep)).max();
-                    below.unwrap_or_else(|| self.let_in(id, &change, at))
+            let (change, released) = match self.found(id, hash)? {
+                Found::Released(change, at) => (change, Some(at)),
+                Found::Standing(change) => (change, None),
+                Found::Refused => {
+                    self.bases.insert((id, hash), Base::Never);
+                    continue;
                 }
-                Found::Refused => Base::Never,
-                Found::Nothing => Base::Unknown,
+                Found::Nothing => {
+                    self.bases.insert((id, hash), Base::Unknown);
+                    continue;
+                }
+            };
+            let absent = self.absent(id, &change.deps);
+            let unknown = absent.iter().find(|dep| self.known(id, **dep).is_none());
+            if let Some(dep) = unknown {
+                open.push(*dep);
+                continue;
+            }
+            let below = absent.iter().filter_map(|dep| self.known(id, *dep)).max();
+            let base = match below {
+                None => self.let_in(id, change, released)?,
+                Some(Base::Held) => self.hold_base(id, change)?,
+                Some(below) => below,
             };
             self.bases.insert((id, hash), base);
         }
@@ -99,17 +116,44 @@ impl Judge<'_> {
         deps.iter().copied().filter(is_absent).collect()
     }
 
-    /// What it does was judged with the change in which it stands.
-    fn let_in(&mut self, id: DocumentId, change: &Parsed, at: Timestamp) -> Base {
-        match self.add(id, change, RightCheck::Waive, at) {
+    /// What a review has released was judged there. Any other is judged as if it had come alone: its deed stands, but beside what it overwrites
+    /// and for whom it does was asked of the other change.
+    fn let_in(
+        &mut self,
+        id: DocumentId,
+        change: Parsed,
+        released: Option<Timestamp>,
+    ) -> Result<Base> {
+        let len = self.documents.get(&id).map_or(0, Growing::len);
+        let (right, at) =
+            released.map_or((RightCheck::Judge, self.now), |at| (RightCheck::Waive, at));
+        Ok(match self.add(id, &change, right, at) {
+            Ok(()) if released.is_none() && self.device.revoked_at.is_some() => {
+                self.truncate(id, len);
+                self.hold_base(id, change)?
+            }
             Ok(()) => {
-                self.has_let_in |= self.standing.contains_key(&(id, change.hash));
+                self.has_brought |= released.is_none();
                 Base::There
             }
+            Err(Objection::Review) => self.hold_base(id, change)?,
             Err(Objection::Dup) => Base::There,
             Err(Objection::Refused(_)) => Base::Never,
-            Err(Objection::Missing(_) | Objection::Newer | Objection::Review) => Base::Unknown,
-        }
+            Err(Objection::Missing(_) | Objection::Newer) => Base::Unknown,
+        })
+    }
+
+    /// Holds a change of this frame with what builds on it.
+    fn hold_base(&mut self, document: DocumentId, change: Parsed) -> Result<Base> {
+        let item = Item {
+            document,
+            hash: change.hash,
+            body: change.bytes.clone(),
+            change: Ok(change),
+        };
+        let is_held = self.hold(&item)? == Fate::Review;
+        self.has_brought |= is_held;
+        Ok(if is_held { Base::Held } else { Base::Unknown })
     }
 
     fn found(&self, id: DocumentId, hash: ChangeHash) -> Result<Found> {
@@ -122,11 +166,11 @@ impl Judge<'_> {
         if let (Some(row), Some(settled)) = (&boxed, settled)
             && let Ok(change) = parse::parse(&row.body)
         {
-            return Ok(Found::Standing(change, settled.at));
+            return Ok(Found::Released(change, settled.at));
         }
         Ok(match self.standing.get(&(id, hash)) {
             // It may have been refused once for what has come since.
-            Some(change) => Found::Standing(change.clone(), self.now),
+            Some(change) => Found::Standing(change.clone()),
             None if is_refused => Found::Refused,
             None => Found::Nothing,
         })
