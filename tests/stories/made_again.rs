@@ -10,7 +10,7 @@ use patrol_server::app::App;
 use patrol_server::check;
 use patrol_server::intake::{Carriage, take_in_by};
 use patrol_server::review::Decision;
-use patrol_tests::pushing::{Item, change_of, entry_of, frame, push, range_of};
+use patrol_tests::pushing::{Item, change_of, entry_of, frame, ledger_of, push, range_of};
 use patrol_tests::world::{Phone, World, matter};
 
 use super::bounds::last_of;
@@ -139,4 +139,30 @@ fn what_its_author_may_do_no_more_is_held_with_what_builds_on_it() {
         assert_eq!((lines(&world, case), world.held().len()), (3, 0));
         is_sound(&world);
     }
+}
+
+#[test]
+fn what_another_has_said_does_not_stand_for_ones_own_work() {
+    let mut world = World::new(425);
+    let (case, mut ledger) = begun(&mut world);
+    let cadre = world.cadre_of(world.villages(INSPECTOR)[0]);
+    let first = made_again(&world, case, &mut ledger);
+    let other = world.enrol_as(&cadre, 20);
+    other.sync().unwrap();
+    let said = other.note(case, "别人的话").unwrap();
+    other.sync().unwrap();
+    let theirs = ledger_of(&other, case);
+    let mut links = theirs.links().iter();
+    let link = links.find(|link| link.entry.as_ref().is_some_and(|(id, _)| *id == said));
+    let content = Content::of(&link.unwrap().change).unwrap();
+    let phone = &world.phones[INSPECTOR];
+    let actor = Actor::new(phone.device(), [8; 8]);
+    let copied = compose(&ledger, actor, &ledger.head_hashes(), &content).unwrap();
+    ledger.push(copied).unwrap();
+    let copied = last_of(&ledger);
+    let items = [first, copied, (case, note(phone, &mut ledger, 3))];
+    revoke(&world, phone);
+    let fates = handed_in(&world.app, phone, &items);
+    assert_eq!(fates[1], Fate::Refused(Refusal::ForeignPerson), "{fates:?}");
+    is_sound(&world);
 }

@@ -161,7 +161,8 @@ impl<'a> Judge<'a> {
         }
         // Its phone has made it again, and that has come. What builds on it brings it in.
         let may_stand = self.released.contains(&item.hash) || self.carriage.is_bundle();
-        if may_stand && self.has_deed_of(item.document, change) {
+        let is_own = change.actor.device() == self.device.id && self.own(item).is_ok();
+        if may_stand && is_own && self.has_deed_of(item.document, change) {
             let place = (item.document, item.hash);
             self.bases.remove(&place);
             drop(self.standing.insert(place, change.clone()));

@@ -10,7 +10,7 @@ use patrol_core::domain::time::Timestamp;
 
 use patrol_core::sync::wire::Fate;
 
-use super::Judge;
+use super::{Held, Judge};
 use crate::grow::Growing;
 use crate::intake::items::Item;
 use crate::store::{BoxedAs, Result};
@@ -34,6 +34,8 @@ enum Found {
     Released(Parsed, Timestamp),
     /// It is of this frame, and its deed stands in another.
     Standing(Parsed),
+    /// It is held, since before this frame or in it.
+    Held,
     /// It was refused before this frame.
     Refused,
     Nothing,
@@ -79,6 +81,10 @@ impl Judge<'_> {
             let (change, released) = match self.found(id, hash)? {
                 Found::Released(change, at) => (change, Some(at)),
                 Found::Standing(change) => (change, None),
+                Found::Held => {
+                    self.bases.insert((id, hash), Base::Held);
+                    continue;
+                }
                 Found::Refused => {
                     self.bases.insert((id, hash), Base::Never);
                     continue;
@@ -156,7 +162,15 @@ impl Judge<'_> {
         Ok(if is_held { Base::Held } else { Base::Unknown })
     }
 
-    fn found(&self, id: DocumentId, hash: ChangeHash) -> Result<Found> {
+    fn found(&mut self, id: DocumentId, hash: ChangeHash) -> Result<Found> {
+        let held = self.held.get(&id).and_then(|held| held.get(&hash));
+        if let Some(held) = held {
+            // What builds on it must not be held behind one that is settled meanwhile.
+            if let Held::Before(device) = held {
+                self.commit.held.push((*device, hash));
+            }
+            return Ok(Found::Held);
+        }
         let boxed = self.snapshot.boxed(self.device.id, hash)?;
         let boxed = boxed.filter(|row| row.document == id);
         let (settled, is_refused) = boxed.as_ref().map_or((None, false), |row| {
