@@ -207,8 +207,14 @@ impl Link {
     }
 
     /// What is to happen now, if that is its moment.
-    fn due(&self, now: Moment) -> Option<(Moment, Meanwhile)> {
-        locked(&self.meanwhile).take_if(|(moment, _)| *moment == now)
+    fn due(&self, now: Moment) -> Option<Meanwhile> {
+        let due = locked(&self.meanwhile).take_if(|(moment, _)| *moment == now);
+        due.map(|(_, what)| what)
+    }
+
+    fn happen(&self, now: Moment) {
+        let due = self.due(now);
+        due.into_iter().for_each(|what| what());
     }
 
     /// Keeps the payloads of all frames that come down from now on. Returns what was kept so far.
@@ -274,14 +280,11 @@ impl Link {
         self.bytes_up
             .fetch_add(request.body.len() as u64, Ordering::Relaxed);
         let late = std::mem::take(&mut *locked(&self.late));
-        let take = |now| self.due(now);
-        let happen =
-            |due: Option<(Moment, Meanwhile)>| due.into_iter().for_each(|(_, what)| what());
-        happen(take(Moment::Leaving));
+        self.happen(Moment::Leaving);
         let mut reply = self.suffer(mishap, request);
-        happen(take(Moment::Answered));
+        self.happen(Moment::Answered);
         if let Ok(reply) = &mut reply {
-            reply.halfway = take(Moment::Halfway).map(|(_, what)| what);
+            reply.halfway = self.due(Moment::Halfway);
         }
         drop(self.meanwhile(None));
         // What was held up arrives now, behind this one.
@@ -330,10 +333,7 @@ impl Link {
         match (request.method, request.path.as_ref()) {
             (Method::Post, "/v1/sync") => {
                 let page_bytes = self.page_bytes.load(Ordering::Relaxed);
-                let paged = || {
-                    let due = self.due(Moment::Paged);
-                    due.into_iter().for_each(|(_, what)| what());
-                };
+                let paged = || self.happen(Moment::Paged);
                 let served = serve_round(&app, request, body, page_bytes, paged);
                 self.note_brought(&app, body, served.as_deref().map_err(|status| *status));
                 match served {

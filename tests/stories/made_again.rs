@@ -1,6 +1,7 @@
 //! What a bundle brings of which the document has the deed already, in another change: what is let in by it, and what is not.
 
 use patrol_core::doc::compose::{Content, compose};
+use patrol_core::doc::ledger::Ledger;
 use patrol_core::doc::parse;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::id::{Actor, DocumentId};
@@ -61,11 +62,7 @@ fn a_deed_that_writes_otherwise_does_not_stand_for_the_one_that_was_judged() {
 }
 
 /// A note that stands in another change, as it was.
-fn made_again(
-    world: &World,
-    case: DocumentId,
-    ledger: &mut patrol_core::doc::ledger::Ledger,
-) -> Item {
+fn made_again(world: &World, case: DocumentId, ledger: &mut Ledger) -> Item {
     let phone = &world.phones[INSPECTOR];
     let before = ledger.clone();
     let first = (case, note(phone, ledger, 2));

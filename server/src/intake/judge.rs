@@ -161,8 +161,7 @@ impl<'a> Judge<'a> {
         }
         // Its phone has made it again, and that has come. What builds on it brings it in.
         let may_stand = self.released.contains(&item.hash) || self.carriage.is_bundle();
-        let is_own = change.actor.device() == self.device.id && self.own(item).is_ok();
-        if may_stand && is_own && self.has_deed_of(item.document, change) {
+        if may_stand && self.is_own(item, change) && self.has_deed_of(item.document, change) {
             let place = (item.document, item.hash);
             self.bases.remove(&place);
             drop(self.standing.insert(place, change.clone()));
@@ -170,8 +169,8 @@ impl<'a> Judge<'a> {
         }
         match self.add(item.document, change, RightCheck::Judge, self.now) {
             Ok(()) if self.device.revoked_at.is_some() => {
-                let len = self.documents.get(&item.document).map_or(0, Growing::len);
-                self.truncate(item.document, len.saturating_sub(1));
+                let before = self.len(item.document).saturating_sub(1);
+                self.truncate(item.document, before);
                 self.hold(item)
             }
             Ok(()) => Ok(Fate::Ok),
@@ -199,6 +198,10 @@ impl<'a> Judge<'a> {
             Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
             Ok(_) | Err(Objection::Review | Objection::Dup) => self.refuse(item, Refusal::NotFirst),
         }
+    }
+
+    fn is_own(&self, item: &Item, change: &Parsed) -> bool {
+        change.actor.device() == self.device.id && self.own(item).is_ok()
     }
 
     fn has_deed_of(&self, id: DocumentId, change: &Parsed) -> bool {
@@ -251,6 +254,11 @@ impl<'a> Judge<'a> {
         growing.add(change, &signer, at)?;
         self.opened += u64::from(is_new);
         Ok(())
+    }
+
+    /// How many changes a document that was loaded has.
+    fn len(&self, id: DocumentId) -> usize {
+        self.documents.get(&id).map_or(0, Growing::len)
     }
 
     fn truncate(&mut self, id: DocumentId, len: usize) {
@@ -372,7 +380,7 @@ impl<'a> Judge<'a> {
             .filter(|(item, fate)| item.document == id && **fate == Fate::Ok)
         {
             let Ok(change) = &item.change else { continue };
-            let before = self.documents.get(&id).map_or(0, Growing::len);
+            let before = self.len(id);
             *fate = if is_damaged {
                 Fate::Later(Later::Storage)
             } else {

@@ -7,11 +7,9 @@ use patrol_core::doc::admit::{Objection, RightCheck};
 use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::time::Timestamp;
-
 use patrol_core::sync::wire::Fate;
 
 use super::{Held, Judge};
-use crate::grow::Growing;
 use crate::intake::items::Item;
 use crate::store::{BoxedAs, Result};
 
@@ -122,15 +120,15 @@ impl Judge<'_> {
         deps.iter().copied().filter(is_absent).collect()
     }
 
-    /// What a review has released was judged there. Any other is judged as if it had come alone: its deed stands, but beside what it overwrites
-    /// and for whom it does was asked of the other change.
+    /// What a review has released was judged there. Any other is judged as if it had come alone: its deed stands, but in another place, and its
+    /// author's right was asked when that came.
     fn let_in(
         &mut self,
         id: DocumentId,
         change: Parsed,
         released: Option<Timestamp>,
     ) -> Result<Base> {
-        let len = self.documents.get(&id).map_or(0, Growing::len);
+        let len = self.len(id);
         let (right, at) =
             released.map_or((RightCheck::Judge, self.now), |at| (RightCheck::Waive, at));
         Ok(match self.add(id, &change, right, at) {
