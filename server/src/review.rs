@@ -2,7 +2,7 @@
 //!
 //! Nothing is decided here about rights beyond who may settle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::doc::admit::{Admitted, Objection, RightCheck, Signer};
 use patrol_core::doc::parse::{self, Parsed};
@@ -84,17 +84,16 @@ fn prepare(
     words: &str,
 ) -> Result<Commit> {
     let held = snapshot.held_of(id)?;
-    let change = held
-        .iter()
-        .find(|change| change.hash == hash)
-        .ok_or(Rejection::NotFound)?;
+    if !held.iter().any(|change| change.hash == hash) {
+        return Err(Rejection::NotFound);
+    }
     let settled = Settled {
         person,
         at: app.environment.now(),
         words: words.to_owned(),
         released: decision == Decision::Release,
     };
-    let chain = following(&held, change)?;
+    let chain = following(&held, hash)?;
     let mut commit = match decision {
         Decision::Release => release(app, snapshot, id, &chain, &settled)?,
         Decision::Refuse => refuse(&chain, &settled),
@@ -105,17 +104,31 @@ fn prepare(
     Ok(commit)
 }
 
-/// A held change and the held ones that build on it, in the order in which they came.
-fn following(held: &[BoxedChange], first: &BoxedChange) -> Result<Vec<BoxedChange>> {
-    let mut chain = vec![first.clone()];
-    let mut hashes = BTreeSet::from([first.hash]);
-    for change in held.iter().filter(|change| change.hash != first.hash) {
-        let parsed = parse::parse_admitted(&change.body).map_err(unreadable)?;
-        if parsed.deps.iter().any(|dep| hashes.contains(dep)) {
-            hashes.insert(change.hash);
-            chain.push(change.clone());
+/// A held change and the held ones that build on it, each after those that it builds on. Which came first says nothing: one that was refused
+/// and is held after all keeps its place in the box.
+fn following(held: &[BoxedChange], first: ChangeHash) -> Result<Vec<(&BoxedChange, Parsed)>> {
+    let mut read = BTreeMap::new();
+    let mut builders: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
+    for boxed in held {
+        let change = parse::parse_admitted(&boxed.body).map_err(unreadable)?;
+        for dep in &change.deps {
+            builders.entry(*dep).or_default().push(boxed.hash);
+        }
+        read.insert(boxed.hash, (boxed, change));
+    }
+    // The last ones first: each is taken when all that builds on it has been.
+    let (mut chain, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut open = vec![(first, false)];
+    while let Some((hash, is_last)) = open.pop() {
+        if is_last {
+            chain.extend(read.remove(&hash));
+        } else if seen.insert(hash) {
+            open.push((hash, true));
+            let builders = builders.get(&hash).into_iter().flatten();
+            open.extend(builders.map(|builder| (*builder, false)));
         }
     }
+    chain.reverse();
     Ok(chain)
 }
 
@@ -129,20 +142,18 @@ fn release(
     app: &App,
     snapshot: &dyn Snapshot,
     id: DocumentId,
-    chain: &[BoxedChange],
+    chain: &[(&BoxedChange, Parsed)],
     settled: &Settled,
 ) -> Result<Commit> {
     let mut commit = Commit::default();
     let mut unfit = BTreeSet::new();
     let mut growing = Growing::load(snapshot, id)?;
     let known = app.known();
-    let read = |boxed: &BoxedChange| parse::parse_admitted(&boxed.body).map_err(unreadable);
-    let changes = chain.iter().map(read).collect::<Result<Vec<Parsed>>>()?;
-    let followed: BTreeSet<ChangeHash> = changes
+    let followed: BTreeSet<ChangeHash> = chain
         .iter()
-        .flat_map(|change| change.deps.iter().copied())
+        .flat_map(|(_, change)| change.deps.iter().copied())
         .collect();
-    for (place, (boxed, change)) in chain.iter().zip(&changes).enumerate() {
+    for (place, (boxed, change)) in chain.iter().enumerate() {
         // The first was looked at; what follows it is judged by its own right.
         let right = if place == 0 {
             RightCheck::Waive
@@ -226,9 +237,9 @@ fn add_released(
     }
 }
 
-fn refuse(chain: &[BoxedChange], settled: &Settled) -> Commit {
+fn refuse(chain: &[(&BoxedChange, Parsed)], settled: &Settled) -> Commit {
     let mut commit = Commit::default();
-    for (place, boxed) in chain.iter().enumerate() {
+    for (place, (boxed, _)) in chain.iter().enumerate() {
         // Only the first is judged; the phone hears of it and makes again what does not rest on it.
         let refusal = if place == 0 {
             Refusal::ReviewedAway

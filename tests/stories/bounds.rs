@@ -26,7 +26,7 @@ use super::outcomes::kept;
 
 const INSPECTOR: &str = "巡查员01";
 const OF_NEXT_YEAR: u64 = 4_000;
-const SLOW: Fate = Fate::Later(Later::Slow);
+pub(super) const SLOW: Fate = Fate::Later(Later::Slow);
 
 /// Bytes that differ from number to number.
 fn bytes_of<const N: usize>(number: u64) -> [u8; N] {
@@ -63,7 +63,7 @@ fn opened_today(world: &World, phone: &Phone, count: u64) {
 }
 
 /// As much of the phone in boxes as that, since just now.
-fn boxed_today(world: &World, phone: &Phone, case: DocumentId, count: u64) {
+pub(super) fn boxed_today(world: &World, phone: &Phone, case: DocumentId, count: u64) {
     let row = |number| BoxedChange {
         device: phone.device(),
         document: case,

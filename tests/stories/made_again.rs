@@ -2,9 +2,10 @@
 
 use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::ledger::Ledger;
-use patrol_core::doc::parse;
+use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Action;
 use patrol_core::domain::id::{Actor, DocumentId};
+use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::wire::Fate;
 use patrol_server::app::App;
@@ -12,9 +13,9 @@ use patrol_server::check;
 use patrol_server::intake::{Carriage, take_in_by};
 use patrol_server::review::Decision;
 use patrol_tests::pushing::{Item, change_of, entry_of, frame, ledger_of, push, range_of};
-use patrol_tests::world::{Phone, World, matter};
+use patrol_tests::world::{Phone, World, city, matter};
 
-use super::bounds::last_of;
+use super::bounds::{SLOW, boxed_today, last_of};
 use super::hostile_phone::{begun, note, revoke, village_of};
 use super::last_check::{POISON, checking, lines, said};
 use super::late_work::end_posts;
@@ -37,28 +38,36 @@ fn is_sound(world: &World) {
 
 #[test]
 fn a_deed_that_writes_otherwise_does_not_stand_for_the_one_that_was_judged() {
-    let mut world = World::new(421);
-    let (case, mut ledger) = begun(&mut world);
-    let phone = &world.phones[INSPECTOR];
-    let before = ledger.clone();
-    let entry = entry_of(phone, &ledger, Action::Amend.code(), village_of(&ledger), 2);
-    let villages = world.villages(INSPECTOR);
-    let judged = change_of(phone, &ledger, &entry, &matter(villages[0], "桥头"));
-    let first = (case, judged.bytes.clone());
-    assert_eq!(push(&world.app, phone, &[first]), Ok(vec![Fate::Ok]));
+    for count in [1, 2] {
+        let mut world = World::new(421);
+        let (case, mut ledger) = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        let before = ledger.clone();
+        let entry = entry_of(phone, &ledger, Action::Amend.code(), village_of(&ledger), 2);
+        let villages = world.villages(INSPECTOR);
+        let judged = change_of(phone, &ledger, &entry, &matter(villages[0], "桥头"));
+        let first = (case, judged.bytes.clone());
+        assert_eq!(push(&world.app, phone, &[first]), Ok(vec![Fate::Ok]));
 
-    // Its author has no post any more, and the same entry moves the case.
-    end_posts(&world, INSPECTOR);
-    let content = Content::person(&entry, matter(villages[1], "桥头"));
-    let actor = Actor::new(phone.device(), [9; 8]);
-    let moved = compose(&before, actor, &before.head_hashes(), &content).unwrap();
-    ledger = before;
-    ledger.push(moved).unwrap();
-    let moved = last_of(&ledger);
-    let items = [moved, (case, note(phone, &mut ledger, 3))];
-    assert_eq!(handed_in(&world.app, phone, &items), vec![Fate::Review; 2]);
-    assert_eq!(world.held().len(), 2);
-    is_sound(&world);
+        // Its author has no post any more, and the same entry moves the case.
+        end_posts(&world, INSPECTOR);
+        let content = Content::person(&entry, matter(villages[1], "桥头"));
+        let actor = Actor::new(phone.device(), [9; 8]);
+        let moved = compose(&before, actor, &before.head_hashes(), &content).unwrap();
+        let hash = moved.hash;
+        ledger = before;
+        ledger.push(moved).unwrap();
+        let moved = last_of(&ledger);
+        let items = [moved, (case, note(phone, &mut ledger, 3))];
+        let fates = handed_in(&world.app, phone, &items[..count]);
+        assert_eq!(fates, vec![Fate::Review; count]);
+        assert_eq!(world.held().len(), count);
+        is_sound(&world);
+        // Nor does it for a review.
+        settle_first(&world, case, Decision::Release);
+        assert!(changes_of(&world, case).contains(&hash), "{count}");
+        is_sound(&world);
+    }
 }
 
 /// A note that stands in another change, as it was.
@@ -161,5 +170,97 @@ fn what_another_has_said_does_not_stand_for_ones_own_work() {
     revoke(&world, phone);
     let fates = handed_in(&world.app, phone, &items);
     assert_eq!(fates[1], Fate::Refused(Refusal::ForeignPerson), "{fates:?}");
+    is_sound(&world);
+}
+
+/// A note with these words by another of the phone's actors, on top of the ledger.
+fn beside(phone: &Phone, ledger: &Ledger, n: u64, words: &str) -> Parsed {
+    let mut entry = entry_of(phone, ledger, Action::Note.code(), village_of(ledger), n);
+    entry.body.words = Some(words.to_owned());
+    let content = Content::person(&entry, Vec::new());
+    // The number of the entry makes it an actor of its own.
+    let actor = Actor::new(phone.device(), n.to_be_bytes());
+    compose(ledger, actor, &ledger.head_hashes(), &content).unwrap()
+}
+
+#[test]
+fn what_a_held_deed_builds_on_stays_where_something_else_does_not_load() {
+    let mut world = World::new(426);
+    let (case, mut ledger) = begun(&mut world);
+    let before = ledger.clone();
+    let first = made_again(&world, case, &mut ledger);
+    let phone = &world.phones[INSPECTOR];
+    let held = beside(phone, &before, 3, "前");
+    end_posts(&world, INSPECTOR);
+    let fates = push(&world.app, phone, &[(case, held.bytes.clone())]);
+    assert_eq!(fates, Ok(vec![Fate::Review]));
+    world.app.put_directory(city()).unwrap();
+    ledger.push(held).unwrap();
+    let on_both = (case, note(phone, &mut ledger, 4));
+    let poison = (case, beside(phone, &before, 5, POISON).bytes);
+    let items = [first, on_both, poison];
+    let fates = handed_in(&checking(&world), phone, &items);
+    let refused = Fate::Refused(Refusal::Poison);
+    assert_eq!(fates, [Fate::Dup, Fate::Review, refused]);
+    is_sound(&world);
+    settle_first(&world, case, Decision::Release);
+    assert_eq!((lines(&world, case), world.held().len()), (4, 0));
+    is_sound(&world);
+}
+
+#[test]
+fn what_builds_on_a_deed_for_which_there_is_no_room_in_the_boxes_waits() {
+    let mut world = World::new(427);
+    let (case, mut ledger) = begun(&mut world);
+    let mut there = ledger.clone();
+    let phone = &world.phones[INSPECTOR];
+    let items = [2, 3, 4].map(|n| (case, note(phone, &mut ledger, n)));
+    for (_, bytes) in &items[..2] {
+        let change = parse::parse(bytes).unwrap();
+        let again = made_again_elsewhere(phone, &there, &change);
+        there.push(parse::parse(&again).unwrap()).unwrap();
+        let fates = push(&world.app, phone, &[(case, again)]);
+        assert_eq!(fates, Ok(vec![Fate::Ok]));
+    }
+    end_posts(&world, INSPECTOR);
+    boxed_today(&world, phone, case, limits::BOXED_A_DAY_MAX);
+    let fates = handed_in(&world.app, phone, &items);
+    assert_eq!(fates, [Fate::Dup, Fate::Dup, SLOW]);
+    assert_eq!(world.held(), []);
+}
+
+#[test]
+fn what_builds_on_a_deed_comes_in_though_something_before_it_asked_in_vain() {
+    let mut world = World::new(428);
+    let (case, mut ledger) = begun(&mut world);
+    let first = made_again(&world, case, &mut ledger);
+    let missing = Fate::Missing(vec![parse::chunk_hash(&first.1)]);
+    let phone = &world.phones[INSPECTOR];
+    let early = beside(phone, &ledger, 4, "早");
+    let late = note(phone, &mut ledger, 3);
+    let items = [(case, early.bytes), first, (case, late)];
+    let fates = handed_in(&world.app, phone, &items);
+    assert_eq!(fates, [missing, Fate::Dup, Fate::Ok]);
+    is_sound(&world);
+}
+
+#[test]
+fn what_builds_on_held_work_by_a_deed_that_was_made_again_is_held() {
+    let mut world = World::new(429);
+    let (case, mut ledger) = begun(&mut world);
+    let before = ledger.clone();
+    let phone = &world.phones[INSPECTOR];
+    let [first, second, third] = [2, 3, 4].map(|n| (case, note(phone, &mut ledger, n)));
+    let change = parse::parse(&second.1).unwrap();
+    let again = (case, made_again_elsewhere(phone, &before, &change));
+    assert_eq!(push(&world.app, phone, &[again]), Ok(vec![Fate::Ok]));
+    end_posts(&world, INSPECTOR);
+    let fates = push(&world.app, phone, &[first]);
+    assert_eq!(fates, Ok(vec![Fate::Review]));
+    let fates = handed_in(&world.app, phone, &[second, third]);
+    assert_eq!(fates, [Fate::Dup, Fate::Review]);
+    assert_eq!(world.held().len(), 3);
+    settle_first(&world, case, Decision::Release);
+    assert_eq!((lines(&world, case), world.held().len()), (4, 0));
     is_sound(&world);
 }

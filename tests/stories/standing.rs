@@ -11,6 +11,7 @@ use patrol_core::store::changes;
 use patrol_core::sync::wire::{Fate, Notice};
 use patrol_server::office::Rejection;
 use patrol_server::review::{self, Decision};
+use patrol_server::store::{BoxedAs, BoxedChange, Commit};
 use patrol_tests::link::{Meanwhile, Moment};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
@@ -272,4 +273,50 @@ fn what_follows_a_held_deed_and_stands_in_another_change_is_not_released_before_
     assert_eq!(world.held(), held);
     settle(held[0].hash).unwrap();
     assert_eq!(world.held(), []);
+}
+
+#[test]
+fn what_builds_on_held_work_comes_with_it_though_it_lay_in_the_box_before() {
+    // What it builds on is held in its own right, or stands in other changes too.
+    for stands in [false, true] {
+        let mut world = World::new(121);
+        let case = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        let mut here = ledger_of(phone, case);
+        let mut there = here.clone();
+        let [first, second, third] = [2, 3, 4].map(|n| note(phone, &mut here, n));
+        for bytes in [&first, &second].into_iter().filter(|_| stands) {
+            let change = parse::parse(bytes).unwrap();
+            let again = made_again_elsewhere(phone, &there, &change);
+            there.push(parse::parse(&again).unwrap()).unwrap();
+            let fates = push(&world.app, phone, &[(case, again)]);
+            assert_eq!(fates, Ok(vec![Fate::Ok]));
+        }
+        end_posts(&world, INSPECTOR);
+        // A row keeps its place when it is held after it was refused: the last lay there first.
+        for bytes in [&third, &first, &second] {
+            let row = BoxedChange {
+                device: phone.device(),
+                document: case,
+                hash: parse::chunk_hash(bytes),
+                body: bytes.clone(),
+                person: Some(phone.person),
+                state: BoxedAs::Held,
+                boxed_at: world.clock.now(),
+                settled: None,
+            };
+            let commit = Commit {
+                boxed: vec![row],
+                ..Commit::default()
+            };
+            world.app.store.commit(&commit).unwrap();
+        }
+        let (person, hash) = (world.person(DISPATCHER), parse::chunk_hash(&first));
+        review::settle(&world.app, person, case, hash, Decision::Release, "看过").unwrap();
+        assert_eq!(world.held(), [], "{stands}");
+        let view = patrol_server::office::view(&world.app, person, case).unwrap();
+        assert_eq!(view.reading.lines.len(), 4);
+        let there = changes_of(&world, case);
+        assert!(there.contains(&parse::chunk_hash(&third)));
+    }
 }

@@ -377,40 +377,38 @@ impl<'a> Judge<'a> {
         for (item, fate) in items
             .iter()
             .zip(fates.iter_mut())
-            .filter(|(item, fate)| item.document == id && **fate == Fate::Ok)
+            .filter(|(item, _)| item.document == id)
         {
             let Ok(change) = &item.change else { continue };
-            let before = self.len(id);
-            *fate = if is_damaged {
-                Fate::Later(Later::Storage)
-            } else {
-                match self.add_anew(id, change)? {
-                    Ok(())
-                        if self
-                            .documents
-                            .get(&id)
-                            .is_some_and(|growing| growing.verify(self.app).is_ok()) =>
-                    {
-                        Fate::Ok
-                    }
-                    Ok(()) => {
-                        self.truncate(id, before);
-                        self.refuse(item, Refusal::Poison)?
-                    }
-                    Err(objection) => {
-                        self.truncate(id, before);
-                        match objection {
-                            Objection::Missing(missing) => Fate::Missing(missing),
-                            _ => self.refuse(item, Refusal::Poison)?,
-                        }
-                    }
-                }
-            };
+            match fate {
+                Fate::Ok if is_damaged => *fate = Fate::Later(Later::Storage),
+                Fate::Ok => *fate = self.anew(item, change)?,
+                Fate::Review if !is_damaged => self.below_anew(id, change)?,
+                _ => {}
+            }
         }
         match self.documents.remove(&id) {
             Some(growing) => Ok(growing),
             None => Growing::load(self.snapshot, id),
         }
+    }
+
+    fn anew(&mut self, item: &Item, change: &Parsed) -> Result<Fate> {
+        let before = self.len(item.document);
+        let added = self.add_anew(item.document, change)?;
+        if added.is_ok() && self.loads(item.document) {
+            return Ok(Fate::Ok);
+        }
+        self.truncate(item.document, before);
+        match added {
+            Err(Objection::Missing(missing)) => Ok(Fate::Missing(missing)),
+            Ok(()) | Err(_) => self.refuse(item, Refusal::Poison),
+        }
+    }
+
+    fn loads(&self, id: DocumentId) -> bool {
+        let growing = self.documents.get(&id);
+        growing.is_some_and(|growing| growing.verify(self.app).is_ok())
     }
 }
 

@@ -69,6 +69,18 @@ impl Judge<'_> {
         Ok(added)
     }
 
+    /// Lets in what a held change builds on, in a document that begins anew: it could not be released without that.
+    pub(super) fn below_anew(&mut self, id: DocumentId, change: &Parsed) -> Result<()> {
+        let before = self.len(id);
+        self.bases.retain(|_, base| *base != Base::There);
+        let absent = self.absent(id, &change.deps);
+        self.bases(id, &absent)?;
+        if self.len(id) > before && !self.loads(id) {
+            self.truncate(id, before);
+        }
+        Ok(())
+    }
+
     fn base(&mut self, id: DocumentId, hash: ChangeHash) -> Result<Base> {
         let mut open = vec![hash];
         while let Some(hash) = open.last().copied() {
@@ -97,6 +109,9 @@ impl Judge<'_> {
             if let Some(dep) = unknown {
                 open.push(*dep);
                 continue;
+            }
+            if let Some(later) = absent.iter().find_map(|dep| self.waiting.get(dep)) {
+                self.waiting.insert(hash, *later);
             }
             let below = absent.iter().filter_map(|dep| self.known(id, *dep)).max();
             let base = match below {
@@ -155,9 +170,16 @@ impl Judge<'_> {
             body: change.bytes.clone(),
             change: Ok(change),
         };
-        let is_held = self.hold(&item)? == Fate::Review;
-        self.has_brought |= is_held;
-        Ok(if is_held { Base::Held } else { Base::Unknown })
+        match self.hold(&item)? {
+            Fate::Later(later) => {
+                self.waiting.insert(item.hash, later);
+                Ok(Base::Unknown)
+            }
+            _ => {
+                self.has_brought = true;
+                Ok(Base::Held)
+            }
+        }
     }
 
     fn found(&mut self, id: DocumentId, hash: ChangeHash) -> Result<Found> {
