@@ -22,6 +22,18 @@ pub use fault::{Faults, ImportFault, Reason};
 pub(crate) struct Record {
     pub(crate) line: usize,
     pub(crate) fields: Vec<String>,
+    /// Of column names that share no line, where each stands first.
+    pub(crate) first: Vec<usize>,
+}
+
+impl Record {
+    pub(crate) fn new(line: usize, fields: Vec<String>) -> Self {
+        Self {
+            line,
+            fields,
+            first: Vec::new(),
+        }
+    }
 }
 
 /// The rows of a file, the column names first; what cannot be split into fields is a fault in its place.
@@ -88,8 +100,7 @@ impl Sheet {
                 Some(Ok(head)) => break head,
                 Some(Err(fault)) => faults.push(fault),
                 None => {
-                    let (line, fields) = (1, Vec::new());
-                    break Record { line, fields };
+                    break Record::new(1, Vec::new());
                 }
             }
         };
@@ -113,7 +124,10 @@ impl Sheet {
                 continue;
             }
             let Some(column) = columns::column(name, known) else {
-                faults.push(fault(name, Reason::UnknownColumn));
+                faults.push(ImportFault {
+                    line: Some(head.first.get(at).copied().unwrap_or(head.line)),
+                    ..fault(name, Reason::UnknownColumn)
+                });
                 continue;
             };
             let first = columns.insert(column, (at, name.trim().to_owned()));

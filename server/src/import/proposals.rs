@@ -124,16 +124,10 @@ fn weigh(
         .copied()
         .filter(|name| !name.ends_with("wgs84"))
         .collect();
-    let head = Record {
-        line: 0,
-        fields: columns.iter().map(|name| (*name).to_owned()).collect(),
-    };
+    let head = Record::new(0, columns.iter().map(|name| (*name).to_owned()).collect());
     let record = |draft: &Draft| {
         let cell = |name: &&str| draft.cell(name, fields.get(*name));
-        Record {
-            line: draft.line,
-            fields: columns.iter().map(cell).collect(),
-        }
+        Record::new(draft.line, columns.iter().map(cell).collect())
     };
     let records: Vec<Record> = std::iter::once(head)
         .chain(drafts.iter().map(record))

@@ -67,10 +67,7 @@ impl Records {
                 None => return Err(self.end(line, Reason::BadQuotes)),
             };
         }
-        Ok(Record {
-            line,
-            fields: row.fields,
-        })
+        Ok(Record::new(line, row.fields))
     }
 }
 
@@ -86,7 +83,7 @@ impl Iterator for Records {
                 Ok(text) if text.contains('"') => return Some(self.quoted(line, text)),
                 Ok(text) => {
                     let fields = text.split(',').map(str::to_owned).collect();
-                    return Some(Ok(Record { line, fields }));
+                    return Some(Ok(Record::new(line, fields)));
                 }
                 Err(reason) => return Some(Err(self.end(line + 1, reason))),
             }

@@ -7,7 +7,7 @@ mod outline;
 mod properties;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use patrol_core::domain::limits;
@@ -63,9 +63,14 @@ pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), Import
         })?;
     let coordinates = coordinates(collection.crs).map_err(fault)?;
     let names = names(collection.features).map_err(fault)?;
-    let mut fields: Vec<String> = names.iter().map(|name| name.clone().into_owned()).collect();
+    let mut fields: Vec<String> = names.keys().map(|name| name.clone().into_owned()).collect();
     fields.extend(coordinates.map(str::to_owned));
-    let mut rows = vec![Ok(Record { line: 1, fields })];
+    let first = names.values().copied().collect();
+    let head = Record {
+        first,
+        ..Record::new(1, fields)
+    };
+    let mut rows = vec![Ok(head)];
     let mut has_outlines = false;
     let of_feature = |reason| ImportFault::of_file(&place(file), reason);
     each(collection.features, |feature| {
@@ -73,7 +78,7 @@ pub(crate) fn rows(file: &Arc<str>, bytes: &[u8]) -> Result<(Rows, bool), Import
         let row = read(feature).map(|feature| {
             let (fields, is_outline) = fields_of(&feature, &names);
             has_outlines |= is_outline;
-            Record { line, fields }
+            Record::new(line, fields)
         });
         rows.push(row.map_err(|reason| ImportFault {
             line: Some(line),
@@ -104,15 +109,17 @@ fn coordinates(crs: Option<&RawValue>) -> Result<[&'static str; 2], Reason> {
     }
 }
 
-/// The names of all properties. A collection that would be too large a table is refused here.
-fn names(features: &RawValue) -> Result<BTreeSet<Cow<'_, str>>, Reason> {
-    let (mut names, mut count) = (BTreeSet::new(), 0_usize);
+/// The names of all properties, and which feature has each first. A collection that would be too large a table is refused here.
+fn names(features: &RawValue) -> Result<BTreeMap<Cow<'_, str>, usize>, Reason> {
+    let (mut names, mut count) = (BTreeMap::new(), 0_usize);
     each(features, |feature| {
         count += 1;
         // What cannot be read is told with its number when its row is made.
         let feature = read::<Feature<'_>>(feature).ok();
         let properties = feature.and_then(|feature| feature.properties);
-        names.extend(properties.into_iter().flat_map(Properties::into_names));
+        for name in properties.into_iter().flat_map(Properties::into_names) {
+            names.entry(name).or_insert(count);
+        }
         let cells = (names.len() + 2).saturating_mul(count);
         if names.len() > limits::SHEET_COLUMNS_MAX || cells > limits::SHEET_CELLS_MAX {
             return Err(Reason::TooLarge);
@@ -153,14 +160,14 @@ fn each<'j>(
 }
 
 /// The fields of a feature's row, and whether it has an outline. In place of what cannot be read stands a mark.
-fn fields_of(feature: &Feature<'_>, names: &BTreeSet<Cow<'_, str>>) -> (Vec<String>, bool) {
+fn fields_of(feature: &Feature<'_>, names: &BTreeMap<Cow<'_, str>, usize>) -> (Vec<String>, bool) {
     let properties = feature.properties.as_ref();
     let of_name = |name: &Cow<'_, str>| match properties.map(|properties| properties.get(name)) {
         Some(Err(reason)) => mark(reason).to_owned(),
         Some(Ok(value)) => text(value),
         None => String::new(),
     };
-    let mut fields: Vec<String> = names.iter().map(of_name).collect();
+    let mut fields: Vec<String> = names.keys().map(of_name).collect();
     match feature.geometry.ok_or(Reason::NoGeometry).and_then(point) {
         Ok((point, is_outline)) => {
             fields.extend([point.0, point.1].map(degrees));

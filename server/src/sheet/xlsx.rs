@@ -147,8 +147,7 @@ fn rows(
             return Err(Reason::TooLarge);
         }
         if records.last().is_none_or(|record| record.line != line) {
-            let fields = Vec::new();
-            records.push(Record { line, fields });
+            records.push(Record::new(line, Vec::new()));
         }
         if let Some(record) = records.last_mut() {
             // Those that are passed over take room too.
@@ -281,10 +280,8 @@ mod tests {
         let rows = "<row r=\"2\"><c r=\"A2\" t=\"inlineStr\"><is><t>姓名</t></is></c><c r=\"C2\"><v>440403100201</v></c></row>\
             <row r=\"9\"><c r=\"A9\" s=\"1\"><v>46022</v></c><c r=\"B9\"><v>44040301003000001</v></c></row>";
         let sheets = read(&workbook(rows)).expect("a workbook");
-        let record = |line, fields: [&str; 3]| Record {
-            line,
-            fields: fields.map(str::to_owned).to_vec(),
-        };
+        let record =
+            |line, fields: [&str; 3]| Record::new(line, fields.map(str::to_owned).to_vec());
         let rows = vec![
             record(2, ["姓名", "", "440403100201"]),
             record(9, ["2025-12-31", LOST_DIGITS, ""]),

@@ -391,20 +391,21 @@ fn one_wrong_column_or_file_hides_nothing_else() {
     let expected = of(&["from: unknown_column"]);
     assert_eq!(desk.faults("人员.csv", twice.as_bytes()), expected);
     // So it is with features.
-    let feature = |code: &str| {
+    let feature = |code: &str, more: &str| {
         format!(
-            "{{\"properties\":{{\"OBJECTID\":7,\"code\":\"{code}\",\"name\":\"村\",\"town_code\":\"440402105\"}},\"geometry\":{{\"type\":\"Point\",\"coordinates\":[113,22]}}}}"
+            "{{\"properties\":{{{more}\"OBJECTID\":7,\"code\":\"{code}\",\"name\":\"村\",\"town_code\":\"440402105\"}},\"geometry\":{{\"type\":\"Point\",\"coordinates\":[113,22]}}}}"
         )
     };
     let features = format!(
         "{{\"features\":[{},{}]}}",
-        feature("440402105200"),
-        feature("44040210520")
+        feature("440402105200", ""),
+        feature("44040210520", "\"面积\":3,")
     );
     assert_eq!(
         desk.faults("villages.geojson", features.as_bytes()),
         [
             "villages.geojson [features]:1: OBJECTID: unknown_column",
+            "villages.geojson [features]:2: 面积: unknown_column",
             "villages.geojson [features]:2: code: not_a_code"
         ]
     );
