@@ -32,6 +32,7 @@ use crate::sheet::{Faults, ImportFault, Reason};
 use crate::store::reference::{ComponentRow, MadeBy, Replacing, Rest, Version, Weighed};
 use crate::store::{Commit, Result, StoreError};
 
+pub(crate) use needed::villages_in_use;
 pub(crate) use preview::lost;
 pub use preview::tables;
 pub use upload::{Content, Upload, is_left_behind, is_named};

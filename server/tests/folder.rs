@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::imports::components::{HEAD, lamps};
 use crate::program::{Folder, Running, errand};
 
 const ZHUHAI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/zhuhai");
@@ -259,6 +260,28 @@ fn a_unit_that_a_row_of_who_has_left_names_is_dropped_by_no_folder() {
     // The people in force, if the folder has none.
     std::fs::remove_file(trial.folder.join("people.csv")).expect("it is gone");
     let said = trial.start(&[]);
+    assert!(said.contains("what was in force stays"), "{said}");
+    assert_eq!(trial.directories(), before);
+}
+
+#[test]
+fn a_folder_takes_no_village_away_in_which_something_stands() {
+    let trial = Trial::new("folder_in_use");
+    let own = trial.folder.with_file_name("components.csv");
+    let text = format!("{HEAD}{}", lamps(440_402_105_201, 1..3));
+    std::fs::write(&own, text).expect("a file");
+    let own = own.display().to_string();
+    let adopt = ["import", "--adopt", "--database", &trial.database, &own];
+    let imported = errand(&adopt, "");
+    assert!(imported.ok, "{}", imported.log);
+    let before = trial.directories();
+    trial.edit("villages.csv", "440402105201,桂山村委会,440402105,,\n", "");
+    let row = "1,桂山镇01号网格（演示划分）,440402105201,2020-01-01\n";
+    trial.edit("beats.csv", row, "");
+    let said = trial.start(&["--synthetic-people"]);
+    let told =
+        "/directory: village_in_use (440402105201 桂山村, beats 0, posts 0, components 2, cases 0)";
+    assert!(said.contains(told), "{said}");
     assert!(said.contains("what was in force stays"), "{said}");
     assert_eq!(trial.directories(), before);
 }

@@ -3,7 +3,7 @@
 mod api;
 mod beats;
 mod command;
-mod components;
+pub(crate) mod components;
 mod decided;
 mod directory;
 mod entered;

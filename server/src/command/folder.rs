@@ -89,6 +89,12 @@ fn put(app: &App, path: &Path, config: &Config) -> Result<Put, Faults> {
             };
             return pass_over(known.no, path, unsound.iter().map(words).collect());
         }
+        let (both, place) = ((&known.directory, &loaded), path.display().to_string());
+        let in_use = import::villages_in_use(app, both, &place.into()).map_err(one)?;
+        if !in_use.is_empty() {
+            let words = in_use.iter().map(ToString::to_string);
+            return pass_over(known.no, path, words.collect());
+        }
         let base = (known.no, None);
         let no = match app.replace_directory(base, (&loaded, &basis), MadeBy::Other) {
             Err(StoreError::Stale) => return Ok(Put::Outrun),

@@ -1,7 +1,7 @@
 //! What of a directory the rest of the database still needs: units with open cases, villages in which something stands or goes on, an
 //! administrator who can sign in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use patrol_core::domain::action::DocumentKind;
@@ -64,6 +64,41 @@ pub(super) fn examine(
         }
     }
     Ok(())
+}
+
+/// Villages that end with another directory, or are not in it any more, while components stand or cases are open there: each a fault of where
+/// that comes from.
+pub(crate) fn villages_in_use(
+    app: &App,
+    (before, after): (&Directory, &Directory),
+    place: &Arc<str>,
+) -> Result<Vec<ImportFault>> {
+    let ends: BTreeMap<_, _> = after
+        .villages
+        .iter()
+        .map(|village| (village.code, village.until))
+        .collect();
+    let now = app.environment.now();
+    let mut faults = Vec::new();
+    for village in &before.villages {
+        let end = match ends.get(&village.code) {
+            Some(end) if *end == village.until => None,
+            Some(end) => *end,
+            None => Some(now),
+        };
+        let Some(end) = end else { continue };
+        let ending = Ending {
+            village: village.code,
+            end,
+            beats: 0,
+            posts: 0,
+            is_new: true,
+        };
+        let fault = ImportFault::of_file(place, Reason::VillageInUse);
+        let needs = needs(app, village.code)?;
+        faults.extend(directory::in_use((&ending, fault), before, needs));
+    }
+    Ok(faults)
 }
 
 /// How many components stand in a village, but for those that are given up, and how many cases are open there.
