@@ -217,7 +217,7 @@ pub fn router(app: Arc<App>, settings: Settings) -> Router {
         .with_state(Host {
             app,
             settings,
-            openapi: openapi::written(&openapi),
+            openapi: openapi::written(openapi),
             sign_ins: Arc::new(Semaphore::new(limits::SIGN_INS_WAITING)),
             hashing: Arc::new(Semaphore::new(limits::SIGN_INS_AT_ONCE)),
             bundles: bundles::Desk::default(),

@@ -100,15 +100,19 @@ pub fn make_account(
     })
 }
 
-/// Makes or replaces a person's account, and signs him out everywhere. As slow as [`make_account`].
+/// Makes or replaces a person's account, and signs him out everywhere. As slow as [`make_account`]. Returns the login that he had, if another
+/// takes its place.
 pub fn put_account(
     app: &App,
     person: PersonId,
     login: &str,
     password: &str,
-) -> Result<(), StoreError> {
-    app.store
-        .put_account(&make_account(app, person, login, password)?)
+) -> Result<Option<String>, StoreError> {
+    let before = app.store.account_of(person)?;
+    let account = make_account(app, person, login, password)?;
+    app.store.put_account(&account)?;
+    let replaced = before.map(|account| account.login);
+    Ok(replaced.filter(|replaced| replaced != login))
 }
 
 /// Stands in for the hash of an unknown login, so that it takes as long.

@@ -86,7 +86,7 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store failed: {error}");
-        Self::Unavailable
+        error.of_the_disk().map_or(Self::Unavailable, Self::Unwell)
     }
 }
 
@@ -140,5 +140,23 @@ impl From<Rejection> for ApiError {
             Rejection::NotFound => Self::NotFound,
             Rejection::Store(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_called_as_whoever_watches_calls_it() {
+        let of = |error: StoreError| {
+            let response = ApiError::from(error).into_response();
+            let code = response.extensions().get::<Code>().map(|code| code.0);
+            (response.status().as_u16(), code)
+        };
+        assert_eq!(of(StoreError::Full), (503, Some("full")));
+        let unwritable = StoreError::Unwritable(String::new());
+        assert_eq!(of(unwritable), (503, Some("unwritable")));
+        assert_eq!(of(StoreError::Stale), (503, Some("unavailable")));
     }
 }

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(log)
         .init();
+    heed_limits();
     let line = CommandLine::read();
     let settings = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in command::unknown_settings(settings) {
@@ -47,6 +48,18 @@ fn main() -> ExitCode {
         Err(faults) => {
             faults.iter().for_each(|fault| tracing::error!("{fault}"));
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where a file may not grow beyond a limit of the system, a write fails and says so; by itself the system would end the program.
+fn heed_limits() {
+    #[cfg(unix)]
+    {
+        let heard = std::sync::Arc::default();
+        let heeded = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, heard);
+        if let Err(error) = heeded {
+            tracing::warn!(%error, "limits of files end the program: {error}");
         }
     }
 }

@@ -46,7 +46,7 @@ pub struct Certificates {
     key: PathBuf,
     seen: Mutex<Seen>,
     current: RwLock<Current>,
-    /// The last day on which it was said that a certificate ends soon, or has ended, and when that one ends.
+    /// The last day on which it was said that a certificate ends soon, has ended or has not begun, and when that one ends.
     said: Mutex<Option<(i64, Timestamp)>>,
 }
 
@@ -142,16 +142,26 @@ impl Certificates {
         current.until
     }
 
-    /// That it ends within two weeks, or has ended: once a day of each.
+    /// That it ends within two weeks, has ended, or has not begun: once a day of each.
     pub fn warning(&self, now: Timestamp) -> Option<String> {
-        let until = self.until();
+        let (from, until) = {
+            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+            (current.from, current.until)
+        };
         let day = now.0.div_euclid(DAY_MS);
-        if until.0 - now.0 > limits::CERTIFICATE_WARNING_MS {
+        let is_early = from > now;
+        if until.0 - now.0 > limits::CERTIFICATE_WARNING_MS && !is_early {
             return None;
         }
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.replace((day, until)) == Some((day, until)) {
             return None;
+        }
+        if is_early {
+            let from = rfc3339(from);
+            return Some(format!(
+                "the certificate begins at {from}: phones and browsers refuse it until then"
+            ));
         }
         let ends = if until <= now { "has ended" } else { "ends" };
         Some(format!(

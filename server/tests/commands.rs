@@ -52,18 +52,18 @@ fn the_first_administrator_is_made_by_command_while_the_server_runs() {
     assert_eq!(admin["posts"][0]["at"], "city");
     assert_eq!(trial.person("巡查员01")["posts"][0]["at"], "beat:1");
 
-    let words = [
-        "person",
-        "password",
-        "--name",
-        "管理员01",
-        "--login",
-        "admin",
-    ];
+    let who = ["--name", "管理员01", "--login", "admin"];
+    let words = [&["person", "password"], &who[..]].concat();
     let account = trial.errand(&words, "eight signs\nand more\n");
     assert_eq!(
         account.lines,
         [json!({ "person": admin["person"], "login": "admin", "replaced_login": null })]
+    );
+    let again = trial.errand(&words, "eight signs\n");
+    assert!(
+        again.lines[0]["replaced_login"].is_null(),
+        "{:?}",
+        again.lines
     );
     assert_eq!(trial.person("管理员01")["login"], "admin");
     assert!(trial.person("巡查员01")["login"].is_null());

@@ -229,3 +229,19 @@ fn bytes_are_described_as_bytes() {
     }
     assert!(seen >= 7, "{seen}");
 }
+
+#[test]
+fn each_answer_says_something() {
+    let office = Office::open(CookieKind::Plain);
+    let api = described(&office);
+    for (path, method, operation) in operations(&api) {
+        let answers = operation["responses"].as_object().expect("answers");
+        for (status, answer) in answers {
+            let says = answer["description"].as_str().unwrap_or_default();
+            assert!(!says.is_empty(), "{method} {path} {status}");
+        }
+    }
+    let answers = &api["paths"]["/healthz"]["get"]["responses"];
+    let codes = answers["503"]["description"].as_str().unwrap_or_default();
+    assert!(codes.contains("unwritable"), "{codes}");
+}

@@ -285,3 +285,15 @@ fn a_folder_takes_no_village_away_in_which_something_stands() {
     assert!(said.contains("what was in force stays"), "{said}");
     assert_eq!(trial.directories(), before);
 }
+
+#[test]
+fn a_fault_in_a_file_of_the_folder_is_named_with_the_folder() {
+    let trial = Trial::new("folder_named");
+    trial.edit("villages.csv", "440402105201,", "44040210520,");
+    let said = trial.start(&[]);
+    let told = format!(
+        "{}/villages.csv:3: code: not_a_code",
+        trial.folder.display()
+    );
+    assert!(said.contains(&told), "{said}");
+}

@@ -48,7 +48,8 @@ fn an_administrator_gives_a_person_an_account_and_later_a_new_password() {
     assert_eq!(office.sign_in("desk", "eight signs").status, 429);
 
     let second = json!({ "password": "other signs" });
-    assert_eq!(reset(&office, ADMIN, DESK, &second).status, 200);
+    let replaced = reset(&office, ADMIN, DESK, &second).json();
+    assert_eq!(replaced, json!({ "replaced_login": null }));
     assert_eq!(shown(&office, &cookie), 401, "he is signed out");
     // What was tried before was tried on another password.
     assert_eq!(office.sign_in("desk", "eight signs").status, 401);
@@ -68,6 +69,9 @@ fn an_administrator_gives_a_person_an_account_and_later_a_new_password() {
         code(&reset(&office, ADMIN, DESK, &short)),
         (400, json!("password"))
     );
+    let renamed = json!({ "login": "table", "password": "fifth signs" });
+    let replaced = reset(&office, ADMIN, DESK, &renamed).json();
+    assert_eq!(replaced, json!({ "replaced_login": "desk" }));
     let blank = json!({ "login": "de sk", "password": "eight signs" });
     assert_eq!(
         code(&reset(&office, ADMIN, DESK, &blank)),

@@ -284,6 +284,8 @@ fn a_restore_onto_a_disk_that_fills_is_whole_or_is_none() {
         let to = folder.file(&format!("restored{more}.db"));
         let target = to.display().to_string();
         let words = ["restore", "--from", &path, "--database", &target];
+        // Made-up phones have no keys that anybody could check.
+        let words = [&words[..], &["--unchecked"]].concat();
         let said = errand_within(len / 512 + more, &words);
         outcomes[usize::from(said.ok)] += 1;
         if !said.ok {
@@ -300,4 +302,69 @@ fn a_restore_onto_a_disk_that_fills_is_whole_or_is_none() {
         assert_eq!(said.lines[0]["epoch"], epoch, "{more}");
     }
     assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
+}
+
+/// A database that was backed up, and its backup.
+fn backed_up(folder: &Folder) -> (String, String) {
+    let database = used(folder);
+    let backup = folder.file("backup.db").display().to_string();
+    let words = ["backup", "--database", &database, "--to", &backup];
+    let taken = errand(&words, "");
+    assert!(taken.ok, "{}", taken.log);
+    (database, backup)
+}
+
+#[test]
+fn a_backup_with_which_check_finds_fault_is_restored_only_where_that_is_said() {
+    let folder = Folder::new("restore_unsound");
+    let (_, backup) = backed_up(&folder);
+    let connection = Connection::open(&backup).expect("it opens");
+    let spoilt = "UPDATE counters SET device_no = device_no + 1; UPDATE accounts SET login = ''";
+    connection.execute_batch(spoilt).expect("it is written");
+    drop(connection);
+    let checked = errand(&["check", "--database", &backup], "");
+    assert!(!checked.ok, "{:?}", checked.lines);
+    let new = folder.file("new.db").display().to_string();
+    let words = ["restore", "--from", &backup, "--database", &new];
+    let refused = errand(&words, "");
+    assert!(
+        !refused.ok && refused.log.contains("--unchecked"),
+        "{}",
+        refused.log
+    );
+    assert!(!Path::new(&new).exists());
+    let taken = errand(&[&words[..], &["--unchecked"]].concat(), "");
+    assert!(taken.ok && Path::new(&new).exists(), "{}", taken.log);
+}
+
+#[test]
+fn a_restored_database_that_is_gone_before_its_first_start_is_not_begun_anew() {
+    let folder = Folder::new("restored_and_gone");
+    let (_, backup) = backed_up(&folder);
+    let new = folder.file("new.db").display().to_string();
+    let words = ["restore", "--from", &backup, "--database", &new];
+    let restored = errand(&words, "");
+    assert!(restored.ok, "{}", restored.log);
+    fs::remove_file(&new).expect("it goes");
+    let served = start(&new);
+    assert!(
+        !served.ok && served.log.contains("is missing or empty"),
+        "{}",
+        served.log
+    );
+    assert!(!Path::new(&new).exists());
+}
+
+#[test]
+fn a_restore_from_nothing_leaves_nothing() {
+    let folder = Folder::new("restore_nothing");
+    let [nowhere, new] =
+        ["nowhere.db", "new.db"].map(|name| folder.file(name).display().to_string());
+    let said = errand(&["restore", "--from", &nowhere, "--database", &new], "");
+    assert!(
+        !said.ok && said.log.contains("is not there"),
+        "{}",
+        said.log
+    );
+    assert_eq!(fs::read_dir(folder.file("")).expect("a folder").count(), 0);
 }

@@ -165,6 +165,21 @@ fn the_end_of_a_certificate_is_said_once_a_day_from_two_weeks_before() {
 }
 
 #[test]
+fn that_a_certificate_has_not_begun_is_said_once_a_day() {
+    let folder = Folder::new("tls_begins");
+    let files = Files::new(&folder);
+    files.make((2030, 2040));
+    let [certificate, key] = [&files.certificate, &files.key].map(Path::new);
+    let certificates = Certificates::open(certificate, key).expect("they fit");
+    let before = Timestamp(certificates.until().0 - 3_660 * DAY_MS);
+    let early = certificates.warning(before).expect("it is said");
+    assert!(early.contains("begins at 2030-01-01"), "{early}");
+    assert_eq!(certificates.warning(before), None);
+    let begun = Timestamp(before.0 + 30 * DAY_MS);
+    assert_eq!(certificates.warning(begun), None);
+}
+
+#[test]
 fn a_server_whose_certificate_has_ended_says_so_and_shows_when() {
     let folder = Folder::new("tls_ended");
     let files = Files::new(&folder);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::extract::{Body, Named};
-use super::openapi::{Binary, Failure, ForNewPhones, ForPeople, ForPhones};
+use super::openapi::{Binary, ForNewPhones, ForPeople, ForPhones, ForWatching};
 use super::{Host, json};
 use crate::app::App;
 use crate::auth::{self, Caller, CallingDevice};
@@ -22,7 +22,7 @@ use crate::error::ApiError;
 
 /// `GET /healthz`: `ok`, or `clock` where what was received lies ahead of the clock; 503 with a word for what keeps the server from its work.
 #[utoipa::path(get, path = "/healthz", operation_id = "health",
-    responses((status = 200, body = str), (status = 503, body = Failure))
+    responses((status = 200, body = str), ForWatching)
 )]
 pub(super) async fn health(State(host): State<Host>) -> Result<&'static str, ApiError> {
     let looked = host.blocking(|app| {
@@ -32,10 +32,7 @@ pub(super) async fn health(State(host): State<Host>) -> Result<&'static str, Api
     match looked.await? {
         Ok(None) => Ok("ok"),
         Ok(Some(_)) => Ok("clock"),
-        Err(error) => match error.of_the_disk() {
-            Some(word) => Err(ApiError::Unwell(word)),
-            None => Err(error.into()),
-        },
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -10,9 +10,11 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use patrol_core::domain::refusal::Refusal;
 use serde::Serialize;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
+    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Response,
+    ResponseBuilder,
 };
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
 
@@ -123,6 +125,9 @@ pub(super) struct FailureCode {
 /// Failures of a route for people who are signed in.
 pub(super) struct ForPeople;
 
+/// Failures of who watches over the server.
+pub(super) struct ForWatching;
+
 /// Failures of what phones fetch.
 pub(super) struct ForPhones;
 
@@ -141,6 +146,12 @@ pub(super) struct ForSetup;
 impl IntoResponses for ForPeople {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         failures(&[400, 401, 403, 404, 408, 409, 413, 415, 429, 503])
+    }
+}
+
+impl IntoResponses for ForWatching {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        failures(&[503])
     }
 }
 
@@ -206,8 +217,9 @@ pub(super) fn frame(cookies: CookieKind) -> OpenApi {
                 .title("巡村 Xuncun")
                 .version(env!("CARGO_PKG_VERSION"))
                 .description(Some(
-                    "Whatever is not answered as asked is a Failure; its codes stand beside each status. Anything but reading needs an Origin that \
-                     is the server's own where a session is asked for.",
+                    "Whatever is not answered as asked is a Failure. Beside each status stand all codes that come with it, of whichever route; a \
+                     method that a path does not have is answered 405, method_not_allowed. Anything but reading needs an Origin that is the \
+                     server's own where a session is asked for.",
                 ))
                 .build(),
         )
@@ -225,6 +237,17 @@ pub(super) fn frame(cookies: CookieKind) -> OpenApi {
     api
 }
 
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem {
+        get,
+        put,
+        post,
+        delete,
+        ..
+    } = path;
+    [get, put, post, delete].into_iter().flatten()
+}
+
 /// `GET /v1/openapi.json`: this description.
 #[utoipa::path(get, path = "/v1/openapi.json", operation_id = "describe",
     responses((status = 200, body = Object))
@@ -234,8 +257,18 @@ pub(super) async fn describe(State(host): State<Host>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], host.openapi)
 }
 
-/// The description as it is shown.
-pub(super) fn written(api: &OpenApi) -> Bytes {
+/// The description as it is shown. Each answer says something: the format wants it so.
+pub(super) fn written(mut api: OpenApi) -> Bytes {
+    let paths = api.paths.paths.values_mut();
+    for operation in paths.flat_map(operations) {
+        for response in operation.responses.responses.values_mut() {
+            if let RefOr::T(response) = response
+                && response.description.is_empty()
+            {
+                response.description = "as asked".to_owned();
+            }
+        }
+    }
     let json = api.to_json();
     json.expect("shapes of this program are JSON").into()
 }

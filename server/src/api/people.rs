@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::PersonId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Host;
@@ -25,17 +25,23 @@ pub(super) struct PasswordRequest {
     password: String,
 }
 
+#[derive(Serialize, ToSchema)]
+pub(super) struct PasswordSet {
+    /// The login that he had, if another has taken its place.
+    replaced_login: Option<String>,
+}
+
 /// `POST /v1/people/{person}/password`: makes or replaces a person's account and signs him out everywhere. It gives him no right: who holds
 /// no post cannot sign in.
 #[utoipa::path(post, path = "/v1/people/{person}/password", operation_id = "put_password",
-    security(("session" = [])), params(("person" = String, Path)), request_body = PasswordRequest, responses((status = 200), ForPeople)
+    security(("session" = [])), params(("person" = String, Path)), request_body = PasswordRequest, responses((status = 200, body = PasswordSet), ForPeople)
 )]
 pub(super) async fn put_password(
     State(host): State<Host>,
     Caller(caller): Caller,
     Named(person): Named<String>,
     Body(request): Body<PasswordRequest>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<PasswordSet>, ApiError> {
     let person = PersonId::from_hex(&person).ok_or(ApiError::NotFound)?;
     request.login.as_deref().map_or(Ok(()), auth::check_login)?;
     auth::check_new_password(&request.password)?;
@@ -43,12 +49,11 @@ pub(super) async fn put_password(
     let done = host.blocking(move |app| {
         let _turn = turn;
         need(app, caller, Capability::Administer)?;
-        replace_password(app, person, &request)?;
+        let replaced_login = replace_password(app, person, &request)?;
         tracing::info!(%person, %caller, "the account of {person} was set by {caller}");
-        Ok::<_, ApiError>(())
+        Ok::<_, ApiError>(PasswordSet { replaced_login })
     });
-    done.await??;
-    Ok(Json(()))
+    Ok(Json(done.await??))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -92,7 +97,7 @@ fn replace_password(
     app: &App,
     person: PersonId,
     request: &PasswordRequest,
-) -> Result<(), ApiError> {
+) -> Result<Option<String>, ApiError> {
     if app.known().directory.person(person).is_none() {
         return Err(ApiError::NotFound);
     }

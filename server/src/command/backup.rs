@@ -16,6 +16,7 @@ use super::sole::Sole;
 use super::{Database, Faults, one};
 use crate::app::Environment;
 use crate::calendar;
+use crate::check;
 use crate::host::SystemEnvironment;
 use crate::store::sqlite::links::{beside, folder, resolved};
 use crate::store::sqlite::{backup as copies, make_file};
@@ -47,6 +48,9 @@ pub struct RestoreErrand {
     /// Moves a database that is there aside.
     #[arg(long)]
     replace: bool,
+    /// Takes the backup though `check` finds fault with it.
+    #[arg(long)]
+    unchecked: bool,
 }
 
 /// What is brought up to date.
@@ -91,7 +95,8 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
             "{path} is not there, so there is nothing to replace: say --database, or leave --replace out"
         )));
     }
-    let _sole = Sole::on(to)?;
+    may_be_read(from)?;
+    let sole = Sole::on(to)?;
     let environment = SystemEnvironment;
     let now = environment.now();
     let new = new_epoch(&environment, now);
@@ -101,12 +106,17 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
     let unfinished = copied(from, to)?;
     let path = &unfinished.path;
     copies::upgrade(path).map_err(|error| named(path, &error))?;
+    if !errand.unchecked {
+        is_sound(path).map_err(|faults| of_backup(from, faults))?;
+    }
     copies::begin_epoch(path, &new).map_err(|error| named(path, &error))?;
     File::open(path)
         .and_then(|file| hand_over(&file, to))
         .map_err(|error| named(path, &error))?;
     let aside = move_aside(errand, to, now)?;
     unfinished.settle(to).map_err(|error| named(to, &error))?;
+    // Should it be gone before its first start, that makes no new one.
+    sole.note_used();
     tracing::warn!(
         "what was decided since the backup is not in it: revoke lost phones again, look at people, passwords and the directory"
     );
@@ -116,6 +126,24 @@ pub(super) fn restore(errand: &RestoreErrand) -> Result<Vec<Value>, Faults> {
         "number_block": new.number_block,
         "moved_aside": aside.map(|aside| aside.display().to_string()),
     })])
+}
+
+/// What `check` says of a database that is to be served.
+fn is_sound(path: &Path) -> Result<(), Faults> {
+    let app = super::open_to_read(path).map_err(one)?;
+    let findings = check::check(app.store.as_ref()).map_err(one)?.findings;
+    match findings.is_empty() {
+        true => Ok(()),
+        false => Err(findings),
+    }
+}
+
+fn of_backup(from: &Path, mut faults: Faults) -> Faults {
+    faults.push(format!(
+        "{} is not restored: take an older backup, or this one as it is by --unchecked",
+        from.display()
+    ));
+    faults
 }
 
 pub(super) fn upgrade(errand: &UpgradeErrand) -> Result<Vec<Value>, Faults> {

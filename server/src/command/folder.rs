@@ -17,6 +17,7 @@ use crate::directory::leaves::Basis;
 use crate::directory::{self, Table};
 use crate::import;
 use crate::people::{self, MergeFault};
+use crate::sheet::ImportFault;
 use crate::store::reference::MadeBy;
 use crate::store::{Folder, StoreError};
 
@@ -139,8 +140,9 @@ fn read(
             "{folder}/{file} is not read: docs/tables.md says what the tables of a folder are called"
         );
     }
+    let named = |fault: &ImportFault| path.join(fault.to_string()).display().to_string();
     let mut loaded = directory::load(path, now, basis)
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Faults>())?;
+        .map_err(|faults| faults.iter().map(named).collect::<Faults>())?;
     if config.synthetic_people {
         if !loaded.people.is_empty() {
             let folder = path.display();

@@ -234,9 +234,7 @@ fn password(
     if holder.is_some_and(|account| account.person != person) {
         return Err(vec![format!("the login {login} is another person's")]);
     }
-    let before = app.store.account_of(person).map_err(failed)?;
-    let replaced = before.map(|account| account.login);
-    auth::put_account(&app, person, login, &password).map_err(failed)?;
+    let replaced = auth::put_account(&app, person, login, &password).map_err(failed)?;
     tracing::info!(%person, "the account of {person} was set by command");
     Ok(vec![
         json!({ "person": person.hex(), "login": login, "replaced_login": replaced }),

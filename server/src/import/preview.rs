@@ -9,6 +9,7 @@ use patrol_core::domain::limits;
 use patrol_core::domain::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::proposals::degrees;
 use crate::calendar::{day, rfc3339};
 use crate::directory::{Table, back, post_at_text};
 
@@ -139,7 +140,8 @@ fn rows(directory: &Directory, table: Table) -> Rows {
                     || row.name.clone(),
                     |point| {
                         let datum = format!("{:?}", point.datum).to_lowercase();
-                        format!("{} {datum} {} {}", row.name, point.lon_e7, point.lat_e7)
+                        let (lon, lat) = (degrees(point.lon_e7), degrees(point.lat_e7));
+                        format!("{} {datum} {lon} {lat}", row.name)
                     },
                 );
                 let until = row.until;

@@ -28,7 +28,8 @@ mod doubles;
 mod draft;
 mod survey;
 
-use draft::{Draft, Drafting, degrees};
+pub(super) use draft::degrees;
+use draft::{Draft, Drafting};
 use survey::look_up;
 pub use survey::{Waiting, waiting};
 

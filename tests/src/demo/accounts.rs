@@ -30,7 +30,7 @@ pub async fn make(served: &Served, directory: &Directory, password: &str) -> std
         }
         let (app, id) = (Arc::clone(&served.app), person.id);
         let (login, password) = (login_of(person), password.to_owned());
-        making.spawn_blocking(move || auth::put_account(&app, id, &login, &password));
+        making.spawn_blocking(move || auth::put_account(&app, id, &login, &password).map(drop));
     }
     while !making.is_empty() {
         made(making.join_next().await)?;

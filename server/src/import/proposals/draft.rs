@@ -278,7 +278,7 @@ fn coordinates(position: Option<Position>) -> Cells {
     ])
 }
 
-pub(super) fn degrees(degrees_e7: i64) -> String {
+pub(in crate::import) fn degrees(degrees_e7: i64) -> String {
     const ONE: u64 = 10_000_000;
     let (sign, digits) = (
         if degrees_e7 < 0 { "-" } else { "" },

@@ -13,6 +13,7 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::SystemIoFailure) if is_of_room(&error) => Self::Full,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged(error.to_string())
             }
@@ -26,6 +27,12 @@ impl From<rusqlite::Error> for StoreError {
             _ => Self::Broken(format!("the database: {error}")),
         }
     }
+}
+
+/// What lies in memory beside a log begins as a file of some blocks: where the disk has none left, SQLite has no other word for it.
+fn is_of_room(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 fn is_of_reading(error: &rusqlite::Error) -> bool {
@@ -91,4 +98,22 @@ fn from_json<T: DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result
 /// A value that a row should not hold.
 pub(super) fn strange(column: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Null, what.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_for_which_there_is_no_room_is_a_full_disk() {
+        let of =
+            |code| StoreError::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        assert!(matches!(of(ffi::SQLITE_FULL), StoreError::Full));
+        assert!(matches!(of(ffi::SQLITE_IOERR_SHMSIZE), StoreError::Full));
+        assert!(matches!(
+            of(ffi::SQLITE_IOERR_WRITE),
+            StoreError::Unwritable(_)
+        ));
+        assert!(matches!(of(ffi::SQLITE_IOERR_READ), StoreError::Damaged(_)));
+    }
 }

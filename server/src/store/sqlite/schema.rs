@@ -75,6 +75,11 @@ pub(super) fn open_writer(
         _ => {}
     }
     let connection = Connection::open(path).map_err(|error| refused(path, &error.into()))?;
+    // SQLite opens what may only be read all the same, and says so at the first write.
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        let why = left(path, &"it may only be read");
+        return Err(StoreError::Unwritable(why));
+    }
     let opened = prepare(connection, || Ok(make_identity()));
     opened.map_err(|error| match error {
         StoreError::Broken(_) => refused(path, &error),

@@ -7,9 +7,6 @@ use super::mounts::{Image, Small, is_root, run};
 use super::{Ended, Office, Phone, Step, is_said, said};
 use crate::proof::Program;
 
-/// Becomes the program, which is then told of a file that may not grow instead of being ended by it.
-const UNENDED: [&str; 3] = ["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""];
-
 /// A server's program to which work was handed in, the phone that did, and one that only looks.
 struct Scene {
     server: Program,
@@ -71,11 +68,7 @@ impl Scene {
 /// What did not hold.
 pub async fn takes_no_more() -> Step {
     let office = Office::new("walk-quota")?;
-    let path = Program::path();
-    let path = path.to_str().ok_or("a name in UTF-8")?;
-    let words = [&UNENDED[..], &[path]].concat();
-    let server = Program::start_by(&words, &office.database, 0, &[])?;
-    let mut scene = Scene::new(server, &office.database).await?;
+    let mut scene = Scene::new(office.start()?, &office.database).await?;
     let len = |suffix| fs::metadata(office.folder.file(suffix)).map_or(0, |file| file.len());
     let most = len("server.db").max(len("server.db-wal"));
     may_grow_to(&scene.server, &most.to_string())?;
@@ -151,15 +144,32 @@ pub async fn read_only() -> Step {
     let scene = Scene::new(office.start()?, &office.database).await?;
     let told = scene.phone.recorded.clone();
     drop(scene.ends(&office, "")?);
+    // With its folder, or alone.
+    for folder in [0o555, 0o777] {
+        is_refused(&office, folder)?;
+    }
+    let server = office.start()?;
+    is_said(&server, 200, "ok").await?;
+    server.kill();
+    Ok(Ended {
+        state: "unwritable".to_owned(),
+        told: office.holds(&told)?,
+    })
+}
+
+/// That no server starts on a database which may only be read, in a folder of that mode, and that it stays as it is.
+fn is_refused(office: &Office, folder: u32) -> Result<(), String> {
     let files = [
-        (office.folder.file(""), 0o555),
+        (office.folder.file(""), folder),
         (office.database.clone(), 0o444),
     ];
+    // It is root's, and would be what cannot be written.
+    drop(fs::remove_file(office.folder.file("server.db.lock")));
     for (file, mode) in &files {
         set_mode(file, *mode)?;
     }
     let before = fs::read(&office.database).map_err(said)?;
-    let refused = start_as_nobody(&office);
+    let refused = start_as_nobody(office);
     let is_kept = fs::read(&office.database).map_err(said)? == before;
     for (file, _) in files {
         set_mode(&file, 0o755)?;
@@ -168,17 +178,10 @@ pub async fn read_only() -> Step {
         .then_some(())
         .ok_or_else(|| "the file was changed".to_owned())?;
     let words = refused.as_ref().err();
-    let is_named = words.is_some_and(|words| words.contains("cannot be written"));
-    is_named
-        .then_some(())
-        .ok_or_else(|| format!("{refused:?}"))?;
-    let server = office.start()?;
-    is_said(&server, 200, "ok").await?;
-    server.kill();
-    Ok(Ended {
-        state: "unwritable".to_owned(),
-        told: office.holds(&told)?,
-    })
+    let is_named = words.is_some_and(|words| {
+        words.contains("cannot be written") && words.contains("left as it is")
+    });
+    is_named.then_some(()).ok_or_else(|| format!("{refused:?}"))
 }
 
 fn start_as_nobody(office: &Office) -> Result<Program, String> {
