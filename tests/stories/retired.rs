@@ -9,13 +9,18 @@ use patrol_core::domain::time::{DAY_MS, Timestamp};
 use patrol_core::error::Error;
 use patrol_core::sync::seal::Digest;
 use patrol_core::sync::wire::Fate;
+use patrol_server::directory::{SYNTHETIC_SINCE, synthetic_people};
 use patrol_server::office;
 use patrol_server::retire::retire_ended;
 use patrol_server::review::Decision;
 use patrol_server::store::{CaseQuery, Commit, DocumentCommit, StoredChange, Summary};
+use patrol_tests::proof::Program;
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
+use patrol_tests::served::Folder;
 use patrol_tests::world::{World, city};
+use rusqlite::Connection;
 
+use super::gone_back::open;
 use super::late_work::end_posts;
 use super::outcomes::settle_first;
 use super::settled_late::{relic_of, take_in};
@@ -130,6 +135,31 @@ fn a_case_leaves_the_phones_ninety_days_after_it_was_closed_and_returns_with_its
         world.phone(name).sync().unwrap();
         assert_eq!(world.phone(name).stage(case), "closed");
     }
+}
+
+#[test]
+fn a_server_does_by_itself_what_is_due_each_day() {
+    let folder = Folder::new("retired-by-day").unwrap();
+    let file = folder.file("server.db");
+    let mut world = World::new(38);
+    // Long before the clock of the program that is started.
+    world.clock.advance_ms(-200 * DAY_MS);
+    world.app = open(&file, &world, 2);
+    let mut directory = city().clone();
+    directory.people = synthetic_people(&directory, SYNTHETIC_SINCE);
+    world.app.put_directory(&directory).unwrap();
+    closed(&mut world);
+    drop(world);
+    let over = "INSERT INTO sessions (token, person, until) VALUES (zeroblob(32), zeroblob(8), 1)";
+    let database = || Connection::open(&file).unwrap();
+    assert_eq!(database().execute(over, []).unwrap(), 1);
+    let left = "1 cases that ended long ago left their feeds";
+    Program::start_until(&file, left).unwrap().kill();
+    let sessions = "SELECT count(*) FROM sessions";
+    let left: i64 = database()
+        .query_row(sessions, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 0);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use patrol_server::{auth, check};
 use patrol_tests::clock::{Clock, Machine, START};
 use patrol_tests::fixture::{self, NEW_WORDS, OLD_WORDS, PHONE, REQUEST, SERVER};
 use patrol_tests::link::{Link, Reply};
+use patrol_tests::proof::Program;
 use patrol_tests::served::Folder;
 use patrol_tests::world::{Phone, World};
 use rusqlite::Connection;
@@ -140,6 +141,20 @@ fn an_older_server_is_upgraded_with_a_copy_beside_it_and_has_everything() {
         let from = copy.to_str().unwrap();
         errand(&["restore", "--from", from], &restored).unwrap();
         assert_eq!(shape_of(&restored), shape_of(&fresh));
+    }
+}
+
+#[test]
+fn an_older_server_is_upgraded_at_its_start_with_a_copy_beside_it() {
+    for version in RELEASED {
+        let folder = Folder::new("upgraded-at-start").unwrap();
+        let file = unpack(&folder, version, SERVER);
+        Program::start(&file, 0, &[]).unwrap().kill();
+        let names = std::fs::read_dir(file.parent().unwrap()).unwrap();
+        let mut paths = names.map(|entry| entry.unwrap().path());
+        let copy = paths.find(|path| path.to_str().unwrap().contains(".version-1-"));
+        assert_eq!(backup::older(&copy.unwrap()).unwrap(), Some(1));
+        assert!(errand(&["check"], &file).is_ok());
     }
 }
 

@@ -41,6 +41,16 @@ impl Program {
         Self::start_by(&[path], database, port, more)
     }
 
+    /// Starts it on a free port, and waits until it logs these words once it listens.
+    ///
+    /// # Errors
+    /// What it said instead.
+    pub fn start_until(database: &Path, words: &str) -> Result<Self, String> {
+        let path = Self::path();
+        let path = path.to_str().ok_or("a name in UTF-8")?;
+        Self::started(&[path], (database, 0, &[]), Some(words))
+    }
+
     /// The same by other words than the program's own name, such as a shell that becomes it.
     ///
     /// # Errors
@@ -50,6 +60,14 @@ impl Program {
         database: &Path,
         port: u16,
         more: &[&str],
+    ) -> Result<Self, String> {
+        Self::started(words, (database, port, more), None)
+    }
+
+    fn started(
+        words: &[&str],
+        (database, port, more): (&Path, u16, &[&str]),
+        until: Option<&str>,
     ) -> Result<Self, String> {
         let zhuhai = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/data/zhuhai");
         let (first, rest) = words.split_first().ok_or("what is to be started")?;
@@ -81,6 +99,12 @@ impl Program {
             drop(child.wait());
             return Err(said.join("\n"));
         };
+        if let Some(words) = until {
+            let mut lines = lines.by_ref().map_while(Result::ok);
+            if !lines.any(|line| line.contains(words)) {
+                return Err(format!("it ended and never said: {words}"));
+            }
+        }
         // Nobody reads on; a full pipe must not stop it.
         std::thread::spawn(move || lines.for_each(drop));
         let metrics = said.iter().find_map(|line| line.rsplit_once("metrics on "));
