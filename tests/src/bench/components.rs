@@ -52,7 +52,7 @@ pub async fn measure(seed: u64) -> Vec<Figure> {
 /// A server with a million components, and how long it took and takes.
 fn fill(file: &Path, table: &Path, seed: u64) -> (Arc<App>, Vec<Figure>) {
     let app = Arc::new(open(file, Arc::new(Machine::new(&Clock::default(), seed))));
-    write(&app, table, seed);
+    write(table, of_the_city(&app), seed);
     let started = Watch::start();
     put_in_force(&app, table.to_owned());
     let import_s = started.elapsed().as_secs_f64();
@@ -133,23 +133,32 @@ fn somewhere(rng: &mut ChaCha8Rng) -> Position {
     }
 }
 
-/// A table of lamps all over the city: as many in the first beat's villages as a phone is to have, the rest in the others.
-fn write(app: &App, table: &Path, seed: u64) {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+/// The village of each: as many in the first beat's as a phone is to have, the rest in the others.
+fn of_the_city(app: &App) -> impl Iterator<Item = VillageCode> {
     let own = villages_of(app, inspectors(app)[0]);
     let known = app.known();
     let all = known.directory.villages.iter().map(|village| village.code);
     let others: Vec<VillageCode> = all.filter(|code| !own.contains(code)).collect();
+    let own = own.into_iter().cycle().take(ON_PHONE);
+    let others = others.into_iter().cycle().take(ON_SERVER - ON_PHONE);
+    own.chain(others)
+}
+
+/// Puts a lamp into each of these villages, one that is named again another one.
+pub fn put(app: &App, villages: impl Iterator<Item = VillageCode>, table: &Path, seed: u64) {
+    write(table, villages, seed);
+    put_in_force(app, table.to_owned());
+}
+
+/// A table of lamps all over the city, one for each village that is named.
+fn write(table: &Path, villages: impl Iterator<Item = VillageCode>, seed: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut out = BufWriter::new(File::create(table).expect("a file"));
     let head =
         "code,name,authority_code,authority_name,unit_grid,state,first_on,lon_wgs84,lat_wgs84\n";
     out.write_all(head.as_bytes()).expect("it is written");
     let mut line = String::new();
-    for number in 0..ON_SERVER {
-        let village = match number.checked_sub(ON_PHONE) {
-            None => own[number % own.len()],
-            Some(rest) => others[rest % others.len()],
-        };
+    for (number, village) in villages.enumerate() {
         let (class, serial) = (1_037 + number / 900_000, number % 900_000 + 1);
         let Position { lon_e7, lat_e7 } = somewhere(&mut rng);
         line.clear();

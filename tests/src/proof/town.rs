@@ -15,10 +15,12 @@ use patrol_core::domain::case::Case;
 use patrol_core::domain::entry::Body;
 use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::place::{Scope, VillageCode};
+use patrol_core::sync::components::tag_with;
 use patrol_core::sync::seal::{Batch, leaf};
 use patrol_core::sync::session;
 use patrol_core::sync::wire::{CONTENT_TYPE, Cursor, Form, Hello, PushHead, write_raw};
 use patrol_server::app::{App, draw_identity};
+use patrol_server::components::tags_for;
 use patrol_server::grow::Growing;
 use patrol_server::page::scopes_tag;
 use patrol_server::store::sqlite::SqliteStore;
@@ -28,11 +30,15 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::bench::bytes::villages_of;
 use crate::bench::city::{City, Hand, inspectors, report};
+use crate::bench::components;
 use crate::clock::{Clock, Machine, START};
 use crate::world::city;
 
 /// Of a day's deeds each third is a report of a new case.
 const REPORTED_EACH: usize = 3;
+
+/// Components of each village.
+const LAMPS: usize = 40;
 
 /// The request with which a phone comes.
 pub(super) struct Call {
@@ -75,6 +81,8 @@ impl Town {
         app.put_directory(city()).expect("it is kept");
         let mut city = City::new(Arc::clone(&app), seed);
         let cases = city.fill(villages, cases);
+        let lamps = villages.iter().cycle().take(LAMPS * villages.len());
+        components::put(&app, lamps.copied(), &file.with_extension("csv"), seed);
         let people = inspectors(&app);
         let callers = (0..phones).map(|number| Caller {
             hand: city.enrol(people[number % people.len()]),
@@ -85,8 +93,8 @@ impl Town {
         (Self { app, cases, rng }, callers)
     }
 
-    /// The hello of a phone that had caught up.
-    pub(super) fn hello(&self, hand: &Hand) -> Hello {
+    /// The hello of a phone that had caught up, and keeps components.
+    fn hello(&self, hand: &Hand) -> Hello {
         let app = &self.app;
         let mut scopes = Vec::new();
         let mut cursors = Vec::new();
@@ -105,10 +113,12 @@ impl Town {
             })
             .expect("the store answers");
         scopes.sort_unstable();
+        let tags = tags_for(app, hand.person).expect("the store answers");
         Hello {
             scopes_tag: scopes_tag(&scopes),
             cursors,
-            directory_tag: app.known().tag,
+            directory_tag: tag_with(app.known().tag, &tags),
+            with_components: true,
             last_n: hand.n,
             ..Hello::first(app.identity.epoch)
         }
@@ -222,7 +232,11 @@ impl Town {
         } else {
             (Vec::new(), Vec::new())
         };
-        let body = session::request(&self.hello(&caller.hand), &frames);
+        let hello = Hello {
+            outbox_empty: deeds == 0,
+            ..self.hello(&caller.hand)
+        };
+        let body = session::request(&hello, &frames);
         let mut request = format!(
             "POST /v1/sync HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\n\r\n",
             caller.hand.token,
