@@ -4,14 +4,16 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use patrol_core::domain::id::DocumentId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Database, Faults, Who, one};
 use crate::app::App;
 use crate::import::proposals::{self, Asked};
 use crate::import::{self, Content, Preview, Upload, is_left_behind, is_named};
+use crate::office::Rejection;
 use crate::store::StoreError;
 
 /// Imports people, villages, beats, units, categories or components, or says what was imported.
@@ -59,7 +61,7 @@ pub enum PastErrand {
         /// Its number.
         no: u64,
     },
-    /// Shows what components would be with proposals of phones, and adopts that when told to, if no server runs.
+    /// Shows what components would be with proposals of phones, and adopts or declines them when told to, if no server runs.
     Proposals(ProposalsErrand),
 }
 
@@ -78,6 +80,9 @@ pub struct ProposalsErrand {
     /// A field that the proposals do not say, by the name of its column: authority_name=城市管理局. It goes for all of them.
     #[arg(long = "set", value_name = "COLUMN=VALUE", value_parser = field)]
     fields: Vec<(String, String)>,
+    /// Declines those that are named, for this reason, which their phones are told.
+    #[arg(long, value_name = "WORDS", value_parser = NonEmptyStringValueParser::new(), conflicts_with_all = ["adopt", "fields"], requires = "surveys")]
+    decline: Option<String>,
     /// Their ids, 32 hexadecimal digits; those that have waited longest, if none is named.
     #[arg(value_parser = survey)]
     surveys: Vec<DocumentId>,
@@ -130,8 +135,12 @@ fn import_files(errand: &ImportErrand) -> Result<Vec<Value>, Faults> {
 }
 
 fn import_proposals(errand: &ProposalsErrand) -> Result<Vec<Value>, Faults> {
-    let _sole = errand.adopt.then(|| errand.database.alone()).transpose()?;
+    let is_answer = errand.adopt || errand.decline.is_some();
+    let _sole = is_answer.then(|| errand.database.alone()).transpose()?;
     let app = errand.database.open()?;
+    if let Some(words) = &errand.decline {
+        return declined(&app, errand, words);
+    }
     let asked = Asked {
         surveys: errand.surveys.clone(),
         fields: errand.fields.iter().cloned().collect(),
@@ -139,6 +148,20 @@ fn import_proposals(errand: &ProposalsErrand) -> Result<Vec<Value>, Faults> {
     let person = errand.who.find(&app)?;
     let preview = proposals::preview(&app, person, &asked).map_err(one)?;
     shown_and_adopted(&app, &preview, errand.adopt.then_some(Adopt))
+}
+
+fn declined(app: &App, errand: &ProposalsErrand, words: &str) -> Result<Vec<Value>, Faults> {
+    let (person, surveys) = (errand.who.find(app)?, errand.surveys.iter().copied());
+    match proposals::decline(app, person, &surveys.collect(), words) {
+        Ok(Ok(count)) => {
+            tracing::info!(%person, "{count} proposals were declined by command");
+            Ok(vec![json!({ "declined": count })])
+        }
+        Ok(Err(faults)) => Err(in_words(&faults)),
+        Err(Rejection::Refused(refusal)) => Err(one(refusal)),
+        Err(Rejection::NotFound) => Err(one("a proposal is gone")),
+        Err(Rejection::Store(error)) => Err(one(error)),
+    }
 }
 
 /// Told to adopt what is shown.
@@ -161,13 +184,17 @@ fn shown(preview: &Preview) -> Result<Vec<Value>, Faults> {
     if preview.faults.is_empty() {
         return Ok(vec![preview.json(None)]);
     }
-    let faults = &preview.faults;
+    Err(in_words(&preview.faults))
+}
+
+fn in_words(faults: &crate::sheet::Faults) -> Faults {
     let mut said: Faults = faults.shown.iter().map(ToString::to_string).collect();
-    said.push(format!(
-        "{} faults in all; nothing has changed",
-        faults.total
-    ));
-    Err(said)
+    let (total, noun) = match faults.total {
+        1 => (1, "fault"),
+        total => (total, "faults"),
+    };
+    said.push(format!("{total} {noun} in all; nothing has changed"));
+    said
 }
 
 /// Puts in force what was shown, and says that.

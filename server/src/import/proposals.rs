@@ -1,5 +1,5 @@
 //! Proposals of phones for the register of components: what it would be with them is previewed as a file is, by the same checks, and
-//! adopting that accepts them. Declining one is an ordinary action of the office.
+//! adopting that accepts them. Declining is an ordinary action of the office, of several at once here.
 //!
 //! Components and acceptances are one transaction, so that no crash and no second adoption leaves one without the other. What the
 //! preview of a new component does not know is taken from its neighbours or said by the administrator; it is a fault otherwise.
@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use patrol_core::domain::action::Action;
 use patrol_core::domain::component::{Component, Position};
+use patrol_core::domain::entry::Body;
 use patrol_core::domain::id::{DocumentId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::domain::place::VillageCode;
@@ -30,7 +32,7 @@ mod survey;
 
 pub(super) use draft::degrees;
 use draft::{Draft, Drafting};
-use survey::look_up;
+use survey::{Survey, look_up};
 pub use survey::{Waiting, waiting};
 
 /// Which proposals, and what is said of them.
@@ -89,7 +91,9 @@ pub fn preview(app: &App, person: PersonId, asked: &Asked) -> Result<Preview> {
     if preview.faults.is_empty() && !found.is_empty() {
         let key: [u8; 8] = app.random();
         let now = app.environment.now();
-        let deeds = found.into_iter().map(|(_, survey)| survey.accept(key, now));
+        let accept = || (Action::Accept, Body::default());
+        let answered = |(_, survey): (usize, Survey)| survey.answer(accept(), key, now);
+        let deeds = found.into_iter().map(answered);
         let deeds = deeds.collect();
         preview.plan = Plan::Proposals(Box::new(Answers {
             rows,
@@ -98,6 +102,36 @@ pub fn preview(app: &App, person: PersonId, asked: &Asked) -> Result<Preview> {
         }));
     }
     Ok(preview)
+}
+
+/// Declines proposals one after the other, for a reason that those who made them are told, and says how many; none where one does not wait
+/// for this person's answer.
+pub fn decline(
+    app: &App,
+    person: PersonId,
+    surveys: &BTreeSet<DocumentId>,
+    words: &str,
+) -> office::Result<std::result::Result<usize, Faults>> {
+    let (key, now) = (app.random::<8>(), app.environment.now());
+    let body = Body {
+        words: Some(words.to_owned()),
+        ..Body::default()
+    };
+    let (mut faults, mut deeds) = (Faults::default(), Vec::new());
+    for (line, survey) in (1..).zip(surveys) {
+        match look_up(app, person, *survey)? {
+            Ok(survey) => deeds.push(survey.answer((Action::Decline, body.clone()), key, now)),
+            Err(reason) => faults.push(fault(Some(line), "survey", reason)),
+        }
+    }
+    if !faults.is_empty() {
+        name(&surveys.iter().copied().collect::<Vec<_>>(), &mut faults);
+        return Ok(Err(faults));
+    }
+    for (survey, deed) in &deeds {
+        office::act(app, person, *survey, deed)?;
+    }
+    Ok(Ok(deeds.len()))
 }
 
 /// Adds to each fault of a proposal whose it is: there is no file in which somebody could count.

@@ -130,9 +130,8 @@ impl Environment for Earlier {
     }
 }
 
-#[test]
-fn a_check_names_a_proposal_that_waits_too_long_and_a_command_adopts_it() {
-    let folder = Folder::new("proposals_by_command");
+/// A database with a proposal that has waited too long.
+fn proposed(folder: &Folder) -> (String, DocumentId) {
     let database = folder.database();
     let survey = DocumentId([9; 16]);
     {
@@ -155,6 +154,13 @@ fn a_check_names_a_proposal_that_waits_too_long_and_a_command_adopts_it() {
         let person = people.clone().find(|person| person.name == "巡查员01");
         propose(&app, person.expect("an inspector").id, survey);
     }
+    (database, survey)
+}
+
+#[test]
+fn a_check_names_a_proposal_that_waits_too_long_and_a_command_adopts_it() {
+    let folder = Folder::new("proposals_by_command");
+    let (database, survey) = proposed(&folder);
     let run =
         |words: &[&str]| -> Said { errand(&[words, &["--database", &database]].concat(), "") };
     let named = || {
@@ -185,6 +191,26 @@ fn a_check_names_a_proposal_that_waits_too_long_and_a_command_adopts_it() {
     );
     assert_eq!(named().len(), 1);
     let id = survey.hex();
+    // One that is none keeps the other from being declined.
+    let decline = |ids: &[&str]| {
+        let words = [
+            "import",
+            "proposals",
+            "--name",
+            ADMIN,
+            "--decline",
+            "现场查无此事",
+        ];
+        run(&[&words[..], ids].concat())
+    };
+    let refused = decline(&[&id, &DocumentId([8; 16]).hex()]);
+    assert!(
+        !refused.ok && refused.log.contains("survey: not_waiting"),
+        "{}",
+        refused.log
+    );
+    assert!(!decline(&[]).ok);
+    assert_eq!(named().len(), 1);
     let adopted = run(&[&proposals[..], &["--adopt", &id]].concat());
     assert_eq!(
         adopted.lines[1]["adopted"]["proposals"], 1,
@@ -201,4 +227,51 @@ fn a_check_names_a_proposal_that_waits_too_long_and_a_command_adopts_it() {
     for wrong in [&["--set", "remarks"][..], &["xy"]] {
         assert!(!run(&[&proposals[..], wrong].concat()).ok, "{wrong:?}");
     }
+}
+
+#[test]
+fn a_command_declines_proposals_for_a_reason() {
+    let folder = Folder::new("proposals_declined");
+    let (database, survey) = proposed(&folder);
+    let id = survey.hex();
+    let words = |word| {
+        [
+            "import",
+            "proposals",
+            "--database",
+            &database,
+            "--name",
+            ADMIN,
+            "--decline",
+            word,
+            &id,
+        ]
+    };
+    let wordless = errand(&words(""), "");
+    assert!(
+        !wordless.ok && wordless.log.contains("a value is required"),
+        "{}",
+        wordless.log
+    );
+    let declined = errand(&words("现场查无此事"), "");
+    assert_eq!(
+        declined.lines,
+        [json!({ "declined": 1 })],
+        "{}",
+        declined.log
+    );
+    let again = errand(&words("现场查无此事"), "");
+    assert!(
+        !again.ok && again.log.contains("not_waiting"),
+        "{}",
+        again.log
+    );
+    let checked = errand(&["check", "--database", &database], "");
+    assert!(
+        checked.ok
+            && !checked
+                .lines
+                .iter()
+                .any(|line| line["proposal"].is_string())
+    );
 }

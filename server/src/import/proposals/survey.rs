@@ -34,11 +34,16 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// What accepts it, as it stands.
-    pub(super) fn accept(self, key: [u8; 8], now: Timestamp) -> (DocumentId, Deed) {
+    /// What answers it, as it stands.
+    pub(super) fn answer(
+        self,
+        (action, body): (Action, Body),
+        key: [u8; 8],
+        now: Timestamp,
+    ) -> (DocumentId, Deed) {
         let deed = Deed {
-            action: Action::Accept,
-            body: Body::default(),
+            action,
+            body,
             fields: Vec::new(),
             on: self.on,
             seen: self.seen,
