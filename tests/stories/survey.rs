@@ -3,7 +3,7 @@
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::case::{Category, CategoryKind};
-use patrol_core::domain::entry::{Body, Proposal, Proposed};
+use patrol_core::domain::entry::{Body, PhotoRef, Proposal, Proposed};
 use patrol_core::domain::id::DocumentId;
 use patrol_core::domain::place::Place;
 use patrol_core::domain::refusal::Refusal;
@@ -15,6 +15,13 @@ use patrol_tests::world::{Phone, World};
 const INSPECTOR: &str = "巡查员01";
 const ADMINISTRATOR: &str = "管理员01";
 const LAMP: u64 = 44_040_201_037_000_017;
+
+const PHOTO: PhotoRef = PhotoRef {
+    sha256: [7; 32],
+    bytes: 40_000,
+    media: 1,
+    kind: 1,
+};
 
 fn propose(phone: &Phone, proposed: Proposed, component: Option<u64>) -> Result<DocumentId> {
     let village = phone.replica.villages()?[0];
@@ -29,6 +36,7 @@ fn propose(phone: &Phone, proposed: Proposed, component: Option<u64>) -> Result<
             proposed,
             component,
         }),
+        photos: vec![PHOTO],
         ..Body::default()
     };
     let deed = Deed {
@@ -55,6 +63,7 @@ fn a_proposal_is_made_offline_and_its_author_hears_what_became_of_it() {
     // Whoever says by hand that it is adopted changes nothing in the register: only the import's preview may (`adopted`).
     let administrator = world.person(ADMINISTRATOR);
     let view = office::view(&world.app, administrator, gone).unwrap();
+    assert_eq!(view.reading.lines[0].entry.body.photos, [PHOTO]);
     let offered: Vec<Action> = view.offers.iter().map(|offer| offer.action).collect();
     assert_eq!(offered, [Action::Decline]);
     for name in ["受理派遣员01", ADMINISTRATOR] {

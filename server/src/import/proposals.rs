@@ -256,7 +256,7 @@ fn change(
     });
     let said: BTreeMap<_, _> = said.collect();
     Ok(
-        json!({ "row": row.code.to_string(), "what": what, "was": was, "is": told(&is), "said": said, "surveys": surveys }),
+        json!({ "row": row.code.to_string(), "what": what, "was": was, "is": told(&is), "said": said, "surveys": surveys, "photos": draft.photos }),
     )
 }
 

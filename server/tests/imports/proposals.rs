@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
-use patrol_core::domain::entry::{Body, Proposal, Proposed};
+use patrol_core::domain::entry::{Body, PhotoRef, Proposal, Proposed};
 use patrol_core::domain::id::{DocumentId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::domain::place::{Place, VillageCode};
@@ -41,6 +41,12 @@ fn propose(app: &App, person: PersonId, id: DocumentId) {
         action: Action::Propose,
         body: Body {
             proposal: Some(proposal),
+            photos: vec![PhotoRef {
+                sha256: [0xab; 32],
+                bytes: 5,
+                media: 1,
+                kind: 1,
+            }],
             ..Body::default()
         },
         fields: vec![
@@ -97,6 +103,7 @@ fn an_administrator_looks_at_proposals_and_adopts_them() {
     // What stands there stays, and what is filled in is shown.
     let row = &shown["tables"][0]["rows"][0];
     assert_eq!(row["said"], json!({ "remarks": "巡查发现" }), "{row}");
+    assert_eq!(row["photos"], json!(1), "{row}");
     let adopt = format!(
         "/v1/imports/{}/adopt",
         shown["id"].as_str().expect("a name")

@@ -24,6 +24,8 @@ pub(super) struct Draft {
     /// The last of the proposals that say so, counted from 1.
     pub(super) line: usize,
     pub(super) surveys: Vec<DocumentId>,
+    /// How many photos they name.
+    pub(super) photos: usize,
     pub(super) was: Option<Component>,
     pub(super) cells: Cells,
     /// What proposals have said of it so far.
@@ -77,6 +79,7 @@ impl Drafting<'_> {
         self.compare_days(line, &draft, survey);
         draft.line = line;
         draft.surveys.push(survey.id);
+        draft.photos += survey.photos;
         for (column, value) in said {
             let before = draft.said.insert(column, value.clone());
             if before.is_some_and(|before| before != value) {
@@ -115,6 +118,7 @@ impl Drafting<'_> {
         Ok(Some(Draft {
             line: 0,
             surveys: Vec::new(),
+            photos: 0,
             cells: cells(&was),
             was: Some(was),
             said: Cells::new(),
@@ -200,6 +204,7 @@ impl Drafting<'_> {
         self.drafts.push(Draft {
             line,
             surveys: vec![survey.id],
+            photos: survey.photos,
             was: None,
             cells: new,
             said: Cells::new(),

@@ -24,6 +24,8 @@ use crate::store::{CaseQuery, Result};
 pub(super) struct Survey {
     pub(super) id: DocumentId,
     pub(super) proposal: Proposal,
+    /// How many photos it names.
+    pub(super) photos: usize,
     pub(super) place: Option<Place>,
     pub(super) category: Option<Category>,
     pub(super) received_at: Timestamp,
@@ -103,6 +105,7 @@ pub(super) fn look_up(
     Ok(Ok(Survey {
         id,
         proposal,
+        photos: line.entry.body.photos.len(),
         place: case.places.into_iter().next().map(|place| place.value),
         category: case
             .categories
