@@ -41,6 +41,7 @@ fn no_altered_input_breaks_a_promise_and_every_target_is_reached_within() {
         &SEEN.opened,
         &SEEN.not_unpacked,
         &SEEN.judged,
+        &SEEN.adopted,
     ];
     assert!(seen.iter().all(|tally| tally.count() > 0), "{SEEN:?}");
 }

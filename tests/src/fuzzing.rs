@@ -4,6 +4,7 @@
 
 mod admission;
 mod feed;
+mod imports;
 mod pieces;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use patrol_server::directory;
 
 pub use admission::admission;
 pub use feed::{Feed, WITHIN_SHARE, feed};
+pub use imports::imports;
 pub use pieces::bundle;
 
 use crate::clock::START;
@@ -80,6 +82,8 @@ pub struct Seen {
     pub not_unpacked: Tally,
     /// Changes in opened pieces that were judged.
     pub judged: Tally,
+    /// Imports without a fault, adopted and looked at once more.
+    pub adopted: Tally,
 }
 
 /// In this program.
@@ -90,18 +94,20 @@ pub static SEEN: Seen = Seen {
     opened: Tally::new(),
     not_unpacked: Tally::new(),
     judged: Tally::new(),
+    adopted: Tally::new(),
 };
 
 /// A target's name and what it runs.
 pub type Target = (&'static str, fn(&[u8]) -> Reached);
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("admission", admission),
     ("frame", frame),
     ("entry", entry_or_change),
     ("bundle", bundle),
     ("directory", tables),
+    ("import", imports),
 ];
 
 /// Where the corpora lie: a folder for each target.
