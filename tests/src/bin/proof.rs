@@ -83,6 +83,9 @@ enum What {
         /// Seconds, half of them with the attack.
         #[arg(long, default_value_t = 240)]
         seconds: u64,
+        /// After how long its server gives up a connection that keeps still: a tenth of what a city's does, so that it happens often.
+        #[arg(long, default_value_t = 3_000)]
+        stall_ms: u64,
     },
 }
 
@@ -114,10 +117,11 @@ impl What {
                 let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
                 Ok(figured(&runtime.block_on(soak::run(size, seed))?, slack))
             }
-            Self::Hostile { seconds } => {
+            Self::Hostile { seconds, stall_ms } => {
                 let pairs = u32::try_from(seconds.div_ceil(2 * HOSTILE_WINDOW));
                 let size = hostile::Size {
                     windows: (pairs.unwrap_or(u32::MAX), HOSTILE_WINDOW),
+                    stall_ms,
                     ..HOSTILE
                 };
                 Ok(figured(&hostile::measure(size, seed)?, slack))
@@ -145,7 +149,7 @@ const HOSTILE: hostile::Size = hostile::Size {
     phones: 4,
     pace_ms: 200,
     slow: 64,
-    stall_ms: 3_000,
+    stall_ms: 0,
     junk: 100_000,
     rounds: 0,
     windows: (0, 0),
@@ -218,6 +222,11 @@ fn fed(target: Option<&str>, count: usize, seed: u64) -> Held {
             &SEEN.not_unpacked,
         ),
         ("bundle", "changes judged that came in pieces", &SEEN.judged),
+        (
+            "import",
+            "imports adopted that change nothing when they come again",
+            &SEEN.adopted,
+        ),
     ] {
         if of(name) {
             is_held &= tally.count() > 0;
