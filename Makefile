@@ -51,7 +51,6 @@ reach:
 	$(TARGET)/release/proof scale --cases 2000 --phones 200 --seconds 20 --slack 4
 	$(TARGET)/release/bench bytes --slack 1
 	for part in device components line; do $(TARGET)/release/bench $$part --slack 4 || exit 1; done
-	$(TARGET)/release/proof hostile --seconds 16 --slack 4
 
 # What is measured, beside its budget; all parts also as $(TARGET)/bench.json. Files lie in TMPDIR: on a disk, for in memory no fsync takes time. PART=bytes, line, server, device, components or growth for one part.
 bench:
