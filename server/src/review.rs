@@ -93,7 +93,7 @@ fn prepare(
         words: words.to_owned(),
         released: decision == Decision::Release,
     };
-    let chain = following(&held, hash)?;
+    let chain = following(&held, hash);
     let mut commit = match decision {
         Decision::Release => release(app, snapshot, id, &chain, &settled)?,
         Decision::Refuse => refuse(&chain, &settled),
@@ -105,23 +105,23 @@ fn prepare(
 }
 
 /// A held change and the held ones that build on it, each after those that it builds on. Which came first says nothing: one that was refused
-/// and is held after all keeps its place in the box.
-fn following(held: &[BoxedChange], first: ChangeHash) -> Result<Vec<(&BoxedChange, Parsed)>> {
-    let mut read = BTreeMap::new();
+/// and is held after all keeps its place in the box. One that cannot be read any more can still be refused.
+fn following(held: &[BoxedChange], first: ChangeHash) -> Vec<&BoxedChange> {
+    let mut rows = BTreeMap::new();
     let mut builders: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
     for boxed in held {
-        let change = parse::parse_admitted(&boxed.body).map_err(unreadable)?;
-        for dep in &change.deps {
+        let change = parse::parse_admitted(&boxed.body);
+        for dep in change.iter().flat_map(|change| &change.deps) {
             builders.entry(*dep).or_default().push(boxed.hash);
         }
-        read.insert(boxed.hash, (boxed, change));
+        rows.insert(boxed.hash, boxed);
     }
     // The last ones first: each is taken when all that builds on it has been.
     let (mut chain, mut seen) = (Vec::new(), BTreeSet::new());
     let mut open = vec![(first, false)];
     while let Some((hash, is_last)) = open.pop() {
         if is_last {
-            chain.extend(read.remove(&hash));
+            chain.extend(rows.remove(&hash));
         } else if seen.insert(hash) {
             open.push((hash, true));
             let builders = builders.get(&hash).into_iter().flatten();
@@ -129,7 +129,7 @@ fn following(held: &[BoxedChange], first: ChangeHash) -> Result<Vec<(&BoxedChang
         }
     }
     chain.reverse();
-    Ok(chain)
+    chain
 }
 
 fn unreadable(refusal: Refusal) -> Rejection {
@@ -142,18 +142,20 @@ fn release(
     app: &App,
     snapshot: &dyn Snapshot,
     id: DocumentId,
-    chain: &[(&BoxedChange, Parsed)],
+    chain: &[&BoxedChange],
     settled: &Settled,
 ) -> Result<Commit> {
     let mut commit = Commit::default();
     let mut unfit = BTreeSet::new();
     let mut growing = Growing::load(snapshot, id)?;
     let known = app.known();
-    let followed: BTreeSet<ChangeHash> = chain
+    let read = |boxed: &&BoxedChange| parse::parse_admitted(&boxed.body).map_err(unreadable);
+    let changes = chain.iter().map(read).collect::<Result<Vec<Parsed>>>()?;
+    let followed: BTreeSet<ChangeHash> = changes
         .iter()
-        .flat_map(|(_, change)| change.deps.iter().copied())
+        .flat_map(|change| change.deps.iter().copied())
         .collect();
-    for (place, (boxed, change)) in chain.iter().enumerate() {
+    for (place, (boxed, change)) in chain.iter().zip(&changes).enumerate() {
         // The first was looked at; what follows it is judged by its own right.
         let right = if place == 0 {
             RightCheck::Waive
@@ -237,9 +239,9 @@ fn add_released(
     }
 }
 
-fn refuse(chain: &[(&BoxedChange, Parsed)], settled: &Settled) -> Commit {
+fn refuse(chain: &[&BoxedChange], settled: &Settled) -> Commit {
     let mut commit = Commit::default();
-    for (place, (boxed, _)) in chain.iter().enumerate() {
+    for (place, boxed) in chain.iter().enumerate() {
         // Only the first is judged; the phone hears of it and makes again what does not rest on it.
         let refusal = if place == 0 {
             Refusal::ReviewedAway

@@ -10,8 +10,8 @@ use patrol_core::store::{changes, documents, enrolment};
 use patrol_core::sync::wire::{Fate, Notice};
 use patrol_server::office::Rejection;
 use patrol_server::review::{self, Decision};
-use patrol_server::store::Settled;
 use patrol_server::store::faulty::{Break, Call};
+use patrol_server::store::{Commit, Settled};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{Phone, World, city};
 
@@ -342,4 +342,27 @@ fn what_is_released_was_received_when_it_was_released() {
     });
     read.unwrap();
     assert_eq!(received, [world.clock.now(); 2]);
+}
+
+#[test]
+fn a_held_change_that_cannot_be_read_can_be_refused_and_keeps_no_other_from_being_settled() {
+    let mut world = World::new(117);
+    let case = two_held(&mut world);
+    let mut spoilt = world.held()[0].clone();
+    (spoilt.hash, spoilt.body) = (ChangeHash([9; 32]), b"no change".to_vec());
+    let commit = Commit {
+        boxed: vec![spoilt.clone()],
+        ..Commit::default()
+    };
+    world.app.store.commit(&commit).unwrap();
+    settle_first(&world, case, Decision::Release);
+    assert_eq!(world.held(), [spoilt.clone()]);
+    let person = world.person(DISPATCHER);
+    let settle = |decision| review::settle(&world.app, person, case, spoilt.hash, decision, "看过");
+    assert!(matches!(
+        settle(Decision::Release),
+        Err(Rejection::Store(_))
+    ));
+    settle(Decision::Refuse).unwrap();
+    assert_eq!(world.held(), []);
 }

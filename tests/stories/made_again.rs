@@ -183,8 +183,8 @@ fn beside(phone: &Phone, ledger: &Ledger, n: u64, words: &str) -> Parsed {
     compose(ledger, actor, &ledger.head_hashes(), &content).unwrap()
 }
 
-#[test]
-fn what_a_held_deed_builds_on_stays_where_something_else_does_not_load() {
+/// What is held on top of held work and of a deed that was made again, beside something that does not load.
+fn held_beside_poison(stands: bool) {
     let mut world = World::new(426);
     let (case, mut ledger) = begun(&mut world);
     let before = ledger.clone();
@@ -197,15 +197,35 @@ fn what_a_held_deed_builds_on_stays_where_something_else_does_not_load() {
     world.app.put_directory(city()).unwrap();
     ledger.push(held).unwrap();
     let on_both = (case, note(phone, &mut ledger, 4));
+    // The one in between may stand in another change too.
+    if stands {
+        let mut there = before.clone();
+        for (_, bytes) in [&first, &on_both] {
+            let change = parse::parse(bytes).unwrap();
+            let again = made_again_elsewhere(phone, &there, &change);
+            there.push(parse::parse(&again).unwrap()).unwrap();
+        }
+        let again = last_of(&there);
+        assert_eq!(push(&world.app, phone, &[again]), Ok(vec![Fate::Ok]));
+    }
+    let last = (case, note(phone, &mut ledger, 6));
     let poison = (case, beside(phone, &before, 5, POISON).bytes);
-    let items = [first, on_both, poison];
+    let items = [first, on_both, last, poison];
     let fates = handed_in(&checking(&world), phone, &items);
+    let between = if stands { Fate::Dup } else { Fate::Review };
     let refused = Fate::Refused(Refusal::Poison);
-    assert_eq!(fates, [Fate::Dup, Fate::Review, refused]);
+    assert_eq!(fates, [Fate::Dup, between, Fate::Review, refused]);
     is_sound(&world);
     settle_first(&world, case, Decision::Release);
-    assert_eq!((lines(&world, case), world.held().len()), (4, 0));
+    assert_eq!((lines(&world, case), world.held().len()), (5, 0));
     is_sound(&world);
+}
+
+#[test]
+fn what_a_held_deed_builds_on_stays_where_something_else_does_not_load() {
+    for stands in [false, true] {
+        held_beside_poison(stands);
+    }
 }
 
 #[test]

@@ -377,15 +377,16 @@ impl<'a> Judge<'a> {
         for (item, fate) in items
             .iter()
             .zip(fates.iter_mut())
-            .filter(|(item, _)| item.document == id)
+            .filter(|(item, fate)| item.document == id && **fate == Fate::Ok)
         {
             let Ok(change) = &item.change else { continue };
-            match fate {
-                Fate::Ok if is_damaged => *fate = Fate::Later(Later::Storage),
-                Fate::Ok => *fate = self.anew(item, change)?,
-                Fate::Review if !is_damaged => self.below_anew(id, change)?,
-                _ => {}
-            }
+            *fate = match is_damaged {
+                true => Fate::Later(Later::Storage),
+                false => self.anew(item, change)?,
+            };
+        }
+        if !is_damaged {
+            self.below_held(id)?;
         }
         match self.documents.remove(&id) {
             Some(growing) => Ok(growing),

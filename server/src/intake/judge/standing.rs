@@ -11,7 +11,7 @@ use patrol_core::sync::wire::Fate;
 
 use super::{Held, Judge};
 use crate::intake::items::Item;
-use crate::store::{BoxedAs, Result};
+use crate::store::{BoxedAs, BoxedChange, Result};
 
 /// What is known of a change on which something builds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -69,14 +69,21 @@ impl Judge<'_> {
         Ok(added)
     }
 
-    /// Lets in what a held change builds on, in a document that begins anew: it could not be released without that.
-    pub(super) fn below_anew(&mut self, id: DocumentId, change: &Parsed) -> Result<()> {
-        let before = self.len(id);
-        self.bases.retain(|_, base| *base != Base::There);
-        let absent = self.absent(id, &change.deps);
-        self.bases(id, &absent)?;
-        if self.len(id) > before && !self.loads(id) {
-            self.truncate(id, before);
+    /// Lets in what this frame's held changes build on, in a document that has begun anew: none could be released without that.
+    pub(super) fn below_held(&mut self, id: DocumentId) -> Result<()> {
+        let is_held = |row: &&BoxedChange| row.document == id && row.state == BoxedAs::Held;
+        let held = self.commit.boxed.iter().filter(is_held);
+        let held: Vec<Parsed> = held
+            .filter_map(|row| parse::parse(&row.body).ok())
+            .collect();
+        for change in held {
+            let before = self.len(id);
+            self.bases.retain(|_, base| *base != Base::There);
+            let absent = self.absent(id, &change.deps);
+            self.bases(id, &absent)?;
+            if self.len(id) > before && !self.loads(id) {
+                self.truncate(id, before);
+            }
         }
         Ok(())
     }
