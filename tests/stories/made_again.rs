@@ -20,7 +20,7 @@ use super::hostile_phone::{begun, note, revoke, village_of};
 use super::last_check::{POISON, checking, lines, said};
 use super::late_work::end_posts;
 use super::outcomes::settle_first;
-use super::standing::{changes_of, made_again_elsewhere};
+use super::standing::{changes_of, let_in_again, made_again_elsewhere};
 
 const INSPECTOR: &str = "巡查员01";
 
@@ -73,12 +73,9 @@ fn a_deed_that_writes_otherwise_does_not_stand_for_the_one_that_was_judged() {
 /// A note that stands in another change, as it was.
 fn made_again(world: &World, case: DocumentId, ledger: &mut Ledger) -> Item {
     let phone = &world.phones[INSPECTOR];
-    let before = ledger.clone();
+    let mut there = ledger.clone();
     let first = (case, note(phone, ledger, 2));
-    let change = parse::parse(&first.1).unwrap();
-    let again = made_again_elsewhere(phone, &before, &change);
-    let fates = push(&world.app, phone, &[(case, again)]);
-    assert_eq!(fates, Ok(vec![Fate::Ok]));
+    let_in_again(world, phone, &mut there, [&first.1]);
     first
 }
 
@@ -235,13 +232,7 @@ fn what_builds_on_a_deed_for_which_there_is_no_room_in_the_boxes_waits() {
     let mut there = ledger.clone();
     let phone = &world.phones[INSPECTOR];
     let items = [2, 3, 4].map(|n| (case, note(phone, &mut ledger, n)));
-    for (_, bytes) in &items[..2] {
-        let change = parse::parse(bytes).unwrap();
-        let again = made_again_elsewhere(phone, &there, &change);
-        there.push(parse::parse(&again).unwrap()).unwrap();
-        let fates = push(&world.app, phone, &[(case, again)]);
-        assert_eq!(fates, Ok(vec![Fate::Ok]));
-    }
+    let_in_again(&world, phone, &mut there, [&items[0].1, &items[1].1]);
     end_posts(&world, INSPECTOR);
     boxed_today(&world, phone, case, limits::BOXED_A_DAY_MAX);
     let fates = handed_in(&world.app, phone, &items);

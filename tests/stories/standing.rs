@@ -33,6 +33,22 @@ pub(super) fn made_again_elsewhere(phone: &Phone, ledger: &Ledger, change: &Pars
     again.unwrap().bytes
 }
 
+/// Lets changes in as a copy of their phone would make them again, one on top of the other on the ledger, which then holds them.
+pub(super) fn let_in_again<const N: usize>(
+    world: &World,
+    phone: &Phone,
+    there: &mut Ledger,
+    changes: [&Vec<u8>; N],
+) {
+    for bytes in changes {
+        let change = parse::parse(bytes).unwrap();
+        let again = made_again_elsewhere(phone, there, &change);
+        there.push(parse::parse(&again).unwrap()).unwrap();
+        let fates = push(&world.app, phone, &[(there.document(), again)]);
+        assert_eq!(fates, Ok(vec![Fate::Ok]));
+    }
+}
+
 /// What no page has placed on a phone.
 fn unplaced(phone: &Phone) -> Vec<(DocumentId, ChangeHash, Vec<u8>)> {
     phone.replica.store().read(changes::unplaced).unwrap()
@@ -258,13 +274,7 @@ fn what_follows_a_held_deed_and_stands_in_another_change_is_not_released_before_
     );
     assert_eq!(fates, Ok(vec![Fate::Review; 2]));
     world.app.put_directory(city()).unwrap();
-    for bytes in [&first, &second] {
-        let change = parse::parse(bytes).unwrap();
-        let again = made_again_elsewhere(phone, &there, &change);
-        there.push(parse::parse(&again).unwrap()).unwrap();
-        let fates = push(&world.app, phone, &[(case, again)]);
-        assert_eq!(fates, Ok(vec![Fate::Ok]));
-    }
+    let_in_again(&world, phone, &mut there, [&first, &second]);
     let (person, held) = (world.person(DISPATCHER), world.held());
     let settle = |hash| review::settle(&world.app, person, case, hash, Decision::Release, "看过");
     let early = settle(held[1].hash);
@@ -285,12 +295,8 @@ fn what_builds_on_held_work_comes_with_it_though_it_lay_in_the_box_before() {
         let mut here = ledger_of(phone, case);
         let mut there = here.clone();
         let [first, second, third] = [2, 3, 4].map(|n| note(phone, &mut here, n));
-        for bytes in [&first, &second].into_iter().filter(|_| stands) {
-            let change = parse::parse(bytes).unwrap();
-            let again = made_again_elsewhere(phone, &there, &change);
-            there.push(parse::parse(&again).unwrap()).unwrap();
-            let fates = push(&world.app, phone, &[(case, again)]);
-            assert_eq!(fates, Ok(vec![Fate::Ok]));
+        if stands {
+            let_in_again(&world, phone, &mut there, [&first, &second]);
         }
         end_posts(&world, INSPECTOR);
         // A row keeps its place when it is held after it was refused: the last lay there first.

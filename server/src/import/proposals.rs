@@ -91,10 +91,10 @@ pub fn preview(app: &App, person: PersonId, asked: &Asked) -> Result<Preview> {
     if preview.faults.is_empty() && !found.is_empty() {
         let key: [u8; 8] = app.random();
         let now = app.environment.now();
-        let accept = || (Action::Accept, Body::default());
-        let answered = |(_, survey): (usize, Survey)| survey.answer(accept(), key, now);
-        let deeds = found.into_iter().map(answered);
-        let deeds = deeds.collect();
+        let accepted = |(_, survey): (usize, Survey)| {
+            survey.answer((Action::Accept, Body::default()), key, now)
+        };
+        let deeds = found.into_iter().map(accepted).collect();
         preview.plan = Plan::Proposals(Box::new(Answers {
             rows,
             person,
