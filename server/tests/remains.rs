@@ -35,8 +35,8 @@ fn has_log(database: &str) -> bool {
     fs::metadata(format!("{database}-wal")).is_ok_and(|log| log.len() > 0)
 }
 
-fn start(database: &str) -> Said {
-    errand(&["--database", database, "--listen", "127.0.0.1:0"], "")
+fn refused(database: &str) -> String {
+    Running::refused(&["--database", database])
 }
 
 #[test]
@@ -77,12 +77,8 @@ fn a_backup_in_the_databases_place_is_refused_until_it_is_restored() {
     assert!(errand(&words, "").ok);
     fs::remove_file(&database).expect("it is lost");
     fs::copy(&backup, &database).expect("it is copied");
-    let served = start(&database);
-    assert!(
-        !served.ok && served.log.contains("restore --from"),
-        "{}",
-        served.log
-    );
+    let log = refused(&database);
+    assert!(log.contains("restore --from"), "{log}");
     let checked = errand(&["check", "--database", &database], "");
     assert!(checked.ok, "{}", checked.log);
     let words = [
@@ -118,9 +114,8 @@ fn a_log_whose_database_is_gone_or_empty_is_left_alone_by_everybody() {
             let said = errand(&[errand_words, &at].concat(), "");
             assert!(!said.ok, "{errand_words:?}");
         }
-        let said = start(&database);
-        assert!(!said.ok && said.log.contains("log"), "{}", said.log);
-        assert!(has_log(&database), "{}", said.log);
+        let log = refused(&database);
+        assert!(log.contains("log") && has_log(&database), "{log}");
     }
     // Put back, it is whole.
     fs::rename(&kept, &database).expect("it is moved back");
@@ -161,9 +156,9 @@ fn where_a_server_has_used_a_database_none_is_made_anew_in_its_place() {
             format!("{database}.away{suffix}"),
         ));
     }
-    let said = start(&database);
+    let log = refused(&database);
     let lock = format!("{database}.lock");
-    assert!(!said.ok && said.log.contains(&lock), "{}", said.log);
+    assert!(log.contains(&lock), "{log}");
     assert!(!Path::new(&database).exists());
     // Whoever wants a new one says so.
     fs::remove_file(lock).expect("it is there");
@@ -346,12 +341,8 @@ fn a_restored_database_that_is_gone_before_its_first_start_is_not_begun_anew() {
     let restored = errand(&words, "");
     assert!(restored.ok, "{}", restored.log);
     fs::remove_file(&new).expect("it goes");
-    let served = start(&new);
-    assert!(
-        !served.ok && served.log.contains("is missing or empty"),
-        "{}",
-        served.log
-    );
+    let log = refused(&new);
+    assert!(log.contains("is missing or empty"), "{log}");
     assert!(!Path::new(&new).exists());
 }
 

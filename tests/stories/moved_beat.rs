@@ -1,9 +1,10 @@
 //! An inspector walks another beat from today: what the server took before is never asked of him again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use patrol_core::domain::directory::{BeatId, PostAt};
 use patrol_core::domain::id::PersonId;
+use patrol_core::domain::limits;
 use patrol_server::app::App;
 use patrol_tests::link::{Mishap, Moment};
 use patrol_tests::world::World;
@@ -80,4 +81,34 @@ fn who_loses_a_beat_between_two_pages_gets_nothing_more_of_it_and_the_new_one_in
     assert_eq!((first.count(), tells("他走以后的")), (1, false));
     let cases = walker.replica.list("case", 0, 9).unwrap();
     assert_eq!(cases.iter().map(|row| row.id).collect::<Vec<_>>(), [case]);
+}
+
+#[test]
+fn who_loses_a_beat_between_two_pages_of_a_busy_server_comes_again_when_it_says() {
+    let world = World::new(43);
+    let village = world.villages(INSPECTOR)[0];
+    let hall = world.enrol_as(&world.cadre_of(village), 1);
+    for number in 0..3 {
+        hall.report(village, &format!("第{number}件"));
+    }
+    hall.sync().unwrap();
+
+    let walker = world.enrol_as(INSPECTOR, 2);
+    walker.link.set_page_bytes(1);
+    let works = Arc::new(Mutex::new(Vec::new()));
+    let (app, person, begun) = (Arc::clone(&world.app), walker.person, Arc::clone(&works));
+    let moves = move || {
+        move_away(&app, person);
+        let many = (0..=limits::WORKS_BUSY).map(|_| app.begin_work());
+        begun.lock().unwrap().extend(many);
+    };
+    let meanwhile = (Moment::Paged, Box::new(moves) as _);
+    walker.link.meanwhile(Some(meanwhile));
+    let summary = walker.sync().unwrap();
+    let asked = summary.retry_after_ms.expect("the server is busy");
+    assert!(asked >= limits::BUSY_RETRY_MS, "{asked} ms");
+    assert_eq!(
+        (summary.rounds, works.lock().unwrap().len()),
+        (1, limits::WORKS_BUSY + 1)
+    );
 }

@@ -132,6 +132,22 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a server on a free port, and waits for the line that names it.
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::begin(args).unwrap_or_else(|(_, log)| panic!("it ended before it listened:\n{log}"))
+    }
+
+    /// Starts a server that must not come up: what it logged before it failed.
+    pub(crate) fn refused(args: &[&str]) -> String {
+        match Self::begin(args) {
+            Ok(running) => panic!("it listens:\n{}", running.started),
+            Err((status, log)) => {
+                assert!(!status.success(), "{log}");
+                log
+            }
+        }
+    }
+
+    /// Starts a server, and waits until it listens or has ended.
+    fn begin(args: &[&str]) -> Result<Self, (ExitStatus, String)> {
         let args = [args, &["--listen", "127.0.0.1:0"]].concat();
         let mut child = program(&args).spawn().expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
@@ -139,19 +155,21 @@ impl Running {
         let address = loop {
             let before = started.len();
             let read = log.read_line(&mut started).expect("a log can be read");
-            assert!(read > 0, "it ended before it listened:\n{started}");
+            if read == 0 {
+                return Err((child.wait().expect("the program ends"), started));
+            }
             let line = started.get(before..).unwrap_or_default();
             if let Some((_, rest)) = line.split_once("listening on ") {
                 let word = rest.split_whitespace().next().expect("an address");
                 break word.parse().expect("an address");
             }
         };
-        Self {
+        Ok(Self {
             child,
             log,
             address,
             started,
-        }
+        })
     }
 
     /// Sends it a signal by name.

@@ -284,9 +284,10 @@ fn killed(count: u32, seed: u64) -> Held {
             server.kills, server.cut, server.unanswered, server.told
         ),
         format!(
-            "phone killed {} times, {} of them in a record, {} with a request open, {} in the rest of a sync, {} entries recorded without \
+            "phone killed {} times, {} of them over a draft, {} in a record, {} with a request open, {} in the rest of a sync, {} entries recorded without \
              a word, {} changes committed without an answer: {} entries told before, none lost, none doubled",
             held.kills,
+            held.drafting,
             held.recording,
             held.asking,
             held.syncing,

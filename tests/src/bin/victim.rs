@@ -2,14 +2,14 @@
 //!
 //! `victim phone <file> <seed>`: a phone that acts offline. `victim liar …`: one whose disk now and then has not written what
 //! it says it has. `victim server …`: a server to which a phone pushes. `victim device <file> <seed> <url> <code>`: a phone that reports and
-//! syncs with a server, and says each of its steps (`proof::kills::said`). They end by themselves after some thousand deeds, should nobody kill them.
+//! syncs with a server, writes a draft before each deed, and says each of its steps (`proof::kills::said`). They end by themselves after some thousand deeds, should nobody kill them.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::id::{DocumentId, DraftId, EntryId};
 use patrol_core::replica::{Cancel, Replica};
 use patrol_core::store::{Faults, Store, enrolment};
 use patrol_core::sync::http::Http;
@@ -140,10 +140,16 @@ fn device(file: &Path, seed: u64, url: &str, code: &str) {
         enrolled.expect("the code is good");
     }
     let line = said::aloud().expect("a client");
+    let mut found = kills::phone::drafts(&replica).expect("its own drafts");
+    for (draft, change) in &found {
+        Said::Found(*draft, *change).tell();
+    }
     let mut last = None;
     for number in 0..DEEDS_MAX {
+        let draft = written(&replica, found.pop());
         Said::Recording.tell();
-        let entry = kills::deed(&replica, number, &mut last).expect("it is recorded");
+        let deed = kills::deed(&replica, number, &mut last, Some(draft));
+        let entry = deed.expect("it is recorded");
         Said::Recorded(entry).tell();
         Said::Syncing.tell();
         let cancel = Cancel::default();
@@ -156,4 +162,18 @@ fn device(file: &Path, seed: u64, url: &str, code: &str) {
         }
         .tell();
     }
+}
+
+/// Changes a draft twice, or begins one; it says each change when it is durable.
+fn written(replica: &Replica, begun: Option<(DraftId, u32)>) -> DraftId {
+    let (mut draft, before) = begun.map_or((None, 0), |(draft, change)| (Some(draft), change));
+    let mut keep = |change: u32| {
+        let kept = replica.keep_draft(draft, None, &change.to_be_bytes());
+        let kept = kept.expect("it is kept");
+        Said::Drafted(kept, change).tell();
+        draft = Some(kept);
+        kept
+    };
+    keep(before + 1);
+    keep(before + 2)
 }

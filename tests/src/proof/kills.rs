@@ -4,6 +4,7 @@
 //! What a kill leaves unsynced is still in the machine's memory: losing that is the business of `power`.
 
 mod cut;
+mod drafts;
 pub(super) mod early;
 pub mod phone;
 pub mod said;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use patrol_core::domain::action::Action;
 use patrol_core::domain::entry::Body;
-use patrol_core::domain::id::{DocumentId, EntryId};
+use patrol_core::domain::id::{DocumentId, DraftId, EntryId};
 use patrol_core::error::Error;
 use patrol_core::replica::{Cancel, Deed, Replica};
 use patrol_core::store::Store;
@@ -130,7 +131,7 @@ impl Shared {
     }
 }
 
-/// Records one deed: a report, or a note on the last case.
+/// Records one deed, of a draft or not: a report, or a note on the last case.
 ///
 /// # Errors
 /// Why the phone could not.
@@ -138,13 +139,18 @@ pub fn deed(
     replica: &Replica,
     number: usize,
     last: &mut Option<DocumentId>,
+    draft: Option<DraftId>,
 ) -> Result<EntryId, Error> {
     let noted = last.filter(|_| !number.is_multiple_of(3)).map(|case| {
         let body = Body {
             words: Some(format!("第{number}次")),
             ..Body::default()
         };
-        replica.act(case, &Deed::new(Action::Note, body))
+        let deed = Deed {
+            draft,
+            ..Deed::new(Action::Note, body)
+        };
+        replica.act(case, &deed)
     });
     if let Some(Ok(entry)) = noted {
         return Ok(entry);
@@ -156,6 +162,7 @@ pub fn deed(
         .ok_or(Error::NotFound)?;
     let deed = Deed {
         fields: matter(village, &format!("第{number}件")),
+        draft,
         ..Deed::new(Action::Report, Body::default())
     };
     let (case, entry) = replica.begin(&deed)?;
@@ -188,7 +195,7 @@ impl Worker {
         let mut number = 0;
         let mut barren = 0;
         while !shared.is_over.load(Ordering::Relaxed) {
-            let entry = deed(&self.replica, number, &mut self.last);
+            let entry = deed(&self.replica, number, &mut self.last, None);
             waiting.insert(entry.map_err(|error| error.to_string())?);
             number += 1;
             if is_up.wait_for(|is_up| *is_up).await.is_err() {

@@ -194,7 +194,7 @@ impl Phone {
 
     fn work(&mut self, deeds: usize) -> Result<(), String> {
         for number in 0..deeds {
-            let entry = deed(&self.replica, number, &mut self.last).map_err(said)?;
+            let entry = deed(&self.replica, number, &mut self.last, None).map_err(said)?;
             self.recorded.insert(entry);
         }
         Ok(())

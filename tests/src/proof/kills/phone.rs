@@ -10,13 +10,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use patrol_core::domain::id::EntryId;
+use patrol_core::domain::id::{DraftId, EntryId};
 use patrol_core::replica::{Cancel, Replica};
 use patrol_core::sync::http::Http;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::super::{Program, all_are_in, entries_in};
+use super::drafts::Drafts;
 use super::said::Said;
 use super::{Acknowledges, copy, early, is_enough, is_looked_into};
 use crate::clock::{Clock, Machine};
@@ -28,7 +29,9 @@ use crate::simulation::audit;
 pub struct Killed {
     /// How often it was killed.
     pub kills: u32,
-    /// How many of the kills fell between the beginning of a record and the word that it is durable.
+    /// How many of the kills fell on a draft that was being written.
+    pub drafting: usize,
+    /// How many fell between the beginning of a record and the word that it is durable.
     pub recording: usize,
     /// How many fell between the sending of a request and the end of its answer.
     pub asking: usize,
@@ -55,6 +58,7 @@ impl Killed {
     fn count(&mut self, last: Option<Said>) {
         self.kills += 1;
         match last {
+            Some(Said::Found(..) | Said::Drafted(..)) => self.drafting += 1,
             Some(Said::Recording) => self.recording += 1,
             Some(Said::Asking | Said::Known(_)) => self.asking += 1,
             Some(Said::Syncing | Said::Answered) => self.syncing += 1,
@@ -64,7 +68,8 @@ impl Killed {
 }
 
 /// On which word it is killed, by turns.
-const WORDS: [fn(Said) -> bool; 6] = [
+const WORDS: [fn(Said) -> bool; 7] = [
+    |said| matches!(said, Said::Drafted(..)),
     |said| said == Said::Recording,
     |said| said == Said::Asking,
     |said| matches!(said, Said::Recorded(_)),
@@ -86,6 +91,7 @@ struct Victim<'a> {
     file: &'a Path,
     recorded: BTreeSet<EntryId>,
     synced: BTreeSet<EntryId>,
+    drafts: Drafts,
 }
 
 impl Victim<'_> {
@@ -126,8 +132,9 @@ impl Victim<'_> {
         }
     }
 
-    /// Whether it has recorded anything since it was started.
-    fn hear(&mut self, all: &[Said]) -> bool {
+    /// Whether it has recorded anything since it was started, and whether it had before without a word.
+    fn hear(&mut self, all: &[Said]) -> Result<(bool, bool), String> {
+        let had_untold = self.drafts.hear(all)?;
         let mut here = BTreeSet::new();
         for said in all {
             match said {
@@ -137,7 +144,7 @@ impl Victim<'_> {
             }
         }
         self.recorded.extend(&here);
-        !here.is_empty()
+        Ok((!here.is_empty(), had_untold))
     }
 
     /// Whether a copy of its file is sound and holds all that it has told.
@@ -148,6 +155,19 @@ impl Victim<'_> {
         let replica = opened(&file, 0)?;
         all_are_in(&self.recorded, &audit::entries_on_phone(replica.store()))
     }
+}
+
+/// The drafts of a phone, each with how often it was changed.
+///
+/// # Errors
+/// One that is no number.
+pub fn drafts(replica: &Replica) -> Result<Vec<(DraftId, u32)>, String> {
+    let drafts = replica.drafts().map_err(|error| error.to_string())?;
+    let changed = drafts.into_iter().map(|draft| {
+        let form = <[u8; 4]>::try_from(draft.form).map_err(|form| format!("a draft: {form:?}"))?;
+        Ok((draft.id, u32::from_be_bytes(form)))
+    });
+    changed.collect()
 }
 
 fn opened(file: &Path, seed: u64) -> Result<Replica, String> {
@@ -185,6 +205,7 @@ pub async fn of_a_phone(
         file: &file,
         recorded: BTreeSet::new(),
         synced: BTreeSet::new(),
+        drafts: Drafts::default(),
     };
     let mut killed = Killed::default();
     for kill in 0..kills {
@@ -193,7 +214,8 @@ pub async fn of_a_phone(
         let all = victim.kill((kill, seed), moment)?;
         killed.count(all.last().copied());
         killed.unanswered += known(&all);
-        let has_recorded = victim.hear(&all);
+        let (has_recorded, had_untold) = victim.hear(&all)?;
+        killed.untold += usize::from(had_untold);
         if when == Acknowledges::Early && has_recorded {
             early::undo_commits(&file, 1).map_err(|error| error.to_string())?;
         }
@@ -201,8 +223,9 @@ pub async fn of_a_phone(
             victim.look()?;
         }
     }
-    let (recorded, synced) = (victim.recorded, victim.synced);
     let replica = opened(&file, seed)?;
+    killed.untold += usize::from(victim.drafts.find(&drafts(&replica)?)?);
+    let (recorded, synced) = (victim.recorded, victim.synced);
     let http = Http::new().map_err(|_| "no client")?;
     let done = replica.sync(&http, &Cancel::default(), &|_| ()).await;
     done.map_err(|error| error.to_string())?;
@@ -210,7 +233,10 @@ pub async fn of_a_phone(
     let found = entries_in(&database)?;
     all_are_in(&recorded, &found)?;
     all_are_in(&synced, &found)?;
-    killed.untold = found.difference(&recorded).count();
+    let untold = found.difference(&recorded).count();
+    if killed.untold != untold {
+        return Err(format!("{untold} entries without a word: {killed:?}"));
+    }
     killed.told = recorded.len();
     killed.proved()
 }

@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use patrol_core::domain::id::EntryId;
+use patrol_core::domain::id::{DraftId, EntryId};
 use patrol_core::sync::transport::Transport;
 
 use super::cut::{Line, Observer};
@@ -13,6 +13,10 @@ use super::cut::{Line, Observer};
 /// A line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Said {
+    /// At its start it finds this draft, as it was changed for the so manieth time.
+    Found(DraftId, u32),
+    /// So often changed, the draft is durable.
+    Drafted(DraftId, u32),
     /// It begins to record a deed.
     Recording,
     /// The entry of that deed is durable.
@@ -43,6 +47,8 @@ impl Said {
 
     fn line(self) -> String {
         match self {
+            Self::Found(draft, change) => format!("found {} {change}", draft.hex()),
+            Self::Drafted(draft, change) => format!("drafted {} {change}", draft.hex()),
             Self::Recording => "recording".to_owned(),
             Self::Recorded(entry) => entry.hex(),
             Self::Syncing => "syncing".to_owned(),
@@ -63,10 +69,16 @@ impl Said {
             "answered" => Self::Answered,
             "synced" => Self::Synced,
             "unsynced" => Self::Unsynced,
-            line => match line.split_once(' ') {
-                Some(("known", count)) => Self::Known(count.parse().ok()?),
-                Some(_) => return None,
-                None => Self::Recorded(EntryId::from_hex(line)?),
+            line => match *line.split(' ').collect::<Vec<_>>() {
+                ["found", draft, change] => {
+                    Self::Found(DraftId::from_hex(draft)?, change.parse().ok()?)
+                }
+                ["drafted", draft, change] => {
+                    Self::Drafted(DraftId::from_hex(draft)?, change.parse().ok()?)
+                }
+                ["known", count] => Self::Known(count.parse().ok()?),
+                [entry] => Self::Recorded(EntryId::from_hex(entry)?),
+                _ => return None,
             },
         })
     }
@@ -104,8 +116,10 @@ mod tests {
 
     #[test]
     fn what_is_said_is_what_is_heard_and_half_a_line_is_nothing() {
-        let entry = EntryId([7; 16]);
+        let (entry, draft) = (EntryId([7; 16]), DraftId([8; 16]));
         for said in [
+            Said::Found(draft, 1),
+            Said::Drafted(draft, 2),
             Said::Recording,
             Said::Recorded(entry),
             Said::Syncing,

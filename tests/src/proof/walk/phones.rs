@@ -136,7 +136,7 @@ pub async fn phone_on_failing_disk() -> Step {
         // Who only opens it writes nothing.
         let (replica, is_rescued) = open(closed).map_err(said)?;
         let shown = replica.list("case", 0, 1_000).map_err(said)?.len();
-        let refused = deed(&replica, 0, &mut None);
+        let refused = deed(&replica, 0, &mut None, None);
         let is_named = !is_rescued && shown > 0 && matches!(refused, Err(Error::Unwritable));
         is_named
             .then_some(())
