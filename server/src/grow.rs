@@ -3,6 +3,8 @@
 //!
 //! Shared by everything that writes: push frames, relics, the office, reviews. It stores nothing itself.
 
+use std::collections::BTreeSet;
+
 use patrol_core::doc::admit::{Admitted, Objection, Signer, admit};
 use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::document::{self, Reading, Unloadable};
@@ -14,6 +16,7 @@ use patrol_core::domain::action::DocumentKind;
 use patrol_core::domain::fold::FOLD_VERSION;
 use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId};
 use patrol_core::domain::limits;
+use patrol_core::domain::place::Scope;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::seal::Digest;
 
@@ -87,6 +90,13 @@ impl Growing {
     /// Whether the document is stored.
     pub fn exists(&self) -> bool {
         self.stored > 0
+    }
+
+    /// Whether the document is stored, and beyond everything that who has these scopes may know of.
+    pub(crate) fn is_hidden_from(&self, scopes: &BTreeSet<Scope>) -> bool {
+        let (current, former) = document::scopes(&self.ledger);
+        let mut all = current.iter().chain(&former);
+        self.exists() && !all.any(|scope| scopes.contains(scope))
     }
 
     /// Whether something has been added.

@@ -114,10 +114,14 @@ fn try_take_in(
             judged = Err(Unread::TooMuch);
             return Ok(());
         }
-        judged = match items::read(snapshot, &device, &head, count, reader.clone()) {
+        let scopes = app.known().directory.scopes_until(device.person, now);
+        let frame = (&head, count, reader.clone());
+        judged = match items::read(snapshot, &device, &scopes, frame) {
             Ok((items, loaded)) => match verified(app, &device, &head, &items, now) {
-                Ok(batch) => Judge::new(app, &device, snapshot, loaded, carriage, now)
-                    .frame(&items, batch)?,
+                Ok(batch) => {
+                    let at = (now, scopes);
+                    Judge::new(app, &device, snapshot, loaded, carriage, at).frame(&items, batch)?
+                }
                 Err(code) => Err(code),
             },
             Err(code) => Err(code),

@@ -8,7 +8,7 @@ use patrol_core::doc::admit::{Admitted, Objection, RightCheck, Signer};
 use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::action::Where;
 use patrol_core::domain::capability::{Capability, Holding};
-use patrol_core::domain::id::{ChangeHash, DocumentId, PersonId};
+use patrol_core::domain::id::{ChangeHash, DeviceId, DocumentId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::wire::Notice;
@@ -21,7 +21,7 @@ use crate::store::{BoxedAs, BoxedChange, Commit, FateRow, Settled, Snapshot, Sto
 /// How a review ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision {
-    /// It is admitted as it stands, with those that follow it.
+    /// It is admitted as it stands. With it go those that follow it and were looked at too, or need nobody's look; the others stay held.
     Release,
     /// It is refused; those that follow it are made again by their phone.
     Refuse,
@@ -48,12 +48,12 @@ pub fn held(app: &App, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange
     Ok(held)
 }
 
-/// Settles a held change of a document.
+/// Settles a held change of a document, the first of those that were looked at. The others are some of those that follow it.
 pub fn settle(
     app: &App,
     person: PersonId,
     id: DocumentId,
-    hash: ChangeHash,
+    looked_at: &[ChangeHash],
     decision: Decision,
     words: &str,
 ) -> Result<()> {
@@ -63,7 +63,7 @@ pub fn settle(
     for _ in 0..limits::COMMIT_TRIES {
         let mut prepared: Result<Commit> = Err(Rejection::NotFound);
         app.store.read(&mut |snapshot| {
-            prepared = prepare(app, snapshot, person, id, hash, decision, words);
+            prepared = prepare(app, snapshot, person, id, looked_at, decision, words);
             Ok(())
         })?;
         match app.store.commit(&prepared?) {
@@ -79,12 +79,13 @@ fn prepare(
     snapshot: &dyn Snapshot,
     person: PersonId,
     id: DocumentId,
-    hash: ChangeHash,
+    looked_at: &[ChangeHash],
     decision: Decision,
     words: &str,
 ) -> Result<Commit> {
     let held = snapshot.held_of(id)?;
-    if !held.iter().any(|change| change.hash == hash) {
+    let first = looked_at.first().copied().ok_or(Rejection::NotFound)?;
+    if !held.iter().any(|change| change.hash == first) {
         return Err(Rejection::NotFound);
     }
     let settled = Settled {
@@ -93,9 +94,9 @@ fn prepare(
         words: words.to_owned(),
         released: decision == Decision::Release,
     };
-    let chain = following(&held, hash);
+    let chain = following(&held, first);
     let mut commit = match decision {
-        Decision::Release => release(app, snapshot, id, &chain, &settled)?,
+        Decision::Release => release(app, snapshot, id, &chain, looked_at, &settled)?,
         Decision::Refuse => refuse(&chain, &settled),
     };
     // What comes meanwhile and follows one of these would be held behind what nobody can settle any more.
@@ -143,6 +144,7 @@ fn release(
     snapshot: &dyn Snapshot,
     id: DocumentId,
     chain: &[&BoxedChange],
+    looked_at: &[ChangeHash],
     settled: &Settled,
 ) -> Result<Commit> {
     let mut commit = Commit::default();
@@ -156,11 +158,9 @@ fn release(
         .flat_map(|change| change.deps.iter().copied())
         .collect();
     for (place, (boxed, change)) in chain.iter().zip(&changes).enumerate() {
-        // The first was looked at; what follows it is judged by its own right.
-        let right = if place == 0 {
-            RightCheck::Waive
-        } else {
-            RightCheck::Judge
+        let look = Look {
+            is_first: place == 0,
+            has_looked: looked_at.contains(&boxed.hash),
         };
         let judged = if change.deps.iter().any(|dep| unfit.contains(dep)) {
             Err(Refusal::Quarantined.into())
@@ -171,8 +171,10 @@ fn release(
             // A copy of its phone has made it again, and that was let in: the deed stands. It is let in once more only for what builds on it.
             settle_one(&mut commit, boxed, settled);
             continue;
+        } else if !look.has_looked && is_revoked(snapshot, boxed.device)? {
+            Err(Objection::Review)
         } else {
-            add_released(&mut growing, change, boxed, right, settled, &known.holdings)
+            add_released(&mut growing, change, boxed, look, settled, &known.holdings)
         };
         let admitted = match judged {
             Ok(admitted) => admitted,
@@ -183,7 +185,7 @@ fn release(
                 refuse_one(&mut commit, boxed, refusal, settled);
                 continue;
             }
-            // What only a newer server can judge stays held, and what misses that.
+            // What only a newer server can judge stays held, what nobody has looked at, and what misses those.
             Err(_) => continue,
         };
         if let Some(admitted) = admitted {
@@ -215,13 +217,28 @@ fn settle_one(commit: &mut Commit, boxed: &BoxedChange, settled: &Settled) {
     commit.notices.push((boxed.device, outcome(boxed, None)));
 }
 
-/// Adds a change that a review has released. What follows the one that was looked at comes with it only as far as its author held the
-/// right for it at some time.
+/// How a change comes to be released.
+#[derive(Clone, Copy)]
+struct Look {
+    /// It is the one that is settled.
+    is_first: bool,
+    /// A person has looked at it.
+    has_looked: bool,
+}
+
+/// Whether whatever comes from that device is looked at by a person.
+fn is_revoked(snapshot: &dyn Snapshot, device: DeviceId) -> Result<bool> {
+    let device = snapshot.device(device)?;
+    Ok(device.is_none_or(|device| device.revoked_at.is_some()))
+}
+
+/// Adds a change that a review has released. What follows the one that is settled is judged by its own right: it comes with it only as far as
+/// its author held that at some time, and where he does no more, only if it was looked at.
 fn add_released(
     growing: &mut Growing,
     change: &Parsed,
     boxed: &BoxedChange,
-    right: RightCheck,
+    look: Look,
     settled: &Settled,
     holdings: &[Holding],
 ) -> std::result::Result<Option<Admitted>, Objection> {
@@ -233,8 +250,15 @@ fn add_released(
         holdings,
         now: settled.at,
     };
+    let right = if look.is_first {
+        RightCheck::Waive
+    } else {
+        RightCheck::Judge
+    };
     match growing.add(change, &signer(right), settled.at) {
-        Err(Objection::Review) => growing.add(change, &signer(RightCheck::Waive), settled.at),
+        Err(Objection::Review) if look.has_looked => {
+            growing.add(change, &signer(RightCheck::Waive), settled.at)
+        }
         added => added,
     }
 }
@@ -256,7 +280,7 @@ fn refuse(chain: &[&BoxedChange], settled: &Settled) -> Commit {
 /// Refuses a held change. Its phone is told, unless that follows from what it is told of another.
 fn refuse_one(commit: &mut Commit, boxed: &BoxedChange, refusal: Refusal, settled: &Settled) {
     commit.held.push((boxed.device, boxed.hash));
-    if refusal == Refusal::Quarantined {
+    if matches!(refusal, Refusal::Quarantined | Refusal::Forked) {
         // Its phone makes it again: one that is revoked and has handed in everything has something to hand in again.
         commit.reopened.push(boxed.device);
     }

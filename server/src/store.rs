@@ -261,7 +261,7 @@ pub struct Commit {
     /// Held changes that this commit settles or rests on: where one of them is held no more, nothing is done and the answer is `Stale`. A row
     /// that was settled is never replaced, unless as `quarantined`: nobody has looked at that one.
     pub held: Vec<(DeviceId, ChangeHash)>,
-    /// The held changes of a document, as [`Snapshot::held_of`] showed them: where there are others by now, nothing is done and the answer is
+    /// The held changes of a document, as [`Snapshot::held_keys`] showed them: where there are others by now, nothing is done and the answer is
     /// `Stale`.
     pub seen_held: Option<(DocumentId, Vec<(DeviceId, ChangeHash)>)>,
     /// Devices that have something to hand in again, though they had said that there was nothing.
@@ -370,6 +370,8 @@ pub trait Snapshot: whole::Whole {
     fn boxed(&self, device: DeviceId, hash: ChangeHash) -> Result<Option<BoxedChange>>;
     /// Changes of a document that are held and not settled, in the order in which they came.
     fn held_of(&self, document: DocumentId) -> Result<Vec<BoxedChange>>;
+    /// Of which device each of those is, and its hash: what they are made of is not read.
+    fn held_keys(&self, document: DocumentId) -> Result<Vec<(DeviceId, ChangeHash)>>;
     /// How much of a device has come into boxes since a time.
     fn boxed_since(&self, device: DeviceId, since: Timestamp) -> Result<BoxedSince>;
     /// How many bytes of proofs of a device's push frames have been kept since a time.

@@ -1,7 +1,9 @@
 //! What who reviews a held change is shown of it: all that he has to judge.
 
 use patrol_core::doc::compose::{Content, compose};
+use patrol_core::doc::entry;
 use patrol_core::doc::ledger::Ledger;
+use patrol_core::doc::parse::parse;
 use patrol_core::doc::register::FieldValue;
 use patrol_core::domain::action::Action;
 use patrol_core::domain::capability::Capability;
@@ -10,10 +12,11 @@ use patrol_core::domain::entry::{Body, Entry};
 use patrol_core::domain::id::{Actor, DeviceId, DocumentId, UnitId};
 use patrol_core::domain::place::{Datum, Place, Point, VillageCode};
 use patrol_core::domain::time::{At, Timestamp};
+use patrol_server::grow::Growing;
 use patrol_server::store::{BoxedAs, BoxedChange, Commit};
 use serde_json::json;
 
-use crate::bad_input::ground::{DESK, Ground, VILLAGE, WALKER};
+use crate::bad_input::ground::{Ask, DESK, Ground, VILLAGE, WALKER};
 
 #[test]
 fn a_held_report_is_shown_with_its_place_category_and_words() {
@@ -91,4 +94,47 @@ fn a_held_report_is_shown_with_its_place_category_and_words() {
         "words": "垃圾成堆",
     });
     assert_eq!(found.expect("it is listed")["fields"], expected);
+}
+
+#[test]
+fn with_what_is_released_goes_what_was_looked_at_too() {
+    for (seen, stays) in [(false, 1), (true, 0)] {
+        let ground = Ground::new();
+        let app = &ground.office.app;
+        let id = DocumentId::from_hex(&ground.case).expect("an id");
+        let mut commit = Commit::default();
+        let read = app.store.read(&mut |snapshot| {
+            let mut ledger = Growing::load(snapshot, id)?.ledger;
+            let held = snapshot.held_of(id)?.swap_remove(0);
+            let first = parse(&held.body).expect("a change");
+            let (actor, put) = (first.actor, &first.puts[0]);
+            let mut entry = entry::decode(&put.value).expect("an entry");
+            entry.n += 1;
+            ledger.push(first).expect("it builds on what is there");
+            let content = Content::person(&entry, Vec::new());
+            let next = compose(&ledger, actor, &ledger.head_hashes(), &content);
+            let next = next.expect("it follows");
+            commit.boxed = vec![BoxedChange {
+                hash: next.hash,
+                body: next.bytes,
+                ..held
+            }];
+            Ok(())
+        });
+        read.expect("the store answers");
+        let next = commit.boxed[0].hash.hex();
+        app.store.commit(&commit).expect("it is held");
+        let device = DeviceId::from_hex(&ground.device).expect("an id");
+        app.store.revoke(device, Timestamp(3)).expect("it is lost");
+
+        let path = format!("/v1/reviews/{}/{}", ground.case, ground.held);
+        let seen = if seen { vec![&next] } else { Vec::new() };
+        let settle = json!({ "decision": "release", "words": "看过", "seen": seen });
+        let reply = ground.send(&Ask::post(DESK, &path, &settle));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        let left = ground.office.get(DESK, "/v1/reviews").json();
+        let left = left["reviews"].as_array().expect("a list");
+        assert_eq!(left.len(), stays, "{left:?}");
+        assert!(left.iter().all(|held| held["change"] == json!(next)));
+    }
 }

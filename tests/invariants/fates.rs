@@ -13,7 +13,7 @@ use patrol_server::review::{self, Decision};
 use patrol_tests::pushing::{
     answers, change_of, enrolment_of, entry_of, hello_of, ledger_of, push,
 };
-use patrol_tests::world::{Phone, World};
+use patrol_tests::world::{Phone, World, looked_at};
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -225,7 +225,7 @@ fn a_held_change_is_held_until_it_is_settled_and_then_told_how() {
             &ground.world.app,
             person,
             ground.case,
-            hash,
+            &looked_at(&ground.world.app, ground.case, hash),
             verdict,
             "看过",
         )

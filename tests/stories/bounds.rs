@@ -3,7 +3,7 @@
 use patrol_core::cbor::Writer;
 use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::ledger::Ledger;
-use patrol_core::doc::parse::chunk_hash;
+use patrol_core::doc::parse::{chunk_hash, parse};
 use patrol_core::domain::action::Action;
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, UnitId};
@@ -15,6 +15,7 @@ use patrol_core::sync::strip::{Stripper, Way};
 use patrol_core::sync::wire::{Fate, Form, Later, Notice, PushHead, Status, Unread};
 use patrol_server::bundle;
 use patrol_server::intake::{self, Carriage};
+use patrol_server::review::Decision;
 use patrol_server::store::{BoxedAs, BoxedChange, Commit, DocumentCommit, StoredChange, Summary};
 use patrol_tests::pushing::{change_of, entry_of, frame, push, push_as};
 use patrol_tests::world::{Phone, World, matter};
@@ -22,7 +23,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::hostile_phone::{begun, device_of, note, revoke, village_of};
 use super::late_work::end_posts;
-use super::outcomes::kept;
+use super::outcomes::{kept, settle_first};
+use super::settled_late::boxed;
 
 const INSPECTOR: &str = "巡查员01";
 const OF_NEXT_YEAR: u64 = 4_000;
@@ -151,6 +153,48 @@ fn what_a_revoked_phone_leaves_is_counted_once_and_is_so_much_and_no_more() {
 }
 
 #[test]
+fn what_anybody_carries_again_and_again_costs_its_author_nothing_more() {
+    let mut world = World::new(518);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let first = note(phone, &mut ledger, 2);
+    let next = [(case, note(phone, &mut ledger, 3))];
+    revoke(&world, phone);
+    let fates = push(&world.app, phone, &[(case, first)]);
+    assert_eq!(fates, Ok(vec![Fate::Review]));
+    settle_first(&world, case, Decision::Refuse);
+    let carried = frame(phone, &next, (3, 3));
+    let mut spent = Vec::new();
+    for _ in 0..3 {
+        let outcome =
+            intake::take_in_by(&world.app, phone.device(), &carried, Carriage::Carried).unwrap();
+        let refused = Fate::Refused(Refusal::Quarantined);
+        assert_eq!(outcome.fates, Ok(vec![refused]));
+        spent.push(device_of(&world, phone).revoked_bytes);
+    }
+    assert!(spent.iter().all(|bytes| *bytes == spent[0]), "{spent:?}");
+}
+
+#[test]
+fn a_revoked_phone_of_whose_two_changes_in_one_place_a_review_takes_one_may_make_the_other_again() {
+    let mut world = World::new(519);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let first = note(phone, &mut ledger, 2);
+    // It has gone back to an older copy of itself between these two.
+    let twice = [3, 4].map(|n| (case, note(phone, &mut ledger.clone(), n)));
+    revoke(&world, phone);
+    let items = [&[(case, first)], &twice[..]].concat();
+    assert_eq!(push(&world.app, phone, &items), Ok(vec![Fate::Review; 3]));
+    world.app.store.note_emptied(phone.device()).unwrap();
+    settle_first(&world, case, Decision::Release);
+    assert_eq!(world.held(), []);
+    let refused = twice.map(|(_, body)| boxed(&world, phone, &body).state);
+    assert!(refused.contains(&BoxedAs::Refused(Refusal::Forked.number())));
+    assert!(!device_of(&world, phone).revoked_empty);
+}
+
+#[test]
 fn what_follows_what_found_no_room_in_the_boxes_waits_with_it() {
     let mut world = World::new(503);
     let (case, mut ledger) = begun(&mut world);
@@ -163,30 +207,36 @@ fn what_follows_what_found_no_room_in_the_boxes_waits_with_it() {
     assert_eq!(world.held().len(), 1);
 }
 
-#[test]
-fn a_stripped_frame_with_a_wrong_signature_is_asked_for_once_more() {
-    let mut world = World::new(504);
-    let (_, mut ledger) = begun(&mut world);
-    let phone = &world.phones[INSPECTOR];
-    note(phone, &mut ledger, 2);
-    let raw = frame(phone, &[last_of(&ledger)], (2, 2));
-    let (head, ..) = PushHead::decode(&raw).unwrap();
+/// What becomes of the last change of a ledger that is pushed stripped, with some of its signature's bits flipped.
+pub(super) fn stripped(
+    world: &World,
+    phone: &Phone,
+    ledger: &Ledger,
+    flip: u8,
+) -> Result<Vec<Fate>, Unread> {
+    let raw = frame(phone, &[last_of(ledger)], (2, 2));
+    let (mut head, ..) = PushHead::decode(&raw).unwrap();
     let way = Way::Up {
         signer: head.signer,
         person: phone.person,
         first_n: head.n.0,
     };
     let (mut items, place) = (Writer::default(), ledger.len() - 1);
-    Stripper::new(way).change(&mut items, &ledger, place, place, None);
-    let items = items.finish();
-    let stripped = |flip: u8| {
-        let mut head = head.clone();
-        head.form = Form::Stripped;
-        head.signature[0] ^= flip;
-        let payload = head.encode(1, &items);
-        let outcome = intake::take_in(&world.app, phone.device(), &payload);
-        outcome.unwrap().fates
-    };
+    Stripper::new(way).change(&mut items, ledger, place, place, None);
+    head.form = Form::Stripped;
+    head.signature[0] ^= flip;
+    let payload = head.encode(1, &items.finish());
+    let outcome = intake::take_in(&world.app, phone.device(), &payload);
+    outcome.unwrap().fates
+}
+
+#[test]
+fn a_stripped_frame_with_a_wrong_signature_is_asked_for_once_more() {
+    let mut world = World::new(504);
+    let (_, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    note(phone, &mut ledger, 2);
+    let stripped = |flip| stripped(&world, phone, &ledger, flip);
     // What was rebuilt may be another change than its phone made: it is to come again, raw.
     assert_eq!(stripped(1), Err(Unread::Rebuild));
     assert_eq!(stripped(0), Ok(vec![Fate::Ok]));
@@ -258,6 +308,24 @@ fn in_a_bundle_what_does_not_rest_on_what_is_refused_beside_it_is_not_refused_wi
     let refused = Fate::Refused(Refusal::ForeignPerson);
     let missing = Fate::Missing(vec![unseen]);
     assert_eq!(outcome.fates, Ok(vec![refused, missing]));
+}
+
+#[test]
+fn in_a_bundle_what_rests_on_refused_work_is_refused_though_it_follows_held_work_too() {
+    let mut world = World::new(520);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let forged = of_another_device(phone, &ledger, 2);
+    let held = note(phone, &mut ledger, 3);
+    ledger.push(parse(&forged).unwrap()).unwrap();
+    let after = note(phone, &mut ledger, 4);
+    revoke(&world, phone);
+    let items = [forged, held, after].map(|body| (case, body));
+    let payload = frame(phone, &items, (2, 4));
+    let outcome =
+        intake::take_in_by(&world.app, phone.device(), &payload, Carriage::Carried).unwrap();
+    let [forged, after] = [Refusal::ForeignPerson, Refusal::Quarantined].map(Fate::Refused);
+    assert_eq!(outcome.fates, Ok(vec![forged, Fate::Review, after]));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use patrol_server::store::{BrowserSession, Folder as From};
 use patrol_server::{auth, check};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::served::Folder;
-use patrol_tests::world::{Phone, World, city};
+use patrol_tests::world::{Phone, World, city, looked_at};
 use rusqlite::Connection;
 
 use super::components::{import, lamps};
@@ -88,7 +88,8 @@ fn reviews(world: &World, lost: &Phone) {
     let person = world.person(DISPATCHER);
     for (change, decision) in held.iter().zip([Decision::Release, Decision::Refuse]) {
         let (id, hash) = (change.document, change.hash);
-        review::settle(app, person, id, hash, decision, "看过").expect("settled");
+        review::settle(app, person, id, &looked_at(app, id, hash), decision, "看过")
+            .expect("settled");
     }
 }
 

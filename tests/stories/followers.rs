@@ -13,7 +13,7 @@ use patrol_server::review::{self, Decision};
 use patrol_server::store::faulty::{Break, Call};
 use patrol_server::store::{Commit, Settled};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
-use patrol_tests::world::{Phone, World, city};
+use patrol_tests::world::{Phone, World, city, looked_at};
 
 use super::hostile_phone::note;
 use super::late_work::end_posts;
@@ -92,7 +92,15 @@ fn what_is_recorded_before_the_next_round_is_no_fork_of_what_was_made_again_behi
     let person = world.person(DISPATCHER);
     while let Some(held) = world.held().first() {
         let released = Decision::Release;
-        review::settle(&world.app, person, case, held.hash, released, "看过").unwrap();
+        review::settle(
+            &world.app,
+            person,
+            case,
+            &looked_at(&world.app, case, held.hash),
+            released,
+            "看过",
+        )
+        .unwrap();
     }
     let view = patrol_server::office::view(&world.app, person, case).unwrap();
     assert_eq!(view.reading.lines.len(), 4);
@@ -144,6 +152,48 @@ fn a_held_deed_that_the_server_has_lost_goes_back_when_what_follows_it_finds_it_
     assert_eq!(world.held().len(), 2);
 }
 
+#[test]
+fn what_nobody_has_looked_at_stays_held_unless_it_needs_no_look() {
+    let revoked = |world: &World| {
+        let now = world.clock.now();
+        let phone = world.phones[INSPECTOR].device();
+        world.app.store.revoke(phone, now).unwrap();
+    };
+    let left = |world: &World| end_posts(world, INSPECTOR);
+    let back = |world: &World| {
+        left(world);
+        world.phones[INSPECTOR].sync().unwrap();
+        world.app.put_directory(city()).unwrap();
+    };
+    let cases: [(&dyn Fn(&World), usize); 3] = [(&revoked, 1), (&left, 1), (&back, 0)];
+    for (number, (loses_his_right, stays)) in cases.into_iter().enumerate() {
+        let mut world = World::new(118 + number as u64);
+        let case = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        for words in ["一", "二"] {
+            phone.note(case, words).unwrap();
+        }
+        loses_his_right(&world);
+        drop(phone.sync());
+        let held = world.held();
+        assert_eq!(held.len(), 2);
+
+        let person = world.person(DISPATCHER);
+        let release = |hash| {
+            let released = Decision::Release;
+            review::settle(&world.app, person, case, &[hash], released, "看过").unwrap();
+        };
+        release(held[0].hash);
+        assert_eq!(world.held(), held[2 - stays..]);
+        world.held().iter().for_each(|held| release(held.hash));
+        let view = patrol_server::office::view(&world.app, person, case).unwrap();
+        assert_eq!((view.reading.lines.len(), world.held().len()), (3, 0));
+        drop(phone.sync());
+        let status = phone.replica.status().unwrap();
+        assert_eq!((status.held, status.outbox), (0, 0));
+    }
+}
+
 /// A case with two notes of one who lost his posts, of which the first has come and is held.
 fn first_of_two_held(world: &mut World) -> (DocumentId, ChangeHash) {
     let case = begun(world);
@@ -166,7 +216,15 @@ fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_i
     let (app, person) = (world.app.clone(), world.person(DISPATCHER));
     let refuse = move || {
         let refused = Decision::Refuse;
-        review::settle(&app, person, case, first, refused, "看过").unwrap();
+        review::settle(
+            &app,
+            person,
+            case,
+            &looked_at(&app, case, first),
+            refused,
+            "看过",
+        )
+        .unwrap();
     };
     world.store.before_commit(Box::new(refuse));
     for _ in 0..2 {
@@ -180,7 +238,7 @@ fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_i
 }
 
 #[test]
-fn what_comes_while_what_it_follows_is_settled_is_settled_with_it() {
+fn what_comes_while_what_it_follows_is_settled_is_settled_by_itself() {
     for (decision, lines) in [(Decision::Refuse, 2), (Decision::Release, 3)] {
         let mut world = World::new(93);
         let (case, _) = first_of_two_held(&mut world);
@@ -196,11 +254,8 @@ fn what_comes_while_what_it_follows_is_settled_is_settled_with_it() {
         for _ in 0..2 {
             phone.sync().unwrap();
         }
-        // Refused, the first leaves the second to be made again, and that is held by itself.
-        assert_eq!(
-            world.held().len(),
-            usize::from(decision == Decision::Refuse)
-        );
+        // Refused, the first leaves the second to be made again, and that is held; released, it leaves it held as it is.
+        assert_eq!(world.held().len(), 1);
         while !world.held().is_empty() {
             settle_first(&world, case, Decision::Release);
         }
@@ -236,9 +291,26 @@ fn of_two_who_settle_a_review_at_once_the_second_changes_nothing() {
         let (device, n) = (phone.device(), phone.replica.status().unwrap().n);
         let (app, hash) = (world.app.clone(), world.held()[0].hash);
         let [person, other] = [DISPATCHER, "受理派遣员02"].map(|name| world.person(name));
-        let meanwhile = move || review::settle(&app, person, case, hash, first, "看过").unwrap();
+        let meanwhile = move || {
+            review::settle(
+                &app,
+                person,
+                case,
+                &looked_at(&app, case, hash),
+                first,
+                "看过",
+            )
+            .unwrap();
+        };
         world.store.before_commit(Box::new(meanwhile));
-        let late = review::settle(&world.app, other, case, hash, second, "也看过");
+        let late = review::settle(
+            &world.app,
+            other,
+            case,
+            &looked_at(&world.app, case, hash),
+            second,
+            "也看过",
+        );
         assert!(matches!(late, Err(Rejection::NotFound)), "{late:?}");
 
         let (mut stands, mut told, mut log, mut settled) = (false, Vec::new(), Vec::new(), None);
@@ -277,7 +349,14 @@ fn what_follows_a_held_deed_is_not_released_before_it() {
     let case = two_held(&mut world);
     let (person, held) = (world.person(DISPATCHER), world.held());
     let released = Decision::Release;
-    let settled = review::settle(&world.app, person, case, held[1].hash, released, "看过");
+    let settled = review::settle(
+        &world.app,
+        person,
+        case,
+        &looked_at(&world.app, case, held[1].hash),
+        released,
+        "看过",
+    );
     let refused = matches!(settled, Err(Rejection::Refused(Refusal::HeldDocument)));
     assert!(refused, "{settled:?}");
     assert_eq!(world.held(), held);
@@ -302,7 +381,14 @@ fn a_held_change_whose_place_another_has_taken_is_not_released() {
     assert_eq!(fates, Ok(vec![Fate::Ok]));
     let (person, held) = (world.person(DISPATCHER), world.held());
     let released = Decision::Release;
-    let settled = review::settle(&world.app, person, case, held[0].hash, released, "看过");
+    let settled = review::settle(
+        &world.app,
+        person,
+        case,
+        &looked_at(&world.app, case, held[0].hash),
+        released,
+        "看过",
+    );
     let refused = matches!(settled, Err(Rejection::Refused(Refusal::Forked)));
     assert!(refused, "{settled:?}");
     assert_eq!(world.held(), held);
@@ -358,7 +444,16 @@ fn a_held_change_that_cannot_be_read_can_be_refused_and_keeps_no_other_from_bein
     settle_first(&world, case, Decision::Release);
     assert_eq!(world.held(), [spoilt.clone()]);
     let person = world.person(DISPATCHER);
-    let settle = |decision| review::settle(&world.app, person, case, spoilt.hash, decision, "看过");
+    let settle = |decision| {
+        review::settle(
+            &world.app,
+            person,
+            case,
+            &looked_at(&world.app, case, spoilt.hash),
+            decision,
+            "看过",
+        )
+    };
     assert!(matches!(
         settle(Decision::Release),
         Err(Rejection::Store(_))

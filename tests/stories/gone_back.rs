@@ -28,7 +28,7 @@ use patrol_tests::link::Link;
 use patrol_tests::pushing::{enrolment_of, entry_of, ledger_of};
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
-use patrol_tests::world::{Phone, World, city, enrol_into};
+use patrol_tests::world::{Phone, World, city, enrol_into, looked_at};
 
 use super::bounds::{last_of, opening};
 use super::late_work::end_posts;
@@ -423,7 +423,15 @@ fn what_is_restored_twice_from_one_backup_still_tells_its_phones_everything() {
         assert_eq!(held.len(), 1, "round {round}");
         let person = world.person(DISPATCHER);
         let refused = Decision::Refuse;
-        review::settle(&world.app, person, case, held[0].hash, refused, "重复").expect("settled");
+        review::settle(
+            &world.app,
+            person,
+            case,
+            &looked_at(&world.app, case, held[0].hash),
+            refused,
+            "重复",
+        )
+        .expect("settled");
         world.clock.advance_ms(60_000);
         phone.sync().expect("the server answers");
         let status = phone.replica.status().expect("a look");

@@ -19,7 +19,7 @@ use patrol_server::store::{BatchRow, BoxedAs, Commit, Device};
 use patrol_tests::pushing::{
     change_of, enrolment_of, entry_of, frame, hello_of, ledger_of, push, push_as, push_stripped,
 };
-use patrol_tests::world::{Phone, World};
+use patrol_tests::world::{Phone, World, looked_at};
 
 use super::outcomes::kept;
 use super::settled_late::{relic_of, take_in};
@@ -91,7 +91,15 @@ fn a_follower_that_has_not_the_right_is_refused_when_the_first_is_released() {
     let held = world.held();
     let person = world.person(DISPATCHER);
     let released = Decision::Release;
-    review::settle(&world.app, person, case, held[0].hash, released, "看过").unwrap();
+    review::settle(
+        &world.app,
+        person,
+        case,
+        &looked_at(&world.app, case, held[0].hash),
+        released,
+        "看过",
+    )
+    .unwrap();
     assert_eq!(world.held(), []);
     let boxed = |place: usize| {
         let mut found = None;

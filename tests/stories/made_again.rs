@@ -171,7 +171,7 @@ fn what_another_has_said_does_not_stand_for_ones_own_work() {
 }
 
 /// A note with these words by another of the phone's actors, on top of the ledger.
-fn beside(phone: &Phone, ledger: &Ledger, n: u64, words: &str) -> Parsed {
+pub(super) fn beside(phone: &Phone, ledger: &Ledger, n: u64, words: &str) -> Parsed {
     let mut entry = entry_of(phone, ledger, Action::Note.code(), village_of(ledger), n);
     entry.body.words = Some(words.to_owned());
     let content = Content::person(&entry, Vec::new());

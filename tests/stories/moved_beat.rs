@@ -5,9 +5,14 @@ use std::sync::{Arc, Mutex};
 use patrol_core::domain::directory::{BeatId, PostAt};
 use patrol_core::domain::id::PersonId;
 use patrol_core::domain::limits;
+use patrol_core::sync::wire::{Fate, Unread};
 use patrol_server::app::App;
 use patrol_tests::link::{Mishap, Moment};
+use patrol_tests::pushing::{ledger_of, push};
 use patrol_tests::world::World;
+
+use super::bounds::stripped;
+use super::hostile_phone::note;
 
 const INSPECTOR: &str = "巡查员01";
 
@@ -111,4 +116,22 @@ fn who_loses_a_beat_between_two_pages_of_a_busy_server_comes_again_when_it_says(
         (summary.rounds, works.lock().unwrap().len()),
         (1, limits::WORKS_BUSY + 1)
     );
+}
+
+#[test]
+fn how_long_a_document_is_that_one_may_not_know_of_is_not_told_by_what_can_be_rebuilt() {
+    let world = World::new(44);
+    let village = world.villages(INSPECTOR)[0];
+    let hall = world.enrol_as(&world.cadre_of(village), 1);
+    let (case, _) = hall.report(village, "桥边垃圾");
+    hall.sync().unwrap();
+    let walker = world.enrol_as(INSPECTOR, 2);
+    walker.sync().unwrap();
+    let mut ledger = ledger_of(&walker, case);
+    let note = note(&walker, &mut ledger, 2);
+    move_away(&world.app, walker.person);
+    // All that the server would need is there; where a document is not, it is the same answer.
+    assert_eq!(stripped(&world, &walker, &ledger, 0), Err(Unread::Rebuild));
+    let fates = push(&world.app, &walker, &[(case, note)]);
+    assert!(matches!(fates.unwrap()[..], [Fate::Missing(_)]));
 }

@@ -14,7 +14,7 @@ use patrol_core::store::{changes, documents};
 use patrol_core::sync::wire::Fate;
 use patrol_server::review::Decision;
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
-use patrol_tests::world::World;
+use patrol_tests::world::{World, looked_at};
 
 use super::outcomes::settle_first;
 use super::spoilt_on_a_phone::restore;
@@ -313,7 +313,7 @@ fn a_report_that_is_refused_goes_into_the_box_with_all_that_was_done_to_it() {
         &world.app,
         person,
         case,
-        held[0].hash,
+        &looked_at(&world.app, case, held[0].hash),
         Decision::Refuse,
         "假的",
     )

@@ -13,7 +13,7 @@ use patrol_server::office;
 use patrol_server::review::{self, Decision};
 use patrol_tests::link::Link;
 use patrol_tests::pushing::{ledger_of, push};
-use patrol_tests::world::{Phone, World, city};
+use patrol_tests::world::{Phone, World, city, looked_at};
 
 use super::late_work::end_posts;
 use super::spoilt_on_a_phone::restore;
@@ -52,7 +52,15 @@ pub(super) fn heard_by_a_copy(world: &World, case: DocumentId) -> Phone {
 pub(super) fn settle_first(world: &World, case: DocumentId, decision: Decision) {
     let hash = world.held()[0].hash;
     let person = world.person(DISPATCHER);
-    review::settle(&world.app, person, case, hash, decision, "看过").unwrap();
+    review::settle(
+        &world.app,
+        person,
+        case,
+        &looked_at(&world.app, case, hash),
+        decision,
+        "看过",
+    )
+    .unwrap();
 }
 
 pub(super) fn codes(phone: &Phone) -> Vec<String> {

@@ -20,7 +20,7 @@ use patrol_tests::link::Link;
 use patrol_tests::pushing::ledger_of;
 use patrol_tests::served::Folder;
 use patrol_tests::simulation::audit;
-use patrol_tests::world::{Phone, World, city, enrol_into};
+use patrol_tests::world::{Phone, World, city, enrol_into, looked_at};
 
 use super::late_work::end_posts;
 use super::phone_calls::Ear;
@@ -323,7 +323,15 @@ fn a_held_deed_is_heard_of_where_its_document_is_spoilt() {
         flip(phone, *case, Flip::Body(0));
         let person = world.person(DISPATCHER);
         let first = world.held()[0].hash;
-        review::settle(&world.app, person, *case, first, decision, "看过").expect("it is held");
+        review::settle(
+            &world.app,
+            person,
+            *case,
+            &looked_at(&world.app, *case, first),
+            decision,
+            "看过",
+        )
+        .expect("it is held");
         if is_opened {
             // Mended before the call, and the line dies before anything has been listed.
             phone.replica.case(*case).expect("a look");

@@ -14,12 +14,13 @@ use patrol_server::review::{self, Decision};
 use patrol_server::store::{BoxedAs, BoxedChange, Commit};
 use patrol_tests::link::{Meanwhile, Moment};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
-use patrol_tests::world::{Phone, World, city};
+use patrol_tests::world::{Phone, World, city, looked_at};
 use rusqlite::Transaction;
 
 use super::followers::begun;
 use super::hostile_phone::note;
 use super::late_work::end_posts;
+use super::made_again::beside;
 use super::outcomes::{codes, settle_first};
 
 const INSPECTOR: &str = "巡查员01";
@@ -171,7 +172,15 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
         let follower = change_of(phone, &ledger, &entry, &[]);
         let_in(&world, case, again);
         let released = Decision::Release;
-        review::settle(&world.app, person, case, first.hash, released, "看过").unwrap();
+        review::settle(
+            &world.app,
+            person,
+            case,
+            &looked_at(&world.app, case, first.hash),
+            released,
+            "看过",
+        )
+        .unwrap();
         world.clock.advance_ms(60_000);
         if !may {
             end_posts(&world, INSPECTOR);
@@ -194,7 +203,15 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
         let fates = push(&world.app, phone, &[(case, first.bytes)]);
         assert_eq!(fates, Ok(vec![Fate::Dup]));
         while let Some(held) = world.held().first() {
-            review::settle(&world.app, person, case, held.hash, released, "看过").unwrap();
+            review::settle(
+                &world.app,
+                person,
+                case,
+                &looked_at(&world.app, case, held.hash),
+                released,
+                "看过",
+            )
+            .unwrap();
         }
         let view = patrol_server::office::view(&world.app, person, case).unwrap();
         assert_eq!(view.reading.lines.len(), 3);
@@ -276,13 +293,67 @@ fn what_follows_a_held_deed_and_stands_in_another_change_is_not_released_before_
     world.app.put_directory(city()).unwrap();
     let_in_again(&world, phone, &mut there, [&first, &second]);
     let (person, held) = (world.person(DISPATCHER), world.held());
-    let settle = |hash| review::settle(&world.app, person, case, hash, Decision::Release, "看过");
+    let settle = |hash| {
+        review::settle(
+            &world.app,
+            person,
+            case,
+            &looked_at(&world.app, case, hash),
+            Decision::Release,
+            "看过",
+        )
+    };
     let early = settle(held[1].hash);
     let refused = matches!(early, Err(Rejection::Refused(Refusal::HeldDocument)));
     assert!(refused, "{early:?}");
     assert_eq!(world.held(), held);
     settle(held[0].hash).unwrap();
     assert_eq!(world.held(), []);
+}
+
+/// Puts changes of a phone's into the box in that order, as held.
+fn lie_held<const N: usize>(world: &World, phone: &Phone, case: DocumentId, held: [&Vec<u8>; N]) {
+    let row = |bytes: &Vec<u8>| BoxedChange {
+        device: phone.device(),
+        document: case,
+        hash: parse::chunk_hash(bytes),
+        body: bytes.clone(),
+        person: Some(phone.person),
+        state: BoxedAs::Held,
+        boxed_at: world.clock.now(),
+        settled: None,
+    };
+    let commit = Commit {
+        boxed: held.map(row).to_vec(),
+        ..Commit::default()
+    };
+    world.app.store.commit(&commit).unwrap();
+}
+
+#[test]
+fn what_builds_on_two_branches_of_held_work_comes_after_the_longer_one() {
+    let mut world = World::new(122);
+    let case = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let mut ledger = ledger_of(phone, case);
+    let first = note(phone, &mut ledger, 2);
+    let short = beside(phone, &ledger, 3, "旁");
+    let [second, third] = [4, 5].map(|n| note(phone, &mut ledger, n));
+    ledger.push(short.clone()).unwrap();
+    let last = note(phone, &mut ledger, 6);
+    end_posts(&world, INSPECTOR);
+    lie_held(
+        &world,
+        phone,
+        case,
+        [&short.bytes, &last, &second, &third, &first],
+    );
+    let hash = parse::chunk_hash(&first);
+    let (person, seen) = (world.person(DISPATCHER), looked_at(&world.app, case, hash));
+    review::settle(&world.app, person, case, &seen, Decision::Release, "看过").unwrap();
+    assert_eq!(world.held(), []);
+    let view = patrol_server::office::view(&world.app, person, case).unwrap();
+    assert_eq!(view.reading.lines.len(), 6);
 }
 
 #[test]
@@ -300,25 +371,17 @@ fn what_builds_on_held_work_comes_with_it_though_it_lay_in_the_box_before() {
         }
         end_posts(&world, INSPECTOR);
         // A row keeps its place when it is held after it was refused: the last lay there first.
-        for bytes in [&third, &first, &second] {
-            let row = BoxedChange {
-                device: phone.device(),
-                document: case,
-                hash: parse::chunk_hash(bytes),
-                body: bytes.clone(),
-                person: Some(phone.person),
-                state: BoxedAs::Held,
-                boxed_at: world.clock.now(),
-                settled: None,
-            };
-            let commit = Commit {
-                boxed: vec![row],
-                ..Commit::default()
-            };
-            world.app.store.commit(&commit).unwrap();
-        }
+        lie_held(&world, phone, case, [&third, &first, &second]);
         let (person, hash) = (world.person(DISPATCHER), parse::chunk_hash(&first));
-        review::settle(&world.app, person, case, hash, Decision::Release, "看过").unwrap();
+        review::settle(
+            &world.app,
+            person,
+            case,
+            &looked_at(&world.app, case, hash),
+            Decision::Release,
+            "看过",
+        )
+        .unwrap();
         assert_eq!(world.held(), [], "{stands}");
         let view = patrol_server::office::view(&world.app, person, case).unwrap();
         assert_eq!(view.reading.lines.len(), 4);

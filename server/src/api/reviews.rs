@@ -100,8 +100,13 @@ fn held_json(held: &BoxedChange) -> HeldAnswer {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SettleRequest {
+    /// `release` or `refuse`.
     decision: String,
     words: String,
+    /// Others of the same document, as in `change`, that were looked at too. Of what follows the one that is released, these go with it, and
+    /// what needs nobody's look; the others stay held.
+    #[serde(default)]
+    seen: Vec<String>,
 }
 
 /// `POST /v1/reviews/{document}/{change}`: releases or refuses, with a reason.
@@ -116,6 +121,10 @@ pub(super) async fn settle(
 ) -> Result<Json<()>, ApiError> {
     let document = DocumentId::from_hex(&document).ok_or(ApiError::NotFound)?;
     let change = ChangeHash::from_hex(&change).ok_or(ApiError::NotFound)?;
+    let others = request.seen.iter().map(|hash| ChangeHash::from_hex(hash));
+    let looked_at = std::iter::once(Some(change)).chain(others);
+    let looked_at: Option<Vec<_>> = looked_at.collect();
+    let looked_at = looked_at.ok_or(ApiError::BadRequest("seen"))?;
     let decision = match request.decision.as_str() {
         "release" => Decision::Release,
         "refuse" => Decision::Refuse,
@@ -132,7 +141,7 @@ pub(super) async fn settle(
             app,
             caller,
             document,
-            change,
+            &looked_at,
             decision,
             &request.words,
         )?)

@@ -1,12 +1,13 @@
 //! The changes of a push frame, read or rebuilt. Nothing is judged here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use patrol_core::cbor::Reader;
 use patrol_core::doc::ledger::Ledger;
 use patrol_core::doc::parse::{self, Parsed};
 use patrol_core::domain::id::{ChangeHash, DocumentId};
 use patrol_core::domain::limits;
+use patrol_core::domain::place::Scope;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::seal;
 use patrol_core::sync::strip::{Rebuilder, Rebuilt, Way};
@@ -48,9 +49,8 @@ pub(super) type Loaded = BTreeMap<DocumentId, Growing>;
 pub(super) fn read(
     snapshot: &dyn Snapshot,
     device: &Device,
-    head: &PushHead,
-    count: usize,
-    reader: Reader<'_>,
+    scopes: &BTreeSet<Scope>,
+    (head, count, reader): (&PushHead, usize, Reader<'_>),
 ) -> Result<(Vec<Item>, Loaded), Unread> {
     match head.form {
         Form::Raw => {
@@ -63,7 +63,7 @@ pub(super) fn read(
                 person: device.person,
                 first_n: head.n.0,
             };
-            rebuild(snapshot, way, count, reader).ok_or(Unread::Rebuild)
+            rebuild(snapshot, way, scopes, count, reader).ok_or(Unread::Rebuild)
         }
     }
 }
@@ -85,6 +85,7 @@ fn read_raw_items(count: usize, mut reader: Reader<'_>) -> Option<Vec<Item>> {
 fn rebuild(
     snapshot: &dyn Snapshot,
     way: Way,
+    scopes: &BTreeSet<Scope>,
     count: usize,
     mut reader: Reader<'_>,
 ) -> Option<(Vec<Item>, Loaded)> {
@@ -93,6 +94,11 @@ fn rebuild(
         // A few bytes name a document; what they make us load is bounded. Beyond that nothing is found to build on.
         let growing = (bytes < limits::FRAME_LOADS_BYTES_MAX).then(|| Growing::load(snapshot, id));
         let (ledger, rest) = match growing {
+            // How long a document is that somebody may not know of is nothing to tell him by what can be rebuilt.
+            Some(Ok(growing)) if growing.is_hidden_from(scopes) => {
+                bytes += growing.bytes();
+                (Ledger::new(id), None)
+            }
             Some(Ok(growing)) => {
                 bytes += growing.bytes();
                 let (ledger, rest) = growing.lend();

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use patrol_core::doc::admit::{Objection, RightCheck, Signer};
 use patrol_core::doc::compose::Content;
-use patrol_core::doc::document;
 use patrol_core::doc::entry;
 use patrol_core::doc::parse::Parsed;
 use patrol_core::domain::action::Where;
@@ -26,7 +25,7 @@ use super::{Carriage, Pushed};
 use crate::app::{App, Known};
 use crate::grow::Growing;
 use crate::store::{
-    BatchRow, BoxedSince, Commit, Device, FateRow, Result, Snapshot, StoredDocument,
+    BatchRow, BoxedAs, BoxedSince, Commit, Device, FateRow, Result, Snapshot, StoredDocument,
 };
 
 /// Judges one frame against one snapshot.
@@ -41,6 +40,8 @@ pub(super) struct Judge<'a> {
     documents: BTreeMap<DocumentId, Growing>,
     /// Held changes of the documents looked at, those of this frame too.
     held: BTreeMap<DocumentId, BTreeMap<ChangeHash, Held>>,
+    /// What of this frame lies in a box that nobody has settled, and as what.
+    lying: BTreeMap<ChangeHash, BoxedAs>,
     /// Changes of this frame that a review has released: what they did stands, though perhaps in another change.
     released: BTreeSet<ChangeHash>,
     /// Changes of this frame whose deed stands in another change.
@@ -56,6 +57,8 @@ pub(super) struct Judge<'a> {
     loaded_bytes: usize,
     /// What of this device was boxed in the last day before this frame.
     boxed_before: Option<BoxedSince>,
+    /// Whether the device is asked already to enrol anew, once that was looked for.
+    is_told_anew: Option<bool>,
     commit: Commit,
 }
 
@@ -66,10 +69,9 @@ impl<'a> Judge<'a> {
         snapshot: &'a dyn Snapshot,
         loaded: Loaded,
         carriage: Carriage,
-        now: Timestamp,
+        (now, scopes): (Timestamp, BTreeSet<Scope>),
     ) -> Self {
         let known = app.known();
-        let scopes = known.directory.scopes_until(device.person, now);
         Self {
             app,
             known,
@@ -80,6 +82,7 @@ impl<'a> Judge<'a> {
             carriage,
             documents: loaded,
             held: BTreeMap::new(),
+            lying: BTreeMap::new(),
             released: BTreeSet::new(),
             standing: BTreeMap::new(),
             has_brought: false,
@@ -88,6 +91,7 @@ impl<'a> Judge<'a> {
             opened: 0,
             loaded_bytes: 0,
             boxed_before: None,
+            is_told_anew: None,
             commit: Commit::default(),
         }
     }
@@ -230,9 +234,9 @@ impl<'a> Judge<'a> {
         if !self.held.contains_key(&id) {
             let held = self
                 .snapshot
-                .held_of(id)?
+                .held_keys(id)?
                 .into_iter()
-                .map(|change| (change.hash, Held::Before(change.device)))
+                .map(|(device, hash)| (hash, Held::Before(device)))
                 .collect();
             self.held.insert(id, held);
         }
@@ -288,14 +292,8 @@ impl<'a> Judge<'a> {
 
     /// Whether the document exists beyond everything that the person may know of.
     fn is_hidden(&self, id: DocumentId) -> bool {
-        let Some(growing) = self.documents.get(&id).filter(|growing| growing.exists()) else {
-            return false;
-        };
-        let (current, former) = document::scopes(&growing.ledger);
-        !current
-            .iter()
-            .chain(&former)
-            .any(|scope| self.scopes.contains(scope))
+        let growing = self.documents.get(&id);
+        growing.is_some_and(|growing| growing.is_hidden_from(&self.scopes))
     }
 
     fn missing(&mut self, item: &Item, missing: Vec<ChangeHash>) -> Result<Fate> {
@@ -303,32 +301,21 @@ impl<'a> Judge<'a> {
         if best == Base::There {
             return self.fate(item);
         }
+        // Though it follows something held too, nobody could release it.
+        if self.carriage.is_bundle() && worst == Base::Never {
+            return self.refuse(item, Refusal::Quarantined);
+        }
         let held = self.held.get(&item.document);
-        let followed: Vec<(ChangeHash, Held)> = missing
-            .iter()
-            .filter_map(|hash| Some((*hash, *held?.get(hash)?)))
-            .collect();
-        if !followed.is_empty() {
+        if held.is_some_and(|held| missing.iter().any(|hash| held.contains_key(hash))) {
             // What follows a held change is judged when that is settled; whose work it is must be sure now.
             return match self.own(item) {
-                Ok(()) => {
-                    // It must not be held behind one that is settled meanwhile: nobody could release it then.
-                    let before = followed.iter().filter_map(|(hash, held)| match held {
-                        Held::Before(device) => Some((*device, *hash)),
-                        Held::Now => None,
-                    });
-                    self.commit.held.extend(before);
-                    self.hold(item)
-                }
+                Ok(()) => self.hold(item),
                 Err(Objection::Refused(refusal)) => self.refuse(item, refusal),
                 Err(_) => Ok(Fate::Later(Later::Newer)),
             };
         }
         if let Some(later) = missing.iter().find_map(|hash| self.waiting.get(hash)) {
             return Ok(Fate::Later(*later));
-        }
-        if self.carriage.is_bundle() && worst == Base::Never {
-            return self.refuse(item, Refusal::Quarantined);
         }
         Ok(Fate::Missing(missing))
     }

@@ -257,6 +257,8 @@ fn boxes_and_fates_are_kept(store: &dyn Store) {
         held_of(),
         [boxed(1, BoxedAs::Held), boxed(3, BoxedAs::Held)]
     );
+    let keys = look(store, |snapshot| snapshot.held_keys(document(1)));
+    assert_eq!(keys, [1, 3].map(|n| (device, ChangeHash([n; 32]))));
     let held = |after, limit| look(store, |snapshot| snapshot.held(after, limit));
     let (first_no, first_held) = held(0, 1).swap_remove(0);
     assert_eq!(first_held, boxed(1, BoxedAs::Held));

@@ -117,6 +117,14 @@ fn a_review_is_settled_once_with_a_decision_and_words() {
         let settle = json!({ "decision": decision, "words": words });
         wrong.extend(ground.try_it(decision, &Ask::post(DESK, &path, &settle), 400, code));
     }
+    for seen in [
+        json!([""]),
+        json!(["00"]),
+        json!([ground.held, "z".repeat(64)]),
+    ] {
+        let settle = json!({ "decision": "release", "words": "看过", "seen": seen });
+        wrong.extend(ground.try_it("seen", &Ask::post(DESK, &path, &settle), 400, "seen"));
+    }
     assert_eq!(wrong, [] as [String; 0]);
     for (first, second) in [
         ("release", "refuse"),

@@ -138,7 +138,8 @@ impl Dispatcher {
             return;
         };
         let reviews = page.get("reviews").and_then(Value::as_array);
-        for change in reviews.into_iter().flatten() {
+        let reviews: Vec<&Value> = reviews.into_iter().flatten().collect();
+        for change in &reviews {
             if !self.desk.happens(percent) {
                 continue;
             }
@@ -150,7 +151,11 @@ impl Dispatcher {
             } else {
                 ("refuse", "与现场不符", &city.counters.dismissed)
             };
-            let body = json!({ "decision": decision, "words": words });
+            let of_it = reviews
+                .iter()
+                .filter(|other| other.get("document") == change.get("document"));
+            let seen: Vec<_> = of_it.filter_map(|other| other.get("change")).collect();
+            let body = json!({ "decision": decision, "words": words, "seen": seen });
             let answer = self.desk.call(Method::POST, &path, Some(&body)).await;
             // One that follows another which is still held, or was settled with it, is refused or gone.
             if matches!(answer, Answer::Done(_)) {

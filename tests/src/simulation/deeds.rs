@@ -260,11 +260,18 @@ impl Simulation {
         } else {
             Decision::Refuse
         };
+        // Some have looked at that one alone.
+        let mut looked_at = vec![change.hash];
+        if self.rng.random_bool(0.5) {
+            let others = held.iter().map(|(_, other)| other);
+            let others = others.filter(|other| other.document == change.document);
+            looked_at.extend(others.map(|other| other.hash));
+        }
         if review::settle(
             &self.world.app,
             person,
             change.document,
-            change.hash,
+            &looked_at,
             decision,
             "看过",
         )

@@ -14,6 +14,9 @@ impl Judge<'_> {
     /// What a change was told that lies in a box, unless it may be judged anew.
     pub(super) fn told(&mut self, item: &Item) -> Result<Option<Fate>> {
         let boxed = self.snapshot.boxed(self.device.id, item.box_key())?;
+        if let Some(row) = boxed.as_ref().filter(|row| row.settled.is_none()) {
+            self.lying.insert(item.box_key(), row.state);
+        }
         let told =
             match boxed.map(|boxed| (boxed.state, boxed.settled.map(|settled| settled.released))) {
                 Some((BoxedAs::Held, None | Some(false))) => Some(Fate::Review),
@@ -77,10 +80,14 @@ impl Judge<'_> {
     }
 
     pub(super) fn refuse(&mut self, item: &Item, refusal: Refusal) -> Result<Fate> {
-        if self.has_boxed_too_much()? {
-            return Ok(Fate::Later(Later::Slow));
+        let state = BoxedAs::Refused(refusal.number());
+        // What lies there as it would be kept leaves nothing more, and costs its device nothing: anybody may carry a bundle again and again.
+        if self.lying.get(&item.box_key()) != Some(&state) {
+            if self.has_boxed_too_much()? {
+                return Ok(Fate::Later(Later::Slow));
+            }
+            self.keep(item, state);
         }
-        self.keep(item, BoxedAs::Refused(refusal.number()));
         let place = (item.document, item.box_key());
         self.bases.insert(place, Base::Never);
         Ok(Fate::Refused(refusal))
@@ -111,9 +118,14 @@ impl Judge<'_> {
     }
 
     /// Whether that waits for the device already: it may never name it.
-    fn is_told_to_enrol_anew(&self) -> Result<bool> {
+    fn is_told_to_enrol_anew(&mut self) -> Result<bool> {
+        if let Some(is_told) = self.is_told_anew {
+            return Ok(is_told);
+        }
         let waiting = self.snapshot.notices(self.device.id, 0)?;
-        Ok(waiting.iter().any(|(_, notice)| *notice == Notice::ReEnrol))
+        let is_told = waiting.iter().any(|(_, notice)| *notice == Notice::ReEnrol);
+        self.is_told_anew = Some(is_told);
+        Ok(is_told)
     }
 
     /// Notes what became of an entry, and whether its counter was used before for another.

@@ -137,6 +137,11 @@ impl Snapshot for State {
         Ok(rows.map(|(_, row)| row.clone()).collect())
     }
 
+    fn held_keys(&self, document: DocumentId) -> Result<Vec<(DeviceId, ChangeHash)>> {
+        let rows = self.held_of(document)?;
+        Ok(rows.iter().map(|row| (row.device, row.hash)).collect())
+    }
+
     fn boxed_since(&self, device: DeviceId, since: Timestamp) -> Result<BoxedSince> {
         let rows = self.boxed.values().map(|(_, row)| row);
         let own = rows.filter(|row| row.device == device && row.boxed_at >= since);

@@ -84,10 +84,10 @@ pub(super) fn held_of(connection: &Connection, document: DocumentId) -> Result<V
 
 /// What [`held_of`] finds, by device and hash.
 pub(super) fn held_keys(
-    tx: &Savepoint<'_>,
+    connection: &Connection,
     document: DocumentId,
 ) -> Result<Vec<(DeviceId, ChangeHash)>> {
-    let mut select = tx.prepare_cached(
+    let mut select = connection.prepare_cached(
         "SELECT device, hash FROM boxed WHERE document = ?1 AND refusal IS NULL AND settled_at IS NULL ORDER BY no",
     )?;
     let rows = select.query_map([document.0], |row| {

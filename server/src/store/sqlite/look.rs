@@ -74,6 +74,10 @@ impl Snapshot for Look<'_> {
         boxes::held_of(self.connection, document)
     }
 
+    fn held_keys(&self, document: DocumentId) -> Result<Vec<(DeviceId, ChangeHash)>> {
+        boxes::held_keys(self.connection, document)
+    }
+
     fn boxed_since(&self, device: DeviceId, since: Timestamp) -> Result<BoxedSince> {
         boxes::boxed_since(self.connection, device, since)
     }
