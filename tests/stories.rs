@@ -21,6 +21,7 @@ mod last_check;
 mod late_work;
 mod lost_on_the_way;
 mod made_again;
+mod mixed_ground;
 mod moved_beat;
 mod moving;
 mod one_case;

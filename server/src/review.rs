@@ -147,10 +147,14 @@ fn release(
     looked_at: &[ChangeHash],
     settled: &Settled,
 ) -> Result<Commit> {
-    let mut commit = Commit::default();
-    let mut unfit = BTreeSet::new();
-    let mut growing = Growing::load(snapshot, id)?;
     let known = app.known();
+    let mut release = Release {
+        growing: Growing::load(snapshot, id)?,
+        commit: Commit::default(),
+        unfit: BTreeSet::new(),
+        settled,
+        holdings: &known.holdings,
+    };
     let read = |boxed: &&BoxedChange| parse::parse_admitted(&boxed.body).map_err(unreadable);
     let changes = chain.iter().map(read).collect::<Result<Vec<Parsed>>>()?;
     let followed: BTreeSet<ChangeHash> = changes
@@ -161,43 +165,16 @@ fn release(
         let look = Look {
             is_first: place == 0,
             has_looked: looked_at.contains(&boxed.hash),
+            is_revoked: is_revoked(snapshot, boxed.device)?,
+            is_followed: followed.contains(&boxed.hash),
         };
-        let judged = if change.deps.iter().any(|dep| unfit.contains(dep)) {
-            Err(Refusal::Quarantined.into())
-        } else if growing.has_deed_of(change)
-            && growing.ledger.places_of(&change.deps).is_ok()
-            && !followed.contains(&boxed.hash)
-        {
-            // A copy of its phone has made it again, and that was let in: the deed stands. It is let in once more only for what builds on it.
-            settle_one(&mut commit, boxed, settled);
-            continue;
-        } else if !look.has_looked && is_revoked(snapshot, boxed.device)? {
-            Err(Objection::Review)
-        } else {
-            add_released(&mut growing, change, boxed, look, settled, &known.holdings)
-        };
-        let admitted = match judged {
-            Ok(admitted) => admitted,
-            Err(Objection::Refused(refusal)) if place == 0 => return Err(refusal.into()),
-            Err(_) if place == 0 => return Err(Refusal::HeldDocument.into()),
-            Err(Objection::Refused(refusal)) => {
-                unfit.insert(boxed.hash);
-                refuse_one(&mut commit, boxed, refusal, settled);
-                continue;
-            }
-            // What only a newer server can judge stays held, what nobody has looked at, and what misses those.
-            Err(_) => continue,
-        };
-        if let Some(admitted) = admitted {
-            commit.fates.push(FateRow {
-                device: boxed.device,
-                n: admitted.entry.n,
-                entry: admitted.id,
-                fate: "ok".to_owned(),
-            });
-        }
-        settle_one(&mut commit, boxed, settled);
+        release.one(boxed, change, look)?;
     }
+    let Release {
+        mut growing,
+        mut commit,
+        ..
+    } = release;
     // Where all of it stands already, nothing happens to the case: one that has left its feeds stays out of them.
     if growing.has_grown() {
         let reading = growing.add_own(app, settled.at);
@@ -207,23 +184,17 @@ fn release(
     Ok(commit)
 }
 
-/// Notes that a held change is part of the record now, and tells its phone.
-fn settle_one(commit: &mut Commit, boxed: &BoxedChange, settled: &Settled) {
-    commit.held.push((boxed.device, boxed.hash));
-    commit.boxed.push(BoxedChange {
-        settled: Some(settled.clone()),
-        ..boxed.clone()
-    });
-    commit.notices.push((boxed.device, outcome(boxed, None)));
-}
-
 /// How a change comes to be released.
 #[derive(Clone, Copy)]
 struct Look {
-    /// It is the one that is settled.
+    /// It is the one that is settled; that one was looked at.
     is_first: bool,
     /// A person has looked at it.
     has_looked: bool,
+    /// Whatever comes from its device is looked at by a person.
+    is_revoked: bool,
+    /// Something held builds on it.
+    is_followed: bool,
 }
 
 /// Whether whatever comes from that device is looked at by a person.
@@ -232,35 +203,102 @@ fn is_revoked(snapshot: &dyn Snapshot, device: DeviceId) -> Result<bool> {
     Ok(device.is_none_or(|device| device.revoked_at.is_some()))
 }
 
-/// Adds a change that a review has released. What follows the one that is settled is judged by its own right: it comes with it only as far as
-/// its author held that at some time, and where he does no more, only if it was looked at.
-fn add_released(
-    growing: &mut Growing,
-    change: &Parsed,
-    boxed: &BoxedChange,
-    look: Look,
-    settled: &Settled,
-    holdings: &[Holding],
-) -> std::result::Result<Option<Admitted>, Objection> {
-    let signer = |right| Signer {
-        device: boxed.device,
-        person: boxed.person,
-        place: Where::Anywhere,
-        right,
-        holdings,
-        now: settled.at,
-    };
-    let right = if look.is_first {
-        RightCheck::Waive
-    } else {
-        RightCheck::Judge
-    };
-    match growing.add(change, &signer(right), settled.at) {
-        Err(Objection::Review) if look.has_looked => {
-            growing.add(change, &signer(RightCheck::Waive), settled.at)
+/// A review that releases.
+struct Release<'a> {
+    growing: Growing,
+    commit: Commit,
+    /// Of the chain, what was refused.
+    unfit: BTreeSet<ChangeHash>,
+    settled: &'a Settled,
+    holdings: &'a [Holding],
+}
+
+impl Release<'_> {
+    fn one(&mut self, boxed: &BoxedChange, change: &Parsed, look: Look) -> Result<()> {
+        // A copy of its phone has made it again, and that was let in: the deed stands. It is let in once more only for what builds on it.
+        let stands = self.growing.has_deed_of(change)
+            && self.growing.ledger.places_of(&change.deps).is_ok()
+            && !look.is_followed;
+        let before = self.growing.len();
+        let judged = if stands && look.has_looked {
+            Ok(None)
+        } else if change.deps.iter().any(|dep| self.unfit.contains(dep)) {
+            Err(Refusal::Quarantined.into())
+        } else {
+            self.add(boxed, change, look)
+        };
+        if stands {
+            self.growing.truncate(before);
         }
-        added => added,
+        match judged {
+            Ok(admitted) => {
+                if let Some(admitted) = admitted.filter(|_| !stands) {
+                    self.commit.fates.push(FateRow {
+                        device: boxed.device,
+                        n: admitted.entry.n,
+                        entry: admitted.id,
+                        fate: "ok".to_owned(),
+                    });
+                }
+                settle_one(&mut self.commit, boxed, self.settled);
+            }
+            // That its place was taken is no fault of the deed: its phone makes it again, and what follows it.
+            Err(Objection::Refused(refusal)) if look.is_first && refusal != Refusal::Forked => {
+                return Err(refusal.into());
+            }
+            Err(Objection::Refused(refusal)) if !stands => {
+                self.unfit.insert(boxed.hash);
+                refuse_one(&mut self.commit, boxed, refusal, self.settled);
+            }
+            Err(_) if look.is_first => return Err(Refusal::HeldDocument.into()),
+            // What only a newer server can judge stays held, what nobody has looked at, and what misses those.
+            Err(_) => {}
+        }
+        Ok(())
     }
+
+    /// Adds a change. What follows the one that is settled is judged by its own right: it comes with it only as far as its author held that at
+    /// some time, and what a person has to look at only if he has.
+    fn add(
+        &mut self,
+        boxed: &BoxedChange,
+        change: &Parsed,
+        look: Look,
+    ) -> std::result::Result<Option<Admitted>, Objection> {
+        let signer = |right| Signer {
+            device: boxed.device,
+            person: boxed.person,
+            place: Where::Anywhere,
+            right,
+            holdings: self.holdings,
+            now: self.settled.at,
+        };
+        let (before, at) = (self.growing.len(), self.settled.at);
+        let right = if look.is_first {
+            RightCheck::Waive
+        } else {
+            RightCheck::Judge
+        };
+        match self.growing.add(change, &signer(right), at) {
+            Ok(_) if look.is_revoked && !look.has_looked => {
+                self.growing.truncate(before);
+                Err(Objection::Review)
+            }
+            Err(Objection::Review) if look.has_looked => {
+                self.growing.add(change, &signer(RightCheck::Waive), at)
+            }
+            judged => judged,
+        }
+    }
+}
+
+/// Notes that a held change is part of the record now, and tells its phone.
+fn settle_one(commit: &mut Commit, boxed: &BoxedChange, settled: &Settled) {
+    commit.boxed.push(BoxedChange {
+        settled: Some(settled.clone()),
+        ..boxed.clone()
+    });
+    commit.notices.push((boxed.device, outcome(boxed, None)));
 }
 
 fn refuse(chain: &[&BoxedChange], settled: &Settled) -> Commit {
@@ -279,7 +317,6 @@ fn refuse(chain: &[&BoxedChange], settled: &Settled) -> Commit {
 
 /// Refuses a held change. Its phone is told, unless that follows from what it is told of another.
 fn refuse_one(commit: &mut Commit, boxed: &BoxedChange, refusal: Refusal, settled: &Settled) {
-    commit.held.push((boxed.device, boxed.hash));
     if matches!(refusal, Refusal::Quarantined | Refusal::Forked) {
         // Its phone makes it again: one that is revoked and has handed in everything has something to hand in again.
         commit.reopened.push(boxed.device);

@@ -3,7 +3,6 @@
 use patrol_core::cbor::Writer;
 use patrol_core::doc::compose::{Content, compose};
 use patrol_core::doc::ledger::Ledger;
-use patrol_core::doc::parse::{chunk_hash, parse};
 use patrol_core::domain::action::Action;
 use patrol_core::domain::capability::Capability;
 use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, UnitId};
@@ -15,10 +14,10 @@ use patrol_core::sync::strip::{Stripper, Way};
 use patrol_core::sync::wire::{Fate, Form, Later, Notice, PushHead, Status, Unread};
 use patrol_server::bundle;
 use patrol_server::intake::{self, Carriage};
-use patrol_server::review::Decision;
+use patrol_server::review::{self, Decision};
 use patrol_server::store::{BoxedAs, BoxedChange, Commit, DocumentCommit, StoredChange, Summary};
 use patrol_tests::pushing::{change_of, entry_of, frame, push, push_as};
-use patrol_tests::world::{Phone, World, matter};
+use patrol_tests::world::{Phone, World, looked_at, matter};
 use sha2::{Digest as _, Sha256};
 
 use super::hostile_phone::{begun, device_of, note, revoke, village_of};
@@ -27,6 +26,7 @@ use super::outcomes::{kept, settle_first};
 use super::settled_late::boxed;
 
 const INSPECTOR: &str = "巡查员01";
+const DISPATCHER: &str = "受理派遣员01";
 const OF_NEXT_YEAR: u64 = 4_000;
 pub(super) const SLOW: Fate = Fate::Later(Later::Slow);
 
@@ -177,21 +177,32 @@ fn what_anybody_carries_again_and_again_costs_its_author_nothing_more() {
 
 #[test]
 fn a_revoked_phone_of_whose_two_changes_in_one_place_a_review_takes_one_may_make_the_other_again() {
-    let mut world = World::new(519);
-    let (case, mut ledger) = begun(&mut world);
-    let phone = &world.phones[INSPECTOR];
-    let first = note(phone, &mut ledger, 2);
-    // It has gone back to an older copy of itself between these two.
-    let twice = [3, 4].map(|n| (case, note(phone, &mut ledger.clone(), n)));
-    revoke(&world, phone);
-    let items = [&[(case, first)], &twice[..]].concat();
-    assert_eq!(push(&world.app, phone, &items), Ok(vec![Fate::Review; 3]));
-    world.app.store.note_emptied(phone.device()).unwrap();
-    settle_first(&world, case, Decision::Release);
-    assert_eq!(world.held(), []);
-    let refused = twice.map(|(_, body)| boxed(&world, phone, &body).state);
-    assert!(refused.contains(&BoxedAs::Refused(Refusal::Forked.number())));
-    assert!(!device_of(&world, phone).revoked_empty);
+    // All at once, or each by itself.
+    for count in [4, 1] {
+        let mut world = World::new(519);
+        let (case, mut ledger) = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        let first = note(phone, &mut ledger, 2);
+        // It has gone back to an older copy of itself between these two.
+        let twice = [3, 4].map(|n| (case, note(phone, &mut ledger.clone(), n)));
+        revoke(&world, phone);
+        let items = [&[(case, first)], &twice[..]].concat();
+        assert_eq!(push(&world.app, phone, &items), Ok(vec![Fate::Review; 3]));
+        world.app.store.note_emptied(phone.device()).unwrap();
+        let release = |looked_at: &[ChangeHash]| {
+            let (person, released) = (world.person(DISPATCHER), Decision::Release);
+            review::settle(&world.app, person, case, looked_at, released, "看过").unwrap();
+        };
+        let mut seen = looked_at(&world.app, case, world.held()[0].hash);
+        seen.truncate(count);
+        release(&seen);
+        while let Some(held) = world.held().first() {
+            release(&[held.hash]);
+        }
+        let refused = twice.map(|(_, body)| boxed(&world, phone, &body).state);
+        assert!(refused.contains(&BoxedAs::Refused(Refusal::Forked.number())));
+        assert!(!device_of(&world, phone).revoked_empty);
+    }
 }
 
 #[test]
@@ -257,7 +268,7 @@ fn a_frame_whose_entries_lie_beyond_its_range_in_part_is_not_read() {
 }
 
 /// A note of the phone's own person that names a device that is not the phone.
-fn of_another_device(phone: &Phone, ledger: &Ledger, n: u64) -> Vec<u8> {
+pub(super) fn of_another_device(phone: &Phone, ledger: &Ledger, n: u64) -> Vec<u8> {
     let mut entry = entry_of(phone, ledger, Action::Note.code(), village_of(ledger), n);
     entry.device = DeviceId([9; 8]);
     change_of(phone, ledger, &entry, &[]).bytes
@@ -292,40 +303,6 @@ fn a_change_by_another_devices_actor_is_not_held_behind_ones_own() {
     let refused = Fate::Refused(Refusal::ForeignActor);
     assert_eq!(fates, Ok(vec![Fate::Review, refused]));
     assert_eq!(world.held().len(), 1);
-}
-
-#[test]
-fn in_a_bundle_what_does_not_rest_on_what_is_refused_beside_it_is_not_refused_with_it() {
-    let mut world = World::new(516);
-    let (case, mut ledger) = begun(&mut world);
-    let phone = &world.phones[INSPECTOR];
-    let forged = of_another_device(phone, &ledger, 2);
-    let unseen = chunk_hash(&note(phone, &mut ledger, 3));
-    let after = note(phone, &mut ledger, 4);
-    let payload = frame(phone, &[(case, forged), (case, after)], (2, 4));
-    let outcome =
-        intake::take_in_by(&world.app, phone.device(), &payload, Carriage::Carried).unwrap();
-    let refused = Fate::Refused(Refusal::ForeignPerson);
-    let missing = Fate::Missing(vec![unseen]);
-    assert_eq!(outcome.fates, Ok(vec![refused, missing]));
-}
-
-#[test]
-fn in_a_bundle_what_rests_on_refused_work_is_refused_though_it_follows_held_work_too() {
-    let mut world = World::new(520);
-    let (case, mut ledger) = begun(&mut world);
-    let phone = &world.phones[INSPECTOR];
-    let forged = of_another_device(phone, &ledger, 2);
-    let held = note(phone, &mut ledger, 3);
-    ledger.push(parse(&forged).unwrap()).unwrap();
-    let after = note(phone, &mut ledger, 4);
-    revoke(&world, phone);
-    let items = [forged, held, after].map(|body| (case, body));
-    let payload = frame(phone, &items, (2, 4));
-    let outcome =
-        intake::take_in_by(&world.app, phone.device(), &payload, Carriage::Carried).unwrap();
-    let [forged, after] = [Refusal::ForeignPerson, Refusal::Quarantined].map(Fate::Refused);
-    assert_eq!(outcome.fates, Ok(vec![forged, Fate::Review, after]));
 }
 
 #[test]

@@ -11,13 +11,14 @@ use patrol_core::sync::wire::{Fate, Notice};
 use patrol_server::office::Rejection;
 use patrol_server::review::{self, Decision};
 use patrol_server::store::faulty::{Break, Call};
-use patrol_server::store::{Commit, Settled};
+use patrol_server::store::{BoxedAs, Commit, Settled};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::world::{Phone, World, city, looked_at};
 
 use super::hostile_phone::note;
 use super::late_work::end_posts;
 use super::outcomes::settle_first;
+use super::settled_late::boxed;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -363,7 +364,7 @@ fn what_follows_a_held_deed_is_not_released_before_it() {
 }
 
 #[test]
-fn a_held_change_whose_place_another_has_taken_is_not_released() {
+fn a_held_change_whose_place_another_has_taken_is_left_to_its_phone_when_it_is_released() {
     let mut world = World::new(113);
     let case = begun(&mut world);
     let phone = &world.phones[INSPECTOR];
@@ -389,9 +390,11 @@ fn a_held_change_whose_place_another_has_taken_is_not_released() {
         released,
         "看过",
     );
-    let refused = matches!(settled, Err(Rejection::Refused(Refusal::Forked)));
-    assert!(refused, "{settled:?}");
-    assert_eq!(world.held(), held);
+    settled.unwrap();
+    assert_eq!(world.held(), []);
+    let row = boxed(&world, phone, &held[0].body);
+    assert_eq!(row.state, BoxedAs::Refused(Refusal::Forked.number()));
+    assert!(!row.settled.unwrap().released);
 }
 
 #[test]

@@ -112,6 +112,9 @@ fn what_is_let_in_stays_for_what_loads_where_something_else_does_not() {
         assert_eq!(fates[usize::try_from(poisoned).unwrap()], refused);
         assert_eq!(fates[1] == Fate::Ok, stays == 1, "{fates:?}");
         assert_eq!(lines(&world, case), 2 + stays);
+        // What was let in for what is refused is not there either.
+        let there = changes_of(&world, case);
+        assert_eq!(there.contains(&parse::chunk_hash(&items[0].1)), stays == 1);
         is_sound(&world);
     }
 }

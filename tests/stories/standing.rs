@@ -331,6 +331,43 @@ fn lie_held<const N: usize>(world: &World, phone: &Phone, case: DocumentId, held
 }
 
 #[test]
+fn a_deed_that_stands_is_settled_unseen_only_where_it_needs_no_look() {
+    let revoked = |world: &World| {
+        let now = world.clock.now();
+        let phone = world.phones[INSPECTOR].device();
+        world.app.store.revoke(phone, now).unwrap();
+    };
+    let left = |world: &World| end_posts(world, INSPECTOR);
+    let cases: [(&dyn Fn(&World), usize); 3] = [(&revoked, 1), (&left, 1), (&|_| (), 0)];
+    for (loses_his_right, stays) in cases {
+        let mut world = World::new(123);
+        let case = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        let mut here = ledger_of(phone, case);
+        let mut there = here.clone();
+        let [first, second] = [2, 3].map(|n| note(phone, &mut here, n));
+        let_in_again(&world, phone, &mut there, [&first, &second]);
+        loses_his_right(&world);
+        lie_held(&world, phone, case, [&first, &second]);
+        let [one, other] = [&first, &second].map(|bytes| parse::chunk_hash(bytes));
+        let person = world.person(DISPATCHER);
+        let release = |hash| {
+            let released = Decision::Release;
+            review::settle(&world.app, person, case, &[hash], released, "看过").unwrap();
+        };
+        release(one);
+        assert_eq!(world.held().len(), stays);
+        world.held().iter().for_each(|held| release(held.hash));
+        assert_eq!(world.held(), []);
+        let there = changes_of(&world, case);
+        assert_eq!(
+            [one, other].map(|hash| there.contains(&hash)),
+            [true, false]
+        );
+    }
+}
+
+#[test]
 fn what_builds_on_two_branches_of_held_work_comes_after_the_longer_one() {
     let mut world = World::new(122);
     let case = begun(&mut world);

@@ -27,6 +27,8 @@ pub(super) struct HeldAnswer {
     device: String,
     person: Option<String>,
     held_at: String,
+    /// The changes on which it builds, as in `change`.
+    builds_on: Vec<String>,
     entry: Option<json::EntryJson>,
     /// What it writes besides: the words, the place, the category … that are to be judged.
     fields: json::FieldsJson,
@@ -81,6 +83,7 @@ fn held_json(held: &BoxedChange) -> HeldAnswer {
             .ok()
             .map(|entry| (entry::entry_id(held.document, &put.value), entry))
     });
+    let deps = change.iter().flat_map(|change| &change.deps);
     let puts = change.iter().flat_map(|change| &change.puts);
     let fields = puts.filter_map(|put| match put.key {
         Key::Field(field) => FieldValue::decode(field, &put.value).ok(),
@@ -92,6 +95,7 @@ fn held_json(held: &BoxedChange) -> HeldAnswer {
         device: held.device.hex(),
         person: held.person.map(|person| person.hex()),
         held_at: rfc3339(held.boxed_at),
+        builds_on: deps.map(|dep| dep.hex()).collect(),
         entry: entry.map(|(id, entry)| json::entry(id, &entry, None)),
         fields: json::FieldsJson::of(fields),
     }
@@ -103,8 +107,8 @@ pub(super) struct SettleRequest {
     /// `release` or `refuse`.
     decision: String,
     words: String,
-    /// Others of the same document, as in `change`, that were looked at too. Of what follows the one that is released, these go with it, and
-    /// what needs nobody's look; the others stay held.
+    /// Others of the same document, as in `change`, that were looked at too. Of what follows the one that is released, these are settled with it,
+    /// and what needs nobody's look; the others stay held, and are listed again. What does not follow it is passed over.
     #[serde(default)]
     seen: Vec<String>,
 }

@@ -40,7 +40,7 @@ pub(super) struct Judge<'a> {
     documents: BTreeMap<DocumentId, Growing>,
     /// Held changes of the documents looked at, those of this frame too.
     held: BTreeMap<DocumentId, BTreeMap<ChangeHash, Held>>,
-    /// What of this frame lies in a box that nobody has settled, and as what.
+    /// What of this frame lies in a box, and as what.
     lying: BTreeMap<ChangeHash, BoxedAs>,
     /// Changes of this frame that a review has released: what they did stands, though perhaps in another change.
     released: BTreeSet<ChangeHash>,
@@ -301,9 +301,12 @@ impl<'a> Judge<'a> {
         if best == Base::There {
             return self.fate(item);
         }
-        // Though it follows something held too, nobody could release it.
-        if self.carriage.is_bundle() && worst == Base::Never {
-            return self.refuse(item, Refusal::Quarantined);
+        // Though it may follow something held too, nobody could release it. Its phone makes it again, if there still is one.
+        if worst == Base::Never {
+            return match self.carriage.is_bundle() {
+                true => self.refuse(item, Refusal::Quarantined),
+                false => Ok(Fate::Missing(missing)),
+            };
         }
         let held = self.held.get(&item.document);
         if held.is_some_and(|held| missing.iter().any(|hash| held.contains_key(hash))) {

@@ -13,7 +13,7 @@ use patrol_core::domain::place::VillageCode;
 use patrol_core::replica::Deed;
 use patrol_server::office::{self, Rejection};
 use patrol_server::review::{self, Decision};
-use patrol_server::store::BoxedChange;
+use patrol_server::store::{BoxedAs, BoxedChange};
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 
@@ -279,6 +279,7 @@ impl Simulation {
         {
             if decision == Decision::Release {
                 self.coverage.add("review released");
+                self.note_what_found_its_place_taken(&held);
             } else {
                 self.coverage.add("review refused");
                 self.reopened.insert(change.device);
@@ -286,6 +287,21 @@ impl Simulation {
                 self.turned_down
                     .extend(entry_of(change.document, &change.body));
                 self.note_what_nobody_makes_again(&held);
+            }
+        }
+    }
+
+    /// What a review that releases refuses all the same is made again by its phone.
+    fn note_what_found_its_place_taken(&mut self, held: &[(u64, BoxedChange)]) {
+        for (_, before) in held {
+            let mut now = None;
+            let read = self.world.app.store.read(&mut |snapshot| {
+                now = snapshot.boxed(before.device, before.hash)?;
+                Ok(())
+            });
+            let is_refused = |row: BoxedChange| matches!(row.state, BoxedAs::Refused(_));
+            if read.is_err() || now.is_some_and(is_refused) {
+                self.reopened.insert(before.device);
             }
         }
     }

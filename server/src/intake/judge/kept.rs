@@ -14,7 +14,7 @@ impl Judge<'_> {
     /// What a change was told that lies in a box, unless it may be judged anew.
     pub(super) fn told(&mut self, item: &Item) -> Result<Option<Fate>> {
         let boxed = self.snapshot.boxed(self.device.id, item.box_key())?;
-        if let Some(row) = boxed.as_ref().filter(|row| row.settled.is_none()) {
+        if let Some(row) = &boxed {
             self.lying.insert(item.box_key(), row.state);
         }
         let told =

@@ -1,0 +1,86 @@
+//! What rests on refused work and on held work at once. What rests on one of them alone is tried in `followers`, `hostile_phone` and `made_again`.
+
+use patrol_core::doc::parse::{chunk_hash, parse};
+use patrol_core::domain::refusal::Refusal;
+use patrol_core::sync::wire::Fate;
+use patrol_server::intake::{self, Carriage};
+use patrol_tests::pushing::{frame, push};
+use patrol_tests::world::World;
+
+use super::bounds::of_another_device;
+use super::hostile_phone::{begun, note, revoke};
+use super::made_again::beside;
+use super::standing::let_in_again;
+
+const INSPECTOR: &str = "巡查员01";
+
+#[test]
+fn in_a_bundle_what_does_not_rest_on_what_is_refused_beside_it_is_not_refused_with_it() {
+    let mut world = World::new(516);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let forged = of_another_device(phone, &ledger, 2);
+    let unseen = chunk_hash(&note(phone, &mut ledger, 3));
+    let after = note(phone, &mut ledger, 4);
+    let payload = frame(phone, &[(case, forged), (case, after)], (2, 4));
+    let outcome =
+        intake::take_in_by(&world.app, phone.device(), &payload, Carriage::Carried).unwrap();
+    let refused = Fate::Refused(Refusal::ForeignPerson);
+    let missing = Fate::Missing(vec![unseen]);
+    assert_eq!(outcome.fates, Ok(vec![refused, missing]));
+}
+
+#[test]
+fn in_a_bundle_what_rests_on_refused_work_is_refused_though_it_follows_held_work_too() {
+    let mut world = World::new(520);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let forged = of_another_device(phone, &ledger, 2);
+    let held = note(phone, &mut ledger, 3);
+    ledger.push(parse(&forged).unwrap()).unwrap();
+    let after = note(phone, &mut ledger, 4);
+    revoke(&world, phone);
+    let items = [forged, held, after].map(|body| (case, body));
+    let payload = frame(phone, &items, (2, 4));
+    let outcome =
+        intake::take_in_by(&world.app, phone.device(), &payload, Carriage::Carried).unwrap();
+    let [forged, after] = [Refusal::ForeignPerson, Refusal::Quarantined].map(Fate::Refused);
+    assert_eq!(outcome.fates, Ok(vec![forged, Fate::Review, after]));
+}
+
+#[test]
+fn in_a_bundle_what_rests_on_refused_work_by_a_deed_that_stands_is_refused() {
+    let mut world = World::new(521);
+    let (case, mut ledger) = begun(&mut world);
+    let mut there = ledger.clone();
+    let phone = &world.phones[INSPECTOR];
+    let forged = of_another_device(phone, &ledger, 2);
+    let held = note(phone, &mut ledger, 3);
+    ledger.push(parse(&forged).unwrap()).unwrap();
+    let stands = note(phone, &mut ledger, 4);
+    let_in_again(&world, phone, &mut there, [&stands]);
+    let after = note(phone, &mut ledger, 5);
+    revoke(&world, phone);
+    let items = [forged, held, stands, after].map(|body| (case, body));
+    let payload = frame(phone, &items, (2, 5));
+    let outcome =
+        intake::take_in_by(&world.app, phone.device(), &payload, Carriage::Carried).unwrap();
+    let [forged, after] = [Refusal::ForeignPerson, Refusal::Quarantined].map(Fate::Refused);
+    let fates = vec![forged, Fate::Review, Fate::Dup, after];
+    assert_eq!(outcome.fates, Ok(fates));
+    assert_eq!(world.held().len(), 1);
+}
+
+#[test]
+fn what_follows_held_work_is_held_though_it_builds_on_what_nobody_has_too() {
+    let mut world = World::new(522);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let unseen = beside(phone, &ledger, 2, "旁");
+    let held = note(phone, &mut ledger, 3);
+    ledger.push(unseen).unwrap();
+    let after = note(phone, &mut ledger, 4);
+    revoke(&world, phone);
+    let fates = push(&world.app, phone, &[(case, held), (case, after)]);
+    assert_eq!(fates, Ok(vec![Fate::Review; 2]));
+}
