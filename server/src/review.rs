@@ -48,7 +48,8 @@ pub fn held(app: &App, after: u64, limit: usize) -> Result<Vec<(u64, BoxedChange
     Ok(held)
 }
 
-/// Settles a held change of a document, the first of those that were looked at. The others are some of those that follow it.
+/// Settles a held change of a document, the first of those that were looked at, with those that follow it. For what it was refused, also where
+/// it was to be released and can never come in.
 pub fn settle(
     app: &App,
     person: PersonId,
@@ -56,19 +57,20 @@ pub fn settle(
     looked_at: &[ChangeHash],
     decision: Decision,
     words: &str,
-) -> Result<()> {
+) -> Result<Option<Refusal>> {
     if !may_settle(app, person) {
         return Err(Refusal::NotPermitted.into());
     }
     for _ in 0..limits::COMMIT_TRIES {
-        let mut prepared: Result<Commit> = Err(Rejection::NotFound);
+        let mut prepared = Err(Rejection::NotFound);
         app.store.read(&mut |snapshot| {
             prepared = prepare(app, snapshot, person, id, looked_at, decision, words);
             Ok(())
         })?;
-        match app.store.commit(&prepared?) {
+        let (commit, refused) = prepared?;
+        match app.store.commit(&commit) {
             Err(StoreError::Stale) => {}
-            result => return Ok(result.map(drop)?),
+            result => return Ok(result.map(|_| refused)?),
         }
     }
     Err(Rejection::Store(StoreError::Stale))
@@ -82,7 +84,7 @@ fn prepare(
     looked_at: &[ChangeHash],
     decision: Decision,
     words: &str,
-) -> Result<Commit> {
+) -> Result<(Commit, Option<Refusal>)> {
     let held = snapshot.held_of(id)?;
     let first = looked_at.first().copied().ok_or(Rejection::NotFound)?;
     if !held.iter().any(|change| change.hash == first) {
@@ -95,14 +97,14 @@ fn prepare(
         released: decision == Decision::Release,
     };
     let chain = following(&held, first);
-    let mut commit = match decision {
+    let (mut commit, refused) = match decision {
         Decision::Release => release(app, snapshot, id, &chain, looked_at, &settled)?,
-        Decision::Refuse => refuse(&chain, &settled),
+        Decision::Refuse => (refuse(&chain, &settled), Some(Refusal::ReviewedAway)),
     };
     // What comes meanwhile and follows one of these would be held behind what nobody can settle any more.
     let seen = held.iter().map(|change| (change.device, change.hash));
     commit.seen_held = Some((id, seen.collect()));
-    Ok(commit)
+    Ok((commit, refused))
 }
 
 /// A held change and the held ones that build on it, each after those that it builds on. Which came first says nothing: one that was refused
@@ -146,12 +148,13 @@ fn release(
     chain: &[&BoxedChange],
     looked_at: &[ChangeHash],
     settled: &Settled,
-) -> Result<Commit> {
+) -> Result<(Commit, Option<Refusal>)> {
     let known = app.known();
     let mut release = Release {
         growing: Growing::load(snapshot, id)?,
         commit: Commit::default(),
         unfit: BTreeSet::new(),
+        refused: None,
         settled,
         holdings: &known.holdings,
     };
@@ -173,6 +176,7 @@ fn release(
     let Release {
         mut growing,
         mut commit,
+        refused,
         ..
     } = release;
     // Where all of it stands already, nothing happens to the case: one that has left its feeds stays out of them.
@@ -181,7 +185,7 @@ fn release(
         growing.verify(app).map_err(|_| Refusal::Poison)?;
         commit.documents.push(growing.into_commit(&reading));
     }
-    Ok(commit)
+    Ok((commit, refused))
 }
 
 /// How a change comes to be released.
@@ -209,6 +213,8 @@ struct Release<'a> {
     commit: Commit,
     /// Of the chain, what was refused.
     unfit: BTreeSet<ChangeHash>,
+    /// Why the one that is settled was refused all the same.
+    refused: Option<Refusal>,
     settled: &'a Settled,
     holdings: &'a [Holding],
 }
@@ -232,7 +238,7 @@ impl Release<'_> {
         }
         match judged {
             Ok(admitted) => {
-                if let Some(admitted) = admitted.filter(|_| !stands) {
+                if let Some(admitted) = admitted {
                     self.commit.fates.push(FateRow {
                         device: boxed.device,
                         n: admitted.entry.n,
@@ -242,12 +248,10 @@ impl Release<'_> {
                 }
                 settle_one(&mut self.commit, boxed, self.settled);
             }
-            // That its place was taken is no fault of the deed: its phone makes it again, and what follows it.
-            Err(Objection::Refused(refusal)) if look.is_first && refusal != Refusal::Forked => {
-                return Err(refusal.into());
-            }
+            // Also the one that is settled: what can never come in is not held for ever. Where its place was taken, its phone makes it again.
             Err(Objection::Refused(refusal)) if !stands => {
                 self.unfit.insert(boxed.hash);
+                self.refused = self.refused.or(look.is_first.then_some(refusal));
                 refuse_one(&mut self.commit, boxed, refusal, self.settled);
             }
             Err(_) if look.is_first => return Err(Refusal::HeldDocument.into()),

@@ -132,6 +132,7 @@ fn with_what_is_released_goes_what_was_looked_at_too() {
         let settle = json!({ "decision": "release", "words": "看过", "seen": seen });
         let reply = ground.send(&Ask::post(DESK, &path, &settle));
         assert_eq!(reply.status, 200, "{}", reply.body);
+        assert_eq!(reply.json(), json!({ "refused": null }));
         let left = ground.office.get(DESK, "/v1/reviews").json();
         let left = left["reviews"].as_array().expect("a list");
         assert_eq!(left.len(), stays, "{left:?}");

@@ -186,6 +186,8 @@ fn what_nobody_has_looked_at_stays_held_unless_it_needs_no_look() {
         };
         release(held[0].hash);
         assert_eq!(world.held(), held[2 - stays..]);
+        let view = patrol_server::office::view(&world.app, person, case).unwrap();
+        assert_eq!(view.reading.lines.len(), 3 - stays);
         world.held().iter().for_each(|held| release(held.hash));
         let view = patrol_server::office::view(&world.app, person, case).unwrap();
         assert_eq!((view.reading.lines.len(), world.held().len()), (3, 0));
@@ -390,7 +392,7 @@ fn a_held_change_whose_place_another_has_taken_is_left_to_its_phone_when_it_is_r
         released,
         "看过",
     );
-    settled.unwrap();
+    assert_eq!(settled.unwrap(), Some(Refusal::Forked));
     assert_eq!(world.held(), []);
     let row = boxed(&world, phone, &held[0].body);
     assert_eq!(row.state, BoxedAs::Refused(Refusal::Forked.number()));

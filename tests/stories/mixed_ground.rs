@@ -32,20 +32,27 @@ fn in_a_bundle_what_does_not_rest_on_what_is_refused_beside_it_is_not_refused_wi
 
 #[test]
 fn in_a_bundle_what_rests_on_refused_work_is_refused_though_it_follows_held_work_too() {
-    let mut world = World::new(520);
-    let (case, mut ledger) = begun(&mut world);
-    let phone = &world.phones[INSPECTOR];
-    let forged = of_another_device(phone, &ledger, 2);
-    let held = note(phone, &mut ledger, 3);
-    ledger.push(parse(&forged).unwrap()).unwrap();
-    let after = note(phone, &mut ledger, 4);
-    revoke(&world, phone);
-    let items = [forged, held, after].map(|body| (case, body));
-    let payload = frame(phone, &items, (2, 4));
-    let outcome =
-        intake::take_in_by(&world.app, phone.device(), &payload, Carriage::Carried).unwrap();
-    let [forged, after] = [Refusal::ForeignPerson, Refusal::Quarantined].map(Fate::Refused);
-    assert_eq!(outcome.fates, Ok(vec![forged, Fate::Review, after]));
+    // Nor does it wait for what nobody has, in vain.
+    for misses_more in [false, true] {
+        let mut world = World::new(520);
+        let (case, mut ledger) = begun(&mut world);
+        let phone = &world.phones[INSPECTOR];
+        let forged = of_another_device(phone, &ledger, 2);
+        let unseen = beside(phone, &ledger, 5, "旁");
+        let held = note(phone, &mut ledger, 3);
+        if misses_more {
+            ledger.push(unseen).unwrap();
+        }
+        ledger.push(parse(&forged).unwrap()).unwrap();
+        let after = note(phone, &mut ledger, 4);
+        revoke(&world, phone);
+        let items = [forged, held, after].map(|body| (case, body));
+        let payload = frame(phone, &items, (2, 4));
+        let outcome =
+            intake::take_in_by(&world.app, phone.device(), &payload, Carriage::Carried).unwrap();
+        let [forged, after] = [Refusal::ForeignPerson, Refusal::Quarantined].map(Fate::Refused);
+        assert_eq!(outcome.fates, Ok(vec![forged, Fate::Review, after]));
+    }
 }
 
 #[test]

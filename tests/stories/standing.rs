@@ -368,6 +368,34 @@ fn a_deed_that_stands_is_settled_unseen_only_where_it_needs_no_look() {
 }
 
 #[test]
+fn a_deed_that_stands_is_settled_once_it_is_looked_at_though_its_place_is_taken() {
+    let mut world = World::new(124);
+    let case = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let before = ledger_of(phone, case);
+    let mut ledger = before.clone();
+    let base = beside(phone, &before, 2, "前");
+    ledger.push(base.clone()).unwrap();
+    let last = note(phone, &mut ledger, 3);
+    let_in_again(&world, phone, &mut before.clone(), [&last]);
+    let taken = note(phone, &mut before.clone(), 4);
+    assert_eq!(
+        push(&world.app, phone, &[(case, taken)]),
+        Ok(vec![Fate::Ok])
+    );
+    lie_held(&world, phone, case, [&base.bytes, &last]);
+    let person = world.person(DISPATCHER);
+    for left in [1, 0] {
+        let (first, released) = (world.held()[0].hash, Decision::Release);
+        let settled = review::settle(&world.app, person, case, &[first], released, "看过");
+        assert_eq!((settled.unwrap(), world.held().len()), (None, left));
+    }
+    let there = changes_of(&world, case);
+    let places = [base.hash, parse::chunk_hash(&last)].map(|hash| there.contains(&hash));
+    assert_eq!(places, [true, false]);
+}
+
+#[test]
 fn what_builds_on_two_branches_of_held_work_comes_after_the_longer_one() {
     let mut world = World::new(122);
     let case = begun(&mut world);

@@ -113,16 +113,22 @@ pub(super) struct SettleRequest {
     seen: Vec<String>,
 }
 
+#[derive(Serialize, ToSchema)]
+pub(super) struct SettledAnswer {
+    /// For what it was refused, also where it was to be released and can never come in (`forked`: its phone makes it again).
+    refused: Option<&'static str>,
+}
+
 /// `POST /v1/reviews/{document}/{change}`: releases or refuses, with a reason.
 #[utoipa::path(post, path = "/v1/reviews/{document}/{change}", operation_id = "settle_review",
-    security(("session" = [])), params(("document" = String, Path), ("change" = String, Path)), request_body = SettleRequest, responses((status = 200), ForPeople)
+    security(("session" = [])), params(("document" = String, Path), ("change" = String, Path)), request_body = SettleRequest, responses((status = 200, body = SettledAnswer), ForPeople)
 )]
 pub(super) async fn settle(
     State(host): State<Host>,
     Caller(caller): Caller,
     Named((document, change)): Named<(String, String)>,
     Body(request): Body<SettleRequest>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<SettledAnswer>, ApiError> {
     let document = DocumentId::from_hex(&document).ok_or(ApiError::NotFound)?;
     let change = ChangeHash::from_hex(&change).ok_or(ApiError::NotFound)?;
     let others = request.seen.iter().map(|hash| ChangeHash::from_hex(hash));
@@ -137,7 +143,7 @@ pub(super) async fn settle(
     if request.words.trim().is_empty() || request.words.chars().count() > limits::ENTRY_WORDS_MAX {
         return Err(ApiError::BadRequest("words"));
     }
-    host.blocking(move |app| {
+    let refused = host.blocking(move |app| {
         if !review::may_settle(app, caller) {
             return Err(ApiError::Forbidden("not_permitted"));
         }
@@ -149,7 +155,8 @@ pub(super) async fn settle(
             decision,
             &request.words,
         )?)
-    })
-    .await??;
-    Ok(Json(()))
+    });
+    Ok(Json(SettledAnswer {
+        refused: refused.await??.map(|refusal| refusal.code()),
+    }))
 }

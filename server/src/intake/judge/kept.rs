@@ -17,32 +17,28 @@ impl Judge<'_> {
         if let Some(row) = &boxed {
             self.lying.insert(item.box_key(), row.state);
         }
-        let told =
-            match boxed.map(|boxed| (boxed.state, boxed.settled.map(|settled| settled.released))) {
-                Some((BoxedAs::Held, None | Some(false))) => Some(Fate::Review),
-                // Kept from a bundle, in case its phone never called again: it may call now, or what was missing may have come. Or it followed what a
-                // review refused: its phone is to make it again, and hears that of what it followed.
-                Some((BoxedAs::Refused(number), settled))
-                    if number == Refusal::Quarantined.number()
-                        && (settled.is_none() || !self.carriage.is_bundle()) =>
-                {
-                    None
-                }
-                // A copy of its phone may have made it again by now.
-                Some((BoxedAs::Refused(number), None))
-                    if number == Refusal::Forked.number() && self.carriage.is_bundle() =>
-                {
-                    None
-                }
-                Some((BoxedAs::Refused(number), _)) => Some(Fate::Refused(
-                    Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded),
-                )),
-                Some((BoxedAs::Held, Some(true))) => {
-                    self.released.insert(item.hash);
-                    None
-                }
-                None => None,
-            };
+        let told = match boxed
+            .map(|boxed| (boxed.state, boxed.settled.map(|settled| settled.released)))
+        {
+            Some((BoxedAs::Held, None | Some(false))) => Some(Fate::Review),
+            // Kept from a bundle, in case its phone never called again: it may call now, or what was missing may have come. Or it followed what a
+            // review refused: its phone is to make it again, and hears that of what it followed.
+            Some((BoxedAs::Refused(number), _)) if number == Refusal::Quarantined.number() => None,
+            // A copy of its phone may have made it again by now.
+            Some((BoxedAs::Refused(number), None))
+                if number == Refusal::Forked.number() && self.carriage.is_bundle() =>
+            {
+                None
+            }
+            Some((BoxedAs::Refused(number), _)) => Some(Fate::Refused(
+                Refusal::from_number(number).unwrap_or(Refusal::UpdateNeeded),
+            )),
+            Some((BoxedAs::Held, Some(true))) => {
+                self.released.insert(item.hash);
+                None
+            }
+            None => None,
+        };
         Ok(told)
     }
 

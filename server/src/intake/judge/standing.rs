@@ -20,10 +20,10 @@ pub(super) enum Base {
     There,
     /// It is held for review.
     Held,
-    /// It will never be: it was refused, its place was taken, or it rests on such a one.
-    Never,
     /// It may come.
     Unknown,
+    /// It will never be: it was refused, its place was taken, or it rests on such a one. So nothing that builds on it will.
+    Never,
 }
 
 /// A change of this device that is not in its document.
@@ -43,7 +43,7 @@ impl Judge<'_> {
     /// What becomes of changes that something misses: those whose deed stands in another are let in, and what they build on that is like them.
     /// The best and the worst of all.
     pub(super) fn bases(&mut self, id: DocumentId, missing: &[ChangeHash]) -> Result<(Base, Base)> {
-        let (mut best, mut worst) = (Base::Unknown, Base::There);
+        let (mut best, mut worst) = (Base::Never, Base::There);
         for hash in missing {
             let base = self.base(id, *hash)?;
             (best, worst) = (best.min(base), worst.max(base));
