@@ -278,3 +278,21 @@ fn what_builds_on_held_work_by_a_deed_that_was_made_again_is_held() {
     assert_eq!((lines(&world, case), world.held().len()), (4, 0));
     is_sound(&world);
 }
+
+#[test]
+fn a_deed_that_stands_under_another_devices_actor_is_that_devices_lie() {
+    let mut world = World::new(430);
+    let (case, ledger) = begun(&mut world);
+    let mut there = ledger.clone();
+    let phone = &world.phones[INSPECTOR];
+    let first = note(phone, &mut there, 2);
+    let fates = push(&world.app, phone, &[(case, first.clone())]);
+    assert_eq!(fates, Ok(vec![Fate::Ok]));
+    let content = Content::of(&parse::parse(&first).unwrap()).unwrap();
+    let other = world.enrol_as("巡查员02", 20);
+    let actor = Actor::new(other.device(), [7; 8]);
+    let copied = compose(&ledger, actor, &ledger.head_hashes(), &content).unwrap();
+    let fates = handed_in(&world.app, phone, &[(case, copied.bytes)]);
+    assert_eq!(fates, [Fate::Refused(Refusal::ForeignActor)]);
+    is_sound(&world);
+}

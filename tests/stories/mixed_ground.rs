@@ -1,15 +1,17 @@
 //! What rests on refused work and on held work at once. What rests on one of them alone is tried in `followers`, `hostile_phone` and `made_again`.
 
 use patrol_core::doc::parse::{chunk_hash, parse};
+use patrol_core::domain::action::Action;
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::sync::wire::Fate;
 use patrol_server::intake::{self, Carriage};
-use patrol_tests::pushing::{frame, push};
-use patrol_tests::world::World;
+use patrol_tests::pushing::{change_of, entry_of, frame, push, push_as};
+use patrol_tests::world::{World, matter};
 
 use super::bounds::of_another_device;
-use super::hostile_phone::{begun, note, revoke};
+use super::hostile_phone::{begun, note, revoke, village_of};
 use super::made_again::beside;
+use super::outcomes::kept;
 use super::standing::let_in_again;
 
 const INSPECTOR: &str = "巡查员01";
@@ -90,4 +92,35 @@ fn what_follows_held_work_is_held_though_it_builds_on_what_nobody_has_too() {
     revoke(&world, phone);
     let fates = push(&world.app, phone, &[(case, held), (case, after)]);
     assert_eq!(fates, Ok(vec![Fate::Review; 2]));
+}
+
+#[test]
+fn what_follows_held_work_is_held_with_all_that_it_writes() {
+    let mut world = World::new(523);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let held = note(phone, &mut ledger, 2);
+    let entry = entry_of(phone, &ledger, Action::Amend.code(), village_of(&ledger), 3);
+    let fields = matter(world.villages(INSPECTOR)[0], "桥头");
+    let amended = change_of(phone, &ledger, &entry, &fields).bytes;
+    revoke(&world, phone);
+    let fates = push(&world.app, phone, &[(case, held), (case, amended)]);
+    assert_eq!(fates, Ok(vec![Fate::Review; 2]));
+}
+
+#[test]
+fn what_lies_in_the_box_is_no_reason_to_keep_the_proof_of_a_frame_that_is_refused() {
+    let mut world = World::new(524);
+    let (case, mut ledger) = begun(&mut world);
+    let phone = &world.phones[INSPECTOR];
+    let forged = of_another_device(phone, &ledger, 2);
+    let held = note(phone, &mut ledger, 3);
+    revoke(&world, phone);
+    let first = push(&world.app, phone, &[(case, held.clone())]);
+    assert_eq!(first, Ok(vec![Fate::Review]));
+    let before = kept(&world);
+    let fates = push_as(&world.app, phone, &[(case, held), (case, forged)], (3, 3));
+    let refused = Fate::Refused(Refusal::ForeignPerson);
+    assert_eq!(fates, Ok(vec![Fate::Review, refused]));
+    assert_eq!(kept(&world), before);
 }
