@@ -9,11 +9,12 @@ use patrol_core::domain::id::{ChangeHash, DocumentId, UnitId};
 use patrol_core::domain::refusal::Refusal;
 use patrol_core::domain::time::Timestamp;
 use patrol_core::sync::wire::{Fate, Fates, Later, Unread, kind};
-use patrol_server::review::{self, Decision};
+use patrol_server::review::Decision;
 use patrol_tests::pushing::{
     answers, change_of, enrolment_of, entry_of, hello_of, ledger_of, push,
 };
-use patrol_tests::world::{Phone, World, looked_at};
+use patrol_tests::settling::settle_all;
+use patrol_tests::world::{Phone, World};
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -221,11 +222,11 @@ fn a_held_change_is_held_until_it_is_settled_and_then_told_how() {
         ground.hears(&change, &Fate::Review, &Fate::Review);
         let person = ground.world.person(DISPATCHER);
         let hash = patrol_core::doc::parse::chunk_hash(&change);
-        review::settle(
+        settle_all(
             &ground.world.app,
             person,
             ground.case,
-            &looked_at(&ground.world.app, ground.case, hash),
+            hash,
             verdict,
             "看过",
         )

@@ -13,6 +13,7 @@ pub mod proof;
 pub mod proxy;
 pub mod pushing;
 pub mod served;
+pub mod settling;
 pub mod simulation;
 pub mod tamper;
 pub mod world;

@@ -11,7 +11,7 @@ use patrol_core::domain::action::Action;
 use patrol_core::domain::case::{Category, CategoryKind};
 use patrol_core::domain::directory::{Directory, PostAt};
 use patrol_core::domain::entry::{AssignmentId, Body, Part, Verdict};
-use patrol_core::domain::id::{Actor, ChangeHash, DeviceId, DocumentId, EntryId, PersonId, UnitId};
+use patrol_core::domain::id::{Actor, DeviceId, DocumentId, EntryId, PersonId, UnitId};
 use patrol_core::domain::place::{Place, VillageCode};
 use patrol_core::error::{Error, Result};
 use patrol_core::replica::{Cancel, Deed, Environment as _, Replica, Summary};
@@ -293,17 +293,6 @@ impl World {
             .expect("the store answers");
         stage
     }
-}
-
-/// Everything of a document that is held now, the one to be settled first: who settles it has looked at all of it.
-pub fn looked_at(app: &App, id: DocumentId, first: ChangeHash) -> Vec<ChangeHash> {
-    let mut all = vec![first];
-    let read = app.store.read(&mut |snapshot| {
-        all.extend(snapshot.held_keys(id)?.into_iter().map(|(_, hash)| hash));
-        Ok(())
-    });
-    read.expect("a read of the model");
-    all
 }
 
 /// Enrols a person's key at a server directly: the device, and the token with which it calls.

@@ -17,7 +17,8 @@ use patrol_server::intake::{self, Carriage};
 use patrol_server::review::{self, Decision};
 use patrol_server::store::{BoxedAs, BoxedChange, Commit, DocumentCommit, StoredChange, Summary};
 use patrol_tests::pushing::{change_of, entry_of, frame, push, push_as};
-use patrol_tests::world::{Phone, World, looked_at, matter};
+use patrol_tests::settling::looked_at;
+use patrol_tests::world::{Phone, World, matter};
 use sha2::{Digest as _, Sha256};
 
 use super::hostile_phone::{begun, device_of, note, revoke, village_of};

@@ -10,14 +10,15 @@ use patrol_core::domain::limits;
 use patrol_core::domain::time::DAY_MS;
 use patrol_core::sync::wire::Fate;
 use patrol_server::retire::retire_ended;
-use patrol_server::review::{self, Decision};
+use patrol_server::review::Decision;
 use patrol_server::store::reference::Terminal;
 use patrol_server::store::sqlite::{SqliteStore, backup};
 use patrol_server::store::{BrowserSession, Folder as From};
 use patrol_server::{auth, check};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
 use patrol_tests::served::Folder;
-use patrol_tests::world::{Phone, World, city, looked_at};
+use patrol_tests::settling::settle_all;
+use patrol_tests::world::{Phone, World, city};
 use rusqlite::Connection;
 
 use super::components::{import, lamps};
@@ -88,8 +89,7 @@ fn reviews(world: &World, lost: &Phone) {
     let person = world.person(DISPATCHER);
     for (change, decision) in held.iter().zip([Decision::Release, Decision::Refuse]) {
         let (id, hash) = (change.document, change.hash);
-        review::settle(app, person, id, &looked_at(app, id, hash), decision, "看过")
-            .expect("settled");
+        settle_all(app, person, id, hash, decision, "看过").expect("settled");
     }
 }
 

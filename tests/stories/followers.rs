@@ -13,7 +13,8 @@ use patrol_server::review::{self, Decision};
 use patrol_server::store::faulty::{Break, Call};
 use patrol_server::store::{BoxedAs, Commit, Settled};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
-use patrol_tests::world::{Phone, World, city, looked_at};
+use patrol_tests::settling::settle_all;
+use patrol_tests::world::{Phone, World, city};
 
 use super::hostile_phone::note;
 use super::late_work::end_posts;
@@ -93,15 +94,7 @@ fn what_is_recorded_before_the_next_round_is_no_fork_of_what_was_made_again_behi
     let person = world.person(DISPATCHER);
     while let Some(held) = world.held().first() {
         let released = Decision::Release;
-        review::settle(
-            &world.app,
-            person,
-            case,
-            &looked_at(&world.app, case, held.hash),
-            released,
-            "看过",
-        )
-        .unwrap();
+        settle_all(&world.app, person, case, held.hash, released, "看过").unwrap();
     }
     let view = patrol_server::office::view(&world.app, person, case).unwrap();
     assert_eq!(view.reading.lines.len(), 4);
@@ -219,15 +212,7 @@ fn what_follows_a_change_that_is_settled_in_the_same_moment_is_not_held_behind_i
     let (app, person) = (world.app.clone(), world.person(DISPATCHER));
     let refuse = move || {
         let refused = Decision::Refuse;
-        review::settle(
-            &app,
-            person,
-            case,
-            &looked_at(&app, case, first),
-            refused,
-            "看过",
-        )
-        .unwrap();
+        settle_all(&app, person, case, first, refused, "看过").unwrap();
     };
     world.store.before_commit(Box::new(refuse));
     for _ in 0..2 {
@@ -295,25 +280,10 @@ fn of_two_who_settle_a_review_at_once_the_second_changes_nothing() {
         let (app, hash) = (world.app.clone(), world.held()[0].hash);
         let [person, other] = [DISPATCHER, "受理派遣员02"].map(|name| world.person(name));
         let meanwhile = move || {
-            review::settle(
-                &app,
-                person,
-                case,
-                &looked_at(&app, case, hash),
-                first,
-                "看过",
-            )
-            .unwrap();
+            settle_all(&app, person, case, hash, first, "看过").unwrap();
         };
         world.store.before_commit(Box::new(meanwhile));
-        let late = review::settle(
-            &world.app,
-            other,
-            case,
-            &looked_at(&world.app, case, hash),
-            second,
-            "也看过",
-        );
+        let late = settle_all(&world.app, other, case, hash, second, "也看过");
         assert!(matches!(late, Err(Rejection::NotFound)), "{late:?}");
 
         let (mut stands, mut told, mut log, mut settled) = (false, Vec::new(), Vec::new(), None);
@@ -352,14 +322,7 @@ fn what_follows_a_held_deed_is_not_released_before_it() {
     let case = two_held(&mut world);
     let (person, held) = (world.person(DISPATCHER), world.held());
     let released = Decision::Release;
-    let settled = review::settle(
-        &world.app,
-        person,
-        case,
-        &looked_at(&world.app, case, held[1].hash),
-        released,
-        "看过",
-    );
+    let settled = settle_all(&world.app, person, case, held[1].hash, released, "看过");
     let refused = matches!(settled, Err(Rejection::Refused(Refusal::HeldDocument)));
     assert!(refused, "{settled:?}");
     assert_eq!(world.held(), held);
@@ -384,14 +347,7 @@ fn a_held_change_whose_place_another_has_taken_is_left_to_its_phone_when_it_is_r
     assert_eq!(fates, Ok(vec![Fate::Ok]));
     let (person, held) = (world.person(DISPATCHER), world.held());
     let released = Decision::Release;
-    let settled = review::settle(
-        &world.app,
-        person,
-        case,
-        &looked_at(&world.app, case, held[0].hash),
-        released,
-        "看过",
-    );
+    let settled = settle_all(&world.app, person, case, held[0].hash, released, "看过");
     assert_eq!(settled.unwrap(), Some(Refusal::Forked));
     assert_eq!(world.held(), []);
     let row = boxed(&world, phone, &held[0].body);
@@ -449,16 +405,7 @@ fn a_held_change_that_cannot_be_read_can_be_refused_and_keeps_no_other_from_bein
     settle_first(&world, case, Decision::Release);
     assert_eq!(world.held(), [spoilt.clone()]);
     let person = world.person(DISPATCHER);
-    let settle = |decision| {
-        review::settle(
-            &world.app,
-            person,
-            case,
-            &looked_at(&world.app, case, spoilt.hash),
-            decision,
-            "看过",
-        )
-    };
+    let settle = |decision| settle_all(&world.app, person, case, spoilt.hash, decision, "看过");
     assert!(matches!(
         settle(Decision::Release),
         Err(Rejection::Store(_))

@@ -18,7 +18,7 @@ use patrol_core::sync::rescue::Card;
 use patrol_core::sync::seal::{self, PageList};
 use patrol_core::sync::wire::{Fate, Later, Notice, Relic, Unread};
 use patrol_server::app::{App, draw_identity};
-use patrol_server::review::{self, Decision};
+use patrol_server::review::Decision;
 use patrol_server::store::sqlite::SqliteStore;
 use patrol_server::store::sqlite::backup;
 use patrol_server::store::{Commit, NewEpoch};
@@ -27,8 +27,9 @@ use patrol_tests::clock::{Machine, START};
 use patrol_tests::link::Link;
 use patrol_tests::pushing::{enrolment_of, entry_of, ledger_of};
 use patrol_tests::served::Folder;
+use patrol_tests::settling::settle_all;
 use patrol_tests::simulation::audit;
-use patrol_tests::world::{Phone, World, city, enrol_into, looked_at};
+use patrol_tests::world::{Phone, World, city, enrol_into};
 
 use super::bounds::{last_of, opening};
 use super::late_work::end_posts;
@@ -423,15 +424,7 @@ fn what_is_restored_twice_from_one_backup_still_tells_its_phones_everything() {
         assert_eq!(held.len(), 1, "round {round}");
         let person = world.person(DISPATCHER);
         let refused = Decision::Refuse;
-        review::settle(
-            &world.app,
-            person,
-            case,
-            &looked_at(&world.app, case, held[0].hash),
-            refused,
-            "重复",
-        )
-        .expect("settled");
+        settle_all(&world.app, person, case, held[0].hash, refused, "重复").expect("settled");
         world.clock.advance_ms(60_000);
         phone.sync().expect("the server answers");
         let status = phone.replica.status().expect("a look");

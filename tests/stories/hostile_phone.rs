@@ -19,7 +19,8 @@ use patrol_server::store::{BatchRow, BoxedAs, Commit, Device};
 use patrol_tests::pushing::{
     change_of, enrolment_of, entry_of, frame, hello_of, ledger_of, push, push_as, push_stripped,
 };
-use patrol_tests::world::{Phone, World, looked_at};
+use patrol_tests::settling::looked_at;
+use patrol_tests::world::{Phone, World};
 
 use super::outcomes::kept;
 use super::settled_late::{relic_of, take_in};

@@ -15,11 +15,12 @@ use patrol_core::sync::wire::Fate;
 use patrol_server::app::App;
 use patrol_server::intake::{Carriage, take_in_by};
 use patrol_server::office::{self, Deed, Rejection};
-use patrol_server::review::{self, Decision};
+use patrol_server::review::Decision;
 use patrol_server::{check, relic};
 use patrol_tests::clock::Machine;
 use patrol_tests::pushing::{change_of, entry_of, frame, ledger_of, push};
-use patrol_tests::world::{Phone, World, city, looked_at};
+use patrol_tests::settling::settle_all;
+use patrol_tests::world::{Phone, World, city};
 
 use super::bounds::{last_of, opening};
 use super::hostile_phone::{begun, village_of};
@@ -124,16 +125,7 @@ fn what_is_held_and_does_not_load_can_only_be_refused() {
     assert_eq!(push(&app, phone, &[poison]), Ok(vec![Fate::Review]));
     app.put_directory(city()).unwrap();
     let (person, hash) = (world.person(DISPATCHER), world.held()[0].hash);
-    let settle = |decision| {
-        review::settle(
-            &app,
-            person,
-            case,
-            &looked_at(&app, case, hash),
-            decision,
-            "看过",
-        )
-    };
+    let settle = |decision| settle_all(&app, person, case, hash, decision, "看过");
     let released = settle(Decision::Release);
     let is_refused = matches!(released, Err(Rejection::Refused(Refusal::Poison)));
     assert!(is_refused, "{released:?}");

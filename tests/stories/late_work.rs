@@ -11,10 +11,11 @@ use patrol_core::replica::{Deed, SyncState};
 use patrol_core::sync::wire::Notice;
 use patrol_server::office::Rejection;
 use patrol_server::people::{self, Leaving};
-use patrol_server::review::{self, Decision};
+use patrol_server::review::Decision;
 use patrol_server::store::faulty::{Break, Call};
+use patrol_tests::settling::settle_all;
 use patrol_tests::simulation::audit::entry_of;
-use patrol_tests::world::{World, looked_at};
+use patrol_tests::world::World;
 
 const INSPECTOR: &str = "巡查员01";
 const DISPATCHER: &str = "受理派遣员01";
@@ -47,11 +48,11 @@ fn a_fix_made_before_the_cadre_left_is_held_and_then_released() {
     assert_eq!(world.phone(&cadre).replica.status().unwrap().held, 1);
     let held = world.held();
     let person = world.person(DISPATCHER);
-    review::settle(
+    settle_all(
         &world.app,
         person,
         case,
-        &looked_at(&world.app, case, held[0].hash),
+        held[0].hash,
         Decision::Release,
         "离任前已修好",
     )
@@ -165,15 +166,7 @@ fn settle(world: &World, case: DocumentId, entry: EntryId, decision: Decision) {
         .find(|change| entry_of(case, &change.body) == Some(entry))
         .unwrap();
     let person = world.person(DISPATCHER);
-    review::settle(
-        &world.app,
-        person,
-        case,
-        &looked_at(&world.app, case, change.hash),
-        decision,
-        "看过",
-    )
-    .unwrap();
+    settle_all(&world.app, person, case, change.hash, decision, "看过").unwrap();
 }
 
 /// The codes in a phone's boxes, sorted.
@@ -306,14 +299,7 @@ fn who_reviews_no_more_or_never_did_settles_nothing() {
     assert_eq!(held.len(), 1);
     for name in [DISPATCHER, INSPECTOR, "巡查员02"] {
         let (person, released) = (world.person(name), Decision::Release);
-        let settled = review::settle(
-            &world.app,
-            person,
-            case,
-            &looked_at(&world.app, case, held[0].hash),
-            released,
-            "看过",
-        );
+        let settled = settle_all(&world.app, person, case, held[0].hash, released, "看过");
         let refused = matches!(settled, Err(Rejection::Refused(Refusal::NotPermitted)));
         assert!(refused, "{name}: {settled:?}");
         assert_eq!(world.held(), held);

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use patrol_core::domain::directory::{BeatId, PostAt};
-use patrol_core::domain::id::PersonId;
+use patrol_core::domain::id::{DocumentId, PersonId};
 use patrol_core::domain::limits;
 use patrol_core::sync::wire::{Fate, Unread};
 use patrol_server::app::App;
 use patrol_tests::link::{Mishap, Moment};
 use patrol_tests::pushing::{ledger_of, push};
-use patrol_tests::world::World;
+use patrol_tests::world::{Phone, World};
 
 use super::bounds::stripped;
 use super::hostile_phone::note;
@@ -25,15 +25,21 @@ fn move_away(app: &App, person: PersonId) {
     app.put_directory(&directory).unwrap();
 }
 
-#[test]
-fn what_was_taken_before_the_scope_was_lost_is_told_to_be_there_when_it_is_pushed_again() {
-    let world = World::new(41);
+/// A village hall, an inspector whose phone has a case of the hall's, and that case.
+fn told_of_a_case(world: &World) -> (Phone, Phone, DocumentId) {
     let village = world.villages(INSPECTOR)[0];
     let hall = world.enrol_as(&world.cadre_of(village), 1);
     let (case, _) = hall.report(village, "桥边垃圾");
     hall.sync().unwrap();
     let walker = world.enrol_as(INSPECTOR, 2);
     walker.sync().unwrap();
+    (hall, walker, case)
+}
+
+#[test]
+fn what_was_taken_before_the_scope_was_lost_is_told_to_be_there_when_it_is_pushed_again() {
+    let world = World::new(41);
+    let (hall, walker, case) = told_of_a_case(&world);
     walker.note(case, "已到现场").unwrap();
     walker.link.expect(Mishap::ResponseLost);
     assert!(walker.sync().is_err());
@@ -121,12 +127,7 @@ fn who_loses_a_beat_between_two_pages_of_a_busy_server_comes_again_when_it_says(
 #[test]
 fn how_long_a_document_is_that_one_may_not_know_of_is_not_told_by_what_can_be_rebuilt() {
     let world = World::new(44);
-    let village = world.villages(INSPECTOR)[0];
-    let hall = world.enrol_as(&world.cadre_of(village), 1);
-    let (case, _) = hall.report(village, "桥边垃圾");
-    hall.sync().unwrap();
-    let walker = world.enrol_as(INSPECTOR, 2);
-    walker.sync().unwrap();
+    let (_, walker, case) = told_of_a_case(&world);
     let mut ledger = ledger_of(&walker, case);
     let note = note(&walker, &mut ledger, 2);
     move_away(&world.app, walker.person);

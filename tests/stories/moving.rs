@@ -14,7 +14,8 @@ use patrol_core::store::{changes, documents};
 use patrol_core::sync::wire::Fate;
 use patrol_server::review::Decision;
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
-use patrol_tests::world::{World, looked_at};
+use patrol_tests::settling::settle_all;
+use patrol_tests::world::World;
 
 use super::outcomes::settle_first;
 use super::spoilt_on_a_phone::restore;
@@ -293,7 +294,7 @@ fn who_loses_every_scope_lets_go_of_all_but_his_own_work_and_gets_it_back_with_t
 
 #[test]
 fn a_report_that_is_refused_goes_into_the_box_with_all_that_was_done_to_it() {
-    use patrol_server::review::{self, Decision};
+    use patrol_server::review::Decision;
     let mut world = World::new(25);
     let village = world.villages(INSPECTOR)[0];
     let (case, _) = world.phone(INSPECTOR).report(village, "井盖破损");
@@ -309,11 +310,11 @@ fn a_report_that_is_refused_goes_into_the_box_with_all_that_was_done_to_it() {
     let held = world.held();
     assert_eq!(held.len(), 2);
     let person = world.person(DISPATCHER);
-    review::settle(
+    settle_all(
         &world.app,
         person,
         case,
-        &looked_at(&world.app, case, held[0].hash),
+        held[0].hash,
         Decision::Refuse,
         "假的",
     )

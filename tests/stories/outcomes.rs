@@ -10,10 +10,11 @@ use patrol_core::replica::Cancel;
 use patrol_core::sync::transport::{Request, Response, Transport, Unreachable, Waiting};
 use patrol_core::sync::wire::Fate;
 use patrol_server::office;
-use patrol_server::review::{self, Decision};
+use patrol_server::review::Decision;
 use patrol_tests::link::Link;
 use patrol_tests::pushing::{ledger_of, push};
-use patrol_tests::world::{Phone, World, city, looked_at};
+use patrol_tests::settling::settle_all;
+use patrol_tests::world::{Phone, World, city};
 
 use super::late_work::end_posts;
 use super::spoilt_on_a_phone::restore;
@@ -52,15 +53,7 @@ pub(super) fn heard_by_a_copy(world: &World, case: DocumentId) -> Phone {
 pub(super) fn settle_first(world: &World, case: DocumentId, decision: Decision) {
     let hash = world.held()[0].hash;
     let person = world.person(DISPATCHER);
-    review::settle(
-        &world.app,
-        person,
-        case,
-        &looked_at(&world.app, case, hash),
-        decision,
-        "看过",
-    )
-    .unwrap();
+    settle_all(&world.app, person, case, hash, decision, "看过").unwrap();
 }
 
 pub(super) fn codes(phone: &Phone) -> Vec<String> {

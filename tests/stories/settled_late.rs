@@ -14,11 +14,12 @@ use patrol_core::sync::seal::PageList;
 use patrol_core::sync::wire::{Fate, Later, Relic, Unread};
 use patrol_server::intake::{Carriage, take_in_by};
 use patrol_server::relic;
-use patrol_server::review::{self, Decision};
+use patrol_server::review::Decision;
 use patrol_server::store::faulty::{Break, Call};
 use patrol_server::store::{BoxedAs, BoxedChange, Commit, Settled};
 use patrol_tests::pushing::{Item, change_of, entry_of, frame, ledger_of, push, range_of};
-use patrol_tests::world::{Phone, World, looked_at};
+use patrol_tests::settling::settle_all;
+use patrol_tests::world::{Phone, World};
 
 use super::hostile_phone::{begun, device_of, note, revoke, village_of};
 use super::late_work::end_posts;
@@ -187,15 +188,7 @@ fn what_a_review_refuses_while_a_relic_of_it_comes_is_not_marked_as_released() {
     let (case, first) = (notes[0].0, chunk_hash(&notes[0].1));
     let refuse = move || {
         let refused = Decision::Refuse;
-        review::settle(
-            &app,
-            person,
-            case,
-            &looked_at(&app, case, first),
-            refused,
-            "看过",
-        )
-        .unwrap();
+        settle_all(&app, person, case, first, refused, "看过").unwrap();
     };
     world.store.before_commit(Box::new(refuse));
     let relic = relic_of(&world, &notes, world.clock.now());

@@ -12,15 +12,16 @@ use patrol_core::replica::{Replica, SyncState};
 use patrol_core::store::{Fault, Store, documents};
 use patrol_core::sync::wire::SPOILT;
 use patrol_server::check;
-use patrol_server::review::{self, Decision};
+use patrol_server::review::Decision;
 use patrol_server::store::NewEpoch;
 use patrol_server::store::memory::MemoryStore;
 use patrol_tests::clock::Machine;
 use patrol_tests::link::Link;
 use patrol_tests::pushing::ledger_of;
 use patrol_tests::served::Folder;
+use patrol_tests::settling::settle_all;
 use patrol_tests::simulation::audit;
-use patrol_tests::world::{Phone, World, city, enrol_into, looked_at};
+use patrol_tests::world::{Phone, World, city, enrol_into};
 
 use super::late_work::end_posts;
 use super::phone_calls::Ear;
@@ -323,15 +324,7 @@ fn a_held_deed_is_heard_of_where_its_document_is_spoilt() {
         flip(phone, *case, Flip::Body(0));
         let person = world.person(DISPATCHER);
         let first = world.held()[0].hash;
-        review::settle(
-            &world.app,
-            person,
-            *case,
-            &looked_at(&world.app, *case, first),
-            decision,
-            "看过",
-        )
-        .expect("it is held");
+        settle_all(&world.app, person, *case, first, decision, "看过").expect("it is held");
         if is_opened {
             // Mended before the call, and the line dies before anything has been listed.
             phone.replica.case(*case).expect("a look");

@@ -14,7 +14,8 @@ use patrol_server::review::{self, Decision};
 use patrol_server::store::{BoxedAs, BoxedChange, Commit};
 use patrol_tests::link::{Meanwhile, Moment};
 use patrol_tests::pushing::{change_of, entry_of, ledger_of, push};
-use patrol_tests::world::{Phone, World, city, looked_at};
+use patrol_tests::settling::{looked_at, settle_all};
+use patrol_tests::world::{Phone, World, city};
 use rusqlite::Transaction;
 
 use super::followers::begun;
@@ -172,15 +173,7 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
         let follower = change_of(phone, &ledger, &entry, &[]);
         let_in(&world, case, again);
         let released = Decision::Release;
-        review::settle(
-            &world.app,
-            person,
-            case,
-            &looked_at(&world.app, case, first.hash),
-            released,
-            "看过",
-        )
-        .unwrap();
+        settle_all(&world.app, person, case, first.hash, released, "看过").unwrap();
         world.clock.advance_ms(60_000);
         if !may {
             end_posts(&world, INSPECTOR);
@@ -203,15 +196,7 @@ fn what_follows_a_released_deed_that_stands_in_another_change_is_let_in_when_it_
         let fates = push(&world.app, phone, &[(case, first.bytes)]);
         assert_eq!(fates, Ok(vec![Fate::Dup]));
         while let Some(held) = world.held().first() {
-            review::settle(
-                &world.app,
-                person,
-                case,
-                &looked_at(&world.app, case, held.hash),
-                released,
-                "看过",
-            )
-            .unwrap();
+            settle_all(&world.app, person, case, held.hash, released, "看过").unwrap();
         }
         let view = patrol_server::office::view(&world.app, person, case).unwrap();
         assert_eq!(view.reading.lines.len(), 3);
@@ -293,16 +278,7 @@ fn what_follows_a_held_deed_and_stands_in_another_change_is_not_released_before_
     world.app.put_directory(city()).unwrap();
     let_in_again(&world, phone, &mut there, [&first, &second]);
     let (person, held) = (world.person(DISPATCHER), world.held());
-    let settle = |hash| {
-        review::settle(
-            &world.app,
-            person,
-            case,
-            &looked_at(&world.app, case, hash),
-            Decision::Release,
-            "看过",
-        )
-    };
+    let settle = |hash| settle_all(&world.app, person, case, hash, Decision::Release, "看过");
     let early = settle(held[1].hash);
     let refused = matches!(early, Err(Rejection::Refused(Refusal::HeldDocument)));
     assert!(refused, "{early:?}");
@@ -438,15 +414,7 @@ fn what_builds_on_held_work_comes_with_it_though_it_lay_in_the_box_before() {
         // A row keeps its place when it is held after it was refused: the last lay there first.
         lie_held(&world, phone, case, [&third, &first, &second]);
         let (person, hash) = (world.person(DISPATCHER), parse::chunk_hash(&first));
-        review::settle(
-            &world.app,
-            person,
-            case,
-            &looked_at(&world.app, case, hash),
-            Decision::Release,
-            "看过",
-        )
-        .unwrap();
+        settle_all(&world.app, person, case, hash, Decision::Release, "看过").unwrap();
         assert_eq!(world.held(), [], "{stands}");
         let view = patrol_server::office::view(&world.app, person, case).unwrap();
         assert_eq!(view.reading.lines.len(), 4);
